@@ -1,0 +1,146 @@
+"""The words that all rooms share: what is stored, what is trained on, and what a model or an index must offer."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Anything retrievable: a passage, an earlier turn, a solved example, a tool description."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query with what is known about it: desired outputs for the LLM, and the ids of its gold keys."""
+
+    id: str
+    text: str
+    answers: tuple[str, ...] = ()
+    positives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A key proposed for a query, and who proposed it."""
+
+    key: Key
+    source: str
+    """Who proposed it: `gold`, `bm25`, `random`."""
+    rank: int | None = None
+    """Place in the ranking of the source, from 1; None for sources without a ranking."""
+    score: float | None = None
+    """Score given by the source, on the scale of the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One stored training row: a query, its labelled keys and, where an LLM judged them, their rewards."""
+
+    id: str
+    query: str
+    positives: tuple[Key, ...]
+    negatives: tuple[Key, ...]
+    rewards: tuple[float, ...] | None = None
+    """One reward for each of positives + negatives, in this order; larger is better."""
+    answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The keys that a retriever returned for one query, best first."""
+
+    key_ids: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputScore:
+    """Log-likelihood of one output given its prompt, as the store keeps it."""
+
+    sum_logprob: float
+    """Natural logarithm, summed over the tokens of the output."""
+    n_tokens: int
+
+    @property
+    def mean_logprob(self) -> float:
+        """Log-likelihood per token."""
+        return self.sum_logprob / self.n_tokens
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """An LLM that scores and writes outputs. A prompt is complete text; nothing is added to it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies weights and tokenizer; part of every address in the store."""
+        ...
+
+    def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
+        """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order."""
+        ...
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
+        """The greedy continuation of each prompt, cut at the first line break or end token, stripped."""
+        ...
+
+    def sample(
+        self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[list[str]]:
+        """`n` sampled continuations of each prompt, cut like `generate`; one seed a prompt, whatever the batch."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Maps texts to unit vectors."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def encode(
+        self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, *, progress: bool = False
+    ) -> FloatArray:
+        """Unit vectors of `instruction + text`, [n, D], float32, in the order of `texts`."""
+        ...
+
+
+@runtime_checkable
+class VectorIndex(Protocol):
+    """Finds the vectors with the largest inner product."""
+
+    def add(self, vectors: FloatArray) -> None:
+        """Append vectors, [n, D]; their positions count on from those already there."""
+        ...
+
+    def search(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
+        """Scores and positions, best first, both [Q, K]; position -1 where fewer than K exist."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Random access to the keys of a corpus without holding them in memory."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int) -> Key: ...
+
+    def position(self, key_id: str) -> int:
+        """Place of a key in the corpus; raises KeyError for an unknown id."""
+        ...
+
+    def texts(self) -> Iterable[str]:
+        """All texts in order, streamed."""
+        ...
