@@ -1,0 +1,1 @@
+"""Hydra configuration: the wiring of the project."""

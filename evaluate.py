@@ -1,0 +1,16 @@
+"""Score a trained retriever beside the baselines: `python evaluate.py checkpoint=DIRECTORY`."""
+
+import hydra
+from omegaconf import DictConfig
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+def main(config: DictConfig) -> None:
+    """Build the run that `conf/evaluate.yaml` describes, and run it."""
+    from embedder.app.start import start
+
+    start(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""At every validation: index the corpus with the current weights and log `val/<task>/ndcg@10`."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+import lightning as L
+
+from embedder.data.prepared import PreparedDataset
+from embedder.data.view import with_gold_keys
+from embedder.errors import ConfigError
+from embedder.evaluation.retrieval import retrieval_scores
+from embedder.evaluation.retrievers import DenseRetriever
+from embedder.training.module import RetrieverModule
+from embedder.types import Encoder, KeyStore, Query, VectorIndex
+
+logger = logging.getLogger(__name__)
+
+
+class RetrievalEvalCallback(L.Callback):
+    """Scores the held-out queries of every data set against its corpus.
+
+    One process encodes and searches; all log the same number. With several data sets in a task, the task's number is
+    their mean, and each is logged as `val/<task>/<dataset>/ndcg@10` too. The mean over tasks is
+    `val/ndcg@10`, which chooses the best checkpoint.
+
+    Args:
+        datasets: The prepared data sets of the run.
+        new_index: Makes an empty index.
+        cutoff: Place at which nDCG is cut.
+        max_keys: Size of the corpus that is searched: the gold keys and random others; None for all of it.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[PreparedDataset],
+        new_index: Callable[[], VectorIndex],
+        cutoff: int = 10,
+        max_keys: int | None = None,
+    ) -> None:
+        if cutoff < 1:
+            raise ConfigError("callbacks.retrieval_eval.cutoff", "1 or more", cutoff)
+        self._datasets, self._new_index = datasets, new_index
+        self._cutoff, self._max_keys = cutoff, max_keys
+        self._loaded: dict[str, tuple[list[Query], KeyStore]] = {}
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Read queries and corpora, so that what is wrong with them shows before the first step."""
+        if not isinstance(pl_module, RetrieverModule):
+            raise TypeError(f"RetrievalEvalCallback works with RetrieverModule, not with {type(pl_module).__name__}")
+        for dataset in self._datasets:
+            queries = [query for query in dataset.validation_queries() if query.positives]
+            if not queries:
+                logger.warning(
+                    "%s/%s has no labelled validation query: nothing to log for it", dataset.task, dataset.name
+                )
+                continue
+            self._loaded[f"{dataset.task}/{dataset.name}"] = (
+                queries,
+                with_gold_keys(dataset.corpus(), queries, self._max_keys, 0),
+            )
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Score all data sets and log."""
+        scores = trainer.strategy.broadcast(self._score(pl_module) if trainer.is_global_zero else None)
+        by_task: dict[str, list[float]] = defaultdict(list)
+        for (task, name), score in scores.items():
+            by_task[task].append(score)
+            if sum(other == task for other, _ in scores) > 1:
+                pl_module.log(f"val/{task}/{name}/ndcg@{self._cutoff}", score, rank_zero_only=False)
+        means = {task: fmean(values) for task, values in by_task.items()}
+        for task, mean in means.items():
+            pl_module.log(f"val/{task}/ndcg@{self._cutoff}", mean, prog_bar=True)
+        if means:
+            pl_module.log(f"val/ndcg@{self._cutoff}", fmean(means.values()))
+
+    def _score(self, pl_module: L.LightningModule) -> dict[tuple[str, str], float]:
+        encoder, tasks = pl_module.encoder, pl_module.tasks
+        if not isinstance(encoder, Encoder):
+            raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
+        scores = {}
+        for dataset in self._datasets:
+            if (loaded := self._loaded.get(f"{dataset.task}/{dataset.name}")) is None:
+                continue
+            queries, corpus = loaded
+            task = tasks[dataset.task]  # type: ignore[index]  # checked in setup
+            retriever = DenseRetriever(
+                encoder,
+                self._new_index,
+                task.query_instruction,
+                task.key_instruction,
+                task.query_max_length,
+                task.key_max_length,
+            )
+            retriever.fit(corpus)
+            metrics = retrieval_scores(queries, retriever.retrieve(queries, self._cutoff), [self._cutoff])
+            if metrics is not None:
+                scores[dataset.task, dataset.name] = metrics.mean[f"ndcg@{self._cutoff}"]
+        return scores

@@ -1,0 +1,72 @@
+"""Typed access to the fields of a JSON row; whatever is wrong is named with file and line."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from embedder.errors import DataError
+
+
+class Row:
+    """One JSON object and where it stands.
+
+    Args:
+        values: The parsed object.
+        path: Its file.
+        line: Its line, from 1.
+    """
+
+    def __init__(self, values: dict[str, Any], path: Path, line: int) -> None:
+        self._values = values
+        self._path = path
+        self._line = line
+
+    def error(self, message: str) -> DataError:
+        """An error that names this row."""
+        return DataError(self._path, self._line, message)
+
+    def __contains__(self, field: str) -> bool:
+        return self._values.get(field) is not None
+
+    def text(self, field: str, default: str | None = None) -> str:
+        """A string; without a default it must be there and not blank."""
+        value = self._values.get(field)
+        if value is None and default is not None:
+            return default
+        self._require(field, isinstance(value, str), "a string")
+        if default is None and not value.strip():  # type: ignore[union-attr]  # checked to be a string above
+            raise self.error(f"field {field!r} is blank")
+        return str(value)
+
+    def texts(self, field: str) -> tuple[str, ...]:
+        """A list of strings, empty if the field is missing."""
+        return tuple(self._list(field, str, "a list of strings"))
+
+    def integers(self, field: str) -> tuple[int, ...]:
+        """A list of integers, empty if the field is missing."""
+        return tuple(self._list(field, int, "a list of integers"))
+
+    def numbers(self, field: str) -> tuple[float, ...]:
+        """A list of finite numbers, empty if the field is missing."""
+        values = self._list(field, (int, float), "a list of numbers")
+        if not all(math.isfinite(value) for value in values):
+            raise self.error(f"field {field!r} holds a number that is not finite")
+        return tuple(float(value) for value in values)
+
+    def _list(self, field: str, kind: type | tuple[type, ...], expected: str) -> list[Any]:
+        value = self._values.get(field)
+        if value is None:
+            return []
+        is_list = isinstance(value, list)
+        self._require(
+            field, is_list and all(isinstance(item, kind) and not isinstance(item, bool) for item in value), expected
+        )
+        return list(value)
+
+    def _require(self, field: str, right: bool, expected: str) -> None:
+        if field not in self._values:
+            present = ", ".join(sorted(self._values)) or "none"
+            raise self.error(f"missing field {field!r} (fields here: {present})")
+        if not right:
+            got = self._values[field]
+            raise self.error(f"field {field!r}: expected {expected}, got {type(got).__name__} {str(got)[:60]!r}")

@@ -1,0 +1,76 @@
+"""Random access to a JSON Lines file of any size: mapped into memory, with one clear error for a bad line."""
+
+import json
+import mmap
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embedder.errors import DataError
+from embedder.types import IntArray
+
+_BLOCK = 1 << 24  # bytes scanned at a time for line breaks
+
+
+class JsonLines:
+    """The rows of a JSON Lines file as a sequence of dictionaries.
+
+    Neither the text nor the table of line starts is held in the process's own memory: both are mapped files, so a file
+    of 100 GB costs what a file of 1 MB costs. A row is parsed when it is asked for.
+
+    Args:
+        path: UTF-8, one JSON object a line.
+
+    Raises:
+        DataError: The file is missing or empty; on access, the line is not valid UTF-8 or not a JSON object.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise DataError(self.path, None, "no such file")
+        if self.path.stat().st_size == 0:
+            raise DataError(self.path, None, "the file is empty; expected one JSON object a line")
+        with self.path.open("rb") as file:
+            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._ends = _line_ends(self._bytes)
+
+    def __reduce__(self) -> tuple[type["JsonLines"], tuple[Path]]:
+        return JsonLines, (self.path,)  # a worker process maps the file anew
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)} in {self.path}")
+        start = 0 if row == 0 else int(self._ends[row - 1]) + 1
+        line = self._bytes[start : int(self._ends[row])]
+        try:
+            value = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise DataError(self.path, row + 1, f"not UTF-8 text (byte {error.start} of the line)") from error
+        except json.JSONDecodeError as error:
+            what = "an empty line" if not line.strip() else f"not JSON ({error.msg}, column {error.colno})"
+            raise DataError(self.path, row + 1, f"{what}; expected one JSON object a line") from error
+        if not isinstance(value, dict):
+            raise DataError(self.path, row + 1, f"expected a JSON object, got {type(value).__name__}")
+        return value
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[row] for row in range(len(self)))
+
+
+def _line_ends(data: mmap.mmap) -> IntArray:
+    """Positions of the line breaks (and of the end of an unfinished last line), in a mapped temporary file."""
+    with tempfile.TemporaryFile() as file:
+        for start in range(0, len(data), _BLOCK):
+            block = np.frombuffer(data[start : start + _BLOCK], dtype=np.uint8)
+            (np.flatnonzero(block == ord("\n")) + start).astype(np.int64).tofile(file)
+        if data[len(data) - 1 : len(data)] != b"\n":
+            np.array([len(data)], dtype=np.int64).tofile(file)
+        file.flush()
+        return np.memmap(file, dtype=np.int64, mode="r")

@@ -1,0 +1,57 @@
+"""The prepared data set: what `prepare.py` leaves on disk and `train.py` reads."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedder.data.corpus import Corpus
+from embedder.data.queries import Queries
+from embedder.data.records import Records
+from embedder.errors import DataError
+from embedder.types import Query
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A folder with `train.jsonl` and `validation.jsonl` (records), `queries.jsonl` (the validation queries) and, written
+    last, `manifest.json`. The manifest names the corpus to retrieve from and everything that the records depend on.
+    """
+
+    task: str
+    name: str
+    directory: Path
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether preparation got to its end."""
+        return (self.directory / "manifest.json").is_file()
+
+    def manifest(self) -> dict[str, Any]:
+        """What the records were made from."""
+        path = self.directory / "manifest.json"
+        if not path.is_file():
+            raise DataError(self.directory, None, "not prepared yet (no manifest.json): run prepare.py first")
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return manifest
+
+    def records(self, split: str) -> Records:
+        """The records of `train` or `validation`."""
+        return Records(self.directory / f"{split}.jsonl", self.task)
+
+    def corpus(self) -> Corpus:
+        """The corpus that validation retrieves from."""
+        return Corpus(self.manifest()["corpus"])
+
+    def validation_queries(self) -> list[Query]:
+        """The queries held out from training, with their gold keys."""
+        return list(Queries(self.directory / "queries.jsonl"))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,119 @@
+"""The stored training row: the published LLM-Embedder JSON Lines format, read and written.
+
+    {"query": "...", "pos": ["..."], "neg": ["..."], "pos_index": [3], "neg_index": [8], "teacher_scores": [2.0, -1.0],
+     "answers": ["..."], "history": ["..."], "task": "qa"}
+
+`teacher_scores` are the rewards of pos + neg. We add `query_id`, `pos_id`, `neg_id` (names of the keys) and `neg_source`
+(who proposed each negative, its rank and score). Fields that are not listed here are left alone.
+Source: Zhang et al., ACL 2024 (arXiv 2310.07554), released training data.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from embedder.data.fields import Row
+from embedder.data.jsonl import JsonLines
+from embedder.types import Candidate, Key, Query, Record
+
+
+class Records:
+    """The records of one file, parsed and checked on access.
+
+    Args:
+        path: A JSON Lines file in the format above.
+        task: If given, a record that names another task is an error.
+    """
+
+    def __init__(self, path: Path | str, task: str | None = None) -> None:
+        self._rows = JsonLines(path)
+        self._task = task
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._rows.path
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, position: int) -> Record:
+        return parse_record(Row(self._rows[position], self.path, position + 1), self._task)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[position] for position in range(len(self)))
+
+
+def parse_record(row: Row, task: str | None = None) -> Record:
+    """Check a row and turn it into a record.
+
+    Raises:
+        DataError: A field is missing, has a wrong type, or lists that belong together differ in length.
+    """
+    if task is not None and (named := row.text("task", default=task)) != task:
+        raise row.error(f"field 'task' is {named!r}, but this file is read for the task {task!r}")
+    positives = _keys(row, "pos")
+    negatives = _keys(row, "neg")
+    rewards = row.numbers("teacher_scores") if "teacher_scores" in row else None
+    if rewards is not None and len(rewards) != len(positives) + len(negatives):
+        raise row.error(
+            f"field 'teacher_scores' has {len(rewards)} numbers for {len(positives)} positives + {len(negatives)} negatives"
+        )
+    if not positives and rewards is None:
+        raise row.error("needs 'pos' (labelled keys) or 'teacher_scores' (rewards of all keys)")
+    if not positives and not negatives:
+        raise row.error("has neither 'pos' nor 'neg': there is nothing to retrieve")
+    query = row.text("query")
+    return Record(
+        id=row.text("query_id", default=text_id(query)),
+        query=query,
+        positives=positives,
+        negatives=negatives,
+        rewards=rewards,
+        answers=row.texts("answers"),
+    )
+
+
+def record_row(
+    query: Query, candidates: tuple[Candidate, ...], rewards: tuple[float, ...] | None, task: str
+) -> dict[str, Any]:
+    """The JSON object of a record; gold candidates become positives, all others negatives.
+
+    Args:
+        query: The query.
+        candidates: Its candidates, gold ones first.
+        rewards: Their rewards in the same order, or None.
+        task: The task's name.
+    """
+    gold = [candidate for candidate in candidates if candidate.source == "gold"]
+    others = [candidate for candidate in candidates if candidate.source != "gold"]
+    if list(candidates) != gold + others:
+        raise ValueError("gold candidates must come first")
+    row: dict[str, Any] = {
+        "query_id": query.id,
+        "query": query.text,
+        "pos": [candidate.key.text for candidate in gold],
+        "neg": [candidate.key.text for candidate in others],
+        "pos_id": [candidate.key.id for candidate in gold],
+        "neg_id": [candidate.key.id for candidate in others],
+        "neg_source": [[candidate.source, candidate.rank, candidate.score] for candidate in others],
+    }
+    if rewards is not None:
+        row["teacher_scores"] = list(rewards)
+    return row | {"answers": list(query.answers), "task": task}
+
+
+def text_id(text: str) -> str:
+    """A name made from the text itself, for rows that carry none."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _keys(row: Row, side: str) -> tuple[Key, ...]:
+    texts = row.texts(side)
+    names = row.texts(f"{side}_id") or tuple(str(index) for index in row.integers(f"{side}_index"))
+    if names and len(names) != len(texts):
+        raise row.error(f"field '{side}' has {len(texts)} texts, but its ids count {len(names)}")
+    if any(not text.strip() for text in texts):
+        raise row.error(f"field '{side}' holds a blank text")
+    return tuple(Key(id=name, text=text) for name, text in zip(names or map(text_id, texts), texts, strict=True))

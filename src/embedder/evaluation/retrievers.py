@@ -1,0 +1,126 @@
+"""One protocol for ours, the baselines and anything else that ranks keys, so that every table has its baselines."""
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from embedder.index.bm25_index import BM25Index
+from embedder.index.encode import index_corpus
+from embedder.types import Encoder, KeyStore, Query, Ranking, VectorIndex
+
+
+class Retriever(Protocol):
+    """Ranks the keys of a corpus for queries."""
+
+    def fit(self, corpus: KeyStore) -> None:
+        """Index a corpus, in place of the last one."""
+        ...
+
+    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
+        """The best keys of each query, at most `top_k`, best first."""
+        ...
+
+
+class NoRetriever:
+    """Retrieves nothing: what the LLM knows by itself."""
+
+    def fit(self, corpus: KeyStore) -> None:
+        """Nothing to index."""
+
+    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
+        """An empty ranking for each query."""
+        return [Ranking((), ()) for _ in queries]
+
+
+class RandomRetriever:
+    """Retrieves random keys: what prompts with passages are worth when the passages are not.
+
+    Args:
+        seed: With the query's id, the only source of chance.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+
+    def fit(self, corpus: KeyStore) -> None:
+        """Keep the corpus."""
+        self._corpus = corpus
+
+    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
+        """Distinct random keys, the same for a query in every run."""
+        rankings = []
+        for query in queries:
+            digest = hashlib.blake2b(f"{self._seed}/{query.id}".encode(), digest_size=8).digest()
+            generator = random.Random(int.from_bytes(digest, "little"))  # noqa: S311  # not for cryptography
+            positions = generator.sample(range(len(self._corpus)), min(top_k, len(self._corpus)))
+            rankings.append(Ranking(tuple(self._corpus[p].id for p in positions), (0.0,) * len(positions)))
+        return rankings
+
+
+class BM25Retriever:
+    """Ranks by BM25."""
+
+    def fit(self, corpus: KeyStore) -> None:
+        """Index the words of the corpus."""
+        self._corpus = corpus
+        self._index = BM25Index()
+        self._index.build(corpus.texts())
+
+    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
+        """The keys that share words with the query."""
+        scores, positions = self._index.search([query.text for query in queries], top_k)
+        return to_rankings(scores.tolist(), positions.tolist(), self._corpus)
+
+
+class DenseRetriever:
+    """Ranks by the cosine of an encoder's vectors.
+
+    Args:
+        encoder: Maps texts to unit vectors.
+        new_index: Makes an empty index.
+        query_instruction: Prefix of every query.
+        key_instruction: Prefix of every key.
+        query_max_length: Tokens of a query; None for what the encoder reads.
+        key_max_length: Tokens of a key.
+        progress: Show a bar while encoding.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        new_index: Callable[[], VectorIndex],
+        query_instruction: str = "",
+        key_instruction: str = "",
+        query_max_length: int | None = None,
+        key_max_length: int | None = None,
+        *,
+        progress: bool = False,
+    ) -> None:
+        self._encoder, self._new_index = encoder, new_index
+        self._query_side = (query_instruction, query_max_length)
+        self._key_side = (key_instruction, key_max_length)
+        self._progress = progress
+
+    def fit(self, corpus: KeyStore) -> None:
+        """Encode and index the corpus."""
+        self._corpus = corpus
+        self._index = self._new_index()
+        instruction, length = self._key_side
+        index_corpus(self._encoder, corpus.texts(), self._index, instruction, length, progress=self._progress)
+
+    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
+        """The keys with the largest cosine."""
+        instruction, length = self._query_side
+        vectors = self._encoder.encode([query.text for query in queries], instruction, length)  # [Q, D]
+        scores, positions = self._index.search(vectors, top_k)  # [Q, K]
+        return to_rankings(scores.tolist(), positions.tolist(), self._corpus)
+
+
+def to_rankings(scores: list[list[float]], positions: list[list[int]], corpus: KeyStore) -> list[Ranking]:
+    """Rankings by id from positions in a corpus; position -1 marks a missing hit."""
+    rankings = []
+    for row_scores, row in zip(scores, positions, strict=True):
+        hits = [(corpus[position].id, score) for position, score in zip(row, row_scores, strict=True) if position >= 0]
+        rankings.append(Ranking(tuple(key_id for key_id, _ in hits), tuple(score for _, score in hits)))
+    return rankings

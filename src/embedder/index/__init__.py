@@ -1,0 +1,1 @@
+"""How keys are found: vectors in FAISS, words in BM25."""

@@ -1,0 +1,150 @@
+"""Find the vectors with the largest inner product, exactly or approximately, with FAISS."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from embedder.errors import ConfigError, DataError
+from embedder.types import FloatArray, IntArray
+
+
+class FaissIndex:
+    """Any index that FAISS can build from a factory string: `Flat` is exact, `IVF256,SQ8` small, `HNSW32` fast.
+
+    The first `add` fixes the dimension and, where the factory needs it, trains on the vectors it is given: they should
+    be many (FAISS asks for 39 a list) and drawn from all of the corpus.
+    """
+
+    def __init__(self, factory: str = "Flat", *, nprobe: int | None = None, ef_search: int | None = None) -> None:
+        """Choose the kind of index; nothing is built before the first vectors come.
+
+        Args:
+            factory: See https://github.com/facebookresearch/faiss/wiki/The-index-factory.
+            nprobe: Lists visited by a query of an IVF index; None keeps FAISS's 1.
+            ef_search: Nodes kept by a query of an HNSW index; None keeps FAISS's 16.
+        """
+        self._factory = factory
+        self._settings = {"nprobe": nprobe, "efSearch": ef_search}
+        self._index: Any = None
+
+    def __len__(self) -> int:
+        return 0 if self._index is None else int(self._index.ntotal)
+
+    def add(self, vectors: FloatArray) -> None:
+        """Append vectors, [n, D]; their positions count on from those already there.
+
+        Raises:
+            ConfigError: The factory is unknown, does not fit the dimension, takes no such setting, or needs more
+                vectors than these to train on.
+            ValueError: The vectors are not finite, or not of the dimension of those already there.
+        """
+        vectors = self._checked("vectors", vectors)
+        if self._index is None:
+            self._index = self._build(vectors)
+        self._index.add(vectors)
+
+    def search(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
+        """Inner products and positions, best first, both [Q, K]; -inf and -1 where fewer than K were found.
+
+        Raises:
+            ValueError: `top_k` is below 1, or the queries are not finite or not of the dimension of the vectors.
+        """
+        if top_k < 1:
+            raise ValueError(f"top_k: expected at least 1, got {top_k}")
+        queries = self._checked("queries", queries)
+        if self._index is None:
+            shape = (len(queries), top_k)
+            return np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
+        scores, positions = self._index.search(queries, top_k)
+        scores[positions < 0] = -np.inf
+        return scores, positions
+
+    def save(self, path: Path) -> None:
+        """Write the index with its settings; a reader sees the old file or the new one, never half of it.
+
+        Raises:
+            ValueError: There is nothing in the index.
+        """
+        import faiss
+
+        if self._index is None:
+            raise ValueError("index: there is nothing to save before the first vectors are added")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # on the same disk, so that it can be renamed
+        try:
+            faiss.write_index(self._index, str(temporary))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path, *, nprobe: int | None = None, ef_search: int | None = None) -> Self:
+        """Read a saved index; None keeps a setting as it was saved.
+
+        Raises:
+            DataError: The file is missing, is not a FAISS index or ranks by a distance.
+            ConfigError: The index takes no such setting.
+        """
+        import faiss
+
+        if not path.is_file():
+            raise DataError(path, None, "there is no such index")
+        loaded = cls(nprobe=nprobe, ef_search=ef_search)
+        try:
+            index = faiss.read_index(str(path))
+        except RuntimeError as error:
+            raise DataError(path, None, f"not a FAISS index ({_reason(error)})") from error
+        if index.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise DataError(path, None, "this index ranks by a distance, not by the inner product")
+        loaded._index = loaded._configured(index)
+        return loaded
+
+    def _build(self, vectors: FloatArray) -> Any:
+        import faiss
+
+        count, dimension = vectors.shape
+        try:
+            index = faiss.index_factory(dimension, self._factory, faiss.METRIC_INNER_PRODUCT)
+        except RuntimeError as error:
+            expected = f"a FAISS factory string for {dimension} dimensions ({_reason(error)})"
+            raise ConfigError("index.factory", expected, self._factory) from error
+        index = self._configured(index)
+        if not index.is_trained:
+            try:
+                index.train(vectors)
+            except RuntimeError as error:
+                expected = f"a factory that {count} vectors of {dimension} dimensions can train ({_reason(error)})"
+                raise ConfigError("index.factory", expected, self._factory) from error
+        return index
+
+    def _configured(self, index: Any) -> Any:
+        import faiss
+
+        for name, value in self._settings.items():
+            if value is None:
+                continue
+            setting = "index.ef_search" if name == "efSearch" else f"index.{name}"
+            if value < 1:
+                raise ConfigError(setting, "at least 1", value)
+            try:
+                faiss.ParameterSpace().set_index_parameter(index, name, value)
+            except RuntimeError as error:
+                raise ConfigError(setting, f"null, for this index has no {name}", value) from error
+        return index
+
+    def _checked(self, name: str, vectors: FloatArray) -> FloatArray:
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        if vectors.ndim != 2 or (self._index is not None and vectors.shape[1] != self._index.d):
+            width = "D" if self._index is None else self._index.d
+            raise ValueError(f"{name}: expected the shape [n, {width}], got {list(vectors.shape)}")
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"{name}: {np.count_nonzero(~np.isfinite(vectors).all(axis=1))} rows hold NaN or infinity")
+        return vectors
+
+
+def _reason(error: RuntimeError) -> str:
+    """What FAISS says, without the C++ function and source line before it."""
+    return re.sub(r"^Error in .*\.\w+:\d+: (Error: .* failed: )?", "", str(error), flags=re.DOTALL).strip()

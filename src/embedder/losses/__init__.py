@@ -1,0 +1,1 @@
+"""What the encoder learns from: scores and rewards in, one scalar out."""

@@ -1,0 +1,78 @@
+"""Score rankings against relevance labels: nDCG, recall and reciprocal rank at any cut-offs, query by query."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+
+@dataclass(frozen=True, slots=True)
+class RankingMetrics:
+    """Scores under the names `ndcg@10`, `recall@100`, `mrr@10`, each in [0, 1]."""
+
+    per_query: dict[str, dict[str, float]]
+    """Metric -> query id -> score, the queries in the order of the qrels: two runs can be compared in pairs."""
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """Metric -> mean over all queries of the qrels."""
+        return {metric: fmean(scores.values()) for metric, scores in self.per_query.items()}
+
+
+def ranking_metrics(
+    rankings: Mapping[str, Sequence[str]],
+    qrels: Mapping[str, Collection[str]],
+    cutoffs: Sequence[int] = (1, 3, 5, 10, 100),
+) -> RankingMetrics:
+    """Score every query of the qrels; labels are binary, and a query that was not ranked scores 0.
+
+        ndcg@k   = sum_{i <= k, key i positive} 1 / log2(1 + i)  /  the same sum with all positives placed first
+        recall@k = positives among the first k / all positives
+        mrr@k    = 1 / place of the first positive, 0 where it lies beyond k
+
+    Source: `trec_eval`, by way of ir-measures and pytrec_eval.
+
+    Args:
+        rankings: Query id -> key ids, best first; their order counts, there are no scores.
+        qrels: Query id -> ids of its positives.
+        cutoffs: The values of k, each at least 1.
+
+    Raises:
+        ValueError: There are no queries; a query has no positives, or is ranked without qrels; a ranking holds a key
+            twice; a cut-off is below 1.
+    """
+    import ir_measures
+
+    _check(rankings, qrels, cutoffs)
+    library = {f"ndcg@{k}": ir_measures.nDCG @ k for k in cutoffs} | {f"recall@{k}": ir_measures.R @ k for k in cutoffs}
+    # trec_eval sorts by score and breaks ties by id: falling whole numbers keep our order (exact in its float32
+    # up to 16 million places).
+    run = {query: {key: -place for place, key in enumerate(ranking)} for query, ranking in rankings.items() if ranking}
+    labels = {query: dict.fromkeys(positives, 1) for query, positives in qrels.items()}
+    values = {
+        (result.measure, result.query_id): float(result.value)
+        for result in ir_measures.pytrec_eval.iter_calc([*library.values(), ir_measures.RR], labels, run)
+    }  # a query that was not ranked is in it, with 0
+
+    per_query = {name: {query: values[measure, query] for query in qrels} for name, measure in library.items()}
+    for k in cutoffs:
+        reciprocal = {query: values[ir_measures.RR, query] for query in qrels}
+        per_query[f"mrr@{k}"] = {query: _cut(value, k) for query, value in reciprocal.items()}
+    return RankingMetrics(per_query)
+
+
+def _cut(reciprocal_rank: float, cutoff: int) -> float:
+    # trec_eval looks for the first positive in the whole ranking: its reciprocal rank has no cut-off.
+    return reciprocal_rank if reciprocal_rank and round(1 / reciprocal_rank) <= cutoff else 0.0
+
+
+def _check(rankings: Mapping[str, Sequence[str]], qrels: Mapping[str, Collection[str]], cutoffs: Sequence[int]) -> None:
+    if not qrels:
+        raise ValueError("qrels: there are no queries to score")
+    if wrong := [k for k in cutoffs if k < 1]:
+        raise ValueError(f"cutoffs: expected whole numbers of at least 1, got {wrong[0]}")
+    if unlabelled := [query for query, positives in qrels.items() if not positives]:
+        raise ValueError(f"qrels: {len(unlabelled)} queries have no positives, the first is {unlabelled[0]!r}")
+    if unknown := [query for query in rankings if query not in qrels]:
+        raise ValueError(f"rankings: {len(unknown)} queries are not in the qrels, the first is {unknown[0]!r}")
+    if repeated := [query for query, ranking in rankings.items() if len(set(ranking)) < len(ranking)]:
+        raise ValueError(f"rankings: {len(repeated)} queries rank a key twice, the first is {repeated[0]!r}")

@@ -1,0 +1,1 @@
+"""Encoders and language models, and where their files are found."""

@@ -1,0 +1,200 @@
+"""The LLM that the retriever is trained for: a Hugging Face causal model that scores and writes outputs."""
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from embedder.errors import ConfigError, EmbedderError
+from embedder.models.decoding import Choose, greedy, sampler, write
+from embedder.models.fingerprint import fingerprint_of
+from embedder.models.gguf import convert_gguf
+from embedder.models.packages import resolve_model
+from embedder.models.packed_scoring import score_packed, takes_packed_branches
+from embedder.models.row_scoring import TokenisedRequest, score_in_rows
+from embedder.types import OutputScore
+
+logger = logging.getLogger(__name__)
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class HuggingFaceLanguageModel:
+    """Implements `embedder.types.LanguageModel`; weights are loaded on first use, code from the hub is never run.
+
+    Args:
+        name: A hub name, a folder with safetensors, a GGUF file, or `package:NAME/PATH` for either in a Python package.
+        revision: Branch, tag or commit of a hub name.
+        dtype: `float32`, `bfloat16` or `float16`.
+        device: `auto` (the first GPU if there is one), or a device of torch such as `cpu` or `cuda:1`.
+        cache_directory: Where GGUF files are converted to; the user's cache folder by default.
+        batch_tokens: Token budget of a forward pass, padding included.
+
+    Raises:
+        ConfigError: A setting has a value that cannot work.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        revision: str | None = None,
+        dtype: str = "float32",
+        device: str = "auto",
+        cache_directory: str | Path | None = None,
+        batch_tokens: int = 4096,
+    ) -> None:
+        if dtype not in DTYPES:
+            raise ConfigError("llm.dtype", f"one of {sorted(DTYPES)}", dtype)
+        if batch_tokens < 1:
+            raise ConfigError("llm.batch_tokens", "1 or more", batch_tokens)
+        self._name = name
+        self._revision = revision
+        self._dtype = dtype
+        self._device = device
+        self._cache_directory = cache_directory
+        self._batch_tokens = batch_tokens
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identifies weights, tokenizer and precision; read from the files, without loading the model."""
+        return fingerprint_of(resolve_model(self._name), self._revision, self._dtype)
+
+    def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
+        """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
+
+        Prompt and output are tokenised apart, without special tokens, and joined.
+
+        Raises:
+            ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
+            EmbedderError: A prompt with an output is longer than the model can read.
+        """
+        flat = self._tokenise([output for some in outputs for output in some], "output")
+        remaining = iter(flat)
+        requests = [
+            TokenisedRequest(prompt, [next(remaining) for _ in some])
+            for prompt, some in zip(self._tokenise(prompts, "prompt"), outputs, strict=True)
+        ]
+        for request in requests:
+            self._check_length(len(request.prompt) + max(map(len, request.outputs), default=0))
+        if self._packs:
+            return score_packed(self._model, requests, self._batch_tokens)
+        return score_in_rows(self._model, requests, self._batch_tokens)
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
+        """The greedy continuation of each prompt, cut at the first line break or end token, stripped."""
+        return self._write(prompts, 1, max_new_tokens, greedy)
+
+    def sample(
+        self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[list[str]]:
+        """`n` sampled continuations of each prompt, cut like `generate`; one seed a prompt, whatever the batch.
+
+        Raises:
+            ConfigError: The temperature is not above 0, or `n` is not.
+            ValueError: There is not one seed for each prompt.
+        """
+        if not temperature > 0:
+            raise ConfigError("temperature", "a number above 0", temperature)
+        if n < 1:
+            raise ConfigError("n", "1 or more", n)
+        if len(seeds) != len(prompts):
+            raise ValueError(f"{len(prompts)} prompts and {len(seeds)} seeds: one seed a prompt is needed")
+        if not prompts:
+            return []
+        texts = self._write(prompts, n, max_new_tokens, sampler(seeds, n, max_new_tokens, temperature))
+        return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
+
+    def _write(self, prompts: Sequence[str], n: int, max_new_tokens: int, choose: Choose) -> list[str]:
+        if max_new_tokens < 1:
+            raise ConfigError("max_new_tokens", "1 or more", max_new_tokens)
+        tokenised = self._tokenise(prompts, "prompt")
+        for tokens in tokenised:
+            self._check_length(len(tokens) + max_new_tokens)
+
+        def is_complete(tokens: list[int]) -> bool:
+            return tokens[-1] in self._end_tokens or "\n" in self._decode(tokens)
+
+        written = write(self._model, tokenised, n, max_new_tokens, self._batch_tokens, choose, is_complete)
+        return [self._decode(tokens).partition("\n")[0].strip() for tokens in written]
+
+    def _decode(self, tokens: list[int]) -> str:
+        text = tokens[:-1] if tokens and tokens[-1] in self._end_tokens else tokens
+        decoded: str = self._tokenizer.decode(text, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return decoded
+
+    def _tokenise(self, texts: Sequence[str], what: str) -> list[list[int]]:
+        if not texts:
+            return []
+        tokens: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        for text, some in zip(texts, tokens, strict=True):
+            if not some:
+                raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
+        return tokens
+
+    def _check_length(self, n_tokens: int) -> None:
+        limit = getattr(self._model.config, "max_position_embeddings", None)
+        if limit is not None and n_tokens > limit:
+            raise EmbedderError(
+                f"a prompt with its output takes {n_tokens} tokens, and {self._name} reads at most {limit}: "
+                "shorten the keys, show fewer of them, or use an LLM with a longer context"
+            )
+
+    @cached_property
+    def _folder_or_hub_name(self) -> str | Path:
+        source = resolve_model(self._name)
+        if isinstance(source, str) or source.is_dir():
+            return source
+        if self._cache_directory is not None:
+            return convert_gguf(source, Path(self._cache_directory))
+        from platformdirs import user_cache_path
+
+        return convert_gguf(source, user_cache_path("embedder") / "models")
+
+    @cached_property
+    def _model(self) -> Any:
+        from transformers import AutoModelForCausalLM
+
+        started = time.perf_counter()
+        device = self._device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            self._folder_or_hub_name,
+            revision=self._revision,
+            dtype=DTYPES[self._dtype],
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+        model.to(device).eval()
+        logger.info("loaded %s (%s, %s) in %.1f s", self._name, self._dtype, device, time.perf_counter() - started)
+        return model
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self._folder_or_hub_name, revision=self._revision, trust_remote_code=False)
+
+    @cached_property
+    def _packs(self) -> bool:
+        packs = takes_packed_branches(self._model.config)
+        if not packs:
+            logger.warning(
+                "models of type %s are not known to take packed outputs: scoring every output in a row of its own, "
+                "several times slower",
+                self._model.config.model_type,
+            )
+        return packs
+
+    @cached_property
+    def _end_tokens(self) -> frozenset[int]:
+        """The tokens that end a text in the model's own opinion: of its generation settings and of its tokenizer."""
+        ends = {self._tokenizer.eos_token_id}
+        for settings in (self._model.generation_config, self._model.config):
+            declared = getattr(settings, "eos_token_id", None)
+            ends |= set(declared) if isinstance(declared, list | tuple) else {declared}
+        return frozenset(ends - {None})

@@ -1,0 +1,114 @@
+"""Let a causal model write: many prompts at once, each as if it were alone."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from embedder.models.token_batches import token_batches
+
+Choose = Callable[[Tensor, list[int], int], Tensor]
+"""Picks the next tokens [R] from logits [R, V] of the given rows at the given step."""
+
+
+def greedy(logits: Tensor, rows: list[int], step: int) -> Tensor:
+    """The most likely token of each row."""
+    return logits.argmax(-1)
+
+
+def sampler(seeds: Sequence[int], n: int, max_new_tokens: int, temperature: float) -> Choose:
+    """Sample from softmax(logits / temperature), with the random numbers of each prompt drawn from its own seed.
+
+    All numbers are drawn beforehand (row `i * n + k` is continuation k of prompt i), so a continuation depends neither
+    on the other prompts of a batch nor on when they end.
+    """
+    numbers = torch.stack(
+        [torch.rand(n, max_new_tokens, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    ).flatten(0, 1)  # [P * n, T]
+
+    def choose(logits: Tensor, rows: list[int], step: int) -> Tensor:
+        cumulative = (logits.float() / temperature).softmax(-1).cumsum(-1)  # [R, V]
+        # Scaled by the last sum, which rounding keeps from being exactly 1.
+        thresholds = numbers[rows, step].to(logits.device)[:, None] * cumulative[:, -1:]
+        return torch.searchsorted(cumulative, thresholds, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
+
+    return choose
+
+
+@torch.inference_mode()
+def write(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    n: int,
+    max_new_tokens: int,
+    batch_tokens: int,
+    choose: Choose,
+    is_complete: Callable[[list[int]], bool],
+) -> list[list[int]]:
+    """Continue every prompt `n` times, token by token, over a cache of keys and values.
+
+    Args:
+        model: A Hugging Face causal language model in evaluation mode.
+        prompts: Token ids, none empty.
+        n: Continuations of each prompt; the prompt itself is run once.
+        max_new_tokens: Upper bound of tokens in a continuation.
+        batch_tokens: Upper bound of the tokens in the cache: rows x (prompt + continuation).
+        choose: `greedy` or a `sampler`.
+        is_complete: Whether a continuation, with its newest token, needs no more tokens.
+
+    Returns:
+        The tokens of continuation k of prompt i at `i * n + k`, with the token that completed it.
+    """
+    written: list[list[int]] = [[] for _ in range(len(prompts) * n)]
+    for batch in token_batches([(len(prompt) + max_new_tokens) * n for prompt in prompts], batch_tokens):
+        rows = [i * n + k for i in batch for k in range(n)]
+        _write_batch(model, [prompts[i] for i in batch], n, max_new_tokens, choose, is_complete, rows, written)
+    return written
+
+
+def _write_batch(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    n: int,
+    max_new_tokens: int,
+    choose: Choose,
+    is_complete: Callable[[list[int]], bool],
+    rows: list[int],
+    written: list[list[int]],
+) -> None:
+    from transformers import DynamicCache
+
+    width = max(map(len, prompts))
+    # Padded on the left, so that the next token of every row has the same place in the cache.
+    tokens = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=model.device)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
+    mask = (torch.arange(width, device=model.device) >= width - lengths[:, None]).long()  # [P, L]
+    cache = DynamicCache(config=model.config)
+    # Logits of the whole prompt can be larger than the model; most models offer to make the last ones only.
+    last_only = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    settings = {"past_key_values": cache, "use_cache": True, **last_only}
+    logits = model(input_ids=tokens, attention_mask=mask, position_ids=positions, **settings).logits[:, -1]
+    if n > 1:
+        cache.batch_repeat_interleave(n)
+        mask, logits = mask.repeat_interleave(n, 0), logits.repeat_interleave(n, 0)
+    running = set(rows)
+    for step in range(max_new_tokens):
+        chosen = choose(logits, rows, step)  # [R]
+        for row, token in zip(rows, chosen.tolist(), strict=True):
+            if row in running:
+                written[row].append(token)
+                if is_complete(written[row]):
+                    running.remove(row)
+        if not running or step + 1 == max_new_tokens:
+            return
+        if len(running) <= 0.75 * len(rows):  # dropping rows copies the cache, so not for every single one
+            keep = torch.tensor([k for k, row in enumerate(rows) if row in running], device=model.device)
+            rows = [row for row in rows if row in running]
+            cache.batch_select_indices(keep)
+            mask, chosen = mask[keep], chosen[keep]
+        positions = mask.sum(-1, keepdim=True)  # [R, 1]
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        logits = model(input_ids=chosen[:, None], attention_mask=mask, position_ids=positions, **settings).logits[:, -1]

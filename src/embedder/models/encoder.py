@@ -1,0 +1,152 @@
+"""The bi-encoder: one transformer that maps queries and keys to unit vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from embedder.errors import ConfigError
+from embedder.models.packages import resolve_model, verify_sha256
+from embedder.models.pooling import POOLINGS
+from embedder.types import FloatArray
+
+Tokens = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """What encoder to train or to load.
+
+    Args:
+        name: A Hugging Face name, a directory, or `package:module/path` for a model inside an installed package.
+        revision: Commit or tag of a Hugging Face name.
+        pooling: `cls`, `mean` or `last`.
+        lr: The base learning rate that suits this encoder.
+        sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
+        encode_tokens: Token budget of one forward pass when encoding a corpus.
+    """
+
+    name: str
+    pooling: str
+    lr: float = 2e-5
+    revision: str | None = None
+    sha256: str | None = None
+    encode_tokens: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise ConfigError("encoder.pooling", f"one of {sorted(POOLINGS)}", self.pooling)
+        if not self.lr > 0:
+            raise ConfigError("encoder.lr", "a positive number", self.lr)
+        if self.encode_tokens < 1:
+            raise ConfigError("encoder.encode_tokens", "1 or more", self.encode_tokens)
+
+    def build(self) -> "TextEncoder":
+        """Load weights and tokenizer."""
+        return TextEncoder(self)
+
+
+class TextEncoder(nn.Module):
+    """A Hugging Face encoder with pooling and normalisation.
+
+    Args:
+        config: Which model, which pooling.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        from transformers import AutoModel, AutoTokenizer
+
+        source = resolve_model(config.name)
+        if config.sha256 is not None and config.name.startswith("package:"):
+            verify_sha256(Path(source) / "model.safetensors", config.sha256)
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(source, revision=config.revision)
+            self.backbone = AutoModel.from_pretrained(source, revision=config.revision)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError("encoder.name", f"a model that can be loaded ({reason})", config.name) from error
+        self.config = config
+        self._pool = POOLINGS[config.pooling]
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return int(self.backbone.config.hidden_size)
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens that the backbone reads, special tokens included."""
+        return int(
+            min(self.tokenizer.model_max_length, getattr(self.backbone.config, "max_position_embeddings", 1 << 30))
+        )
+
+    def tokenize(self, texts: Sequence[str], instruction: str = "", max_length: int | None = None) -> Tokens:
+        """Token ids and mask of `instruction + text`, padded to the longest: [B, L] each.
+
+        Args:
+            texts: The texts.
+            instruction: Prefix of every text.
+            max_length: Longer texts are cut at so many tokens; None for all that the backbone reads.
+        """
+        encoded = self.tokenizer(
+            [instruction + text for text in texts],
+            truncation=True,
+            max_length=min(max_length or self.max_length, self.max_length),
+            padding=True,
+            return_tensors="pt",
+        )
+        return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Unit vectors, [B, D]."""
+        states = self.backbone(**tokens).last_hidden_state  # [B, L, D]
+        return nn.functional.normalize(self._pool(states, tokens["attention_mask"]), dim=-1)
+
+    @torch.inference_mode()
+    def encode(
+        self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, *, progress: bool = False
+    ) -> FloatArray:
+        """Unit vectors of many texts, [n, D], float32, in their order.
+
+        Texts of like length go through together, as many as the token budget allows; the mode of the module (training
+        or not) is put back afterwards.
+        """
+        import numpy as np
+        from rich.progress import track
+
+        limit = min(max_length or self.max_length, self.max_length)
+        lengths = np.array([len(text) for text in texts]) + len(instruction)
+        order = np.argsort(-lengths, kind="stable")
+        was_training = self.training
+        self.eval()
+        device = next(self.parameters()).device
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        try:
+            batches = _batches(lengths[order].tolist(), limit, self.config.encode_tokens)
+            for start, stop in track(batches, "Encoding", disable=not progress, transient=True):
+                rows = order[start:stop]
+                tokens = self.tokenize([texts[row] for row in rows], instruction, max_length)
+                output = self({name: value.to(device) for name, value in tokens.items()})
+                vectors[rows] = output.float().cpu().numpy()
+        finally:
+            self.train(was_training)
+        return vectors
+
+
+def _batches(lengths: list[int], limit: int, budget: int) -> list[tuple[int, int]]:
+    """Cut texts, longest first, into runs whose padded size stays within a token budget.
+
+    Lengths are in characters; three characters a token is a cautious guess for any alphabet but the densest, and a
+    wrong guess costs memory in proportion, nothing else.
+    """
+    runs: list[tuple[int, int]] = []
+    start = 0
+    while start < len(lengths):
+        longest = min(limit, lengths[start] // 3 + 2)
+        stop = min(len(lengths), start + max(1, budget // longest))
+        runs.append((start, stop))
+        start = stop
+    return runs

@@ -1,0 +1,68 @@
+"""Convert a GGUF file, once, to a safetensors folder that loads in seconds instead of a minute."""
+
+import json
+import logging
+import shutil
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from embedder.models.packages import sha256_of_file
+
+logger = logging.getLogger(__name__)
+
+
+def convert_gguf(path: Path, cache_directory: Path) -> Path:
+    """The folder with the de-quantised float32 weights and the tokenizer of a GGUF file.
+
+    It is named by the SHA-256 digest of the file and made on first use. A folder is complete or absent: it is written
+    under a temporary name and renamed, so an interrupted conversion leaves nothing behind that could be loaded, and two
+    processes may convert at once (the first to finish wins, the other throws its own work away).
+
+    Args:
+        path: The GGUF file.
+        cache_directory: Where converted models are kept.
+
+    Returns:
+        A folder that `AutoModelForCausalLM.from_pretrained` and `AutoTokenizer.from_pretrained` read.
+    """
+    digest = sha256_of_file(path)
+    target = cache_directory / digest
+    if (target / "source.json").is_file():
+        return target
+    logger.info("converting %s to safetensors in %s: converting once, takes about a minute", path.name, target)
+    cache_directory.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=cache_directory, prefix=".partial-"))
+    try:
+        _write_safetensors(path, partial)
+        source = {
+            "gguf": path.name,
+            "sha256": digest,
+            "versions": {name: version(name) for name in ("transformers", "gguf", "torch")},
+        }
+        (partial / "source.json").write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
+        try:
+            partial.replace(target)  # fails when another process has put its finished folder there meanwhile
+        except OSError:
+            if not (target / "source.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _write_safetensors(path: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    loaded = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+    # A model that was loaded from GGUF refuses to be saved while it carries a quantization config, and keeps traces of
+    # it after the config is dropped: the weights move to a fresh model of the same shape.
+    settings = loaded.config.to_dict()
+    settings.pop("quantization_config", None)
+    fresh = type(loaded)(type(loaded.config).from_dict(settings))
+    fresh.load_state_dict(loaded.state_dict())
+    fresh.generation_config = loaded.generation_config
+    fresh.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,67 @@
+"""Choose the competitors of an answer: distinct outputs that the LLM itself writes for a query, none of them right."""
+
+import hashlib
+import logging
+import math
+from collections.abc import Callable, Sequence
+
+from embedder.metrics.text import normalise_answer
+
+logger = logging.getLogger(__name__)
+
+DRAWS = 10
+"""Outputs sampled in a round. Fixed, so that a smaller number of competitors is a prefix of a larger one and needs no
+new call of the LLM."""
+_MAX_ROUNDS = 4  # for each started ten competitors
+
+Draw = Callable[[list[str], list[int]], list[list[str]]]
+"""Samples `DRAWS` outputs after each prompt, given one seed a prompt."""
+
+
+def sample_competitors(
+    draw: Draw, prompts: Sequence[str], answers: Sequence[Sequence[str]], n_outputs: int, seed: int
+) -> list[tuple[str, ...]]:
+    """Up to `n_outputs` distinct wrong outputs for each query, sampled without a candidate.
+
+    Outputs that are empty, equal to a gold answer or equal to an earlier output after answer normalisation are dropped,
+    and more are sampled, a bounded number of times. A query that stays short of `n_outputs` is kept and counted in
+    the log.
+
+    Args:
+        draw: Samples from the LLM, or reads what it sampled before.
+        prompts: One prompt a query, without a candidate.
+        answers: The gold answers of each query.
+        n_outputs: Competitors wanted.
+        seed: With the prompt and the round it makes the seed of every draw, so no query depends on another.
+
+    Returns:
+        The competitors of each query in the order sampled, each with the leading space of an output.
+    """
+    taken = [{normalise_answer(answer) for answer in some} | {""} for some in answers]
+    competitors: list[list[str]] = [[] for _ in prompts]
+    for round_number in range(_MAX_ROUNDS * math.ceil(n_outputs / DRAWS)):
+        short = [i for i, some in enumerate(competitors) if len(some) < n_outputs]
+        if not short:
+            break
+        seeds = [_seed(seed, round_number, prompts[i]) for i in short]
+        for i, outputs in zip(short, draw([prompts[i] for i in short], seeds), strict=True):
+            for output in outputs:
+                normalised = normalise_answer(output)
+                if normalised not in taken[i] and len(competitors[i]) < n_outputs:
+                    taken[i].add(normalised)
+                    competitors[i].append(f" {output}")
+    short = [i for i, some in enumerate(competitors) if len(some) < n_outputs]
+    if short:
+        logger.warning(
+            "%d of %d queries have fewer than %d competitors (the fewest: %d): the LLM repeats itself",
+            len(short),
+            len(prompts),
+            n_outputs,
+            min(len(competitors[i]) for i in short),
+        )
+    return [tuple(some) for some in competitors]
+
+
+def _seed(seed: int, round_number: int, prompt: str) -> int:
+    digest = hashlib.blake2b(f"{seed}:{round_number}:{prompt}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1  # a torch generator takes 63 bits

@@ -1,0 +1,116 @@
+"""The log-likelihoods that an LLM gave, kept on disk under content addresses so that nothing is scored twice."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from embedder.rewards.address import ADDRESS_BYTES
+from embedder.rewards.shards import ShardFolder, addresses_column
+from embedder.types import OutputScore
+
+_SCHEMA = pa.schema([("address", pa.binary(16)), ("sum_logprob", pa.float64()), ("n_tokens", pa.int32())])
+_ADDRESS = np.dtype(f"S{ADDRESS_BYTES}")
+_MERGE_ROWS = 100_000  # new rows are held in a dictionary up to this number, or a quarter of what is known
+
+
+class ScoreStore:
+    """Scores by address, in memory as sorted arrays (28 bytes a row), on disk as Parquet shards.
+
+    Several processes may write to one directory at once; `refresh` shows what the others have added. The same address
+    may come twice; either row serves, since both were computed from the same contents.
+
+    Args:
+        directory: Where shards are written and read.
+        read_only: Further directories that are only read.
+    """
+
+    def __init__(self, directory: str | Path, read_only: Sequence[str | Path] = ()) -> None:
+        self.directory = Path(directory)
+        self._shards = ShardFolder(self.directory, _SCHEMA, [Path(folder) for folder in read_only])
+        self._addresses = np.empty(0, dtype=_ADDRESS)  # [n], sorted
+        self._sums = np.empty(0, dtype=np.float64)  # [n]
+        self._counts = np.empty(0, dtype=np.int32)  # [n]
+        self._recent: dict[bytes, OutputScore] = {}  # added through this object, not yet in the arrays
+        self._unwritten: dict[bytes, OutputScore] = {}  # the part of them that is not on disk
+        self.refresh()
+
+    def __len__(self) -> int:
+        """Number of distinct addresses known."""
+        self._merge_recent()
+        return len(self._addresses)
+
+    def get(self, addresses: Sequence[bytes]) -> list[OutputScore | None]:
+        """The scores at these addresses, None where nothing is stored."""
+        if not len(self._addresses):
+            return [self._recent.get(address) for address in addresses]
+        wanted = np.array(addresses, dtype=_ADDRESS)
+        places = np.searchsorted(self._addresses, wanted)
+        found = self._addresses[np.minimum(places, len(self._addresses) - 1)] == wanted
+        return [
+            OutputScore(float(self._sums[place]), int(self._counts[place])) if hit else self._recent.get(address)
+            for address, place, hit in zip(addresses, places.tolist(), found.tolist(), strict=True)
+        ]
+
+    def add(self, addresses: Sequence[bytes], scores: Sequence[OutputScore]) -> None:
+        """Remember scores; they reach the disk with the next `flush`."""
+        new = dict(zip(addresses, scores, strict=True))
+        self._recent.update(new)
+        self._unwritten.update(new)
+        if len(self._recent) > max(_MERGE_ROWS, len(self._addresses) // 4):
+            self._merge_recent()
+
+    def flush(self) -> None:
+        """Write what was added since the last flush as one shard."""
+        if self._unwritten:
+            self._shards.write(_table(*_arrays(self._unwritten)))
+            self._unwritten = {}
+
+    def refresh(self) -> None:
+        """Read the shards that other processes have written since the last look."""
+        tables = list(self._shards.unread())
+        if tables:
+            table = pa.concat_tables(tables).combine_chunks()
+            addresses = b"".join(table["address"].to_pylist())
+            self._merge(
+                np.frombuffer(addresses, dtype=_ADDRESS), table["sum_logprob"].to_numpy(), table["n_tokens"].to_numpy()
+            )
+
+    def compact(self) -> None:
+        """Merge all shards of the directory, with what is in the read-only ones, into one without duplicates."""
+        self.flush()
+        self.refresh()
+        self._merge_recent()
+        if len(self._addresses):
+            self._shards.replace_all(_table(self._addresses, self._sums, self._counts))
+
+    def _merge_recent(self) -> None:
+        if self._recent:
+            self._merge(*_arrays(self._recent))
+            self._recent = {}
+
+    def _merge(
+        self, addresses: npt.NDArray[np.bytes_], sums: npt.NDArray[np.float64], counts: npt.NDArray[np.int32]
+    ) -> None:
+        # np.unique keeps the first of equal addresses, so what is known wins over what comes.
+        self._addresses, kept = np.unique(np.concatenate([self._addresses, addresses]), return_index=True)
+        self._sums = np.concatenate([self._sums, sums])[kept]
+        self._counts = np.concatenate([self._counts, counts])[kept]
+
+
+def _arrays(
+    scores: dict[bytes, OutputScore],
+) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    return (
+        np.array(list(scores), dtype=_ADDRESS),
+        np.array([score.sum_logprob for score in scores.values()], dtype=np.float64),
+        np.array([score.n_tokens for score in scores.values()], dtype=np.int32),
+    )
+
+
+def _table(addresses: npt.NDArray[np.bytes_], sums: npt.NDArray[np.float64], counts: npt.NDArray[np.int32]) -> pa.Table:
+    # numpy drops zero bytes at the end of an S16 element when it is taken out; they are put back.
+    column = addresses_column(address.ljust(ADDRESS_BYTES, b"\0") for address in addresses.tolist())
+    return pa.table([column, pa.array(sums), pa.array(counts)], schema=_SCHEMA)

@@ -1,0 +1,127 @@
+"""A folder of Parquet files that only ever gains whole files: safe with several writers and with a killed one."""
+
+import hashlib
+import logging
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embedder.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+_DAMAGED = "damaged"
+
+
+class ShardFolder:
+    """Shards of one schema, each named by the digest of its bytes.
+
+    A shard is written under a temporary name, flushed to the disk and renamed, so a file of the final name is whole.
+    The digest in its name is checked on reading; a damaged shard is named in a warning and moved to `damaged/`, and its
+    rows are simply missing, to be made again.
+
+    Args:
+        directory: Where shards are written; made on the first write.
+        schema: Columns of every shard.
+        read_only: Further folders that are read and never changed, such as a store that ships with a demo.
+
+    Raises:
+        DataError: A read-only folder does not exist.
+    """
+
+    def __init__(self, directory: Path, schema: pa.Schema, read_only: Sequence[Path] = ()) -> None:
+        for folder in read_only:
+            if not folder.is_dir():
+                raise DataError(folder, None, "is not a folder, so it cannot be read as a store")
+        self.directory = directory
+        self._schema = schema
+        self._read_only = tuple(read_only)
+        self._seen: set[Path] = set()
+
+    def unread(self) -> Iterator[pa.Table]:
+        """The tables of all shards that were neither read nor written through this object before."""
+        for folder in (*self._read_only, self.directory):
+            for path in sorted(folder.glob("*.parquet")):
+                if path not in self._seen:
+                    self._seen.add(path)
+                    table = self._read(path)
+                    if table is not None:
+                        yield table
+
+    def write(self, table: pa.Table) -> Path:
+        """Add one shard; on return it has reached the disk."""
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table.cast(self._schema), buffer, compression="zstd")
+        content = buffer.getvalue().to_pybytes()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / f"{_digest(content)}.parquet"
+        partial = self.directory / f".{uuid.uuid4().hex}.partial"
+        try:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync_folder(self.directory)
+        self._seen.add(path)
+        return path
+
+    def replace_all(self, table: pa.Table) -> None:
+        """Put one shard in place of all those seen so far; shards that other writers added meanwhile stay."""
+        old = {path for path in self._seen if path.parent == self.directory}
+        kept = self.write(table)
+        for path in old - {kept}:
+            path.unlink(missing_ok=True)
+        self._seen -= old - {kept}
+
+    def _read(self, path: Path) -> pa.Table | None:
+        try:
+            content = path.read_bytes()
+        except (
+            FileNotFoundError
+        ):  # another process has just merged it into a larger shard, which comes with the next look
+            return None
+        try:
+            if _digest(content) != path.stem:
+                raise ValueError("its contents do not match the digest in its name")
+            return pq.read_table(pa.BufferReader(content)).cast(self._schema)
+        except (ValueError, pa.ArrowException) as error:
+            self._set_aside(path, error)
+            return None
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        if path.parent != self.directory:
+            logger.warning("damaged shard %s is left out: %s", path, error)
+            return
+        target = self.directory / _DAMAGED / path.name
+        logger.warning("damaged shard %s is moved to %s/, its rows are made again: %s", path, _DAMAGED, error)
+        target.parent.mkdir(exist_ok=True)
+        path.replace(target)
+        self._seen.discard(path)  # the same rows, made again, may get the same name
+
+
+def addresses_column(addresses: Iterable[bytes]) -> pa.Array:
+    """Addresses as a column of a shard."""
+    return pa.array(list(addresses), type=pa.binary(16))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system allows it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows cannot open folders
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,84 @@
+"""From groups to the tensors of a batch."""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from embedder.training.sampling import Group
+from embedder.training.task import Task
+
+Tokens = dict[str, Tensor]
+Tokenize = Callable[[Sequence[str], str, int], Tokens]
+"""(texts, instruction, max_length) -> token ids and mask."""
+
+
+@dataclass
+class Batch:
+    """One step's input. B queries, N keys a group (the largest group; absent keys are masked), P known positives."""
+
+    task: str
+    dataset: str
+    step: int
+    query_ids: list[str]
+    query_tokens: Tokens
+    """[B, L]"""
+    key_tokens: Tokens
+    """The keys that exist, group after group, [K, L]."""
+    key_present: Tensor
+    """bool [B, N]; K of them are true."""
+    positives: Tensor
+    """bool [B, N]"""
+    rewards: Tensor | None
+    """float [B, N], -inf where absent."""
+    key_hashes: Tensor
+    """Hash of each key's text, int64 [B, N], 0 where absent."""
+    known_positive_hashes: Tensor
+    """Hashes of all labelled positives of each query, int64 [B, P], 0 where absent."""
+
+
+def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, tokenize: Tokenize) -> Batch:
+    """Tokenise and lay out groups of one task.
+
+    Args:
+        groups: One a query; either all have rewards or none.
+        task: Gives instructions and lengths.
+        dataset: Name of the data set, for messages.
+        step: Step of the plan.
+        tokenize: The encoder's tokenisation.
+    """
+    n = max(len(group.keys) for group in groups)
+    p = max(1, *(len(group.known_positives) for group in groups))
+    present = torch.tensor([[True] * len(group.keys) + [False] * (n - len(group.keys)) for group in groups])
+    rewards = None
+    if all(group.rewards is not None for group in groups):
+        rewards = torch.tensor([[*(group.rewards or ()), *[-math.inf] * (n - len(group.keys))] for group in groups])
+    return Batch(
+        task=task.name,
+        dataset=dataset,
+        step=step,
+        query_ids=[group.query_id for group in groups],
+        query_tokens=tokenize([group.query for group in groups], task.query_instruction, task.query_max_length),
+        key_tokens=tokenize(
+            [key.text for group in groups for key in group.keys], task.key_instruction, task.key_max_length
+        ),
+        key_present=present,
+        positives=torch.tensor([[*group.is_positive, *[False] * (n - len(group.keys))] for group in groups]),
+        rewards=rewards,
+        key_hashes=torch.tensor([_padded([text_hash(key.text) for key in group.keys], n) for group in groups]),
+        known_positive_hashes=torch.tensor(
+            [_padded([text_hash(text) for text in group.known_positives], p) for group in groups]
+        ),
+    )
+
+
+def text_hash(text: str) -> int:
+    """A hash of a text that fits a tensor of int64 and is never 0."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little", signed=True) or 1
+
+
+def _padded(values: list[int], length: int) -> list[int]:
+    return values + [0] * (length - len(values))

@@ -1,0 +1,189 @@
+"""The Lightning data module: map-style over steps, so that a worker makes whole batches and resuming is a seek."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import lightning as L
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from embedder.data.prepared import PreparedDataset
+from embedder.data.records import Records
+from embedder.errors import ConfigError, DataError
+from embedder.training.collate import Batch, Tokenize, collate
+from embedder.training.plan import BatchPlan
+from embedder.training.sampling import sample_group
+from embedder.training.task import Task
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """How batches are made.
+
+    Args:
+        batch_size: Queries of a global batch, over all devices.
+        seed: Of the batch plan and of the sampling of groups.
+        num_workers: Processes that make batches ahead of the training step; 0 makes them in place.
+    """
+
+    batch_size: int
+    seed: int
+    num_workers: int = 0
+
+
+class RetrieverDataModule(L.LightningDataModule):
+    """Serves the batch plan of a task mix.
+
+    Args:
+        datasets: Prepared data sets; several may belong to one task and then share its weight by their size.
+        tasks: The tasks of the mix, by name.
+        tokenize: The encoder's tokenisation.
+        settings: Batch size, seed, workers.
+    """
+
+    def __init__(
+        self, datasets: Sequence[PreparedDataset], tasks: Mapping[str, Task], tokenize: Tokenize, settings: DataSettings
+    ) -> None:
+        super().__init__()
+        self.datasets = list(datasets)
+        self._tasks = tasks
+        self._tokenize = tokenize
+        self._settings = settings
+        self._train = [dataset.records("train") for dataset in self.datasets]
+        for dataset, records in zip(self.datasets, self._train, strict=True):
+            _check_fits(records, tasks[dataset.task])
+        sizes = [len(records) for records in self._train]
+        by_task = {task: sum(s for s, d in zip(sizes, self.datasets, strict=True) if d.task == task) for task in tasks}
+        weights = [tasks[d.task].weight * s / by_task[d.task] for s, d in zip(sizes, self.datasets, strict=True)]
+        self.plan = BatchPlan(sizes, weights, settings.batch_size, settings.seed)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """All steps of the run as one epoch; after a resume, those that are left."""
+        trainer = _require_trainer(self)
+        if self._settings.batch_size % trainer.world_size:
+            raise ConfigError(
+                "data.batch_size", f"a multiple of the {trainer.world_size} processes", self._settings.batch_size
+            )
+        n_steps = trainer.max_steps * trainer.accumulate_grad_batches
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        share = _Share(trainer.global_rank, trainer.world_size)
+        steps = _StepDataset(
+            self.plan, self._train, self.datasets, self._tasks, self._tokenize, self._settings.seed, share
+        )
+        return self._loader(steps, _StepSampler(n_steps, done))
+
+    def val_dataloader(self) -> list[DataLoader[Batch]]:
+        """The held-out records of every data set, each once, in their order."""
+        loaders = []
+        for dataset in self.datasets:
+            records = dataset.records("validation")
+            batches = _OrderedBatches(records, dataset, self._tasks[dataset.task], self._tokenize, self._settings)
+            loaders.append(self._loader(batches, None))
+        return loaders
+
+    def _loader(self, dataset: Dataset[Batch], sampler: "Sampler[int] | None") -> DataLoader[Batch]:
+        return DataLoader(
+            dataset,
+            batch_size=None,  # an item is a batch
+            sampler=sampler,
+            num_workers=self._settings.num_workers,
+            persistent_workers=False,
+            pin_memory=False,
+        )
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Which queries of a global batch a process takes: a run of neighbours."""
+
+    rank: int
+    world_size: int
+
+    def __call__(self, items: Sequence[int]) -> Sequence[int]:
+        size = len(items) // self.world_size
+        return items[self.rank * size : (self.rank + 1) * size]
+
+
+class _StepDataset(Dataset[Batch]):
+    """Item t is the local part of the batch of step t."""
+
+    def __init__(
+        self,
+        plan: BatchPlan,
+        records: Sequence[Records],
+        datasets: Sequence[PreparedDataset],
+        tasks: Mapping[str, Task],
+        tokenize: Tokenize,
+        seed: int,
+        share: _Share,
+    ) -> None:
+        self._plan, self._records, self._datasets = plan, records, datasets
+        self._tasks, self._tokenize, self._seed, self._share = tasks, tokenize, seed, share
+
+    def __getitem__(self, step: int) -> Batch:
+        planned = self._plan.batch(step)
+        dataset = self._datasets[planned.dataset]
+        task = self._tasks[dataset.task]
+        groups = []
+        for place in self._share(range(len(planned.records))):
+            record = self._records[planned.dataset][planned.records[place]]
+            generator = random.Random(f"{self._seed}/{step}/{place}")  # noqa: S311  # not for cryptography
+            groups.append(sample_group(record, task.sampling, generator))
+        return collate(groups, task, dataset.name, step, self._tokenize)
+
+
+class _OrderedBatches(Dataset[Batch]):
+    """Item i holds the i-th run of records; groups are drawn the same way every time."""
+
+    def __init__(
+        self, records: Records, dataset: PreparedDataset, task: Task, tokenize: Tokenize, settings: DataSettings
+    ) -> None:
+        self._records, self._dataset, self._task = records, dataset, task
+        self._tokenize, self._settings = tokenize, settings
+
+    def __len__(self) -> int:
+        return -(-len(self._records) // self._settings.batch_size)
+
+    def __getitem__(self, item: int) -> Batch:
+        if item >= len(self):
+            raise IndexError(item)
+        start = item * self._settings.batch_size
+        groups = []
+        for position in range(start, min(start + self._settings.batch_size, len(self._records))):
+            generator = random.Random(f"{self._settings.seed}/validation/{position}")  # noqa: S311
+            groups.append(sample_group(self._records[position], self._task.sampling, generator))
+        return collate(groups, self._task, self._dataset.name, item, self._tokenize)
+
+
+class _StepSampler(Sampler[int]):
+    """Steps from `start` on. Its length counts those already done too, as Lightning does after a resume."""
+
+    def __init__(self, n_steps: int, start: int) -> None:
+        self._n_steps, self._start = n_steps, start
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self._start, self._n_steps))
+
+    def __len__(self) -> int:
+        return self._n_steps
+
+
+def _check_fits(records: Records, task: Task) -> None:
+    """Fail before the first step when the records can never serve the objective."""
+    first = records[0]
+    if task.objective.needs_rewards and first.rewards is None:
+        raise DataError(
+            records.path,
+            1,
+            f"the objective of task {task.name!r} distils rewards, but this record has no 'teacher_scores'",
+        )
+    if task.objective.needs_positives and not first.positives:
+        raise DataError(
+            records.path, 1, f"the objective of task {task.name!r} is contrastive, but this record has no 'pos'"
+        )
+
+
+def _require_trainer(module: L.LightningDataModule) -> L.Trainer:
+    if module.trainer is None:
+        raise RuntimeError("the data module serves a trainer: pass it to trainer.fit")
+    return module.trainer

@@ -1,0 +1,105 @@
+"""The objective of a task: losses from `embedder.losses` and their weights."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from embedder.errors import ConfigError
+from embedder.losses.contrastive import contrastive_loss
+from embedder.losses.graded import graded_distillation_loss
+from embedder.losses.kl import kl_distillation_loss
+
+
+@dataclass(frozen=True)
+class Contrastive:
+    """InfoNCE of the labelled positives against the other keys of the group and of the batch."""
+
+    weight: float = 1.0
+    needs_rewards = False
+
+    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
+        """The loss, a scalar; see `Objective`."""
+        return contrastive_loss(scores, positives, other_scores)
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Graded distillation of the rewards; keys of other queries are negatives of every candidate."""
+
+    weight: float = 1.0
+    teacher_temperature: float = 1.0
+    needs_rewards = True
+
+    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
+        """The loss, a scalar; see `Objective`."""
+        return graded_distillation_loss(scores, _needed(rewards), other_scores, self.teacher_temperature)
+
+
+@dataclass(frozen=True)
+class KL:
+    """KL divergence from the softmax of the rewards, inside the group only."""
+
+    weight: float = 1.0
+    teacher_temperature: float = 0.1
+    student_temperature: float = 1.0
+    needs_rewards = True
+
+    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
+        """The loss, a scalar; see `Objective`."""
+        return kl_distillation_loss(scores, _needed(rewards), self.teacher_temperature, self.student_temperature)
+
+
+Loss = Contrastive | Graded | KL
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A weighted sum of losses over the same scores.
+
+    Args:
+        losses: Named losses; those of weight 0 are left out.
+        temperature: Cosines are divided by it.
+    """
+
+    losses: dict[str, Loss] = field(default_factory=lambda: {"contrastive": Contrastive()})
+    temperature: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ConfigError("objective.temperature", "a positive number", self.temperature)
+        if not any(loss.weight > 0 for loss in self.losses.values()):
+            raise ConfigError("objective.losses", "at least one loss of positive weight", dict(self.losses))
+
+    @property
+    def needs_rewards(self) -> bool:
+        """Whether records without rewards cannot be trained on."""
+        return any(loss.needs_rewards for loss in self.losses.values() if loss.weight > 0)
+
+    @property
+    def needs_positives(self) -> bool:
+        """Whether records without a labelled positive cannot be trained on."""
+        return any(isinstance(loss, Contrastive) for loss in self.losses.values() if loss.weight > 0)
+
+    def __call__(self, cosines: Tensor, rewards: Tensor | None, positives: Tensor, other_cosines: Tensor) -> Tensor:
+        """The loss of a batch, a scalar.
+
+        Args:
+            cosines: Of each query with the keys of its group, [B, N]; -inf where a group has no such key.
+            rewards: Of the same keys, [B, N], or None.
+            positives: Which of them are labelled positives, bool [B, N].
+            other_cosines: Of each query with the keys of other queries, [B, M]; -inf where a key is no negative.
+        """
+        scores, other_scores = cosines / self.temperature, other_cosines / self.temperature
+        terms = [
+            loss.weight * loss(scores, rewards, positives, other_scores)
+            for loss in self.losses.values()
+            if loss.weight > 0
+        ]
+        return torch.stack(terms).sum()
+
+
+def _needed(rewards: Tensor | None) -> Tensor:
+    if rewards is None:
+        raise ConfigError("task.objective", "losses without rewards for records that have none", "a distillation loss")
+    return rewards

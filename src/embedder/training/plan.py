@@ -1,0 +1,81 @@
+"""The batch plan: which data set and which records every step uses, as a pure function of (seed, step).
+
+It does not depend on the number of devices, and step 1,000,000 costs no more to find than step 10, so that resuming is
+a seek and any number of processes draws the same loss curve.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from embedder.errors import ConfigError
+from embedder.training.permutation import permuted
+
+_CYCLE = 1000  # steps after which every data set has had exactly its share
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """What a step trains on."""
+
+    step: int
+    dataset: int
+    """Position of the data set in the plan."""
+    records: tuple[int, ...]
+    """Positions of the records in the data set, one a query of the global batch."""
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Homogeneous batches: every step takes all its records from one data set.
+
+    Each cycle of steps gives every data set its exact share of them in an order shuffled anew; the records of a data set
+    follow each other in a new random order every epoch.
+
+    Args:
+        sizes: Number of records of each data set.
+        weights: Share of the steps of each data set, on any scale.
+        batch_size: Queries of a global batch.
+        seed: Another seed gives another plan.
+    """
+
+    sizes: Sequence[int]
+    weights: Sequence[float]
+    batch_size: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not self.sizes or len(self.sizes) != len(self.weights):
+            raise ValueError(f"{len(self.sizes)} sizes for {len(self.weights)} weights")
+        if min(self.sizes) < 1:
+            raise ValueError(f"a data set without records: sizes {list(self.sizes)}")
+        if min(self.weights) < 0 or sum(self.weights) <= 0:
+            raise ConfigError("task_mix weights", "numbers of at least 0, one of them above", list(self.weights))
+        if self.batch_size < 1:
+            raise ConfigError("data.batch_size", "1 or more", self.batch_size)
+        object.__setattr__(self, "_shares", _apportion(self.weights, _CYCLE if len(self.sizes) > 1 else 1))
+
+    def batch(self, step: int) -> PlannedBatch:
+        """The batch of a step, from 0."""
+        shares: tuple[int, ...] = self._shares  # type: ignore[attr-defined]  # set once in __post_init__
+        cycle, place = divmod(step, sum(shares))
+        order = [dataset for dataset, share in enumerate(shares) for _ in range(share)]
+        random.Random(f"{self.seed}/{cycle}").shuffle(order)  # noqa: S311  # not for cryptography
+        dataset = order[place]
+        visits = cycle * shares[dataset] + order[:place].count(dataset)
+        size = self.sizes[dataset]
+        records = []
+        for drawn in range(visits * self.batch_size, (visits + 1) * self.batch_size):
+            epoch, position = divmod(drawn, size)
+            records.append(permuted(position, size, seed=self.seed * 1_000_003 + dataset, epoch=epoch))
+        return PlannedBatch(step, dataset, tuple(records))
+
+
+def _apportion(weights: Sequence[float], total: int) -> tuple[int, ...]:
+    """Whole numbers that sum to `total`, as near to the weights as they can be (largest remainders)."""
+    exact = [weight / sum(weights) * total for weight in weights]
+    shares = [int(value) for value in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: (shares[i] - exact[i], i))
+    for i in by_remainder[: total - sum(shares)]:
+        shares[i] += 1
+    return tuple(shares)

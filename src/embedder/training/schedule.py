@@ -1,0 +1,58 @@
+"""The optimizer and its linear warm-up schedule."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from embedder.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class AdamWLinear:
+    """AdamW with a rate that rises linearly, then falls linearly to 0.
+
+    Source: paper's settings (arXiv 2310.07554, appendix): AdamW, weight decay 0.01, warm-up 0.2 of all steps.
+
+    Args:
+        lr: Highest learning rate.
+        weight_decay: On matrices; biases and normalisation weights are not decayed.
+        warmup: Share of the steps in which the rate rises.
+        betas: Decay of the running moments.
+    """
+
+    lr: float
+    weight_decay: float = 0.01
+    warmup: float = 0.2
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0:
+            raise ConfigError("optim.lr", "a positive number", self.lr)
+        if not 0 <= self.warmup < 1:
+            raise ConfigError("optim.warmup", "a share from 0 to below 1", self.warmup)
+
+    def optimizer(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
+        """AdamW over the parameters that are trained."""
+        trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
+        return torch.optim.AdamW(
+            [
+                {"params": [p for _, p in trained if p.ndim >= 2], "weight_decay": self.weight_decay},
+                {"params": [p for _, p in trained if p.ndim < 2], "weight_decay": 0.0},
+            ],
+            lr=self.lr,
+            betas=tuple(self.betas),
+        )
+
+    def factor(self, n_steps: int) -> Callable[[int], float]:
+        """Factor of the rate at each step (from 0) of a run of `n_steps`."""
+        return lambda step: linear_warmup(step, n_steps, self.warmup)
+
+
+def linear_warmup(step: int, n_steps: int, warmup: float) -> float:
+    """Rise from near 0 to 1 over the first `warmup * n_steps` steps, then fall to 0 at `n_steps`."""
+    n_warmup = round(warmup * n_steps)
+    if step < n_warmup:
+        return (step + 1) / n_warmup
+    return max(0.0, (n_steps - step) / max(1, n_steps - n_warmup))

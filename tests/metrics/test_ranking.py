@@ -1,0 +1,98 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedder.metrics.ranking import ranking_metrics
+
+KNOWN = json.loads((Path(__file__).parents[1] / "assets" / "metrics.json").read_text(encoding="utf-8"))
+
+
+def test_one_query_by_hand():
+    # Positives x, y, z; x in place 2, y in place 4, z not found.
+    metrics = ranking_metrics({"q": ["a", "x", "b", "y"]}, {"q": ["x", "y", "z"]}, cutoffs=[1, 2, 3, 10])
+    ideal = 1 + 1 / math.log2(3) + 1 / math.log2(4)
+    assert metrics.mean == pytest.approx(
+        {
+            "ndcg@1": 0.0,
+            "ndcg@2": (1 / math.log2(3)) / (1 + 1 / math.log2(3)),  # only two positives fit
+            "ndcg@3": (1 / math.log2(3)) / ideal,
+            "ndcg@10": (1 / math.log2(3) + 1 / math.log2(5)) / ideal,
+            "recall@1": 0.0,
+            "recall@2": 1 / 3,
+            "recall@3": 1 / 3,
+            "recall@10": 2 / 3,
+            "mrr@1": 0.0,
+            "mrr@2": 1 / 2,
+            "mrr@3": 1 / 2,
+            "mrr@10": 1 / 2,
+        }
+    )
+
+
+def test_a_query_that_was_not_ranked_counts_as_zero():
+    qrels = {"found": {"x"}, "missing": {"x"}, "empty": {"x"}}
+    metrics = ranking_metrics({"empty": [], "found": ["x"]}, qrels, cutoffs=[10])
+    for name in ("ndcg@10", "recall@10", "mrr@10"):
+        assert metrics.per_query[name] == {"found": 1.0, "missing": 0.0, "empty": 0.0}
+        assert list(metrics.per_query[name]) == list(qrels)
+        assert metrics.mean[name] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("order", [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"]])
+def test_our_order_counts_not_the_ids(order):
+    metrics = ranking_metrics({"q": order}, {"q": ["b"]}, cutoffs=[10])
+    assert metrics.mean["mrr@10"] == pytest.approx(1 / (1 + order.index("b")))
+
+
+def test_reciprocal_rank_is_cut():
+    ranking = [f"key{place}" for place in range(1, 201)]
+    for place in (10, 11, 93, 100, 101, 200):
+        mean = ranking_metrics({"q": ranking}, {"q": [f"key{place}"]}, cutoffs=[10, 100]).mean
+        assert mean["mrr@10"] == pytest.approx(1 / place if place <= 10 else 0.0)
+        assert mean["mrr@100"] == pytest.approx(1 / place if place <= 100 else 0.0)
+
+
+@pytest.mark.parametrize("case", KNOWN["ir"])
+def test_known_answers_of_the_released_code(case):
+    rankings = {str(i): [str(key) for key in ranking if key != -1] for i, ranking in enumerate(case["predictions"])}
+    qrels = {str(i): [str(key) for key in labels] for i, labels in enumerate(case["labels"])}
+    assert ranking_metrics(rankings, qrels).mean == pytest.approx(case["expected"])
+
+
+KEYS = [f"key{i}" for i in range(12)]
+
+
+@given(
+    ranking=st.lists(st.sampled_from(KEYS), unique=True),
+    positives=st.sets(st.sampled_from(KEYS), min_size=1),
+    k=st.integers(1, 15),
+)
+def test_agrees_with_the_formulas(ranking, positives, k):
+    places = [place for place, key in enumerate(ranking[:k], 1) if key in positives]
+    ideal = sum(1 / math.log2(1 + place) for place in range(1, min(k, len(positives)) + 1))
+    assert ranking_metrics({"q": ranking}, {"q": positives}, [k]).mean == pytest.approx(
+        {
+            f"ndcg@{k}": sum(1 / math.log2(1 + place) for place in places) / ideal,
+            f"recall@{k}": len(places) / len(positives),
+            f"mrr@{k}": 1 / places[0] if places else 0.0,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("rankings", "qrels", "cutoffs", "message"),
+    [
+        ({}, {}, [10], "no queries"),
+        ({"q": ["a"]}, {"q": []}, [10], "1 queries have no positives, the first is 'q'"),
+        ({"other": ["a"]}, {"q": ["a"]}, [10], "not in the qrels, the first is 'other'"),
+        ({"q": ["a", "b", "a"]}, {"q": ["a"]}, [10], "rank a key twice, the first is 'q'"),
+        ({"q": ["a"]}, {"q": ["a"]}, [0], "cutoffs"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(rankings, qrels, cutoffs, message):
+    with pytest.raises(ValueError, match=message):
+        ranking_metrics(rankings, qrels, cutoffs)

@@ -1,0 +1,194 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from embedder.errors import ConfigError, DataError
+from embedder.models.causal_lm import HuggingFaceLanguageModel
+from embedder.rewards.engine import LabelRequest, RewardEngine
+from embedder.rewards.reward import LikelihoodReward, RankReward
+from embedder.rewards.sample_store import SampleStore
+from embedder.rewards.score_store import ScoreStore
+from tests.tiny_models import tiny_llama, tiny_tokenizer
+
+
+class CountingModel:
+    """Passes everything on to a real model, and notes what was asked."""
+
+    def __init__(self, model):
+        self.model = model
+        self.scored = []
+        self.sampled = []
+
+    @property
+    def fingerprint(self):
+        return self.model.fingerprint
+
+    def score(self, prompts, outputs):
+        self.scored += [(prompt, output) for prompt, some in zip(prompts, outputs, strict=True) for output in some]
+        return self.model.score(prompts, outputs)
+
+    def generate(self, prompts, max_new_tokens):
+        return self.model.generate(prompts, max_new_tokens)
+
+    def sample(self, prompts, n, max_new_tokens, temperature, seeds):
+        self.sampled += prompts
+        return self.model.sample(prompts, n, max_new_tokens, temperature, seeds)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("llama")
+    tiny_llama(directory)
+    tiny_tokenizer(directory)
+    return directory
+
+
+@pytest.fixture
+def model(folder):
+    return CountingModel(HuggingFaceLanguageModel(str(folder), device="cpu"))
+
+
+def engine(model, directory, **settings):
+    settings = {"n_outputs": 4, "max_new_tokens": 5, **settings}
+    return RewardEngine(model, ScoreStore(directory / "scores"), SampleStore(directory / "samples"), **settings)
+
+
+def make_requests(n):
+    return [
+        LabelRequest(
+            prompt=f"Q: number {k}? A:",
+            candidate_prompts=tuple(
+                f"Knowledge:\n{text}\n\nQ: number {k}? A:" for text in ("Oru", f"It is {k}.", "1783")
+            ),
+            answers=(f" {k}", f" number {k}"),
+        )
+        for k in range(n)
+    ]
+
+
+def test_rewards_are_those_of_scores_made_one_by_one(model, tmp_path):
+    requests = make_requests(3)
+    labelled = engine(model, tmp_path)
+    labelled.label(requests)
+    competitors = labelled._choose_outputs(requests, labelled._read_samples)
+    for request, outputs, rewards, gains in zip(
+        requests,
+        competitors,
+        labelled.rewards(requests, RankReward()),
+        labelled.rewards(requests, LikelihoodReward("sum")),
+        strict=True,
+    ):
+        assert len(set(outputs.competitors)) == 4
+        places, likelihoods = [], []
+        for prompt in (request.prompt, *request.candidate_prompts):
+
+            def scores(texts, prompt=prompt):
+                return [model.model.score([prompt], [[text]])[0][0] for text in texts]
+
+            answers, others = scores(outputs.answers), scores(outputs.competitors)
+            best = max(score.mean_logprob for score in answers)
+            places.append(1 + sum(score.mean_logprob > best for score in others))
+            likelihoods.append(max(score.sum_logprob for score in answers))
+        assert rewards == tuple(places[0] - other for other in places[1:])
+        assert gains == pytest.approx([other - likelihoods[0] for other in likelihoods[1:]], abs=1e-4)
+
+
+def test_nothing_is_asked_twice_and_fewer_outputs_ask_nothing(model, tmp_path):
+    requests = make_requests(4)
+    engine(model, tmp_path).label(requests)
+    assert len(model.scored) == len(set(model.scored)) == 4 * 4 * (2 + 4)
+    model.scored.clear()
+    model.sampled.clear()
+    engine(model, tmp_path).label(requests)
+    engine(model, tmp_path, n_outputs=2, max_answers=1).label(requests)
+    assert model.scored == model.sampled == []
+    engine(model, tmp_path).label([LabelRequest(requests[0].prompt, ("A new candidate. A:",), requests[0].answers)])
+    assert {prompt for prompt, _ in model.scored} == {"A new candidate. A:"}
+    assert model.sampled == []
+
+
+def test_labels_do_not_depend_on_who_is_labelled_together(model, tmp_path):
+    requests = make_requests(5)
+    engine(model, tmp_path / "together").label(requests)
+    for request in reversed(requests):
+        engine(model, tmp_path / "alone").label([request])
+    together = engine(model, tmp_path / "together").rewards(requests, LikelihoodReward())
+    alone = engine(model, tmp_path / "alone").rewards(requests, LikelihoodReward())
+    for some, others in zip(together, alone, strict=True):
+        assert some == pytest.approx(others, abs=1e-4)
+
+
+def test_rewards_of_what_was_never_labelled_are_refused(model, tmp_path):
+    requests = make_requests(2)
+    with pytest.raises(DataError, match="label these requests first"):
+        engine(model, tmp_path).rewards(requests, RankReward())
+    engine(model, tmp_path).label(requests[:1])
+    with pytest.raises(DataError, match="label these requests first"):
+        engine(model, tmp_path).rewards(requests, RankReward())
+    more = LabelRequest(requests[0].prompt, ("never seen A:",), requests[0].answers)
+    with pytest.raises(DataError, match="never seen A:"):
+        engine(model, tmp_path).rewards([more], RankReward())
+
+
+def test_verify_finds_a_store_that_does_not_fit_the_llm(model, tmp_path):
+    requests = make_requests(2)
+    engine(model, tmp_path).label(requests)
+    assert engine(model, tmp_path).verify(requests, n=5, tolerance=1e-4) <= 1e-4
+    true_score = model.model.score
+
+    class Drifted(CountingModel):
+        def score(self, prompts, outputs):
+            scored = true_score(prompts, outputs)
+            return [[type(s)(s.sum_logprob - 0.5, s.n_tokens) for s in some] for some in scored]
+
+    with pytest.raises(DataError, match=r"off by 0\.5"):
+        engine(Drifted(model.model), tmp_path).verify(requests, n=5, tolerance=1e-2)
+
+
+def test_wrong_settings_and_queries_without_answers_are_refused(model, tmp_path):
+    with pytest.raises(ConfigError, match=r"reward\.n_outputs"):
+        engine(model, tmp_path, n_outputs=0)
+    with pytest.raises(ConfigError, match=r"reward\.temperature"):
+        engine(model, tmp_path, temperature=0.0)
+    with pytest.raises(ValueError, match="without an answer"):
+        LabelRequest("Q: A:", (), (" ",))
+
+
+LABEL = """
+import sys
+from pathlib import Path
+from embedder.models.causal_lm import HuggingFaceLanguageModel
+from tests.rewards.test_engine import engine, make_requests
+
+engine(HuggingFaceLanguageModel(sys.argv[1], device="cpu"), Path(sys.argv[2]), save_seconds=0.0).label(make_requests(300))
+"""
+
+
+def test_a_killed_labelling_continues_where_it_stopped(model, folder, tmp_path):
+    requests = make_requests(300)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    process = subprocess.Popen([sys.executable, "-c", LABEL, str(folder), str(tmp_path)], env=environment)
+    deadline = time.monotonic() + 120
+    while len(list((tmp_path / "scores").glob("*.parquet"))) < 3:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    kept = len(ScoreStore(tmp_path / "scores"))
+    assert kept > 0
+    continued = engine(model, tmp_path)
+    continued.label(requests)
+    assert model.sampled == []  # all sampling was done, and saved, before the scoring began
+    assert 0 < len(model.scored) == len(ScoreStore(tmp_path / "scores")) - kept
+    engine(model, tmp_path / "fresh").label(requests)
+    resumed = continued.rewards(requests, LikelihoodReward())
+    for some, others in zip(
+        resumed, engine(model, tmp_path / "fresh").rewards(requests, LikelihoodReward()), strict=True
+    ):
+        assert some == pytest.approx(others, abs=1e-4)

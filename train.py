@@ -1,0 +1,16 @@
+"""Train a retriever and export it: `python train.py task_mix=qa`."""
+
+import hydra
+from omegaconf import DictConfig
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+def main(config: DictConfig) -> None:
+    """Build the run that `conf/train.yaml` describes, and run it."""
+    from embedder.app.start import start
+
+    start(config)
+
+
+if __name__ == "__main__":
+    main()
