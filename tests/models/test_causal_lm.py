@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.tiny_models import SENTENCES, tiny_llama, tiny_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from embedder.errors import ConfigError, EmbedderError
 from embedder.models.causal_lm import HuggingFaceLanguageModel
 from embedder.models.row_scoring import TokenisedRequest, score_pair_by_pair
 from embedder.types import LanguageModel
-from tests.tiny_models import SENTENCES, tiny_llama, tiny_tokenizer
 
 PROMPTS = ["Q: Who designed the lighthouse?", "A", "Knowledge:\nThe treaty of 1612.\n\nQ: What is the capital?"]
 OUTPUTS = [[" Maren Tolvik", " x"], [" Harrowgate"], [" the capital of Oru", " 1783", " no"]]
@@ -88,7 +88,7 @@ def test_greedy_text_is_that_of_a_loop_without_cache_or_padding(model):
             written.append(token)
         return model._tokenizer.decode(written, skip_special_tokens=True).partition("\n")[0].strip()
 
-    prompts = [*PROMPTS, *SENTENCES, *(f"{word} and" for word in "Who designed the lighthouse at Oru".split())]
+    prompts = [*PROMPTS, *SENTENCES, *(f"{word} and" for word in ("Who", "designed", "at", "Oru"))]
     texts = model.generate(prompts, 12)
     assert texts == [plainly(prompt) for prompt in prompts]
     assert any(texts)

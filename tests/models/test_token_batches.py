@@ -16,5 +16,5 @@ def test_a_row_beyond_the_budget_is_alone():
 @given(st.lists(st.integers(1, 30)), st.integers(1, 100))
 def test_every_row_comes_once_and_only_single_rows_exceed_the_budget(lengths, budget):
     batches = list(token_batches(lengths, budget))
-    assert sorted(sum(batches, [])) == list(range(len(lengths)))
+    assert sorted(k for batch in batches for k in batch) == list(range(len(lengths)))
     assert all(len(batch) == 1 or len(batch) * max(lengths[k] for k in batch) <= budget for batch in batches)

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 from embedder.errors import ConfigError, DataError
 from embedder.models.causal_lm import HuggingFaceLanguageModel
@@ -12,7 +13,6 @@ from embedder.rewards.engine import LabelRequest, RewardEngine
 from embedder.rewards.reward import LikelihoodReward, RankReward
 from embedder.rewards.sample_store import SampleStore
 from embedder.rewards.score_store import ScoreStore
-from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 
 class CountingModel:
@@ -164,7 +164,8 @@ from pathlib import Path
 from embedder.models.causal_lm import HuggingFaceLanguageModel
 from tests.rewards.test_engine import engine, make_requests
 
-engine(HuggingFaceLanguageModel(sys.argv[1], device="cpu"), Path(sys.argv[2]), save_seconds=0.0).label(make_requests(300))
+model = HuggingFaceLanguageModel(sys.argv[1], device="cpu")
+engine(model, Path(sys.argv[2]), save_seconds=0.0).label(make_requests(300))
 """
 
 

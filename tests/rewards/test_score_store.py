@@ -30,7 +30,7 @@ def test_scores_survive_and_strangers_are_none(tmp_path):
     assert_holds(store, range(100))  # before they are written
     store.flush()
     again = ScoreStore(tmp_path)
-    assert_holds(again, reversed(range(100)))
+    assert_holds(again, range(99, -1, -1))
     assert again.get([address(1), address(1000), address(2)]) == [score(1), None, score(2)]
     assert again.get([]) == []
     assert len(again) == len(store) == 100

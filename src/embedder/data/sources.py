@@ -91,7 +91,9 @@ class JsonlSource:
             if file.is_file()
         ]
         if not found:
-            raise ConfigError("source.path", f"a file, or a directory that holds {task}.jsonl or {task}/*.jsonl", self.path)
+            raise ConfigError(
+                "source.path", f"a file, or a directory that holds {task}.jsonl or {task}/*.jsonl", self.path
+            )
         return found
 
 

@@ -1,0 +1,53 @@
+"""How large the bundled world is, and which of its files are written."""
+
+from dataclasses import dataclass
+
+from embedder.errors import ConfigError
+
+TASKS = ("qa", "convsearch", "chat", "lrlm", "icl", "tool")
+SMALLEST_WORLD = 200
+QUESTIONS_PER_PASSAGE = 3
+
+
+@dataclass(frozen=True)
+class WorldSettings:
+    """Size, seed and tasks of a world.
+
+    Args:
+        passages: Rows of the qa corpus, exactly; from 200 to millions. About 0.1 ms each.
+        questions: Training and test queries of each task together; at most three for each passage. Long documents
+            (lrlm) are one for every 50 questions, at least 4.
+        test_share: Share of the questions that are test questions, strictly between 0 and 1.
+        seed: Another seed makes another world.
+        tasks: Which of qa, convsearch, chat, lrlm, icl and tool to write.
+    """
+
+    passages: int = 1000
+    questions: int = 600
+    test_share: float = 1 / 3
+    seed: int = 0
+    tasks: tuple[str, ...] = TASKS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", tuple(self.tasks))  # Hydra hands over a list
+        if self.passages < SMALLEST_WORLD:
+            raise ConfigError("world.passages", f"at least {SMALLEST_WORLD}", self.passages)
+        most = QUESTIONS_PER_PASSAGE * self.passages
+        if not 10 <= self.questions <= most:
+            raise ConfigError("world.questions", f"10 to {most} for {self.passages} passages", self.questions)
+        if not 0.05 <= self.test_share <= 0.95:
+            raise ConfigError("world.test_share", "between 0.05 and 0.95", self.test_share)
+        if self.seed < 0:
+            raise ConfigError("world.seed", "0 or more", self.seed)
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks) or not set(self.tasks) <= set(TASKS):
+            raise ConfigError("world.tasks", f"different ones of {', '.join(TASKS)}", self.tasks)
+
+    @property
+    def test_questions(self) -> int:
+        """Number of test queries of each task, at least 1."""
+        return max(1, round(self.questions * self.test_share))
+
+    @property
+    def train_questions(self) -> int:
+        """Number of training queries of each task, at least 1."""
+        return self.questions - self.test_questions
