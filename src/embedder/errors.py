@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class EmbedderError(Exception):
-    """Base of all errors that this package raises on purpose; the entry points print its message without a traceback."""
+    """Base of all errors that this package raises on purpose; entry points print the message without a traceback."""
 
 
 class ConfigError(EmbedderError):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.tiny_models import SENTENCES, tiny_llama, tiny_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from embedder.errors import ConfigError, EmbedderError
 from embedder.models.causal_lm import HuggingFaceLanguageModel
 from embedder.models.row_scoring import TokenisedRequest, score_pair_by_pair
 from embedder.types import LanguageModel
+from tests.tiny_models import SENTENCES, tiny_llama, tiny_tokenizer
 
 PROMPTS = ["Q: Who designed the lighthouse?", "A", "Knowledge:\nThe treaty of 1612.\n\nQ: What is the capital?"]
 OUTPUTS = [[" Maren Tolvik", " x"], [" Harrowgate"], [" the capital of Oru", " 1783", " no"]]

@@ -5,7 +5,6 @@ import sys
 import time
 
 import pytest
-from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 from embedder.errors import ConfigError, DataError
 from embedder.models.causal_lm import HuggingFaceLanguageModel
@@ -13,6 +12,7 @@ from embedder.rewards.engine import LabelRequest, RewardEngine
 from embedder.rewards.reward import LikelihoodReward, RankReward
 from embedder.rewards.sample_store import SampleStore
 from embedder.rewards.score_store import ScoreStore
+from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 
 class CountingModel:

@@ -122,6 +122,7 @@ class Preparation:
         validation: What is held out.
         rewards: Judges candidates of the tasks that distil rewards.
         directory: Where prepared data sets lie.
+        max_queries: So many training queries of a data set are taken, chosen by a hash of their ids; None for all.
     """
 
     source: Source
@@ -129,6 +130,7 @@ class Preparation:
     validation: Validation
     rewards: Rewards
     directory: str
+    max_queries: int | None = None
 
     def prepare(self, tasks: Mapping[str, Task]) -> list[PreparedDataset]:
         """Prepare every data set of every task."""
@@ -169,6 +171,7 @@ class Preparation:
         }
         if dataset.records is None:
             protocol["candidates"] = repr(self.candidates)
+            protocol["max_queries"] = self.max_queries
             protocol["labelled_only"] = task.objective.needs_positives
             if task.objective.needs_rewards:
                 protocol |= {"rewards": self.rewards.protocol(), "prompt": repr(task.prompt)}
@@ -177,11 +180,14 @@ class Preparation:
     def _write_records(self, task: Task, dataset: Dataset, directory: Path) -> dict[str, int]:
         """Candidates and rewards of all training queries, streamed to `train.jsonl` and `validation.jsonl`."""
         corpus = Corpus(dataset.file("corpus"))
-        queries = Queries(dataset.file("train"), corpus)
+        source = Queries(dataset.file("train"), corpus)
+        queries = first_by_hash(
+            source, self.max_queries or len(source), "train"
+        )  # queries are short: all fit in memory
         held_out = {query.id for query in first_by_hash(queries, self.validation.size(len(queries)), "validation")}
-        judge = self._judge(task, queries, held_out) if task.objective.needs_rewards else None
+        judge = self._judge(task, source, held_out) if task.objective.needs_rewards else None
         counts = {"train": 0, "validation": 0, "skipped": 0}
-        usable = [query for query in queries if _is_usable(query, task)]  # queries are short: all fit in memory
+        usable = [query for query in queries if _is_usable(query, task)]
         counts["skipped"] = len(queries) - len(usable)
         if counts["skipped"]:
             logger.warning(
@@ -193,7 +199,7 @@ class Preparation:
             )
         if not usable:
             raise DataError(
-                queries.path, None, f"no query has what the objective of task {task.name!r} needs ('pos' or 'answers')"
+                source.path, None, f"no query has what the objective of task {task.name!r} needs ('pos' or 'answers')"
             )
         with ExitStack() as files:
             out = {
@@ -217,7 +223,7 @@ class Preparation:
                             },
                         )
         if not counts["train"] or not counts["validation"]:
-            raise DataError(queries.path, None, f"too few usable queries to train on and to hold some out: {counts}")
+            raise DataError(source.path, None, f"too few usable queries to train on and to hold some out: {counts}")
         return counts
 
     def _judge(self, task: Task, queries: Queries, held_out: set[str]) -> "_Judge":

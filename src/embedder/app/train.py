@@ -16,7 +16,7 @@ from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError
 from embedder.models.checkpoint import CHECKPOINT_KEY, describe
-from embedder.models.encoder import EncoderConfig, TextEncoder
+from embedder.models.encoder import EncoderConfig
 from embedder.models.export import TaskSides, export
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
@@ -39,7 +39,7 @@ class TrainRun:
         data: Batch size, seed, workers.
         trainer: Makes the Lightning trainer, given `callbacks` and `logger`.
         loggers: Lightning loggers.
-        callbacks: Lightning callbacks that need nothing of the run.
+        callbacks: Lightning callbacks that need nothing of the run; null switches one off.
         retrieval_eval: Makes the callback that scores retrieval, given `datasets` and `new_index`.
         new_index: Makes an empty index.
         output_dir: Checkpoints, logs and the exported model go here.
@@ -54,7 +54,7 @@ class TrainRun:
     data: DataSettings
     trainer: Callable[..., L.Trainer]
     loggers: dict[str, Any]
-    callbacks: dict[str, L.Callback]
+    callbacks: dict[str, L.Callback | None]
     retrieval_eval: Callable[..., RetrievalEvalCallback]
     new_index: Callable[[], VectorIndex]
     output_dir: str
@@ -79,9 +79,9 @@ class TrainRun:
         callbacks = [
             self.retrieval_eval(datasets=datasets, new_index=self.new_index),
             DescribeCallback(CHECKPOINT_KEY, lambda: describe(encoder, sides, about)),
-            *self.callbacks.values(),
+            *(callback for callback in self.callbacks.values() if callback is not None),
         ]
-        trainer = self.trainer(callbacks=callbacks, logger=list(self.loggers.values()))
+        trainer = self.trainer(callbacks=callbacks, logger=[one for one in self.loggers.values() if one is not None])
         if self.checkpoint is None:
             before = trainer.validate(module, data, verbose=False)
             logger.info("before training: %s", _scores(before[0]))

@@ -15,8 +15,10 @@ from embedder.types import Query
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """A folder with `train.jsonl` and `validation.jsonl` (records), `queries.jsonl` (the validation queries) and, written
-    last, `manifest.json`. The manifest names the corpus to retrieve from and everything that the records depend on.
+    """A folder of records with a manifest.
+
+    `train.jsonl` and `validation.jsonl` hold records, `queries.jsonl` the validation queries; `manifest.json`, written
+    last, names the corpus to retrieve from and everything that the records depend on.
     """
 
     task: str

@@ -3,8 +3,8 @@
     {"query": "...", "pos": ["..."], "neg": ["..."], "pos_index": [3], "neg_index": [8], "teacher_scores": [2.0, -1.0],
      "answers": ["..."], "history": ["..."], "task": "qa"}
 
-`teacher_scores` are the rewards of pos + neg. We add `query_id`, `pos_id`, `neg_id` (names of the keys) and `neg_source`
-(who proposed each negative, its rank and score). Fields that are not listed here are left alone.
+`teacher_scores` are the rewards of pos + neg. We add `query_id`, `pos_id`, `neg_id` (names of the keys) and
+`neg_source` (who proposed each negative, its rank and score). Fields that are not listed here are left alone.
 Source: Zhang et al., ACL 2024 (arXiv 2310.07554), released training data.
 """
 
@@ -58,7 +58,8 @@ def parse_record(row: Row, task: str | None = None) -> Record:
     rewards = row.numbers("teacher_scores") if "teacher_scores" in row else None
     if rewards is not None and len(rewards) != len(positives) + len(negatives):
         raise row.error(
-            f"field 'teacher_scores' has {len(rewards)} numbers for {len(positives)} positives + {len(negatives)} negatives"
+            f"field 'teacher_scores' has {len(rewards)} numbers for "
+            f"{len(positives)} positives + {len(negatives)} negatives"
         )
     if not positives and rewards is None:
         raise row.error("needs 'pos' (labelled keys) or 'teacher_scores' (rewards of all keys)")

@@ -1,4 +1,4 @@
-"""Single-shot retrieval-augmented answering: retrieve, show the keys to the LLM, compare its answer with the gold ones."""
+"""Single-shot retrieval-augmented answering: retrieve, show the keys to the LLM, compare its answer with the gold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ class RetrieverModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loss of one held-out batch, against the keys of that batch."""
         self.log(
-            f"val/{batch.task}/loss",
+            f"val/{batch.task}/{batch.dataset}/loss",
             self.loss(batch),
             batch_size=len(batch.query_ids),
             add_dataloader_idx=False,

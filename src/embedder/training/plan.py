@@ -29,8 +29,8 @@ class PlannedBatch:
 class BatchPlan:
     """Homogeneous batches: every step takes all its records from one data set.
 
-    Each cycle of steps gives every data set its exact share of them in an order shuffled anew; the records of a data set
-    follow each other in a new random order every epoch.
+    Each cycle of steps gives every data set its exact share of them in an order shuffled anew; the records of a data
+    set follow each other in a new random order every epoch.
 
     Args:
         sizes: Number of records of each data set.

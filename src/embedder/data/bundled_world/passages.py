@@ -2,7 +2,7 @@
 
 import random
 
-from embedder.data.world.facts import Entity
+from embedder.data.bundled_world.facts import Entity
 
 _SENTENCES: dict[str, dict[str, tuple[str, ...]]] = {
     "place": {

@@ -3,8 +3,8 @@
 import random
 from typing import Any
 
-from embedder.data.world.facts import Entity
-from embedder.data.world.passages import passage
+from embedder.data.bundled_world.facts import Entity
+from embedder.data.bundled_world.passages import passage
 
 _PASSES = 4
 

@@ -4,16 +4,24 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from embedder.data.world.facts import ORDER, Entity
-from embedder.data.world.passages import passage
-from embedder.data.world.questions import all_questions
+from embedder.data.bundled_world.facts import ORDER, Entity
+from embedder.data.bundled_world.passages import passage
+from embedder.data.bundled_world.questions import all_questions
 
-_PRAISE = "I could not put it down|a rare delight|every minute was worth it|I wept and I laughed|the best evening of the year".split(
-    "|"
-)
-_BLAME = "I left before the end|a tedious affair|two hours I will not get back|flat from start to finish|nothing in it is new".split(
-    "|"
-)
+_PRAISE = [
+    "I could not put it down",
+    "a rare delight",
+    "every minute was worth it",
+    "I wept and I laughed",
+    "the best evening of the year",
+]
+_BLAME = [
+    "I left before the end",
+    "a tedious affair",
+    "two hours I will not get back",
+    "flat from start to finish",
+    "nothing in it is new",
+]
 _QUESTION_TYPES = {
     "When": "time",
     "In what year": "time",

@@ -3,35 +3,85 @@
 import random
 from dataclasses import dataclass, field
 
-from embedder.data.world.names import Namer
-from embedder.data.world.settings import REGION_PASSAGES
+from embedder.data.bundled_world.names import Namer
+from embedder.data.bundled_world.settings import REGION_PASSAGES
 
-PROFESSIONS = (
-    "engineer poet botanist composer cartographer physician architect astronomer sculptor chemist historian novelist "
-    "navigator geologist watchmaker playwright"
-).split()
-LANDMARKS = "lighthouse|observatory|stone bridge|botanical garden|opera house|windmill|clock tower|salt market".split(
-    "|"
-)
-MATERIALS = "granite|oak|copper|slate|marble|larch|brick|bronze|sandstone|iron".split("|")
-FORMS = "novel|symphony|epic poem|stage play|treatise|song cycle|fresco|travel diary".split("|")
-THEMES = (
-    "a drowned village|the winter migration of geese|a quarrel between two sisters|the invention of glass|a journey by "
-    "sledge|the last night of a ferryman|life in a salt mine|the plague years|an unfinished letter|the stars of autumn"
-).split("|")
-PRODUCTS = "pocket compasses|canned herring|church organs|ship's clocks|woollen blankets|printing presses|lamp oil|ceramic tiles|bicycles|telescopes".split(
-    "|"
-)
-EVENTS = "Regatta|Lantern Fair|Truce|Flood|Congress|Great Fire|Harvest Strike|Expedition".split("|")
-CAUSES = "a broken dam|a dispute over grain prices|the visit of a foreign fleet|a bequest of a merchant|a failed harvest|a long drought".split(
-    "|"
-)
-KINDS = "mineral|moss|comet|antiseptic|alloy|dye|beetle|fever remedy".split("|")
-USES = "waterproofing sails|dating old timber|easing toothache|colouring glass|preserving fish|tuning bells|measuring depth|feeding silkworms".split(
-    "|"
-)
-_TITLE_HEAD = "Silent Winter Copper Hidden Second Northern Burning Paper Hollow Patient".split()
-_TITLE_TAIL = "Harbour Orchard Ledger Window Shore Garden Mirror Staircase Choir Meadow".split()
+PROFESSIONS = [
+    "engineer",
+    "poet",
+    "botanist",
+    "composer",
+    "cartographer",
+    "physician",
+    "architect",
+    "astronomer",
+    "sculptor",
+    "chemist",
+    "historian",
+    "novelist",
+    "navigator",
+    "geologist",
+    "watchmaker",
+    "playwright",
+]
+LANDMARKS = [
+    "lighthouse",
+    "observatory",
+    "stone bridge",
+    "botanical garden",
+    "opera house",
+    "windmill",
+    "clock tower",
+    "salt market",
+]
+MATERIALS = ["granite", "oak", "copper", "slate", "marble", "larch", "brick", "bronze", "sandstone", "iron"]
+FORMS = ["novel", "symphony", "epic poem", "stage play", "treatise", "song cycle", "fresco", "travel diary"]
+THEMES = [
+    "a drowned village",
+    "the winter migration of geese",
+    "a quarrel between two sisters",
+    "the invention of glass",
+    "a journey by sledge",
+    "the last night of a ferryman",
+    "life in a salt mine",
+    "the plague years",
+    "an unfinished letter",
+    "the stars of autumn",
+]
+PRODUCTS = [
+    "pocket compasses",
+    "canned herring",
+    "church organs",
+    "ship's clocks",
+    "woollen blankets",
+    "printing presses",
+    "lamp oil",
+    "ceramic tiles",
+    "bicycles",
+    "telescopes",
+]
+EVENTS = ["Regatta", "Lantern Fair", "Truce", "Flood", "Congress", "Great Fire", "Harvest Strike", "Expedition"]
+CAUSES = [
+    "a broken dam",
+    "a dispute over grain prices",
+    "the visit of a foreign fleet",
+    "a bequest of a merchant",
+    "a failed harvest",
+    "a long drought",
+]
+KINDS = ["mineral", "moss", "comet", "antiseptic", "alloy", "dye", "beetle", "fever remedy"]
+USES = [
+    "waterproofing sails",
+    "dating old timber",
+    "easing toothache",
+    "colouring glass",
+    "preserving fish",
+    "tuning bells",
+    "measuring depth",
+    "feeding silkworms",
+]
+_TITLE_HEAD = ["Silent", "Winter", "Copper", "Hidden", "Second", "Northern", "Burning", "Paper", "Hollow", "Patient"]
+_TITLE_TAIL = ["Harbour", "Orchard", "Ledger", "Window", "Shore", "Garden", "Mirror", "Staircase", "Choir", "Meadow"]
 
 ORDER = ("place", "person", "work", "company", "event", "discovery")
 _SHARES = (18, 30, 18, 12, 10, 12)  # of 100 passages

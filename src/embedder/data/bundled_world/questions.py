@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from embedder.data.world.facts import Entity
+from embedder.data.bundled_world.facts import Entity
 
 _ONE_HOP: dict[str, dict[str, tuple[str, ...]]] = {
     "place": {
@@ -68,6 +68,25 @@ _SECOND_HOP: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
+# How an entity is called by those who have forgotten its name; used where it fits one entity of the region only.
+_DESCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "place": ("the town where {designer} left a {landmark}", "the town with the {material} {landmark} by {designer}"),
+    "person": ("the {profession} from {birthplace}", "the {profession} whom {teacher} trained"),
+    "work": ("the {form} first seen at {premiere}", "{author}'s {form}"),
+    "company": ("the firm in {seat} that deals in {product}", "the business that {founder} began"),
+    "event": ("the {days} of unrest at {site}", "what {leader} set going at {site}"),
+    "discovery": ("the {kind} from the hills near {found_at}", "the {kind} that {finder} described"),
+}
+_ABOUT_DESCRIBED: dict[str, dict[str, str]] = {
+    "place": {"finished": "Since what year has it stood in {it}?", "designer": "Who planned the landmark of {it}?"},
+    "person": {"died": "When did {it} die?", "studied": "Where was {it} educated?", "born": "When was {it} born?"},
+    "work": {"published": "From what year is {it}?", "author": "Who made {it}?", "theme": "What does {it} deal with?"},
+    "company": {"founded": "Since when is there {it}?", "staff": "How many people work for {it}?"},
+    "event": {"year": "In which year fell {it}?", "cause": "What lay behind {it}?"},
+    "discovery": {"year": "When was {it} first noticed?", "use": "What purpose has {it}?"},
+}
+
+
 @dataclass(frozen=True)
 class Question:
     """A question, its answer, and the entities whose passages are needed for it, the answering one last."""
@@ -79,13 +98,18 @@ class Question:
 
 
 def all_questions(entities: list[Entity], seed: int, region: int) -> list[Question]:
-    """One question for every fact of a region, and one of two hops for every entity, in a random order."""
+    """Questions about every entity of a region by name, by description and over two hops, in a random order."""
     generator = random.Random(f"{seed}/questions/{region}")  # noqa: S311  # not for cryptography
     found: list[Question] = []
     for entity in entities:
         for relation, wordings in _ONE_HOP[entity.kind].items():
             text = generator.choice(wordings).format(name=entity.name, **entity.facts)
             found.append(Question(text, answer_of(entity, relation), (entity,), relation))
+        if (it := _description(entity, entities, generator)) is not None:
+            for relation, wording in _ABOUT_DESCRIBED[entity.kind].items():
+                answer = answer_of(entity, relation)
+                if answer not in it:
+                    found.append(Question(wording.format(it=it), answer, (entity,), f"described.{relation}"))
         link, phrase = generator.choice(_BRIDGES[entity.kind])
         second = entity.links[link]
         relation, wordings = generator.choice(list(_SECOND_HOP[second.kind].items()))
@@ -105,6 +129,21 @@ def all_questions(entities: list[Entity], seed: int, region: int) -> list[Questi
     while doubles and len(singles) >= 2:  # two of one hop for each of two
         mixed += [singles.pop(), singles.pop(), doubles.pop()]
     return mixed + singles + doubles
+
+
+def _description(entity: Entity, entities: list[Entity], generator: random.Random) -> str | None:
+    """A description that fits this entity and no other of its region, or None if none does."""
+
+    def words(described: Entity, template: str) -> str:
+        return template.format(**described.facts, **{name: other.name for name, other in described.links.items()})
+
+    templates = list(_DESCRIPTIONS[entity.kind])
+    generator.shuffle(templates)
+    for template in templates:
+        text = words(entity, template)
+        if sum(other.kind == entity.kind and words(other, template) == text for other in entities) == 1:
+            return text
+    return None
 
 
 def answer_of(entity: Entity, relation: str) -> str:

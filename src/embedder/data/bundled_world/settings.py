@@ -6,6 +6,7 @@ from embedder.errors import ConfigError
 
 TASKS = ("qa", "convsearch", "chat", "lrlm", "icl", "tool")
 SMALLEST_WORLD = 200
+REGION_PASSAGES = 100
 QUESTIONS_PER_PASSAGE = 3
 
 
@@ -24,7 +25,7 @@ class WorldSettings:
 
     passages: int = 1000
     questions: int = 600
-    test_share: float = 1 / 3
+    test_share: float = 0.25
     seed: int = 0
     tasks: tuple[str, ...] = TASKS
 
@@ -51,3 +52,28 @@ class WorldSettings:
     def train_questions(self) -> int:
         """Number of training queries of each task, at least 1."""
         return self.questions - self.test_questions
+
+    @property
+    def regions(self) -> int:
+        """Regions of the world; the last one may be cut short."""
+        return -(-self.passages // REGION_PASSAGES)
+
+    @property
+    def requests(self) -> int:
+        """User requests of the tool task."""
+        return 600
+
+    @property
+    def dialogues(self) -> int:
+        """Conversations of the chat task."""
+        return 40
+
+    @property
+    def documents(self) -> int:
+        """Long documents."""
+        return 12
+
+    @property
+    def examples(self) -> int:
+        """Solved examples of the icl task."""
+        return 600

@@ -4,8 +4,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from embedder.data.world.facts import Entity
-from embedder.data.world.questions import answer_of
+from embedder.data.bundled_world.facts import Entity
+from embedder.data.bundled_world.questions import answer_of
 
 _OPENINGS: dict[str, tuple[str, ...]] = {
     "place": ("Tell me about {name}.", "I am thinking of a trip to {name}."),
@@ -69,12 +69,12 @@ _SMALL_TALK = (
     ("My knee hurts a little.", "You should rest it."),
 )
 _WORDS = {
-    "thing": "bicycle|umbrella|telescope|violin case|raincoat|camera|suitcase|teapot".split("|"),
-    "instrument": "cello|flute|accordion|harp|trumpet|lute".split("|"),
-    "pet": "puppy|parrot|kitten|pony|tortoise|goat".split("|"),
-    "month": "March|April|June|September|October|November".split("|"),
-    "food": "smoked fish|butter|walnuts|strong cheese|plums|white bread".split("|"),
-    "theme": "beekeeping|old maps|the tides|Arctic voyages|bell founding|knots".split("|"),
+    "thing": ["bicycle", "umbrella", "telescope", "violin case", "raincoat", "camera", "suitcase", "teapot"],
+    "instrument": ["cello", "flute", "accordion", "harp", "trumpet", "lute"],
+    "pet": ["puppy", "parrot", "kitten", "pony", "tortoise", "goat"],
+    "month": ["March", "April", "June", "September", "October", "November"],
+    "food": ["smoked fish", "butter", "walnuts", "strong cheese", "plums", "white bread"],
+    "theme": ["beekeeping", "old maps", "the tides", "Arctic voyages", "bell founding", "knots"],
 }
 
 

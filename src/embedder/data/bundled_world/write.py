@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from embedder.data.world.dialogues import chat, searches
-from embedder.data.world.documents import document
-from embedder.data.world.examples import example_row
-from embedder.data.world.facts import Entity, make_region
-from embedder.data.world.passages import passage
-from embedder.data.world.questions import Question, all_questions
-from embedder.data.world.settings import REGION_PASSAGES, WorldSettings
-from embedder.data.world.tools import request_rows, tool_rows
+from embedder.data.bundled_world.dialogues import chat, searches
+from embedder.data.bundled_world.documents import document
+from embedder.data.bundled_world.examples import example_row
+from embedder.data.bundled_world.facts import Entity, make_region
+from embedder.data.bundled_world.passages import passage
+from embedder.data.bundled_world.questions import Question, all_questions
+from embedder.data.bundled_world.settings import REGION_PASSAGES, WorldSettings
+from embedder.data.bundled_world.tools import request_rows, tool_rows
 
 Row = Mapping[str, Any]
 
