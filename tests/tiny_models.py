@@ -50,3 +50,27 @@ def tiny_llama(directory: Path, seed: int = 0) -> None:
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
     model.save_pretrained(directory)
+
+
+def tiny_bert(directory: Path, seed: int = 0) -> None:
+    """Save a 2-layer BERT with random weights and `tiny_tokenizer` beside it."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=320,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.2,
+        pad_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = BertModel(config)
+    model.save_pretrained(directory)
+    tiny_tokenizer(directory)

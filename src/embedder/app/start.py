@@ -92,5 +92,8 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # workers fork after the tokenizer has been used
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # FAISS and torch share the cores
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    for name in ("httpx", "urllib3", "bm25s", "sentence_transformers"):
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+    for name in ("httpx", "urllib3", "bm25s", "faiss", "sentence_transformers", "embedder.index.encode"):
         logging.getLogger(name).setLevel(logging.WARNING)

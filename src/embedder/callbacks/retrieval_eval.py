@@ -47,8 +47,6 @@ class RetrievalEvalCallback(L.Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Read queries and corpora, so that what is wrong with them shows before the first step."""
-        if not isinstance(pl_module, RetrieverModule):
-            raise TypeError(f"RetrievalEvalCallback works with RetrieverModule, not with {type(pl_module).__name__}")
         for dataset in self._datasets:
             queries = [query for query in dataset.validation_queries() if query.positives]
             if not queries:
@@ -63,7 +61,8 @@ class RetrievalEvalCallback(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Score all data sets and log."""
-        scores = trainer.strategy.broadcast(self._score(pl_module) if trainer.is_global_zero else None)
+        own = self._score(pl_module) if trainer.is_global_zero else {}
+        scores = trainer.strategy.broadcast(own)
         by_task: dict[str, list[float]] = defaultdict(list)
         for (task, name), score in scores.items():
             by_task[task].append(score)
@@ -76,7 +75,9 @@ class RetrievalEvalCallback(L.Callback):
             pl_module.log(f"val/ndcg@{self._cutoff}", fmean(means.values()))
 
     def _score(self, pl_module: L.LightningModule) -> dict[tuple[str, str], float]:
-        encoder, tasks = pl_module.encoder, pl_module.tasks
+        if not isinstance(pl_module, RetrieverModule):
+            raise TypeError(f"RetrievalEvalCallback works with RetrieverModule, not with {type(pl_module).__name__}")
+        encoder = pl_module.encoder
         if not isinstance(encoder, Encoder):
             raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
         scores = {}
@@ -84,7 +85,7 @@ class RetrievalEvalCallback(L.Callback):
             if (loaded := self._loaded.get(f"{dataset.task}/{dataset.name}")) is None:
                 continue
             queries, corpus = loaded
-            task = tasks[dataset.task]  # type: ignore[index]  # checked in setup
+            task = pl_module.tasks[dataset.task]
             retriever = DenseRetriever(
                 encoder,
                 self._new_index,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
+from embedder.errors import DataError
 from embedder.types import Key
 
 _ENTRY = np.dtype([("hash", "<u8"), ("row", "<i8")])
@@ -75,8 +76,7 @@ class Corpus:
         for place in np.flatnonzero(table["hash"][1:] == table["hash"][:-1]):
             first, second = int(table["row"][place]), int(table["row"][place + 1])
             if self[first].id == self[second].id:
-                row = Row({}, self.path, second + 1)
-                raise row.error(f"id {self[first].id!r} is already that of line {first + 1}")
+                raise DataError(self.path, second + 1, f"id {self[first].id!r} is already that of line {first + 1}")
         return table
 
 

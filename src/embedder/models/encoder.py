@@ -70,6 +70,7 @@ class TextEncoder(nn.Module):
             raise ConfigError("encoder.name", f"a model that can be loaded ({reason})", config.name) from error
         self.config = config
         self._pool = POOLINGS[config.pooling]
+        self.train()  # from_pretrained leaves the evaluation mode on, and Lightning keeps what it finds
 
     @property
     def dimension(self) -> int:

@@ -42,7 +42,7 @@ class AdamWLinear:
                 {"params": [p for _, p in trained if p.ndim < 2], "weight_decay": 0.0},
             ],
             lr=self.lr,
-            betas=tuple(self.betas),
+            betas=(self.betas[0], self.betas[1]),
         )
 
     def factor(self, n_steps: int) -> Callable[[int], float]:

@@ -1,4 +1,4 @@
-"""Dialogues about the world: some ask on with a pronoun (conversational search), some come back to what was said (memory)."""
+"""Dialogues about the world: some ask on with a pronoun, some come back to what was said long before."""
 
 import random
 from dataclasses import dataclass
@@ -123,7 +123,7 @@ def chat(entities: list[Entity], seed: int, number: int) -> Chat:
     one, two, *friends = generator.sample(people, 10)
     speakers = (one.split()[0], two.split()[0])
     units: list[str | None] = [None] * 40
-    questions = []
+    questions: list[dict[str, Any]] = []
     for place, (remark, answer) in zip(
         generator.sample(range(40), len(_REMARKS)), zip(_REMARKS, _ANSWERS, strict=True), strict=True
     ):

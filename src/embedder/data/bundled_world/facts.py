@@ -7,14 +7,14 @@ from embedder.data.bundled_world.names import Namer
 from embedder.data.bundled_world.settings import REGION_PASSAGES
 
 PROFESSIONS = [
-    "engineer",
+    "surveyor",
     "poet",
     "botanist",
     "composer",
     "cartographer",
     "physician",
-    "architect",
-    "astronomer",
+    "mason",
+    "mathematician",
     "sculptor",
     "chemist",
     "historian",
@@ -26,16 +26,16 @@ PROFESSIONS = [
 ]
 LANDMARKS = [
     "lighthouse",
-    "observatory",
+    "planetarium",
     "stone bridge",
     "botanical garden",
-    "opera house",
+    "theatre",
     "windmill",
     "clock tower",
     "salt market",
 ]
 MATERIALS = ["granite", "oak", "copper", "slate", "marble", "larch", "brick", "bronze", "sandstone", "iron"]
-FORMS = ["novel", "symphony", "epic poem", "stage play", "treatise", "song cycle", "fresco", "travel diary"]
+FORMS = ["novel", "symphony", "ballad", "stage play", "treatise", "song cycle", "fresco", "travel diary"]
 THEMES = [
     "a drowned village",
     "the winter migration of geese",
@@ -69,7 +69,7 @@ CAUSES = [
     "a failed harvest",
     "a long drought",
 ]
-KINDS = ["mineral", "moss", "comet", "antiseptic", "alloy", "dye", "beetle", "fever remedy"]
+KINDS = ["mineral", "moss", "comet", "balm", "metal", "dye", "beetle", "fever remedy"]
 USES = [
     "waterproofing sails",
     "dating old timber",
@@ -160,7 +160,8 @@ def _work(generator: random.Random, namer: Namer, people: list[Entity], places: 
 
 
 def _company(generator: random.Random, namer: Namer, people: list[Entity], places: list[Entity]) -> Entity:
-    name = f"{namer.coined(('ex', 'on', 'ar', 'mark', 'star'))} {generator.choice(('Works', '& Sons', 'Company', 'Brothers'))}"
+    house = generator.choice(("Works", "& Sons", "Company", "Brothers"))
+    name = f"{namer.coined(('ex', 'on', 'ar', 'mark', 'star'))} {house}"
     facts = {
         "product": generator.choice(PRODUCTS),
         "founded": _year(generator),

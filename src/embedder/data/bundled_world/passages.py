@@ -120,7 +120,7 @@ _FILLERS = (
 
 
 def passage(entity: Entity, generator: random.Random) -> str:
-    """Three sentences of facts, the naming one first, and one or two others; a near namesake is mentioned now and then."""
+    """Three sentences of facts, the naming one first, and one or two others of little use."""
     values = {**entity.facts, **{relation: other.name for relation, other in entity.links.items()}, "name": entity.name}
     if "theme" in values:
         values["theme_cap"] = values["theme"][0].upper() + values["theme"][1:]

@@ -117,7 +117,8 @@ def tool_rows() -> list[dict[str, str]]:
         for operation, (does, parameter, kind, _) in _OPERATIONS.items():
             text = (
                 f"tool: {domain}, api: {operation}, description: {does} {about}., "
-                f"parameters: [{{name: {parameter}, type: {kind}, required: true}}, {{name: limit, type: integer, required: false}}]"
+                f"parameters: [{{name: {parameter}, type: {kind}, required: true}}, "
+                f"{{name: limit, type: integer, required: false}}]"
             )
             rows.append({"id": f"{domain}.{operation}", "title": "", "text": text})
     return rows

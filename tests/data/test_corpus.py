@@ -1,0 +1,55 @@
+import json
+
+import pytest
+
+from embedder.data.corpus import Corpus
+from embedder.data.queries import Queries, first_by_hash
+from embedder.data.view import with_gold_keys
+from embedder.errors import DataError
+from embedder.types import Query
+
+
+def corpus_of(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Corpus(path)
+
+
+def test_by_position_and_by_id(tmp_path):
+    corpus = corpus_of(tmp_path / "c.jsonl", *({"id": f"k{i}", "title": "", "text": f"text {i}"} for i in range(500)))
+    assert [corpus.position(f"k{i}") for i in (0, 250, 499)] == [0, 250, 499]
+    with pytest.raises(KeyError):
+        corpus.position("k500")
+
+
+def test_a_title_is_put_before_a_text_that_lacks_it(tmp_path):
+    rows = {"id": "a", "title": "Oru", "text": "A town."}, {"id": "b", "title": "Oru", "text": "Oru is a town."}
+    assert [key.text for key in corpus_of(tmp_path / "c.jsonl", *rows)] == ["Oru A town.", "Oru is a town."]
+
+
+def test_a_second_row_of_one_id_names_both_lines(tmp_path):
+    with pytest.raises(DataError, match="c.jsonl:3: id 'a' is already that of line 1"):
+        corpus_of(tmp_path / "c.jsonl", *({"id": name, "text": "t"} for name in "aba"))
+
+
+def test_an_unknown_gold_id_is_named(tmp_path):
+    corpus = corpus_of(tmp_path / "c.jsonl", {"id": "a", "text": "t"})
+    (tmp_path / "q.jsonl").write_text('{"query_id": "1", "query": "q", "pos": ["z"]}\n')
+    with pytest.raises(DataError, match="q.jsonl:1: field 'pos' names 'z', which is not in the corpus"):
+        Queries(tmp_path / "q.jsonl", corpus)[0]
+
+
+def test_choice_by_hash_does_not_depend_on_order():
+    queries = [Query(str(i), "q") for i in range(100)]
+    chosen = first_by_hash(queries, 10, "validation")
+    assert chosen == first_by_hash(queries[::-1], 10, "validation")
+    assert chosen != first_by_hash(queries, 10, "examples")
+    assert len({query.id for query in chosen}) == 10
+
+
+def test_a_view_keeps_all_gold_keys(tmp_path):
+    corpus = corpus_of(tmp_path / "c.jsonl", *({"id": f"k{i}", "text": f"text {i}"} for i in range(100)))
+    queries = [Query("1", "q", (), ("k3", "k77"))]
+    view = with_gold_keys(corpus, queries, 10, seed=0)
+    assert len(view) == 10
+    assert view[view.position("k77")].text == "text 77"
+    assert with_gold_keys(corpus, queries, None, seed=0) is corpus

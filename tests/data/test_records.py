@@ -1,0 +1,70 @@
+import json
+
+import pytest
+
+from embedder.data.records import Records, record_row
+from embedder.errors import DataError
+from embedder.types import Candidate, Key, Query
+
+
+def write(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_published_form(tmp_path):
+    row = {
+        "query": "q",
+        "pos": ["a"],
+        "neg": ["b", "c"],
+        "pos_index": [4],
+        "neg_index": [5, 6],
+        "teacher_scores": [2, -1.5, 0],
+        "answers": ["x"],
+        "task": "qa",
+        "something_else": 1,
+    }
+    record = Records(write(tmp_path / "r.jsonl", row), "qa")[0]
+    assert record.positives == (Key("4", "a"),)
+    assert record.negatives == (Key("5", "b"), Key("6", "c"))
+    assert record.rewards == (2.0, -1.5, 0.0)
+    assert record.answers == ("x",)
+
+
+def test_what_we_write_we_read(tmp_path):
+    candidates = (Candidate(Key("g", "gold"), "gold"), Candidate(Key("n", "near"), "bm25", 1, 3.5))
+    query = Query("q1", "who?", ("me",), ("g",))
+    row = record_row(query, candidates, (1.0, -2.0), "qa")
+    record = Records(write(tmp_path / "r.jsonl", row), "qa")[0]
+    assert (record.id, record.query, record.answers) == ("q1", "who?", ("me",))
+    assert record.positives + record.negatives == (Key("g", "gold"), Key("n", "near"))
+    assert record.rewards == (1.0, -2.0)
+    assert row["neg_source"] == [["bm25", 1, 3.5]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"query": None}, "field 'query': expected a string"),
+        ({"query": "  "}, "field 'query' is blank"),
+        ({"pos": "a"}, "field 'pos': expected a list of strings, got str"),
+        ({"neg": ["b", 3]}, "field 'neg': expected a list of strings"),
+        ({"teacher_scores": [1.0]}, "has 1 numbers for 1 positives \\+ 1 negatives"),
+        ({"teacher_scores": [1.0, float("nan")]}, "not finite"),
+        ({"teacher_scores": [True, 1.0]}, "expected a list of numbers"),
+        ({"pos_index": [1, 2]}, "field 'pos' has 1 texts, but its ids count 2"),
+        ({"task": "tool"}, "is 'tool', but this file is read for the task 'qa'"),
+        ({"pos": [], "teacher_scores": None}, "needs 'pos'"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_line(tmp_path, change, message):
+    good = {"query": "q", "pos": ["a"], "neg": ["b"]}
+    records = Records(write(tmp_path / "r.jsonl", good, good | change), "qa")
+    assert records[0].query == "q"
+    with pytest.raises(DataError, match=rf"r.jsonl:2: .*{message}"):
+        records[1]
+
+
+def test_a_missing_field_lists_those_there(tmp_path):
+    with pytest.raises(DataError, match=r"missing field 'query' \(fields here: pos\)"):
+        Records(write(tmp_path / "r.jsonl", {"pos": ["a"]}))[0]

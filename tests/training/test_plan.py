@@ -1,0 +1,50 @@
+import time
+from collections import Counter
+
+import pytest
+
+from embedder.training.permutation import permuted
+from embedder.training.plan import BatchPlan
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 64, 1000])
+def test_every_item_comes_once_in_every_epoch(n):
+    for epoch in range(3):
+        assert sorted(permuted(position, n, seed=5, epoch=epoch) for position in range(n)) == list(range(n))
+
+
+def test_seeds_and_epochs_give_other_orders_that_look_random():
+    orders = {tuple(permuted(p, 50, seed, epoch) for p in range(50)) for seed in range(4) for epoch in range(4)}
+    assert len(orders) == 16
+    first = Counter(permuted(0, 10, seed, 0) for seed in range(3000))
+    assert min(first.values()) > 200  # 300 expected of each, standard deviation 16
+
+
+def test_a_batch_is_homogeneous_and_an_epoch_complete():
+    plan = BatchPlan(sizes=[40, 24], weights=[1.0, 1.0], batch_size=8, seed=0)
+    seen = {0: Counter(), 1: Counter()}
+    for step in range(400):
+        batch = plan.batch(step)
+        assert len(set(batch.records)) == 8  # sizes are multiples of 8: no batch spans two epochs
+        seen[batch.dataset].update(batch.records)
+    for dataset, size in ((0, 40), (1, 24)):
+        assert set(seen[dataset]) == set(range(size))
+        assert max(seen[dataset].values()) - min(seen[dataset].values()) <= 1
+
+
+def test_shares_are_exact_in_a_cycle():
+    plan = BatchPlan(sizes=[5, 5, 5], weights=[2.0, 1.0, 0.0], batch_size=1, seed=3)
+    assert Counter(plan.batch(step).dataset for step in range(1000)) == {0: 667, 1: 333}
+
+
+def test_seeking_far_costs_no_more_than_near():
+    plan = BatchPlan(sizes=[1_000_003, 10], weights=[3.0, 1.0], batch_size=16, seed=0)
+    near = min(_seconds(plan, step) for step in range(10, 20))
+    far = min(_seconds(plan, step) for step in range(1_000_000, 1_000_010))
+    assert far < 5 * near
+
+
+def _seconds(plan, step):
+    start = time.perf_counter()
+    plan.batch(step)
+    return time.perf_counter() - start
