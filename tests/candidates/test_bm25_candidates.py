@@ -20,7 +20,7 @@ def corpus(tmp_path):
 
 def test_gold_first_then_lexical_then_random_without_repeated_texts(corpus):
     (found,) = BM25Candidates(n=6, max_gold=1).propose([Query("q", "red apple", (), ("0", "2"))], corpus)
-    assert [c.source for c in found][0] == "gold"
+    assert next(c.source for c in found) == "gold"
     texts = [c.key.text for c in found]
     assert len(set(texts)) == len(texts)
     assert "green apple" not in texts  # the second gold key is never a negative
@@ -37,5 +37,5 @@ def test_proposals_do_not_depend_on_other_queries(corpus):
 
 
 def test_settings_are_checked():
-    with pytest.raises(ConfigError, match="candidates.max_gold: expected 1 to 3"):
+    with pytest.raises(ConfigError, match=r"candidates.max_gold: expected 1 to 3"):
         BM25Candidates(n=4, max_gold=4)

@@ -27,14 +27,14 @@ def test_a_title_is_put_before_a_text_that_lacks_it(tmp_path):
 
 
 def test_a_second_row_of_one_id_names_both_lines(tmp_path):
-    with pytest.raises(DataError, match="c.jsonl:3: id 'a' is already that of line 1"):
+    with pytest.raises(DataError, match=r"c.jsonl:3: id 'a' is already that of line 1"):
         corpus_of(tmp_path / "c.jsonl", *({"id": name, "text": "t"} for name in "aba"))
 
 
 def test_an_unknown_gold_id_is_named(tmp_path):
     corpus = corpus_of(tmp_path / "c.jsonl", {"id": "a", "text": "t"})
     (tmp_path / "q.jsonl").write_text('{"query_id": "1", "query": "q", "pos": ["z"]}\n')
-    with pytest.raises(DataError, match="q.jsonl:1: field 'pos' names 'z', which is not in the corpus"):
+    with pytest.raises(DataError, match=r"q.jsonl:1: field 'pos' names 'z', which is not in the corpus"):
         Queries(tmp_path / "q.jsonl", corpus)[0]
 
 

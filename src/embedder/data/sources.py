@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from embedder.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from embedder.data.bundled_world import WorldSettings
+    from embedder.data.world import WorldSettings
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class WorldSource:
         name = hashlib.sha256(repr(self.settings).encode()).hexdigest()[:12]
         root = Path(self.directory) / name
         if not root.is_dir():
-            from embedder.data.bundled_world import write_world
+            from embedder.data.world import write_world
 
             write_world(self.settings, root)
         world = CorpusSource(path=str(root)).datasets(task)

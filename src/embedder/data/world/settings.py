@@ -6,7 +6,7 @@ from embedder.errors import ConfigError
 
 TASKS = ("qa", "convsearch", "chat", "lrlm", "icl", "tool")
 SMALLEST_WORLD = 200
-REGION_PASSAGES = 100
+REGION_SIZE = 100  # passages, or a few more where the number does not divide
 QUESTIONS_PER_PASSAGE = 3
 
 
@@ -25,7 +25,7 @@ class WorldSettings:
 
     passages: int = 1000
     questions: int = 600
-    test_share: float = 0.25
+    test_share: float = 1 / 3
     seed: int = 0
     tasks: tuple[str, ...] = TASKS
 
@@ -55,25 +55,15 @@ class WorldSettings:
 
     @property
     def regions(self) -> int:
-        """Regions of the world; the last one may be cut short."""
-        return -(-self.passages // REGION_PASSAGES)
-
-    @property
-    def requests(self) -> int:
-        """User requests of the tool task."""
-        return 600
-
-    @property
-    def dialogues(self) -> int:
-        """Conversations of the chat task."""
-        return 40
+        """Number of independent parts of the encyclopedia."""
+        return self.passages // REGION_SIZE
 
     @property
     def documents(self) -> int:
-        """Long documents."""
-        return 12
+        """Number of long documents."""
+        return max(4, self.questions // 50)
 
     @property
-    def examples(self) -> int:
-        """Solved examples of the icl task."""
-        return 600
+    def test_documents(self) -> int:
+        """Number of long documents for tests."""
+        return min(self.documents - 1, max(1, round(self.documents * self.test_share)))

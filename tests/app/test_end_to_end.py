@@ -1,0 +1,143 @@
+"""Data to verdict with real, tiny models: prepare, train, export, evaluate, and the errors on the way."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedder.models.checkpoint import load_trained
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(entry: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, entry, *overrides], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, bert_directory, llama_directory):
+    root = tmp_path_factory.mktemp("run")
+    common = [
+        f"paths.root={root}",
+        "source.settings.passages=200",
+        "source.settings.questions=60",
+        f"encoder.name={bert_directory}",
+        f"llm.name={llama_directory}",
+        "llm.device=cpu",
+        "prepare.max_queries=20",
+        "prepare.rewards.n_outputs=3",
+        "candidates.n=4",
+    ]
+    done = run(
+        "train.py",
+        *common,
+        f"hydra.run.dir={root}/train",
+        "logger=csv",
+        "trainer.accelerator=cpu",
+        "trainer.max_steps=6",
+        "trainer.val_check_interval=3",
+        "trainer.log_every_n_steps=1",
+        "data.batch_size=4",
+        "callbacks.plain.progress=null",
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root, common
+
+
+def test_training_leaves_checkpoint_log_and_export(trained):
+    root, _ = trained
+    with (root / "train" / "csv" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    losses = [float(row["train/qa/loss"]) for row in rows if row["train/qa/loss"]]
+    assert len(losses) == 6
+    assert all(loss > 0 for loss in losses)
+    assert sum(bool(row["val/qa/ndcg@10"]) for row in rows) == 3  # before, and twice
+    assert (root / "train" / "checkpoints" / "last.ckpt").is_file()
+    exported, checkpoint = (
+        load_trained(root / "train" / "export"),
+        load_trained(root / "train" / "checkpoints" / "last.ckpt"),
+    )
+    assert exported.tasks == checkpoint.tasks
+    assert exported.tasks["qa"].key_instruction == "Represent this document for retrieval: "
+
+
+def test_records_carry_rewards_of_the_llm(trained):
+    root, _ = trained
+    (directory,) = (root / "data" / "prepared" / "qa").glob("world-*")
+    records = [json.loads(line) for split in ("train", "validation") for line in (directory / f"{split}.jsonl").open()]
+    assert len(records) == 20
+    for record in records:
+        assert len(record["teacher_scores"]) == len(record["pos"]) + len(record["neg"]) == 4
+        assert all(-3 <= reward <= 3 and reward == int(reward) for reward in record["teacher_scores"])
+
+
+def test_a_second_preparation_asks_the_llm_nothing_even_with_another_reward(trained):
+    _, common = trained
+    again = run("prepare.py", *common)
+    assert "already prepared" in again.stdout
+    other = run("prepare.py", *common, "reward=likelihood")
+    assert other.returncode == 0, other.stderr[-2000:]
+    assert "0 prompts with 0 outputs scored" in other.stdout
+
+
+def test_evaluation_scores_every_row(trained):
+    root, common = trained
+    done = run(
+        "evaluate.py", *common, f"hydra.run.dir={root}/evaluate", f"checkpoint={root}/train/export", "rag.max_queries=4"
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    scores = json.loads((root / "evaluate" / "scores.json").read_text())
+    rows = {row["retriever"]: row for row in scores["rows"]}
+    assert list(rows) == ["no retrieval", "random", "BM25", "base encoder", "trained encoder"]
+    assert "ndcg@10" not in rows["no retrieval"]["mean"]
+    assert all("em" in row["mean"] and len(row["per_query"]["em"]) == 4 for row in rows.values())
+    assert rows["BM25"]["mean"]["ndcg@10"] > 0.5 > rows["random"]["mean"]["ndcg@10"]
+    assert rows["BM25"]["protocol"]["queries"] == 15
+    table = (root / "evaluate" / "table.md").read_text()
+    assert all(name in table for name in rows)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["source=corpus", "source.path=/nowhere"], "source.path: expected a directory"),
+        (["tasks.qa.sampling.group_size=0"], "group_size: expected 1 or more, got 0"),
+        (["source=jsonl", "source.path=BAD"], "bad.jsonl:2: not JSON"),
+        (["source=corpus"], "source.path"),
+    ],
+)
+def test_a_users_error_is_one_line_without_a_traceback(tmp_path, overrides, message):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"query": "q", "pos": ["a"], "neg": ["b"], "teacher_scores": [1, 0]}\n{"query"\n')
+    done = run("prepare.py", f"paths.root={tmp_path}", *[o.replace("BAD", str(bad)) for o in overrides])
+    assert done.returncode == 2
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not list(tmp_path.glob("data/prepared/qa/bad-*"))
+
+
+def test_published_json_lines_train_as_they_are(tmp_path, bert_directory):
+    rows = [
+        {"query": f"who made thing {i}?", "pos": [f"thing {i} was made by me"], "neg": [f"thing {i + j} is lost" for j in range(3)], "teacher_scores": [2.0, 1.0, 0.0, -1.0]}
+        for i in range(30)
+    ]  # fmt: skip
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run(
+        "train.py",
+        f"paths.root={tmp_path}",
+        "source=jsonl",
+        f"source.path={tmp_path}/mine.jsonl",
+        f"encoder.name={bert_directory}",
+        "logger=csv",
+        "trainer.accelerator=cpu",
+        "trainer.max_steps=2",
+        "trainer.val_check_interval=2",
+        "data.batch_size=4",
+        f"hydra.run.dir={tmp_path}/train",
+        "callbacks.plain.progress=null",
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "train" / "export" / "model.safetensors").is_file()

@@ -1,0 +1,88 @@
+"""The configuration composes and points at things that exist; rooms import only what they may."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "embedder"
+MAY_IMPORT = {
+    "losses": set(),
+    "metrics": set(),
+    "models": set(),
+    "index": set(),
+    "data": set(),
+    "candidates": {"data", "index"},
+    "rewards": {"data", "metrics"},
+    "training": {"data", "losses"},
+    "evaluation": {"data", "index", "metrics"},
+    "callbacks": {"data", "index", "evaluation", "training"},
+    "app": {"data", "candidates", "rewards", "training", "models", "index", "evaluation", "callbacks"},
+}
+
+
+def composed(name: str, *overrides: str) -> DictConfig:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose(name, overrides=["paths.root=/nowhere", "paths.output_dir=/nowhere", *overrides])
+
+
+def targets(node: object) -> set[str]:
+    found: set[str] = set()
+    if isinstance(node, dict):
+        found |= {node["_target_"]} if "_target_" in node else set()
+        for value in node.values():
+            found |= targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            found |= targets(value)
+    return found
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_rooms_import_only_what_they_may(room):
+    for path in (SOURCE / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == "embedder" and len(parts) > 1 and parts[1] not in ("errors", "types", room):
+                    assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
+
+
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+CHOICES = [
+    *(f"{group}={path.stem}" for group in ("task_mix", "encoder", "index", "reward", "llm", "logger") for path in sorted((ROOT / "conf" / group).glob("*.yaml"))),
+    *(f"experiment={name}" for name in EXPERIMENTS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("name", ["prepare", "train", "evaluate"])
+def test_every_choice_composes_and_every_target_exists(name, choice):
+    if name != "train" and choice.startswith("logger="):
+        return
+    config = OmegaConf.to_container(composed(name, choice).run, resolve=True)
+    for target in targets(config):
+        module, _, attribute = target.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), target
+
+
+def test_the_documented_overrides_compose():
+    config = composed("train", "task_mix=all", "trainer.devices=8")
+    assert list(config.tasks) == ["qa", "convsearch", "chat", "lrlm", "icl", "tool"]
+    assert config.run.trainer.devices == 8
+    assert config.tasks.tool.weight == 2.0
+    assert config.tasks.convsearch.weight == 1.0
+    assert composed("train", "encoder.lr=5e-6").run.optim.lr == 5e-6
+
+
+def test_the_published_instructions_are_the_tasks_instructions():
+    tasks = composed("train", "task_mix=all").tasks
+    assert tasks.qa.query_instruction == "Represent this query for retrieving relevant documents: "
+    assert tasks.tool.key_instruction == "Transform this tool description for retrieval: "
+    assert all(task.query_instruction.endswith(": ") and task.key_instruction.endswith(": ") for task in tasks.values())
