@@ -28,7 +28,7 @@ def tiny_tokenizer(directory: Path) -> None:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(directory)
 
 
-def tiny_llama(directory: Path, seed: int = 0) -> None:
+def tiny_llama(directory: Path, seed: int = 0, max_tokens: int = 512) -> None:
     """Save a 2-layer llama with random weights, large enough for its outputs to differ, for `tiny_tokenizer`."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -40,7 +40,7 @@ def tiny_llama(directory: Path, seed: int = 0) -> None:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=512,
+        max_position_embeddings=max_tokens,
         initializer_range=0.3,
         bos_token_id=0,
         eos_token_id=0,

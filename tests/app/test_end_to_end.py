@@ -121,9 +121,14 @@ def test_a_users_error_is_one_line_without_a_traceback(tmp_path, overrides, mess
 
 def test_published_json_lines_train_as_they_are(tmp_path, bert_directory):
     rows = [
-        {"query": f"who made thing {i}?", "pos": [f"thing {i} was made by me"], "neg": [f"thing {i + j} is lost" for j in range(3)], "teacher_scores": [2.0, 1.0, 0.0, -1.0]}
+        {
+            "query": f"who made thing {i}?",
+            "pos": [f"thing {i} was made by me"],
+            "neg": [f"thing {i + j} is lost" for j in range(3)],
+            "teacher_scores": [2.0, 1.0, 0.0, -1.0],
+        }
         for i in range(30)
-    ]  # fmt: skip
+    ]
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = run(
         "train.py",

@@ -54,11 +54,8 @@ def test_rooms_import_only_what_they_may(room):
                     assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
 
 
-EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
-CHOICES = [
-    *(f"{group}={path.stem}" for group in ("task_mix", "encoder", "index", "reward", "llm", "logger") for path in sorted((ROOT / "conf" / group).glob("*.yaml"))),
-    *(f"experiment={name}" for name in EXPERIMENTS),
-]  # fmt: skip
+GROUPS = ("task_mix", "encoder", "index", "reward", "llm", "logger", "experiment")
+CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "conf" / group).glob("*.yaml"))]
 
 
 @pytest.mark.parametrize("choice", CHOICES)
