@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from embedder.data.world import WorldSettings, write_world
 from embedder.errors import ConfigError, DataError
 
-if TYPE_CHECKING:
-    from embedder.data.world import WorldSettings
+
+_WORLD_FORMAT = 1  # raised when the generator changes, so that an older world is never taken for a new one
 
 
 @dataclass(frozen=True)
@@ -107,15 +107,13 @@ class WorldSource:
     """
 
     directory: str
-    settings: "WorldSettings"
+    settings: WorldSettings
 
     def datasets(self, task: str) -> list[Dataset]:
         """The world's data set of a task."""
-        name = hashlib.sha256(repr(self.settings).encode()).hexdigest()[:12]
+        name = hashlib.sha256(f"{_WORLD_FORMAT}/{self.settings!r}".encode()).hexdigest()[:12]
         root = Path(self.directory) / name
         if not root.is_dir():
-            from embedder.data.world import write_world
-
             write_world(self.settings, root)
         world = CorpusSource(path=str(root)).datasets(task)
         return [Dataset(task, "world", found.corpus, found.train, found.test) for found in world]
