@@ -95,5 +95,5 @@ def _quiet_libraries() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-    for name in ("httpx", "urllib3", "bm25s", "faiss", "sentence_transformers", "embedder.index.encode"):
+    for name in ("httpx", "urllib3", "faiss", "sentence_transformers", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,5 +1,6 @@
 """Find the texts that share rare words with a query (BM25): the baseline, and the first source of hard negatives."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -38,6 +39,8 @@ class BM25Index:
         """
         import bm25s
         import Stemmer
+
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # the library asks for debug messages when it is imported
 
         if k1 < 0:
             raise ConfigError("bm25.k1", "a number of at least 0", k1)
