@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from embedder.models.shared_prefix import SharedPrefix, can_share, growing, run_prefix, shared_prefixes
 from embedder.models.token_batches import token_batches
 
 Choose = Callable[[Tensor, list[int], int], Tensor]
@@ -62,14 +63,22 @@ def write(
         The tokens of continuation k of prompt i at `i * n + k`, with the token that completed it.
     """
     written: list[list[int]] = [[] for _ in range(len(prompts) * n)]
-    for batch in token_batches([(len(prompt) + max_new_tokens) * n for prompt in prompts], batch_tokens):
-        rows = [i * n + k for i in batch for k in range(n)]
-        _write_batch(model, [prompts[i] for i in batch], n, max_new_tokens, choose, is_complete, rows, written)
+    nothing_shared = [SharedPrefix(0, tuple(range(len(prompts))))]
+    for shared in shared_prefixes(prompts) if can_share(model.config) else nothing_shared:
+        prefix = run_prefix(model, prompts[shared.rows[0]][: shared.length]) if shared.length else None
+        lengths = [(len(prompts[i]) + max_new_tokens) * n for i in shared.rows]
+        for batch in token_batches(lengths, batch_tokens):
+            some = [shared.rows[k] for k in batch]
+            rests = [prompts[i][shared.length :] for i in some]
+            rows = [i * n + k for i in some for k in range(n)]
+            _write_batch(model, prefix, shared.length, rests, n, max_new_tokens, choose, is_complete, rows, written)
     return written
 
 
 def _write_batch(
     model: Any,
+    prefix: Any,
+    prefix_length: int,
     prompts: Sequence[Sequence[int]],
     n: int,
     max_new_tokens: int,
@@ -81,14 +90,15 @@ def _write_batch(
     from transformers import DynamicCache
 
     width = max(map(len, prompts))
-    # Padded on the left, so that the next token of every row has the same place in the cache.
+    # Padded on the left, behind the prefix, so that the next token of every row has the same place in the cache.
     tokens = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=model.device)
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
     mask = (torch.arange(width, device=model.device) >= width - lengths[:, None]).long()  # [P, L]
-    cache = DynamicCache(config=model.config)
+    cache = DynamicCache(config=model.config) if prefix is None else growing(prefix, len(prompts))
     # Logits of the whole prompt can be larger than the model; most models offer to make the last ones only.
     last_only = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    positions = (prefix_length + mask.cumsum(-1) - 1).clamp(min=0)
+    mask = torch.nn.functional.pad(mask, (prefix_length, 0), value=1)  # [P, prefix + L]
     settings = {"past_key_values": cache, "use_cache": True, **last_only}
     logits = model(input_ids=tokens, attention_mask=mask, position_ids=positions, **settings).logits[:, -1]
     if n > 1:

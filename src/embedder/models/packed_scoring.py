@@ -1,4 +1,7 @@
-"""Score all outputs of a prompt in one forward pass: the prompt is run once, and the outputs branch off behind it."""
+"""Score all outputs of a prompt in one forward pass: the prompt is run once, and the outputs branch off behind it.
+
+What many prompts begin with, such as solved examples, is run once for all of them.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,6 +10,7 @@ import torch
 from torch import Tensor
 
 from embedder.models.row_scoring import TokenisedRequest
+from embedder.models.shared_prefix import can_share, frozen, run_prefix, shared_prefixes
 from embedder.models.token_batches import token_batches
 from embedder.types import OutputScore
 
@@ -40,9 +44,9 @@ def score_packed(model: Any, requests: Sequence[TokenisedRequest], batch_tokens:
     Args:
         model: A Hugging Face causal language model in evaluation mode for which `takes_packed_branches` holds.
         requests: Prompts with their outputs.
-        batch_tokens: Upper bound of rows x longest row in a forward pass. Many or long outputs of one prompt are split
-            over several rows, each of at most this or twice the prompt, so that memory is bounded and at most about
-            half of the work is repeated.
+        batch_tokens: Upper bound of rows x longest row in a forward pass, not counting a prefix that the rows share.
+            Many or long outputs of one prompt are split over several rows, each of at most this or twice the prompt.
+            These share the prompt, or repeat at most about half of the work where the model cannot share it.
 
     Returns:
         One score for each output, in order.
@@ -50,11 +54,24 @@ def score_packed(model: Any, requests: Sequence[TokenisedRequest], batch_tokens:
     scores: list[list[OutputScore]] = [[] for _ in requests]
     parts = [(i, part) for i, request in enumerate(requests) for part in _split(request, batch_tokens)]
     scored: dict[int, list[OutputScore]] = {}
-    for batch in token_batches([_packed_length(part) for _, part in parts], batch_tokens):
-        scored.update(zip(batch, _score_batch(model, [parts[k][1] for k in batch]), strict=True))
+    for prefix, rows in _prefixes(model, [part for _, part in parts]):
+        cache = run_prefix(model, prefix) if prefix else None
+        rests = [TokenisedRequest(parts[k][1].prompt[len(prefix) :], parts[k][1].outputs) for k in rows]
+        for batch in token_batches([_packed_length(rest) for rest in rests], batch_tokens):
+            found = _score_batch(model, [rests[k] for k in batch], cache, len(prefix))
+            scored.update(zip([rows[k] for k in batch], found, strict=True))
     for k, (i, _) in enumerate(parts):
         scores[i].extend(scored[k])
     return scores
+
+
+def _prefixes(model: Any, requests: Sequence[TokenisedRequest]) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """Prefixes and the positions of the requests that begin with them."""
+    if not can_share(model.config):
+        yield (), range(len(requests))
+        return
+    for shared in shared_prefixes([request.prompt for request in requests]):
+        yield requests[shared.rows[0]].prompt[: shared.length], shared.rows
 
 
 def _packed_length(request: TokenisedRequest) -> int:
@@ -75,7 +92,9 @@ def _split(request: TokenisedRequest, batch_tokens: int) -> Iterator[TokenisedRe
         yield TokenisedRequest(request.prompt, part)
 
 
-def _score_batch(model: Any, requests: Sequence[TokenisedRequest]) -> list[list[OutputScore]]:
+def _score_batch(
+    model: Any, requests: Sequence[TokenisedRequest], prefix: Any, prefix_length: int
+) -> list[list[OutputScore]]:
     width = max(map(_packed_length, requests))
     tokens = torch.zeros(len(requests), width, dtype=torch.long)
     positions = torch.zeros_like(tokens)
@@ -99,13 +118,13 @@ def _score_batch(model: Any, requests: Sequence[TokenisedRequest]) -> list[list[
             owners += [n_outputs] * len(output)
             n_outputs += 1
             start = end
+    branches, positions = branches.to(model.device), (positions + prefix_length).to(model.device)
+    caching = {"use_cache": False} if prefix is None else {"past_key_values": frozen(prefix), "use_cache": True}
     hidden = model.base_model(
         input_ids=tokens.to(model.device),
-        position_ids=positions.to(model.device),
-        attention_mask=_attention_masks(
-            model.config, branches.to(model.device), positions.to(model.device), model.dtype
-        ),
-        use_cache=False,
+        position_ids=positions,
+        attention_mask=_attention_masks(model.config, branches, positions, prefix_length, model.dtype),
+        **caching,
     ).last_hidden_state  # [B, L, D]
     per_token = _token_log_likelihoods(model, hidden.flatten(0, 1), torch.tensor(predictors), torch.tensor(targets))
     sums = torch.zeros(n_outputs, dtype=torch.float64).index_add_(0, torch.tensor(owners), per_token.double().cpu())
@@ -113,8 +132,11 @@ def _score_batch(model: Any, requests: Sequence[TokenisedRequest]) -> list[list[
     return [[OutputScore(next(flat), len(output)) for output in request.outputs] for request in requests]
 
 
-def _attention_masks(config: Any, branches: Tensor, positions: Tensor, dtype: torch.dtype) -> Any:
-    """Additive masks: one, [B, 1, L, L], or a dictionary of them for models that mix full and sliding attention."""
+def _attention_masks(config: Any, branches: Tensor, positions: Tensor, prefix_length: int, dtype: torch.dtype) -> Any:
+    """Additive masks: one, [B, 1, L, P + L], or a dictionary of them for models that mix full and sliding attention.
+
+    All tokens see the shared prefix, whose length is P; models with a sliding window have none.
+    """
     index = torch.arange(branches.shape[1], device=branches.device)
     same_branch = branches[:, :, None] == branches[:, None, :]  # [B, L, L], query by key
     # Padding sees itself: a row without any allowed key would be a softmax over nothing.
@@ -122,7 +144,8 @@ def _attention_masks(config: Any, branches: Tensor, positions: Tensor, dtype: to
 
     def additive(allowed: Tensor) -> Tensor:
         blocked = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
-        return blocked.masked_fill_(~allowed, torch.finfo(dtype).min)[:, None]
+        blocked = blocked.masked_fill_(~allowed, torch.finfo(dtype).min)
+        return torch.nn.functional.pad(blocked, (prefix_length, 0))[:, None]
 
     window = getattr(config, "sliding_window", None)
     if window is None:

@@ -1,0 +1,105 @@
+"""Run what prompts have in common once: solved examples in front of every prompt, or the prompt of many outputs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, DynamicLayer
+
+_HEAD = 16  # tokens; shorter common beginnings are not looked for
+_WORTHWHILE = 64  # tokens saved; less does not pay for a forward pass of its own
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPrefix:
+    """Rows that begin with the same tokens.
+
+    Args:
+        length: How many tokens; 0 for the rows that share nothing.
+        rows: Their positions.
+    """
+
+    length: int
+    rows: tuple[int, ...]
+
+
+def can_share(config: Any) -> bool:
+    """Whether all layers of a model see its whole past; a sliding window forgets the prefix on the way."""
+    return getattr(config, "sliding_window", None) is None
+
+
+def shared_prefixes(rows: Sequence[Sequence[int]]) -> list[SharedPrefix]:
+    """Groups of rows with a common beginning that is worth running once; every row is in exactly one group.
+
+    A row keeps at least its last token, which predicts the next one. Of the beginnings of a row in the middle of the
+    sorted rows, the one that saves most tokens is taken, so that a few rows of another kind do not shorten the prefix
+    of the many.
+    """
+    heads: dict[tuple[int, ...], list[int]] = {}
+    for k in sorted(range(len(rows)), key=lambda k: list(rows[k])):
+        heads.setdefault(tuple(rows[k][:_HEAD]), []).append(k)
+    groups: list[SharedPrefix] = []
+    alone: list[int] = []
+    for members in heads.values():
+        while len(members) > 1:
+            middle = rows[members[len(members) // 2]]
+            common = [min(_common(rows[k], middle), len(rows[k]) - 1) for k in members]
+            by_length = sorted(common, reverse=True)
+            saved, length = max((count * by_length[count], by_length[count]) for count in range(1, len(by_length)))
+            if saved < _WORTHWHILE or length < _HEAD:
+                break
+            groups.append(SharedPrefix(length, tuple(k for k, c in zip(members, common, strict=True) if c >= length)))
+            members = [k for k, c in zip(members, common, strict=True) if c < length]
+        alone += members
+    return [*groups, SharedPrefix(0, tuple(alone))] if alone else groups
+
+
+def run_prefix(model: Any, tokens: Sequence[int]) -> Cache:
+    """Keys and values of a prefix in every layer, for any number of rows that go on from it."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=model.config)
+    model.base_model(input_ids=torch.tensor([list(tokens)], device=model.device), past_key_values=cache, use_cache=True)
+    return cache
+
+
+def frozen(prefix: Cache) -> Cache:
+    """The prefix for a forward pass that keeps nothing: neither is it changed, nor do its layers pile up in memory."""
+    return Cache(layers=[_FrozenLayer(layer) for layer in prefix.layers])
+
+
+def growing(prefix: Cache, rows: int) -> Cache:
+    """A copy of the prefix for each of `rows` rows, to which tokens can be added."""
+    return Cache(layers=[_grown(layer, rows) for layer in prefix.layers])
+
+
+class _FrozenLayer(DynamicLayer):
+    def __init__(self, layer: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.keys, self.values = layer.keys, layer.values  # [1, heads, P, D]
+        self.is_initialized = True
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        return _behind(self.keys, key_states), _behind(self.values, value_states)
+
+
+def _behind(prefix: Tensor | None, states: Tensor) -> Tensor:
+    if prefix is None:
+        raise ValueError("the prefix was not run")
+    return torch.cat([prefix.expand(len(states), -1, -1, -1), states], dim=-2)  # [R, heads, P + L, D]
+
+
+def _grown(layer: Any, rows: int) -> DynamicLayer:
+    grown = DynamicLayer()  # type: ignore[no-untyped-call]
+    grown.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1))
+    return grown
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    return next(_differences(one, other), min(len(one), len(other)))
+
+
+def _differences(one: Sequence[int], other: Sequence[int]) -> Iterator[int]:
+    return (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
