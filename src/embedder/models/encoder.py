@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from embedder.errors import ConfigError
 from embedder.models.packages import resolve_model, verify_sha256
 from embedder.models.pooling import POOLINGS
+from embedder.models.token_batches import token_batches
 from embedder.types import FloatArray
 
 Tokens = dict[str, Tensor]
@@ -26,6 +27,7 @@ class EncoderConfig:
         lr: The base learning rate that suits this encoder.
         sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
         encode_tokens: Token budget of one forward pass when encoding a corpus.
+        micro_batch_tokens: Token budget of one forward pass in training; None for 1,024 on a CPU, 32,768 on a GPU.
     """
 
     name: str
@@ -34,6 +36,7 @@ class EncoderConfig:
     revision: str | None = None
     sha256: str | None = None
     encode_tokens: int = 8192
+    micro_batch_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
@@ -42,6 +45,8 @@ class EncoderConfig:
             raise ConfigError("encoder.lr", "a positive number", self.lr)
         if self.encode_tokens < 1:
             raise ConfigError("encoder.encode_tokens", "1 or more", self.encode_tokens)
+        if self.micro_batch_tokens is not None and self.micro_batch_tokens < 1:
+            raise ConfigError("encoder.micro_batch_tokens", "1 or more, or null", self.micro_batch_tokens)
 
     def build(self) -> "TextEncoder":
         """Load weights and tokenizer."""
@@ -68,6 +73,7 @@ class TextEncoder(nn.Module):
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError("encoder.name", f"a model that can be loaded ({reason})", config.name) from error
+        self.tokenizer.padding_side = "right"  # `forward` cuts padding off on the right
         self.config = config
         self._pool = POOLINGS[config.pooling]
         self.train()  # from_pretrained leaves the evaluation mode on, and Lightning keeps what it finds
@@ -102,9 +108,22 @@ class TextEncoder(nn.Module):
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Unit vectors, [B, D]."""
-        states = self.backbone(**tokens).last_hidden_state  # [B, L, D]
-        return nn.functional.normalize(self._pool(states, tokens["attention_mask"]), dim=-1)
+        """Unit vectors, [B, D].
+
+        Rows of like length go through together, cut to the longest of them, so that little is spent on padding.
+        """
+        mask = tokens["attention_mask"]
+        lengths = mask.sum(1).tolist()
+        vectors, order = [], []
+        for rows in token_batches(lengths, self._micro_batch_tokens(mask.device)):
+            some = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
+            vectors.append(self._pool(self.backbone(**some).last_hidden_state, some["attention_mask"]))  # [b, D]
+            order += rows
+        back = torch.tensor(order, device=mask.device).argsort()
+        return nn.functional.normalize(torch.cat(vectors)[back], dim=-1)
+
+    def _micro_batch_tokens(self, device: torch.device) -> int:
+        return self.config.micro_batch_tokens or (1024 if device.type == "cpu" else 32768)
 
     @torch.inference_mode()
     def encode(
