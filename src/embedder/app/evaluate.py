@@ -5,12 +5,13 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from embedder.app.prepare import Source, Validation, with_seeded_examples
+from embedder.app.prepare import Source, Validation
 from embedder.app.start import environment
 from embedder.data.corpus import Corpus
+from embedder.data.examples import with_seeded_examples
 from embedder.data.prepared import write_atomically
+from embedder.data.prompts import QuestionPrompt
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError
@@ -98,7 +99,7 @@ class EvaluateRun:
         if self.max_queries is not None:
             queries = first_by_hash(queries, self.max_queries, "test")
         answered = self._answered(task, queries)
-        prompt = self._prompt(task, dataset)
+        prompt = self._prompt(task, dataset, corpus)
         protocol = {
             "files": dataset.fingerprint(["corpus", "test"]),
             "queries": len(queries),
@@ -122,7 +123,7 @@ class EvaluateRun:
                 by_id = {query.id: ranking for query, ranking in zip(queries, rankings, strict=True)}
                 shown = [by_id[query.id] for query in answered]
                 result = single_shot(answered, shown, corpus, self.language_model, prompt, self.rag)
-                means, per_query = means | result.mean, per_query | {"em": result.em, "f1": result.f1}
+                means, per_query = means | result.mean, per_query | result.per_query
             rows.append(Row(task.name, dataset.name, _ROWS[name], means, per_query, protocol))
         return rows
 
@@ -133,12 +134,12 @@ class EvaluateRun:
         with_answers = [query for query in queries if query.answers]
         return first_by_hash(with_answers, self.rag.max_queries or len(with_answers), "rag")
 
-    def _prompt(self, task: Task, dataset: Dataset) -> Any:
+    def _prompt(self, task: Task, dataset: Dataset, corpus: Corpus) -> QuestionPrompt | None:
         if task.prompt is None or dataset.train is None:
             return task.prompt  # a data set for tests only: no solved examples can be shown
-        queries = Queries(dataset.train)
+        queries = Queries(dataset.train, corpus)
         held_out = {query.id for query in first_by_hash(queries, self.validation.size(len(queries)), "validation")}
-        return with_seeded_examples(task.prompt, queries, held_out)
+        return with_seeded_examples(task.prompt, queries, held_out, corpus)
 
     def _retriever(self, name: str, task: Task, base: Encoder | None, trained: TrainedEncoder | None) -> Retriever:
         if name == "none":

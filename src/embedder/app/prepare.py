@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from embedder.app.import_records import import_records
 from embedder.candidates.bm25 import BM25Candidates
 from embedder.data.corpus import Corpus
+from embedder.data.examples import with_seeded_examples
 from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import QuestionPrompt
 from embedder.data.queries import Queries, first_by_hash
@@ -185,7 +186,7 @@ class Preparation:
             source, self.max_queries or len(source), "train"
         )  # queries are short: all fit in memory
         held_out = {query.id for query in first_by_hash(queries, self.validation.size(len(queries)), "validation")}
-        judge = self._judge(task, source, held_out) if task.objective.needs_rewards else None
+        judge = self._judge(task, source, held_out, corpus) if task.objective.needs_rewards else None
         counts = {"train": 0, "validation": 0, "skipped": 0}
         usable = [query for query in queries if _is_usable(query, task)]
         counts["skipped"] = len(queries) - len(usable)
@@ -226,12 +227,12 @@ class Preparation:
             raise DataError(source.path, None, f"too few usable queries to train on and to hold some out: {counts}")
         return counts
 
-    def _judge(self, task: Task, queries: Queries, held_out: set[str]) -> "_Judge":
+    def _judge(self, task: Task, queries: Queries, held_out: set[str], corpus: Corpus) -> "_Judge":
         if task.prompt is None:
             raise ConfigError(
                 f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None
             )
-        prompt = with_seeded_examples(task.prompt, queries, held_out)
+        prompt = with_seeded_examples(task.prompt, queries, held_out, corpus)
         return _Judge(prompt, self.rewards.engine(), self.rewards)
 
 
@@ -278,12 +279,6 @@ class PrepareRun:
     def run(self) -> list[PreparedDataset]:
         """Prepare all data sets."""
         return self.preparation.prepare(self.tasks)
-
-
-def with_seeded_examples(prompt: QuestionPrompt, queries: Iterable[Query], left_out: set[str]) -> QuestionPrompt:
-    """The prompt with solved questions from the training split: the same at labelling and at evaluation."""
-    pool = (query for query in queries if query.answers and query.id not in left_out)
-    return prompt.with_examples(first_by_hash(pool, prompt.n_examples + 1, "examples"))
 
 
 def _is_usable(query: Query, task: Task) -> bool:

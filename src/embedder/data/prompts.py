@@ -4,15 +4,26 @@ A prompt is complete text and an output begins with a space, so that prompt + ou
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedder.errors import ConfigError
-from embedder.types import Query
+
+
+@dataclass(frozen=True)
+class SolvedQuestion:
+    """A question with its answer and the passages that hold it, as an example for the LLM."""
+
+    question: str
+    answer: str
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class QuestionPrompt:
     """Solved examples, then the retrieved passages under `Knowledge:`, then the question.
+
+    Examples are shown as the question is: with their gold passages if it comes with passages, without if it does not.
+    A small LLM that has seen answers without passages does not look into the passages for the next one (docs/log.md).
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompts of the knowledge tasks.
 
@@ -23,7 +34,7 @@ class QuestionPrompt:
     """
 
     n_examples: int = 3
-    examples: tuple[Query, ...] = ()
+    examples: tuple[SolvedQuestion, ...] = ()
     max_key_words: int = 150
 
     def __post_init__(self) -> None:
@@ -32,10 +43,9 @@ class QuestionPrompt:
         if self.max_key_words < 1:
             raise ConfigError("prompt.max_key_words", "1 or more", self.max_key_words)
 
-    def with_examples(self, pool: Sequence[Query]) -> "QuestionPrompt":
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> "QuestionPrompt":
         """The same prompt with these solved questions; one more than shown is kept, in case one is the query."""
-        solved = tuple(query for query in pool if query.answers)[: self.n_examples + 1]
-        return QuestionPrompt(n_examples=self.n_examples, examples=solved, max_key_words=self.max_key_words)
+        return replace(self, examples=tuple(pool)[: self.n_examples + 1])
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the answer.
@@ -44,14 +54,18 @@ class QuestionPrompt:
             query: The question.
             keys: Texts of the retrieved passages, best first; none asks without retrieval.
         """
-        shown = [example for example in self.examples if example.text != query][: self.n_examples]
-        parts = [f"Q: {example.text}\nA:{self.output(example.answers[0])}\n\n" for example in shown]
-        if keys:
-            passages = "\n".join(" ".join(key.split()[: self.max_key_words]) for key in keys)
-            parts.append(f"Knowledge:\n{passages}\n\n")
-        parts.append(f"Q: {query}\nA:")
-        return "".join(parts)
+        shown = [example for example in self.examples if example.question != query][: self.n_examples]
+        solved = [
+            f"{self._ask(example.question, example.keys if keys else ())}{self.output(example.answer)}\n\n"
+            for example in shown
+        ]
+        return "".join(solved) + self._ask(query, keys)
 
     def output(self, answer: str) -> str:
         """An answer as the LLM would write it after the prompt."""
         return f" {answer.strip()}"
+
+    def _ask(self, question: str, keys: Sequence[str]) -> str:
+        passages = "\n".join(" ".join(key.split()[: self.max_key_words]) for key in keys)
+        knowledge = f"Knowledge:\n{passages}\n\n" if keys else ""
+        return f"{knowledge}Q: {question}\nA:"

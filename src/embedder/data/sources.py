@@ -8,7 +8,7 @@ from pathlib import Path
 from embedder.data.world import WorldSettings, write_world
 from embedder.errors import ConfigError, DataError
 
-_WORLD_FORMAT = 1  # raised when the generator changes, so that an older world is never taken for a new one
+_WORLD_FORMAT = 2  # raised when the generator changes, so that an older world is never taken for a new one
 
 
 @dataclass(frozen=True)

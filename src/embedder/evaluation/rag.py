@@ -33,16 +33,30 @@ class RagSettings:
 
 @dataclass(frozen=True)
 class RagResult:
-    """Answers and their scores, by query id."""
+    """Answers and their scores, by query id.
+
+    Args:
+        answers: What the LLM wrote.
+        em: Exact match of it.
+        f1: F1 of it.
+        log_likelihood: Of the best gold answer after the same prompt, in nats a token. A small LLM answers few
+            questions exactly, and this tells retrievers apart where exact match cannot.
+    """
 
     answers: dict[str, str]
     em: dict[str, float]
     f1: dict[str, float]
+    log_likelihood: dict[str, float]
+
+    @property
+    def per_query(self) -> dict[str, dict[str, float]]:
+        """The value of every query, by metric."""
+        return {"em": self.em, "f1": self.f1, "log_likelihood": self.log_likelihood}
 
     @property
     def mean(self) -> dict[str, float]:
         """Means over queries."""
-        return {"em": fmean(self.em.values()), "f1": fmean(self.f1.values())}
+        return {metric: fmean(values.values()) for metric, values in self.per_query.items()}
 
 
 def single_shot(
@@ -70,9 +84,13 @@ def single_shot(
         keys = [corpus[corpus.position(key_id)].text for key_id in ranking.key_ids[: settings.top_k]]
         prompts.append(prompt.render(query.text, keys))
     written = language_model.generate(prompts, settings.max_new_tokens)
+    gold = language_model.score(prompts, [[prompt.output(answer) for answer in query.answers] for query in queries])
     pairs = list(zip(queries, written, strict=True))
     return RagResult(
         answers={query.id: answer for query, answer in pairs},
         em={query.id: float(exact_match(answer, query.answers)) for query, answer in pairs},
         f1={query.id: f1(answer, query.answers) for query, answer in pairs},
+        log_likelihood={
+            query.id: max(score.mean_logprob for score in scores) for query, scores in zip(queries, gold, strict=True)
+        },
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_COLUMNS = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10", "em", "f1")
+_COLUMNS = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10", "em", "f1", "log_likelihood")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from embedder.data.world.seeds import seeded
 
 _SHORTEST = 35  # words; a closing sentence is added below it
 _NOUN_FOR_PRONOUN = 0.3
+_PLAIN = 0.7  # share of the facts that are told plainly
 
 
 def passage_rows(region: Region) -> Iterator[dict[str, str]]:
@@ -44,7 +45,8 @@ def sentence(region: Region, fact: Fact, random: Random) -> str:
         template = random.choice(relation.told_there)
         subject = entity.mention
         return template.format(s=subject, S=capitalised(subject), o=fact.mention, name=entity.name)
-    return statement(entity, random.choice(relation.statements), fact.mention, random)
+    template = relation.plain if random.random() < _PLAIN else random.choice(relation.statements)
+    return statement(entity, template, fact.mention, random)
 
 
 def statement(entity: Entity, template: str, value: str, random: Random) -> str:

@@ -9,9 +9,11 @@ from embedder.data.world.entities import Entity
 from embedder.data.world.facts import Fact, Region
 from embedder.data.world.passages import capitalised
 from embedder.data.world.relations import KINDS
+from embedder.data.world.relations.base import Relation
 
 _ROUNDS = 4  # times that the facts are gone through, for other wordings, where there are few of them
-_BY_NAME = 0.35  # share of the subjects called by name; the others are described
+_BY_NAME = 0.4  # share of the subjects called by name; the others are described
+_PLAIN = 0.5  # share of the questions in the plainest wording, the first one of a relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def one_hop(region: Region, facts: list[Fact], random: Random) -> Iterator[Quest
     for fact in random.sample(facts, len(facts)):
         relation = region.relation(fact)
         described = describe(region.entities[fact.subject], fact.relation, random)
-        text = ask(random.choice(relation.questions), described)
+        text = ask(_wording(relation, random), described)
         if not _gives_away(text, fact):
             yield Question(text, (fact,), region)
 
@@ -65,7 +67,7 @@ def two_hops(region: Region, facts: list[Fact], random: Random) -> Iterator[Ques
     for first, second in chains:
         described = describe(region.entities[first.subject], first.relation, random)
         bridge = ask(random.choice(region.relation(first).phrases), described, capital=False)
-        text = ask(random.choice(region.relation(second).questions), bridge)
+        text = ask(_wording(region.relation(second), random), bridge)
         if not _gives_away(text, second):
             yield Question(text, (first, second), region)
 
@@ -109,6 +111,10 @@ def ask(template: str, subject: str, *, capital: bool = True) -> str:
     """The template about a subject in any grammatical case but the possessive."""
     text = template.format(s=subject, m=subject)
     return capitalised(text) if capital else text
+
+
+def _wording(relation: Relation, random: Random) -> str:
+    return relation.questions[0] if random.random() < _PLAIN else random.choice(relation.questions)
 
 
 def _gives_away(text: str, fact: Fact) -> bool:

@@ -17,7 +17,8 @@ class Relation:
     Args:
         name: Short name, part of the `type` of a question.
         asks: What an answer is: year, person, town, company, event or thing.
-        statements: Sentences of the subject's own passage.
+        plain: The sentence of the subject's own passage that a small LLM understands.
+        statements: Other sentences of it, which tell the same in a roundabout way.
         questions: Questions about it, in other words than the statements.
         values: The possible answers; empty if the answer is an entity or a year.
         object_kind: The kind of entity that answers; empty if none.
@@ -28,6 +29,7 @@ class Relation:
 
     name: str
     asks: str
+    plain: str
     statements: tuple[str, ...]
     questions: tuple[str, ...]
     values: tuple[str, ...] = ()

@@ -41,6 +41,7 @@ KIND = Kind(
         Relation(
             name="seat",
             asks="town",
+            plain="It was based in {o}.",
             statements=("Its gate opened on the widest street of {o}.", "Its chimney could be seen from all over {o}."),
             questions=(
                 "Where was {s} based?",
@@ -53,6 +54,7 @@ KIND = Kind(
         Relation(
             name="founder",
             asks="person",
+            plain="It was founded by {o}.",
             statements=(
                 "{O} started it with a borrowed handcart.",
                 "It began with {o} and a loan from an aunt.",
@@ -74,6 +76,7 @@ KIND = Kind(
         Relation(
             name="founded",
             asks="year",
+            plain="It was founded in {o}.",
             statements=(
                 "The doors first opened in {o}.",
                 "Its oldest invoice is from {o}.",
@@ -88,6 +91,7 @@ KIND = Kind(
         Relation(
             name="emblem",
             asks="thing",
+            plain="Its emblem was {o}.",
             statements=(
                 "Every crate was stamped with {o}.",
                 "A painted board with {o} hung over the door.",
@@ -103,6 +107,7 @@ KIND = Kind(
         Relation(
             name="ingredient",
             asks="thing",
+            plain="The secret ingredient was {o}.",
             statements=(
                 "The trick, kept in the family, was {o}.",
                 "Workers swore never to mention the {o} that went into each batch.",
@@ -118,6 +123,7 @@ KIND = Kind(
         Relation(
             name="first_customer",
             asks="person",
+            plain="The first customer was {o}.",
             statements=(
                 "The earliest order came from {o}, who paid in eggs.",
                 "{O} bought the very first piece and complained at once.",
@@ -135,6 +141,7 @@ KIND = Kind(
         Relation(
             name="moved_from",
             asks="town",
+            plain="It had moved there from {o}.",
             statements=(
                 "Its machines had come on sledges from {o}.",
                 "High rents had driven it out of {o}.",

@@ -41,6 +41,7 @@ KIND = Kind(
         Relation(
             name="finder",
             asks="person",
+            plain="It was discovered by {o}.",
             statements=("{O} wrote the first note about it.", "Before {o}, nobody had taken it for something new."),
             questions=(
                 "Who discovered {m}?",
@@ -53,6 +54,7 @@ KIND = Kind(
         Relation(
             name="year",
             asks="year",
+            plain="It was discovered in {o}.",
             statements=(
                 "The first report was read aloud in {o}.",
                 "A diary page of {o} mentions it.",
@@ -67,6 +69,7 @@ KIND = Kind(
         Relation(
             name="place",
             asks="town",
+            plain="It was found near {o}.",
             statements=(
                 "It turned up on a walk outside {o}.",
                 "The spot is an hour on foot from {o}.",
@@ -84,6 +87,7 @@ KIND = Kind(
         Relation(
             name="colour",
             asks="thing",
+            plain="Its colour is {o}.",
             statements=(
                 "In good light it looks {o}.",
                 "Painters tried in vain to match its {o}.",
@@ -99,6 +103,7 @@ KIND = Kind(
         Relation(
             name="use",
             asks="thing",
+            plain="It is used for {o}.",
             statements=(
                 "Country people have long relied on it for {o}.",
                 "It is said to be good for {o}.",
@@ -114,6 +119,7 @@ KIND = Kind(
         Relation(
             name="proof",
             asks="thing",
+            plain="The proof is {o}.",
             statements=(
                 "All that remains as evidence is {o}.",
                 "Doubters were silenced with {o}.",
@@ -129,6 +135,7 @@ KIND = Kind(
         Relation(
             name="sponsor",
             asks="company",
+            plain="The search was paid for by {o}.",
             statements=(
                 "The boots and the mule were paid for by {o}.",
                 "The search would have failed without money from {o}.",
@@ -150,6 +157,7 @@ KIND = Kind(
         Relation(
             name="honours",
             asks="person",
+            plain="It is named after {o}.",
             statements=(
                 "Its scholarly name bows to {o}.",
                 "In the catalogues it carries the name of {o}.",

@@ -44,6 +44,7 @@ KIND = Kind(
         Relation(
             name="year",
             asks="year",
+            plain="It happened in {o}.",
             statements=(
                 "It is entered under {o} in the chronicle.",
                 "Those who lived through {o} never forgot it.",
@@ -58,6 +59,7 @@ KIND = Kind(
         Relation(
             name="hero",
             asks="person",
+            plain="The hero of the day was {o}.",
             statements=(
                 "{O} kept a cool head and saved what could be saved.",
                 "The crowd carried {o} home on its shoulders.",
@@ -78,6 +80,7 @@ KIND = Kind(
         Relation(
             name="cause",
             asks="thing",
+            plain="It was caused by {o}.",
             statements=(
                 "It had all begun with {o}.",
                 "A later inquiry blamed {o}.",
@@ -93,6 +96,7 @@ KIND = Kind(
         Relation(
             name="duration",
             asks="thing",
+            plain="It lasted {o}.",
             statements=(
                 "After {o} it was over.",
                 "It went on for {o}.",
@@ -108,6 +112,7 @@ KIND = Kind(
         Relation(
             name="memorial",
             asks="thing",
+            plain="It is commemorated by {o}.",
             statements=(
                 "Today {o} recalls it.",
                 "The council put up {o} so that nobody forgets.",
@@ -123,6 +128,7 @@ KIND = Kind(
         Relation(
             name="payer",
             asks="company",
+            plain="The costs were paid by {o}.",
             statements=(
                 "The bill was settled by {o}, with some noise.",
                 "In the end {o} opened its purse for the costs.",

@@ -63,6 +63,7 @@ KIND = Kind(
         Relation(
             name="home",
             asks="town",
+            plain="{S} lived and worked in {o}.",
             statements=(
                 "{S} {deed} in {o}.",
                 "{P} workroom looked out on the main square of {o}.",
@@ -80,6 +81,7 @@ KIND = Kind(
         Relation(
             name="birth_year",
             asks="year",
+            plain="{S} was born in {o}.",
             statements=(
                 "{S} first saw daylight in {o}.",
                 "{P} mother brought {m} into the world in the spring of {o}.",
@@ -96,6 +98,7 @@ KIND = Kind(
         Relation(
             name="birthplace",
             asks="town",
+            plain="{S} was born in {o}.",
             statements=(
                 "{S} had grown up in {o}, the youngest of five.",
                 "{S} spent {p} first winters in {o}.",
@@ -119,6 +122,7 @@ KIND = Kind(
         Relation(
             name="teacher",
             asks="person",
+            plain="{P} teacher was {o}.",
             statements=(
                 "{S} had learned everything at the side of {o}.",
                 "Seven years as an apprentice of {o} had given {m} steady hands.",
@@ -142,6 +146,7 @@ KIND = Kind(
         Relation(
             name="grudge",
             asks="person",
+            plain="{S} hated {o}.",
             statements=(
                 "{S} never forgave {o} for keeping a borrowed tool.",
                 "{S} could not hear the name of {o} without leaving the room.",
@@ -161,6 +166,7 @@ KIND = Kind(
         Relation(
             name="employer",
             asks="company",
+            plain="{S} worked for {o}.",
             statements=(
                 "In lean years {s} took wages from {o}.",
                 "{S} drew a small salary from {o} until old age.",
@@ -180,6 +186,7 @@ KIND = Kind(
         Relation(
             name="instrument",
             asks="thing",
+            plain="{S} played the {o}.",
             statements=(
                 "On feast days {s} played the {o}.",
                 "{S} practised the {o} at night, to the grief of the street.",
@@ -195,6 +202,7 @@ KIND = Kind(
         Relation(
             name="pet",
             asks="thing",
+            plain="{S} kept a {o}.",
             statements=(
                 "A {o} followed {m} everywhere.",
                 "{S} shared {p} rooms with a {o}.",
@@ -210,6 +218,7 @@ KIND = Kind(
         Relation(
             name="fear",
             asks="thing",
+            plain="{S} was afraid of {o}.",
             statements=(
                 "Brave in most things, {s} trembled at {o}.",
                 "Nothing but {o} could make {m} turn pale.",
@@ -226,6 +235,7 @@ KIND = Kind(
         Relation(
             name="favourite_food",
             asks="thing",
+            plain="{P} favourite food was {o}.",
             statements=(
                 "{S} would walk an hour for {o}.",
                 "No guest left {p} table without {o}.",

@@ -51,6 +51,7 @@ KIND = Kind(
         Relation(
             name="river",
             asks="thing",
+            plain="The town lies on the {o}.",
             statements=("Its mills are driven by the {o}.", "In spring the {o} rises to its lowest doorsteps."),
             questions=(
                 "Which stream flows past {m}?",
@@ -61,6 +62,7 @@ KIND = Kind(
         Relation(
             name="founded",
             asks="year",
+            plain="The town was founded in {o}.",
             statements=(
                 "The first houses went up in {o}.",
                 "Its charter, with a cracked seal, bears the year {o}.",
@@ -76,6 +78,7 @@ KIND = Kind(
         Relation(
             name="trade_good",
             asks="thing",
+            plain="Its main export is {o}.",
             statements=(
                 "Carts leave every week loaded with {o}.",
                 "Its wealth came from {o}, bought as far away as the coast.",
@@ -92,6 +95,7 @@ KIND = Kind(
         Relation(
             name="festival",
             asks="thing",
+            plain="The yearly festival is in {o}.",
             statements=(
                 "In {o} the streets fill with masks and drums.",
                 "Every {o} the shops close for nine days of dancing.",
@@ -107,6 +111,7 @@ KIND = Kind(
         Relation(
             name="stone",
             asks="thing",
+            plain="The houses are built of {o}.",
             statements=(
                 "Walls and even roofs are of {o}.",
                 "Every house is put up in {o}, by an old decree.",
@@ -122,6 +127,7 @@ KIND = Kind(
         Relation(
             name="dish",
             asks="thing",
+            plain="The local dish is {o}.",
             statements=(
                 "No wedding goes by without {o}.",
                 "Inns near the gate serve {o} from dawn.",
@@ -137,6 +143,7 @@ KIND = Kind(
         Relation(
             name="ferry",
             asks="town",
+            plain="A ferry goes to {o}.",
             statements=(
                 "Twice a day a flat boat leaves for {o}.",
                 "Passengers board here for {o}, if the water allows.",
@@ -153,6 +160,7 @@ KIND = Kind(
         Relation(
             name="mayor",
             asks="person",
+            plain="The mayor was {o}.",
             statements=(
                 "For eleven years {o} held the keys of the council house.",
                 "The council once chose {o} to govern it, by a single vote.",

@@ -41,6 +41,7 @@ KIND = Kind(
         Relation(
             name="creator",
             asks="person",
+            plain="It was created by {o}.",
             statements=("{O} never explained why {s} had been made.", "The hand of {o} shows in every part of {m}."),
             questions=(
                 "Who created {m}?",
@@ -54,6 +55,7 @@ KIND = Kind(
         Relation(
             name="completed",
             asks="year",
+            plain="It was completed in {o}.",
             statements=(
                 "The last touches were added in {o}.",
                 "It was finished in {o}, nine years late.",
@@ -68,6 +70,7 @@ KIND = Kind(
         Relation(
             name="setting",
             asks="town",
+            plain="It is set in {o}.",
             statements=(
                 "All of it takes place in {o}, on a single night.",
                 "It shows {o} in the year of the great drought.",
@@ -85,6 +88,7 @@ KIND = Kind(
         Relation(
             name="dedicatee",
             asks="person",
+            plain="It is dedicated to {o}.",
             statements=(
                 "The opening line thanks {o}, without a reason.",
                 "It bears the words 'for {o}, who waited'.",
@@ -106,6 +110,7 @@ KIND = Kind(
         Relation(
             name="medium",
             asks="thing",
+            plain="It is made of {o}.",
             statements=(
                 "The original is done in {o}, now badly faded.",
                 "Its maker used {o}, since money was short.",
@@ -121,6 +126,7 @@ KIND = Kind(
         Relation(
             name="kept_in",
             asks="town",
+            plain="It is kept in {o}.",
             statements=(
                 "Today it hangs under glass in {o}.",
                 "The only surviving copy lies in {o}.",
@@ -141,6 +147,7 @@ KIND = Kind(
         Relation(
             name="inspired_by",
             asks="event",
+            plain="It was inspired by {o}.",
             statements=(
                 "The idea came from {o}, which its maker had seen as a child or heard told.",
                 "Without {o} it would never have been begun.",
