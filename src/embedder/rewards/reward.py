@@ -1,16 +1,21 @@
-"""Turn stored log-likelihoods into rewards: how much a candidate helps the LLM towards the right answer."""
+"""The kinds of reward that can be configured: stored scores in, one number a candidate out, no LLM."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from embedder.errors import ConfigError
+from embedder.rewards.maths import (
+    Numbers,
+    likelihood_rewards,
+    normalised_likelihood_rewards,
+    rank_rewards,
+    rank_then_likelihood_rewards,
+    smooth_rank_rewards,
+)
 from embedder.types import OutputScore
-
-Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,51 +34,21 @@ class Reward(Protocol):
         ...
 
 
-def place(desired: float, competitors: npt.ArrayLike) -> int:
-    """1 + the number of competitors with a strictly higher log-likelihood, so a tie does not cost a place."""
-    return 1 + int(np.count_nonzero(np.asarray(competitors, dtype=np.float64) > desired))
+@dataclass(frozen=True)
+class _LogLikelihoods:
+    """Of the best answer and of its competitors, without a candidate and with each of C."""
 
-
-def rank_rewards(
-    desired_without: float, competitors_without: Numbers, desired_with: Numbers, competitors_with: Numbers
-) -> Numbers:
-    """Places that the desired output gains by each candidate.
-
-        R(C) = place(O | U) - place(O | U, C)
-
-    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), rank-aware reward.
-
-    Args:
-        desired_without: Log-likelihood of the desired output without a candidate.
-        competitors_without: Those of its N competitors, [N].
-        desired_with: Log-likelihood of the desired output with each of C candidates, [C].
-        competitors_with: Those of its competitors, [C, N].
-
-    Returns:
-        Whole numbers from -N to N, [C]; negative where a candidate makes things worse.
-    """
-    places_with: Numbers = 1.0 + np.count_nonzero(competitors_with > desired_with[:, None], axis=1)  # [C]
-    return place(desired_without, competitors_without) - places_with
-
-
-def likelihood_rewards(desired_without: float, desired_with: Numbers) -> Numbers:
-    """Log-likelihood that the desired output gains by each candidate.
-
-        R(C) = log p(O | U, C) - log p(O | U)
-
-    Args:
-        desired_without: Log-likelihood of the desired output without a candidate.
-        desired_with: Log-likelihood of the desired output with each of C candidates, [C].
-
-    Returns:
-        Gains in nats, [C].
-    """
-    return desired_with - desired_without
+    desired_without: float
+    competitors_without: Numbers  # [N]
+    desired_with: Numbers  # [C]
+    competitors_with: Numbers  # [C, N]
 
 
 @dataclass(frozen=True)
-class RankReward:
-    """Places gained among the LLM's own outputs; of several gold answers the best placed one counts.
+class _FromLikelihoods:
+    """What the kinds of reward share: of several gold answers the likeliest one counts, each time anew.
+
+    It is the best placed one too, since all answers face the same competitors.
 
     Args:
         likelihood: `mean` (log-likelihood per token) or `sum`.
@@ -82,51 +57,106 @@ class RankReward:
     likelihood: str = "mean"
 
     def __post_init__(self) -> None:
-        _check("reward.likelihood", self.likelihood)
+        if self.likelihood not in ("mean", "sum"):
+            raise ConfigError("reward.likelihood", "'mean' or 'sum'", self.likelihood)
 
     def __call__(self, no_candidate: ScoreTable, with_candidate: Sequence[ScoreTable]) -> list[float]:
         """One reward for each candidate, in order."""
         if not with_candidate:
             return []
-        competitors = np.stack([_values(table.competitors, self.likelihood) for table in with_candidate])  # [C, N]
-        rewards = rank_rewards(
-            _best(no_candidate, self.likelihood),
-            _values(no_candidate.competitors, self.likelihood),
-            np.array([_best(table, self.likelihood) for table in with_candidate]),
-            competitors,
+        rewards = self._rewards(
+            _LogLikelihoods(
+                self._values(no_candidate.answers).max(),
+                self._values(no_candidate.competitors),
+                np.array([self._values(table.answers).max() for table in with_candidate]),
+                np.stack([self._values(table.competitors) for table in with_candidate]),
+            )
         )
         return [float(reward) for reward in rewards]
 
+    def _rewards(self, given: _LogLikelihoods) -> Numbers:
+        raise NotImplementedError
+
+    def _values(self, scores: Sequence[OutputScore]) -> Numbers:
+        values = [score.mean_logprob if self.likelihood == "mean" else score.sum_logprob for score in scores]
+        return np.array(values, dtype=np.float64)
+
 
 @dataclass(frozen=True)
-class LikelihoodReward:
-    """Log-likelihood gained by the answer; of several gold answers the likeliest one counts, each time anew.
+class RankReward(_FromLikelihoods):
+    """Places gained among the LLM's own outputs: `rank_rewards`."""
+
+    def _rewards(self, given: _LogLikelihoods) -> Numbers:
+        return rank_rewards(**vars(given))
+
+
+@dataclass(frozen=True)
+class SmoothRankReward(_FromLikelihoods):
+    """Places gained, each by how surely: `smooth_rank_rewards`.
 
     Args:
         likelihood: `mean` (log-likelihood per token) or `sum`.
+        temperature: In nats; below it a margin counts in part.
     """
 
-    likelihood: str = "mean"
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        _check("reward.likelihood", self.likelihood)
+        super().__post_init__()
+        if not self.temperature > 0:
+            raise ConfigError("reward.temperature", "a number above 0", self.temperature)
+
+    def _rewards(self, given: _LogLikelihoods) -> Numbers:
+        return smooth_rank_rewards(**vars(given), temperature=self.temperature)
+
+
+@dataclass(frozen=True)
+class RankThenLikelihoodReward(_FromLikelihoods):
+    """Places gained, and inside ties the log-likelihood gained: `rank_then_likelihood_rewards`."""
+
+    def _rewards(self, given: _LogLikelihoods) -> Numbers:
+        return rank_then_likelihood_rewards(
+            rank_rewards(**vars(given)), likelihood_rewards(given.desired_without, given.desired_with)
+        )
+
+
+@dataclass(frozen=True)
+class LikelihoodReward(_FromLikelihoods):
+    """Log-likelihood gained by the answer: `likelihood_rewards`."""
+
+    def _rewards(self, given: _LogLikelihoods) -> Numbers:
+        return likelihood_rewards(given.desired_without, given.desired_with)
+
+
+@dataclass(frozen=True)
+class NormalisedLikelihoodReward(_FromLikelihoods):
+    """Share of the answer's surprise taken away: `normalised_likelihood_rewards`."""
+
+    def _rewards(self, given: _LogLikelihoods) -> Numbers:
+        return normalised_likelihood_rewards(given.desired_without, given.desired_with)
+
+
+@dataclass(frozen=True)
+class MixReward:
+    """A weighted sum of rewards.
+
+    Args:
+        rewards: What is mixed, by a name of your choice.
+        weights: One for each name. Rewards differ in scale (places, nats, shares), and weights make up for it.
+    """
+
+    rewards: Mapping[str, Reward]
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rewards", dict(self.rewards))  # Hydra hands over its own mappings, which
+        object.__setattr__(self, "weights", dict(self.weights))  # would show up in the protocol
+        if not self.rewards or set(self.rewards) != set(self.weights):
+            raise ConfigError("reward.weights", f"one weight for each of {sorted(self.rewards)}", self.weights)
 
     def __call__(self, no_candidate: ScoreTable, with_candidate: Sequence[ScoreTable]) -> list[float]:
         """One reward for each candidate, in order."""
-        desired = np.array([_best(table, self.likelihood) for table in with_candidate])
-        return [float(reward) for reward in likelihood_rewards(_best(no_candidate, self.likelihood), desired)]
-
-
-def _check(setting: str, likelihood: str) -> None:
-    if likelihood not in ("mean", "sum"):
-        raise ConfigError(setting, "'mean' or 'sum'", likelihood)
-
-
-def _values(scores: Sequence[OutputScore], likelihood: str) -> Numbers:
-    values = [score.mean_logprob if likelihood == "mean" else score.sum_logprob for score in scores]
-    return np.array(values, dtype=np.float64)
-
-
-def _best(table: ScoreTable, likelihood: str) -> float:
-    # The likeliest answer is also the best placed one, since all answers face the same competitors.
-    return float(_values(table.answers, likelihood).max())
+        total = np.zeros(len(with_candidate))
+        for name, reward in self.rewards.items():
+            total += self.weights[name] * np.array(reward(no_candidate, with_candidate))
+        return [float(value) for value in total]

@@ -1,0 +1,122 @@
+"""The rewards as pure functions of log-likelihoods; larger is better, and negative where a candidate does harm.
+
+Shapes: C candidates of one query, N competitors of the desired output. `without` means after the prompt that shows no
+candidate.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.float64]
+
+
+def place(desired: float, competitors: npt.ArrayLike) -> int:
+    """1 + the number of competitors with a strictly higher log-likelihood, so a tie does not cost a place."""
+    return 1 + int(np.count_nonzero(np.asarray(competitors, dtype=np.float64) > desired))
+
+
+def rank_rewards(
+    desired_without: float, competitors_without: Numbers, desired_with: Numbers, competitors_with: Numbers
+) -> Numbers:
+    """Places that the desired output gains by each candidate.
+
+        R(C) = place(O | U) - place(O | U, C)
+
+    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), rank-aware reward.
+
+    Args:
+        desired_without: Log-likelihood of the desired output without a candidate.
+        competitors_without: Those of its N competitors, [N].
+        desired_with: Log-likelihood of the desired output with each of C candidates, [C].
+        competitors_with: Those of its competitors, [C, N].
+
+    Returns:
+        Whole numbers from -N to N, [C].
+    """
+    places_with: Numbers = 1.0 + np.count_nonzero(competitors_with > desired_with[:, None], axis=1)  # [C]
+    return place(desired_without, competitors_without) - places_with
+
+
+def smooth_rank_rewards(
+    desired_without: float,
+    competitors_without: Numbers,
+    desired_with: Numbers,
+    competitors_with: Numbers,
+    temperature: float,
+) -> Numbers:
+    """Places gained, where a competitor counts by how surely it is beaten.
+
+        s(O) = sum over competitors of sigmoid((log p(competitor) - log p(O)) / temperature)
+        R(C) = s(O | U) - s(O | U, C)
+
+    As the temperature falls to 0 this becomes `rank_rewards`, but for ties, which count half a place. Unlike ranks it
+    does not saturate where every candidate beats all competitors.
+
+    Args:
+        desired_without: As for `rank_rewards`.
+        competitors_without: As for `rank_rewards`, [N].
+        desired_with: As for `rank_rewards`, [C].
+        competitors_with: As for `rank_rewards`, [C, N].
+        temperature: In nats.
+
+    Returns:
+        From -N to N, [C].
+    """
+    beaten_without = float(_sigmoid((competitors_without - desired_without) / temperature).sum())
+    beaten_with: Numbers = _sigmoid((competitors_with - desired_with[:, None]) / temperature).sum(axis=1)  # [C]
+    return beaten_without - beaten_with
+
+
+def likelihood_rewards(desired_without: float, desired_with: Numbers) -> Numbers:
+    """Log-likelihood that the desired output gains by each candidate.
+
+        R(C) = log p(O | U, C) - log p(O | U)
+
+    Args:
+        desired_without: Log-likelihood of the desired output without a candidate.
+        desired_with: Log-likelihood of the desired output with each of C candidates, [C].
+
+    Returns:
+        Gains in nats, [C].
+    """
+    return desired_with - desired_without
+
+
+def normalised_likelihood_rewards(desired_without: float, desired_with: Numbers) -> Numbers:
+    """The share of the desired output's surprise that each candidate takes away.
+
+        R(C) = 1 - log p(O | U, C) / log p(O | U)
+
+    1 makes the output certain and 0 changes nothing, so queries that the LLM finds easy and hard are on one scale.
+
+    Args:
+        desired_without: Log-likelihood of the desired output without a candidate.
+        desired_with: Log-likelihood of the desired output with each of C candidates, [C].
+
+    Returns:
+        At most 1, without a unit, [C].
+    """
+    # An output that is certain already leaves nothing to gain; a thousandth of a nat keeps the ratio finite.
+    return (desired_with - desired_without) / max(-desired_without, 1e-3)
+
+
+def rank_then_likelihood_rewards(ranks: Numbers, likelihoods: Numbers) -> Numbers:
+    """Places gained, and inside equal places the log-likelihood gained.
+
+    The gain is squeezed into less than half a place either way, so it never outweighs a place, and a candidate that
+    changes nothing still earns 0.
+
+    Args:
+        ranks: Rewards of `rank_rewards`, [C].
+        likelihoods: Rewards of `likelihood_rewards`, [C].
+
+    Returns:
+        From -N - 1/2 to N + 1/2, [C].
+    """
+    return ranks + _sigmoid(likelihoods) - 0.5
+
+
+def _sigmoid(x: Numbers) -> Numbers:
+    # tanh does not overflow, whatever the sign.
+    result: Numbers = 0.5 * (1.0 + np.tanh(0.5 * x))
+    return result
