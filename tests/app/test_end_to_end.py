@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,33 @@ def test_a_second_preparation_asks_the_llm_nothing_even_with_another_reward(trai
     assert "0 prompts with 0 outputs scored" in other.stdout
 
 
+def test_parts_labelled_apart_make_the_same_records_and_early_stop_reads_off_the_store(trained, tmp_path):
+    root, common = trained
+    common = [f"paths.root={tmp_path}", f"paths.data_dir={root}/data", f"paths.store_dir={tmp_path}/store", *common[1:]]
+    prepared = f"paths.prepared_dir={tmp_path}/prepared"
+    n_labelled = 0
+    for shard in ("1/2", "2/2"):
+        part = run("prepare.py", *common, prepared, f"shard={shard}")
+        assert part.returncode == 0, part.stderr[-2000:]
+        n_labelled += int(re.search(r"(\d+) queries of part", part.stdout)[1])
+        assert not (tmp_path / "prepared").exists()
+    assert n_labelled == 20
+    whole = run("prepare.py", *common, prepared)
+    assert "0 prompts with 0 outputs scored" in whole.stdout
+    for split in ("train", "validation"):
+        (apart,) = (tmp_path / "prepared").glob(f"qa/world-*/{split}.jsonl")
+        together = (root / "data" / "prepared" / "qa" / apart.parent.name / apart.name).read_text()
+        assert apart.read_text() == together
+    early = run(
+        "prepare.py", *common, f"paths.prepared_dir={tmp_path}/early", "early_stop@prepare.rewards.early_stop=settled"
+    )
+    assert early.returncode == 0, early.stderr[-2000:]
+    assert "0 prompts with 0 outputs scored" in early.stdout
+    (manifest,) = (tmp_path / "early").glob("qa/world-*/manifest.json")
+    report = json.loads(manifest.read_text())["labelling"]["early_stop"]
+    assert 0 < report["judged"] <= report["candidates"] == 80
+
+
 def test_evaluation_scores_every_row(trained):
     root, common = trained
     done = run(
@@ -107,6 +135,7 @@ def test_evaluation_scores_every_row(trained):
         (["tasks.qa.sampling.group_size=0"], "group_size: expected 1 or more, got 0"),
         (["source=jsonl", "source.path=BAD"], "bad.jsonl:2: not JSON"),
         (["source=corpus"], "source.path"),
+        (["shard=0/4"], "shard: expected a part such as 3/16, got '0/4'"),
     ],
 )
 def test_a_users_error_is_one_line_without_a_traceback(tmp_path, overrides, message):

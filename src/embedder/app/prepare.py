@@ -6,12 +6,13 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from embedder.app.import_records import import_records
+from embedder.app.judging import Judge, Rewards
 from embedder.candidates.bm25 import BM25Candidates
 from embedder.data.corpus import Corpus
 from embedder.data.examples import with_seeded_examples
@@ -21,17 +22,12 @@ from embedder.data.queries import Queries, first_by_hash
 from embedder.data.records import record_row
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError
-from embedder.rewards.engine import LabelRequest, RewardEngine
-from embedder.rewards.reward import Reward
-from embedder.rewards.sample_store import SampleStore
-from embedder.rewards.score_store import ScoreStore
 from embedder.training.task import Task
-from embedder.types import Candidate, LanguageModel, Query
+from embedder.types import Candidate, Query
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 2000  # queries held in memory together
-_VERIFY_TOLERANCE = 1e-2  # nats; other processors and batch shapes differ by about 1e-4
 
 
 class Source(Protocol):
@@ -66,51 +62,41 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class Rewards:
-    """How candidates are judged.
+class Shard:
+    """A part of the queries, for labelling on many machines: part `number` (from 1) of `of`."""
 
-    Args:
-        language_model: The LLM that the retriever is trained for.
-        reward: From stored log-likelihoods to rewards.
-        store: Directory of the stored log-likelihoods and sampled outputs.
-        shipped_stores: Directories of read-only stores, looked into first.
-        n_outputs, temperature, max_new_tokens, max_answers, seed: See `RewardEngine`.
-        verify: So many prompts whose scores are computed again and compared with the store.
-    """
+    number: int
+    of: int
 
-    language_model: LanguageModel
-    reward: Reward
-    store: str
-    shipped_stores: list[str] = field(default_factory=list)
-    n_outputs: int = 10
-    temperature: float = 1.0
-    max_new_tokens: int = 12
-    max_answers: int = 3
-    seed: int = 0
-    verify: int = 0
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.of:
+            raise ConfigError("shard", "a part such as 3/16", f"{self.number}/{self.of}")
 
-    def engine(self) -> RewardEngine:
-        """The engine over the stores."""
-        shipped = [Path(path) for path in self.shipped_stores]
-        return RewardEngine(
-            self.language_model,
-            ScoreStore(Path(self.store) / "scores", read_only=tuple(path / "scores" for path in shipped)),
-            SampleStore(Path(self.store) / "samples", read_only=tuple(path / "samples" for path in shipped)),
-            n_outputs=self.n_outputs,
-            temperature=self.temperature,
-            seed=self.seed,
-            max_new_tokens=self.max_new_tokens,
-            max_answers=self.max_answers,
-        )
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """From `3/16`."""
+        number, _, of = text.partition("/")
+        if not (number.isdecimal() and of.isdecimal()):
+            raise ConfigError("shard", "a part such as 3/16", text)
+        return cls(int(number), int(of))
 
-    def protocol(self) -> dict[str, Any]:
-        """What the rewards depend on."""
-        names = ("n_outputs", "temperature", "max_new_tokens", "max_answers", "seed")
-        return {
-            "llm": self.language_model.fingerprint,
-            "reward": repr(self.reward),
-            **{name: getattr(self, name) for name in names},
-        }
+    def __contains__(self, query: Query) -> bool:
+        digest = hashlib.blake2b(f"shard/{query.id}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "little") % self.of == self.number - 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A data set with queries to prepare: what is read, what is held out, how candidates are judged."""
+
+    task: Task
+    dataset: Dataset
+    corpus: Corpus
+    queries: list[Query]
+    held_out: set[str]
+    skipped: int
+    prompt: QuestionPrompt | None
+    """With its solved examples; None where the task distils no rewards."""
 
 
 @dataclass(frozen=True)
@@ -137,26 +123,30 @@ class Preparation:
         """Prepare every data set of every task."""
         return [self._prepare(task, dataset) for task in tasks.values() for dataset in self.source.datasets(task.name)]
 
-    def _prepare(self, task: Task, dataset: Dataset) -> PreparedDataset:
+    def prepared(self, task: Task, dataset: Dataset) -> PreparedDataset:
+        """Where the data set is prepared, or will be."""
         protocol = self._protocol(task, dataset)
         digest = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:10]
-        prepared = PreparedDataset(
-            task.name, dataset.name, Path(self.directory) / task.name / f"{dataset.name}-{digest}"
-        )
+        return PreparedDataset(task.name, dataset.name, Path(self.directory) / task.name / f"{dataset.name}-{digest}")
+
+    def _prepare(self, task: Task, dataset: Dataset) -> PreparedDataset:
+        prepared, protocol = self.prepared(task, dataset), self._protocol(task, dataset)
         if prepared.is_complete:
             logger.info("%s/%s: already prepared in %s", task.name, dataset.name, prepared.directory)
             return prepared
         partial = prepared.directory.with_name(f".{prepared.directory.name}")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
+        about: dict[str, Any] = {}
         if dataset.records is not None:
             corpus, counts = import_records(
                 dataset.records, task, self.validation.share, self.validation.max_queries, partial
             )
         else:
-            corpus, counts = dataset.file("corpus").resolve(), self._write_records(task, dataset, partial)
+            corpus = dataset.file("corpus").resolve()
+            counts, about = self._write_records(self._job(task, dataset), partial)
         moved = prepared.directory / corpus.name if corpus.parent == partial else corpus
-        manifest = {"corpus": str(moved), "counts": counts, "protocol": protocol}
+        manifest = {"corpus": str(moved), "counts": counts, "protocol": protocol, "labelling": about}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         partial.replace(prepared.directory)
         logger.info("%s/%s: %s in %s", task.name, dataset.name, counts, prepared.directory)
@@ -178,41 +168,77 @@ class Preparation:
                 protocol |= {"rewards": self.rewards.protocol(), "prompt": repr(task.prompt)}
         return protocol
 
-    def _write_records(self, task: Task, dataset: Dataset, directory: Path) -> dict[str, int]:
-        """Candidates and rewards of all training queries, streamed to `train.jsonl` and `validation.jsonl`."""
+    def jobs(self, tasks: Mapping[str, Task]) -> Iterator[Job]:
+        """The data sets that need candidates; those of prepared records need none."""
+        for task in tasks.values():
+            for dataset in self.source.datasets(task.name):
+                if dataset.records is None:
+                    yield self._job(task, dataset)
+
+    def label(self, job: Job, shard: Shard) -> int:
+        """Judge the queries of one part into the store, and write no records.
+
+        Returns:
+            How many queries the part has.
+        """
+        queries = [query for query in job.queries if query in shard]
+        judge = self._judge(job)
+        if judge is not None and queries:
+            for chunk in _chunks(zip(queries, self.candidates.propose(queries, job.corpus), strict=True)):
+                judge(chunk)
+        return len(queries)
+
+    def _job(self, task: Task, dataset: Dataset) -> Job:
         corpus = Corpus(dataset.file("corpus"))
         source = Queries(dataset.file("train"), corpus)
-        queries = first_by_hash(
-            source, self.max_queries or len(source), "train"
-        )  # queries are short: all fit in memory
+        # Queries are short: all of them fit in memory.
+        queries = first_by_hash(source, self.max_queries or len(source), "train")
         held_out = {query.id for query in first_by_hash(queries, self.validation.size(len(queries)), "validation")}
-        judge = self._judge(task, source, held_out, corpus) if task.objective.needs_rewards else None
-        counts = {"train": 0, "validation": 0, "skipped": 0}
         usable = [query for query in queries if _is_usable(query, task)]
-        counts["skipped"] = len(queries) - len(usable)
-        if counts["skipped"]:
-            logger.warning(
-                "%s/%s: %d of %d queries lack what the objective needs and are left out",
-                task.name,
-                dataset.name,
-                counts["skipped"],
-                len(queries),
-            )
         if not usable:
             raise DataError(
                 source.path, None, f"no query has what the objective of task {task.name!r} needs ('pos' or 'answers')"
             )
+        prompt = None
+        if task.objective.needs_rewards:
+            if task.prompt is None:
+                raise ConfigError(
+                    f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None
+                )
+            prompt = with_seeded_examples(task.prompt, source, held_out, corpus)
+        return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
+
+    def _judge(self, job: Job) -> Judge | None:
+        return None if job.prompt is None else Judge(job.prompt, self.rewards)
+
+    def _write_records(self, job: Job, directory: Path) -> tuple[dict[str, int], dict[str, Any]]:
+        """Candidates and rewards of all training queries, streamed to `train.jsonl` and `validation.jsonl`.
+
+        Returns:
+            How many went where, and what the manifest should tell of the labelling.
+        """
+        task, counts = job.task, {"train": 0, "validation": 0, "skipped": job.skipped}
+        if job.skipped:
+            logger.warning(
+                "%s/%s: %d of %d queries lack what the objective needs and are left out",
+                task.name,
+                job.dataset.name,
+                job.skipped,
+                job.skipped + len(job.queries),
+            )
+        judge = self._judge(job)
         with ExitStack() as files:
             out = {
                 split: files.enter_context((directory / f"{split}.jsonl").open("w", encoding="utf-8"))
                 for split in ("train", "validation", "queries")
             }
-            for chunk in _chunks(zip(usable, self.candidates.propose(usable, corpus), strict=True)):
+            for chunk in _chunks(zip(job.queries, self.candidates.propose(job.queries, job.corpus), strict=True)):
                 rewards = judge(chunk) if judge is not None else [None] * len(chunk)
                 for (query, candidates), earned in zip(chunk, rewards, strict=True):
-                    split = "validation" if query.id in held_out else "train"
+                    split = "validation" if query.id in job.held_out else "train"
                     counts[split] += 1
-                    _write(out[split], record_row(query, candidates, earned, task.name))
+                    judged = candidates if earned is None else candidates[: len(earned)]
+                    _write(out[split], record_row(query, judged, earned, task.name))
                     if split == "validation":
                         _write(
                             out["queries"],
@@ -224,61 +250,40 @@ class Preparation:
                             },
                         )
         if not counts["train"] or not counts["validation"]:
-            raise DataError(source.path, None, f"too few usable queries to train on and to hold some out: {counts}")
-        return counts
-
-    def _judge(self, task: Task, queries: Queries, held_out: set[str], corpus: Corpus) -> "_Judge":
-        if task.prompt is None:
-            raise ConfigError(
-                f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None
+            raise DataError(
+                job.dataset.file("train"), None, f"too few usable queries to train on and to hold some out: {counts}"
             )
-        prompt = with_seeded_examples(task.prompt, queries, held_out, corpus)
-        return _Judge(prompt, self.rewards.engine(), self.rewards)
-
-
-@dataclass(frozen=True)
-class _Judge:
-    """Rewards of the candidates of some queries."""
-
-    prompt: QuestionPrompt
-    engine: RewardEngine
-    settings: Rewards
-
-    def __call__(self, chunk: list[tuple[Query, tuple[Candidate, ...]]]) -> list[tuple[float, ...]]:
-        requests = [
-            LabelRequest(
-                prompt=self.prompt.render(query.text),
-                candidate_prompts=tuple(self.prompt.render(query.text, [c.key.text]) for c in candidates),
-                answers=tuple(self.prompt.output(answer) for answer in query.answers),
-            )
-            for query, candidates in chunk
-        ]
-        self.engine.label(requests)
-        if self.settings.verify:
-            worst = self.engine.verify(requests, self.settings.verify, _VERIFY_TOLERANCE)
-            logger.info(
-                "scored %d stored prompts again, live: largest difference %.1e nats",
-                min(self.settings.verify, sum(len(r.candidate_prompts) + 1 for r in requests)),
-                worst,
-            )
-        return self.engine.rewards(requests, self.settings.reward)
+        about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}
+        if judge is not None and judge.early_stop_report is not None:
+            logger.info("%s/%s: %s", task.name, job.dataset.name, judge.early_stop_report)
+            about["early_stop"] = judge.early_stop_report.as_json()
+        return counts, about
 
 
 @dataclass(frozen=True)
 class PrepareRun:
-    """What `prepare.py` does.
+    """`prepare.py`: prepare all data sets, or label one part of their queries into the store.
 
     Args:
         tasks: The task mix.
         preparation: How it is prepared.
+        shard: A part such as `3/16`; None prepares everything.
     """
 
     tasks: dict[str, Task]
     preparation: Preparation
+    shard: str | None = None
 
     def run(self) -> list[PreparedDataset]:
-        """Prepare all data sets."""
-        return self.preparation.prepare(self.tasks)
+        """Prepare all data sets; nothing is returned for a part."""
+        if self.shard is None:
+            return self.preparation.prepare(self.tasks)
+        shard = Shard.parse(self.shard)
+        for job in self.preparation.jobs(self.tasks):
+            n = self.preparation.label(job, shard)
+            logger.info("%s/%s: %d queries of part %s are labelled", job.task.name, job.dataset.name, n, self.shard)
+        logger.info("when all parts are labelled, run this again without shard to write the records")
+        return []
 
 
 def _is_usable(query: Query, task: Task) -> bool:

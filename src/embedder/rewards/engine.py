@@ -21,14 +21,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LabelRequest:
-    """One query to label: its prompt without a candidate, its prompts with each candidate, and its gold answers.
+    """One query to label.
 
-    The answers are outputs: they begin with the white space that parts them from the prompt.
+    Args:
+        prompt: Without a candidate.
+        candidate_prompts: With each candidate.
+        answers: The gold answers as outputs: they begin with the white space that parts them from the prompt.
+        sample_prompts: What competitors are sampled after; by default `prompt` alone.
     """
 
     prompt: str
     candidate_prompts: tuple[str, ...]
     answers: tuple[str, ...]
+    sample_prompts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not any(answer.strip() for answer in self.answers):
@@ -160,7 +165,7 @@ class RewardEngine:
     def _choose_outputs(self, requests: Sequence[LabelRequest], draw: Draw) -> list[_Outputs]:
         competitors = sample_competitors(
             draw,
-            [request.prompt for request in requests],
+            [request.sample_prompts or (request.prompt,) for request in requests],
             [request.answers for request in requests],
             self._n_outputs,
             self._seed,

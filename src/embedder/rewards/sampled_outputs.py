@@ -19,9 +19,9 @@ Draw = Callable[[list[str], list[int]], list[list[str]]]
 
 
 def sample_competitors(
-    draw: Draw, prompts: Sequence[str], answers: Sequence[Sequence[str]], n_outputs: int, seed: int
+    draw: Draw, prompts: Sequence[Sequence[str]], answers: Sequence[Sequence[str]], n_outputs: int, seed: int
 ) -> list[tuple[str, ...]]:
-    """Up to `n_outputs` distinct wrong outputs for each query, sampled without a candidate.
+    """Up to `n_outputs` distinct wrong outputs for each query.
 
     Outputs that are empty, equal to a gold answer or equal to an earlier output after answer normalisation are dropped,
     and more are sampled, a bounded number of times. A query that stays short of `n_outputs` is kept and counted in
@@ -29,7 +29,8 @@ def sample_competitors(
 
     Args:
         draw: Samples from the LLM, or reads what it sampled before.
-        prompts: One prompt a query, without a candidate.
+        prompts: Of each query, the prompts to sample after: the one without a candidate, or several with candidates,
+            which take turns and give equal shares in the first turn.
         answers: The gold answers of each query.
         n_outputs: Competitors wanted.
         seed: With the prompt and the round it makes the seed of every draw, so no query depends on another.
@@ -39,15 +40,19 @@ def sample_competitors(
     """
     taken = [{normalise_answer(answer) for answer in some} | {""} for some in answers]
     competitors: list[list[str]] = [[] for _ in prompts]
-    for round_number in range(_MAX_ROUNDS * math.ceil(n_outputs / DRAWS)):
-        short = [i for i, some in enumerate(competitors) if len(some) < n_outputs]
+    turns = _MAX_ROUNDS * math.ceil(n_outputs / DRAWS)
+    for number in range(turns * max(map(len, prompts), default=0)):
+        short = [i for i, some in enumerate(competitors) if len(some) < n_outputs and number < turns * len(prompts[i])]
         if not short:
             break
-        seeds = [_seed(seed, round_number, prompts[i]) for i in short]
-        for i, outputs in zip(short, draw([prompts[i] for i in short], seeds), strict=True):
+        turn = [divmod(number, len(prompts[i])) for i in short]
+        asked = [prompts[i][k] for i, (_, k) in zip(short, turn, strict=True)]
+        seeds = [_seed(seed, round_number, prompt) for prompt, (round_number, _) in zip(asked, turn, strict=True)]
+        for i, (round_number, k), outputs in zip(short, turn, draw(asked, seeds), strict=True):
+            most = n_outputs if round_number else math.ceil(n_outputs * (k + 1) / len(prompts[i]))
             for output in outputs:
                 normalised = normalise_answer(output)
-                if normalised not in taken[i] and len(competitors[i]) < n_outputs:
+                if normalised not in taken[i] and len(competitors[i]) < most:
                     taken[i].add(normalised)
                     competitors[i].append(f" {output}")
     short = [i for i, some in enumerate(competitors) if len(some) < n_outputs]

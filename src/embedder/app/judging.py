@@ -1,0 +1,128 @@
+"""How candidates are judged: the prompt of the task, the reward engine over the stores, and when to stop."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embedder.data.prompts import QuestionPrompt
+from embedder.errors import ConfigError
+from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
+from embedder.rewards.engine import LabelRequest, RewardEngine
+from embedder.rewards.reward import Reward
+from embedder.rewards.sample_store import SampleStore
+from embedder.rewards.score_store import ScoreStore
+from embedder.types import Candidate, LanguageModel, Query
+
+logger = logging.getLogger(__name__)
+
+_VERIFY_TOLERANCE = 1e-2  # nats; other processors and batch shapes differ by about 1e-4
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """How candidates are judged.
+
+    Args:
+        language_model: The LLM that the retriever is trained for.
+        reward: From stored log-likelihoods to rewards.
+        store: Directory of the stored log-likelihoods and sampled outputs.
+        shipped_stores: Directories of read-only stores, looked into first.
+        n_outputs: See `RewardEngine`.
+        temperature: See `RewardEngine`.
+        max_new_tokens: See `RewardEngine`.
+        max_answers: See `RewardEngine`.
+        seed: See `RewardEngine`.
+        sample_with_candidates: Competitors are sampled with each of the first so many unlabelled candidates in the
+            prompt, which makes them harder; 0 samples them without a candidate, as the paper does.
+        early_stop: When to stop judging the candidates of a query; None judges all.
+        verify: So many prompts whose scores are computed again and compared with the store.
+    """
+
+    language_model: LanguageModel
+    reward: Reward
+    store: str
+    shipped_stores: list[str] = field(default_factory=list)
+    n_outputs: int = 10
+    temperature: float = 1.0
+    max_new_tokens: int = 12
+    max_answers: int = 3
+    seed: int = 0
+    sample_with_candidates: int = 0
+    early_stop: EarlyStop | None = None
+    verify: int = 0
+
+    def __post_init__(self) -> None:
+        if self.sample_with_candidates < 0:
+            raise ConfigError("prepare.rewards.sample_with_candidates", "0 or more", self.sample_with_candidates)
+
+    def engine(self) -> RewardEngine:
+        """The engine over the stores."""
+        shipped = [Path(path) for path in self.shipped_stores]
+        return RewardEngine(
+            self.language_model,
+            ScoreStore(Path(self.store) / "scores", read_only=tuple(path / "scores" for path in shipped)),
+            SampleStore(Path(self.store) / "samples", read_only=tuple(path / "samples" for path in shipped)),
+            n_outputs=self.n_outputs,
+            temperature=self.temperature,
+            seed=self.seed,
+            max_new_tokens=self.max_new_tokens,
+            max_answers=self.max_answers,
+        )
+
+    def protocol(self) -> dict[str, Any]:
+        """What the rewards depend on."""
+        names = ("n_outputs", "temperature", "max_new_tokens", "max_answers", "seed", "sample_with_candidates")
+        return {
+            "llm": self.language_model.fingerprint,
+            "reward": repr(self.reward),
+            "early_stop": None if self.early_stop is None else repr(self.early_stop),
+            **{name: getattr(self, name) for name in names},
+        }
+
+
+class Judge:
+    """Rewards of the candidates of some queries, chunk after chunk.
+
+    Args:
+        prompt: How a query and a candidate are shown.
+        settings: How they are judged.
+    """
+
+    def __init__(self, prompt: QuestionPrompt, settings: Rewards) -> None:
+        self.prompt = prompt
+        self.early_stop_report: EarlyStopReport | None = None if settings.early_stop is None else EarlyStopReport()
+        self._settings = settings
+        self._engine = settings.engine()
+
+    def __call__(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> list[tuple[float, ...]]:
+        """Rewards of each query's candidates, in order; of the first ones only where it stopped early."""
+        requests = [self.request(query, candidates) for query, candidates in proposed]
+        if self._settings.early_stop is not None and self.early_stop_report is not None:
+            labelled = [sum(c.source == "gold" for c in candidates) for _, candidates in proposed]
+            rewards, report = self._settings.early_stop.label(self._engine, self._settings.reward, requests, labelled)
+            self.early_stop_report += report
+        else:
+            self._engine.label(requests)
+            rewards = self._engine.rewards(requests, self._settings.reward)
+        if self._settings.verify:
+            judged = [
+                LabelRequest(r.prompt, r.candidate_prompts[: len(earned)], r.answers, r.sample_prompts)
+                for r, earned in zip(requests, rewards, strict=True)
+            ]
+            worst = self._engine.verify(judged, self._settings.verify, _VERIFY_TOLERANCE)
+            n_scored = min(self._settings.verify, sum(len(r.candidate_prompts) + 1 for r in judged))
+            logger.info("scored %d stored prompts again, live: largest difference %.1e nats", n_scored, worst)
+        return rewards
+
+    def request(self, query: Query, candidates: Sequence[Candidate]) -> LabelRequest:
+        """What the LLM is shown for a query."""
+        shown = [self.prompt.render(query.text, [candidate.key.text]) for candidate in candidates]
+        unlabelled = [text for text, c in zip(shown, candidates, strict=True) if c.source != "gold"]
+        return LabelRequest(
+            prompt=self.prompt.render(query.text),
+            candidate_prompts=tuple(shown),
+            answers=tuple(self.prompt.output(answer) for answer in query.answers),
+            sample_prompts=tuple(unlabelled[: self._settings.sample_with_candidates]),
+        )

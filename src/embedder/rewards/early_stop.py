@@ -1,0 +1,141 @@
+"""Judge candidates in waves and stop a query when further candidates have ceased to matter."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from embedder.errors import ConfigError
+from embedder.rewards.engine import LabelRequest, RewardEngine
+from embedder.rewards.reward import Reward
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EarlyStopReport:
+    """What stopping early saved, and what it changed.
+
+    Args:
+        candidates: All of them.
+        judged: Those that the LLM has judged, audited ones not counted.
+        audited: Stopped queries whose other candidates were judged after all.
+        changed: The audited queries where a candidate that would have been skipped earns more than the best one.
+        mean_loss: Reward that the best judged candidate lacks to the best of all, averaged over the audited queries.
+    """
+
+    candidates: int = 0
+    judged: int = 0
+    audited: int = 0
+    changed: int = 0
+    mean_loss: float = 0.0
+
+    @property
+    def saved(self) -> float:
+        """Share of the candidates that were not judged."""
+        return 1 - self.judged / self.candidates if self.candidates else 0.0
+
+    def __add__(self, other: "EarlyStopReport") -> "EarlyStopReport":
+        audited = self.audited + other.audited
+        loss = self.mean_loss * self.audited + other.mean_loss * other.audited
+        return EarlyStopReport(
+            self.candidates + other.candidates,
+            self.judged + other.judged,
+            audited,
+            self.changed + other.changed,
+            loss / audited if audited else 0.0,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as plain values."""
+        return asdict(self) | {"saved": self.saved}
+
+    def __str__(self) -> str:
+        return (
+            f"early stop: {self.judged} of {self.candidates} candidates judged, {self.saved:.0%} saved; "
+            f"of {self.audited} stopped queries judged in full, {self.changed} have a better candidate among "
+            f"the skipped ones (mean loss {self.mean_loss:.3g})"
+        )
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """When a query is settled: so many waves in a row brought no candidate that beats the best one before them.
+
+    Args:
+        wave: Candidates judged together, in their order: labelled ones, then the first matches.
+        patience: Waves without a better candidate.
+        audit: Stopped queries, drawn with the seed, whose other candidates are judged all the same, to report what
+            stopping changed; of every 2,000 queries.
+        seed: Of the drawing.
+    """
+
+    wave: int = 2
+    patience: int = 1
+    audit: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for setting, least in (("wave", 1), ("patience", 1), ("audit", 0)):
+            if getattr(self, setting) < least:
+                raise ConfigError(f"prepare.rewards.early_stop.{setting}", f"{least} or more", getattr(self, setting))
+
+    def label(
+        self, engine: RewardEngine, reward: Reward, requests: Sequence[LabelRequest], always: Sequence[int]
+    ) -> tuple[list[tuple[float, ...]], EarlyStopReport]:
+        """Rewards of the candidates judged, the first ones of each request.
+
+        Args:
+            engine: Labels, and reads rewards off the store.
+            reward: What decides.
+            requests: The queries.
+            always: So many candidates of each are judged before the first wave.
+
+        Returns:
+            Rewards of each query, fewer than its candidates where it stopped, and the report.
+        """
+        sizes = [len(request.candidate_prompts) for request in requests]
+        judged = [0] * len(requests)
+        rewards: list[tuple[float, ...]] = [()] * len(requests)
+        active = [i for i, size in enumerate(sizes) if size]
+        while active:
+            for i in active:
+                judged[i] = min(sizes[i], max(judged[i], always[i]) + self.wave)
+            some = [_first(requests[i], judged[i]) for i in active]
+            engine.label(some)
+            for i, earned in zip(active, engine.rewards(some, reward), strict=True):
+                rewards[i] = earned
+            active = [i for i in active if judged[i] < sizes[i] and not self.is_settled(rewards[i], always[i])]
+        stopped = [i for i in range(len(requests)) if judged[i] < sizes[i]]
+        report = EarlyStopReport(sum(sizes), sum(judged)) + self._audit(engine, reward, requests, rewards, stopped)
+        return rewards, report
+
+    def is_settled(self, rewards: Sequence[float], always: int) -> bool:
+        """Whether the last `patience` waves brought nothing that beats what came before."""
+        before = len(rewards) - self.patience * self.wave
+        return before >= max(always, 1) and max(rewards[before:]) <= max(rewards[:before])
+
+    def _audit(
+        self,
+        engine: RewardEngine,
+        reward: Reward,
+        requests: Sequence[LabelRequest],
+        rewards: Sequence[tuple[float, ...]],
+        stopped: Sequence[int],
+    ) -> EarlyStopReport:
+        drawn = np.random.default_rng(self.seed).permutation(len(stopped))[: self.audit]
+        chosen = [stopped[k] for k in drawn]
+        if not chosen:
+            return EarlyStopReport()
+        some = [requests[i] for i in chosen]
+        engine.label(some)
+        losses = [max(full) - max(rewards[i]) for i, full in zip(chosen, engine.rewards(some, reward), strict=True)]
+        return EarlyStopReport(
+            audited=len(chosen), changed=sum(loss > 0 for loss in losses), mean_loss=float(np.mean(losses))
+        )
+
+
+def _first(request: LabelRequest, n: int) -> LabelRequest:
+    return replace(request, candidate_prompts=request.candidate_prompts[:n])
