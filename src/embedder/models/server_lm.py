@@ -1,0 +1,255 @@
+"""The LLM that the retriever is trained for, behind an OpenAI-compatible completion server such as vLLM or SGLang."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+from embedder.errors import ConfigError, EmbedderError
+from embedder.models.packages import resolve_model
+from embedder.models.server_client import Request, ServerClient
+from embedder.models.server_scores import Choice, choices_of, score_text, score_tokens, text_of, tokens_of
+from embedder.types import OutputScore
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+_PROBE = ("The lighthouse was finished in 1783 and designed by", " Maren Tolvik")
+
+# Servers take what is not said here from the settings that come with a model, which often cut or bend the distribution.
+_WHOLE_DISTRIBUTION = {
+    "top_p": 1.0,
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A prompt with an output after it, as text or token ids, and how the score of the output is read."""
+
+    sent: str | list[int]
+    read: Callable[[Choice], OutputScore]
+
+
+@dataclass(frozen=True)
+class ServerLanguageModel:
+    """Implements `embedder.types.LanguageModel` over HTTP; the server is asked on first use.
+
+    With `tokenizer`, prompt and output are tokenised apart, here, and sent as token ids: the scores are those of
+    `HuggingFaceLanguageModel` with the same weights. Without it, `prompt + output` is sent as text and tokenised by the
+    server as one: where the tokens at the border would differ, the score does too, and a token across the border is an
+    error.
+
+    Every score is a request with the whole prompt; servers compute log-probabilities of a prompt anew even where they
+    keep its cache.
+
+    Args:
+        name: The model, as the server lists it.
+        url: Of the API, such as `http://127.0.0.1:8000/v1`.
+        revision: What else tells the served weights apart: commit, precision, quantisation.
+        tokenizer: Hub name, folder or `package:NAME/PATH` of the server's tokenizer; None sends text.
+        prompts_per_request: Prompts in a request to score or to continue greedily; sampling sends one, with its seed.
+        api_key_env, concurrency, timeout_seconds, attempts, backoff_seconds: See `ServerClient`.
+
+    Raises:
+        ConfigError: A setting has a value that cannot work.
+    """
+
+    name: str
+    url: str
+    revision: str | None = None
+    tokenizer: str | None = None
+    prompts_per_request: int = 1
+    api_key_env: str | None = None
+    concurrency: int = 16
+    timeout_seconds: float = 120.0
+    attempts: int = 8
+    backoff_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigError("llm.name", "the name of a model that the server lists", self.name)
+        if self.prompts_per_request < 1:
+            raise ConfigError("llm.prompts_per_request", "1 or more", self.prompts_per_request)
+        self._make_client()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """`server:NAME@REVISION:tokens` or `...:text`, from the settings alone; never the URL.
+
+        Another host with the same model finds the same scores. Text and token ids are kept apart, since the tokens at
+        the border may differ.
+        """
+        return f"server:{self.name}@{self.revision or 'unknown'}:{'text' if self.tokenizer is None else 'tokens'}"
+
+    def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
+        """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
+
+        Raises:
+            ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
+            EmbedderError: The server failed for good, or does not return what scoring needs.
+        """
+        sent = iter(self._sent([output for some in outputs for output in some], "output"))
+        pairs = [
+            self._pair(prompt, next(sent))
+            for prompt, some in zip(self._sent(prompts, "prompt"), outputs, strict=True)
+            for _ in some
+        ]
+        batches = _batches([pair.sent for pair in pairs], self.prompts_per_request)
+        scores = self._in_order(batches, [self._scoring([pairs[k] for k in batch]) for batch in batches])
+        return [[next(scores) for _ in some] for some in outputs]
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
+        """The greedy continuation of each prompt, cut at the first line break or end token, stripped."""
+        sent = self._sent(prompts, "prompt")
+        batches = _batches(sent, self.prompts_per_request)
+        requests = [self._writing([sent[k] for k in batch], 1, max_new_tokens, temperature=0.0) for batch in batches]
+        return [text for (text,) in self._in_order(batches, requests)]
+
+    def sample(
+        self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[list[str]]:
+        """`n` sampled continuations of each prompt, cut like `generate`; one seed a prompt, whatever the batch.
+
+        The seed goes out with its prompt; how far it fixes the samples is up to the server.
+
+        Raises:
+            ConfigError: The temperature is not above 0, or `n` is not.
+            ValueError: There is not one seed for each prompt.
+            EmbedderError: The server failed for good.
+        """
+        if not temperature > 0:
+            raise ConfigError("temperature", "a number above 0", temperature)
+        if n < 1:
+            raise ConfigError("n", "1 or more", n)
+        if len(seeds) != len(prompts):
+            raise ValueError(f"{len(prompts)} prompts and {len(seeds)} seeds: one seed a prompt is needed")
+        sent = self._sent(prompts, "prompt")
+        batches = _batches(sent, 1)
+        requests = [self._writing([sent[k]], n, max_new_tokens, temperature, seeds[k]) for (k,) in batches]
+        return list(self._in_order(batches, requests))
+
+    def _in_order(self, batches: list[list[int]], requests: list[Request[list[Answer]]]) -> Iterator[Answer]:
+        """Send the requests, each for one batch of places, and return the answers by place."""
+        answers: dict[int, Answer] = {}
+        if requests:
+            for batch, some in zip(batches, self._client.send(requests), strict=True):
+                answers.update(zip(batch, some, strict=True))
+        return (answers[place] for place in range(len(answers)))
+
+    def _scoring(self, pairs: Sequence[_Pair]) -> Request[list[OutputScore]]:
+        def read(answer: Any) -> list[OutputScore]:
+            return [pair.read(choice) for pair, choice in zip(pairs, choices_of(answer, len(pairs)), strict=True)]
+
+        # logprobs: SGLang takes 0 for "not those of the prompt". max_tokens: not every server takes 0.
+        settings = {"echo": True, "logprobs": 1, "max_tokens": 1, "temperature": 0.0}
+        return Request("completions", self._body([pair.sent for pair in pairs], settings), read)
+
+    def _writing(
+        self, prompts: Sequence[Any], n: int, max_new_tokens: int, temperature: float, seed: int | None = None
+    ) -> Request[list[list[str]]]:
+        if max_new_tokens < 1:
+            raise ConfigError("max_new_tokens", "1 or more", max_new_tokens)
+
+        def read(answer: Any) -> list[list[str]]:
+            texts = [text_of(choice).partition("\n")[0].strip() for choice in choices_of(answer, len(prompts) * n)]
+            return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
+
+        settings = {"n": n, "max_tokens": max_new_tokens, "temperature": temperature, "stop": ["\n"]}
+        if seed is not None:
+            settings["seed"] = seed % 2**31  # some servers take 32 bits
+        return Request("completions", self._body(prompts, settings | _WHOLE_DISTRIBUTION), read)
+
+    def _body(self, prompts: Sequence[Any], settings: dict[str, Any]) -> dict[str, Any]:
+        # A prompt is complete text. vLLM alone knows these two, and others ignore them.
+        vllm = {"add_special_tokens": False, "return_tokens_as_token_ids": False}
+        return {"model": self.name, "prompt": prompts[0] if len(prompts) == 1 else list(prompts), **settings, **vllm}
+
+    def _pair(self, prompt: Any, output: Any) -> _Pair:
+        if self.tokenizer is None:
+            return _Pair(prompt + output, partial(score_text, prompt=prompt, output=output))
+        return _Pair(prompt + output, partial(score_tokens, n_prompt=len(prompt), n_output=len(output)))
+
+    def _sent(self, texts: Sequence[str], what: str) -> list[Any]:
+        """What the server gets for each text: the text itself, or its token ids."""
+        sent: list[Any] = list(texts)
+        if texts and self.tokenizer is not None:
+            sent = self._loaded_tokenizer(sent, add_special_tokens=False, verbose=False)["input_ids"]
+        for text, some in zip(texts, sent, strict=True):
+            if not some:
+                raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
+        return sent
+
+    def _make_client(self) -> ServerClient:
+        return ServerClient(
+            self.url, self.api_key_env, self.concurrency, self.timeout_seconds, self.attempts, self.backoff_seconds
+        )
+
+    @cached_property
+    def _client(self) -> ServerClient:
+        """The client, once the server has been seen to serve the model and to score as is needed.
+
+        A wrong tokenizer gives likelihoods that look like any others, so the tokens of a probe are compared.
+        """
+        client = self._make_client()
+        client.send([Request("models", None, self._check_listed)])
+        pair = self._pair(*(self._sent([text], "probe")[0] for text in _PROBE))
+        probe = self._scoring([pair])
+
+        def read(answer: Any) -> None:
+            probe.read(answer)
+            if self.tokenizer is not None:
+                self._check_tokens(pair.sent, tokens_of(choices_of(answer, 1)[0]))
+
+        client.send([Request(probe.path, probe.body, read)])
+        logger.info("%s serves %s and scores prompts", self.url, self.name)
+        if self.tokenizer is None:
+            logger.warning("llm.tokenizer is not set: the server tokenises prompt and output as one text")
+        return client
+
+    def _check_listed(self, answer: Any) -> None:
+        models = answer.get("data") if isinstance(answer, dict) else None
+        listed = [str(model.get("id")) for model in models or [] if isinstance(model, dict)]
+        if self.name not in listed:
+            raise EmbedderError(
+                f"the server does not list {self.name!r} (llm.name); it has: {', '.join(listed) or '-'}"
+            )
+
+    def _check_tokens(self, sent: Sequence[Any], theirs: Sequence[str]) -> None:
+        for token, text in zip(sent, theirs, strict=False):  # theirs may have the written token too
+            ours = str(self._loaded_tokenizer.decode([token]))
+            if _bare(ours) != _bare(text):
+                raise EmbedderError(
+                    f"token {token} is {text!r} for the server and {ours!r} for {self.tokenizer!r} (llm.tokenizer): "
+                    f"name the tokenizer of {self.name!r}, or null to send text"
+                )
+
+    @cached_property
+    def _loaded_tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        source = resolve_model(str(self.tokenizer))
+        try:
+            return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            reason = next(iter(str(error).splitlines()), "")
+            raise EmbedderError(
+                f"llm.tokenizer: no tokenizer could be loaded from {self.tokenizer!r} ({reason}); null sends text"
+            ) from error
+
+
+def _batches(sent: Sequence[Any], size: int) -> list[list[int]]:
+    """Places in batches, sorted by what is sent: what shares a prefix goes out next to each other."""
+    order = sorted(range(len(sent)), key=sent.__getitem__)
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _bare(token: str) -> str:
+    """A token's text without what servers show differently: spaces and the marks that stand for them."""
+    return token.replace("\N{LOWER ONE EIGHTH BLOCK}", "").replace("Ġ", "").strip()

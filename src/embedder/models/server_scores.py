@@ -1,0 +1,128 @@
+"""Read log-likelihoods off the answer of a completion server that echoes what it was sent."""
+
+import math
+import re
+from typing import Any
+
+from embedder.errors import EmbedderError
+from embedder.types import OutputScore
+
+Choice = dict[str, Any]
+
+_NEEDED = (
+    "; scoring needs a server whose /v1/completions answers `echo: true, logprobs: 1` with the log-probabilities of "
+    "the prompt: vLLM and SGLang do as they are, the server of llama.cpp in many versions does not"
+)
+
+
+def choices_of(answer: Any, n: int) -> list[Choice]:
+    """The `n` choices of an answer, by index.
+
+    Raises:
+        EmbedderError: There are not `n` of them.
+    """
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        raise EmbedderError("the answer has no list of `choices`: is this an OpenAI-compatible server?")
+    if len(choices) != n:
+        raise EmbedderError(f"{len(choices)} choices came, and {n} were asked for")
+    return sorted(choices, key=lambda choice: choice.get("index") or 0)
+
+
+def text_of(choice: Choice) -> str:
+    """The text of a choice.
+
+    Raises:
+        EmbedderError: It has none.
+    """
+    text = choice.get("text")
+    if not isinstance(text, str):
+        raise EmbedderError("a choice without `text` came: is this the completion endpoint?")
+    return text
+
+
+def tokens_of(choice: Choice) -> list[str]:
+    """The text of each token, of the echoed ones and of the written one.
+
+    Raises:
+        EmbedderError: They are missing.
+    """
+    tokens = _column(choice, "tokens")
+    if not all(isinstance(token, str) for token in tokens):
+        raise EmbedderError("`logprobs.tokens` are not all strings")
+    return tokens
+
+
+def score_tokens(choice: Choice, n_prompt: int, n_output: int) -> OutputScore:
+    """Log-likelihood of the last `n_output` of `n_prompt + n_output` tokens that were sent as ids.
+
+    Raises:
+        EmbedderError: The server did not return what this needs.
+    """
+    logprobs = _column(choice, "token_logprobs")
+    n_sent = n_prompt + n_output
+    if len(logprobs) - n_sent not in (0, 1):  # with the written token, or without where it ends the text
+        if len(logprobs) <= 1:
+            raise EmbedderError(f"the log-probabilities of the prompt are missing from the answer{_NEEDED}")
+        raise EmbedderError(
+            f"{len(logprobs)} log-probabilities came for {n_sent} tokens sent and 1 written: "
+            "does the server cut long prompts, or put tokens in front?"
+        )
+    return _summed(logprobs[n_prompt:n_sent])
+
+
+def score_text(choice: Choice, prompt: str, output: str) -> OutputScore:
+    """Log-likelihood of `output` in `prompt + output`, sent as text and tokenised by the server.
+
+    The border is found from the texts of the tokens, which give the same place as a right `text_offset`: SGLang sends
+    -1 for it, and others count the text of special tokens.
+
+    Raises:
+        EmbedderError: The server did not return what this needs, or no token begins where the output begins.
+    """
+    logprobs, tokens = _column(choice, "token_logprobs"), tokens_of(choice)
+    if len(logprobs) != len(tokens):
+        raise EmbedderError(f"{len(logprobs)} log-probabilities came for {len(tokens)} tokens")
+    if len(tokens) <= 1:
+        raise EmbedderError(f"the log-probabilities of the prompt are missing from the answer{_NEEDED}")
+    for n_echoed in (len(tokens) - 1, len(tokens)):  # the written token may be left out where it ends the text
+        n_prompt = _border(tokens[:n_echoed], prompt, output)
+        if n_prompt is not None:
+            return _summed(logprobs[n_prompt:n_echoed])
+    raise EmbedderError(
+        f"the tokens that came do not part into prompt and output {output!r}: a token lies across the border, the "
+        "server put a token in front, or its token texts are not those of the text; with llm.tokenizer, token ids are "
+        f"sent and this cannot happen. The first token: {tokens[0]!r}, the last: {tokens[-4:]!r}"
+    )
+
+
+def _border(tokens: list[str], prompt: str, output: str) -> int | None:
+    """How many tokens make the prompt; None if no number of them does."""
+    place, rest = len(tokens), output
+    while rest and place > 0 and rest.endswith(tokens[place - 1]):
+        place -= 1
+        rest = rest.removesuffix(tokens[place])
+    if rest:
+        return None
+    # A character of the prompt that is spread over several tokens comes as replacement characters.
+    pattern = ".+".join(map(re.escape, re.split("\N{REPLACEMENT CHARACTER}+", "".join(tokens[:place]))))
+    return place if place > 0 and tokens[0] and re.fullmatch(pattern, prompt, re.DOTALL) else None
+
+
+def _column(choice: Choice, name: str) -> list[Any]:
+    logprobs = choice.get("logprobs")
+    if not isinstance(logprobs, dict):
+        raise EmbedderError(f"`logprobs` are missing from the answer{_NEEDED}")
+    column = logprobs.get(name)
+    if not isinstance(column, list):
+        raise EmbedderError(f"`logprobs.{name}` is missing from the answer{_NEEDED}")
+    return column
+
+
+def _summed(logprobs: list[Any]) -> OutputScore:
+    for value in logprobs:
+        if value is None:
+            raise EmbedderError(f"the log-probability of a token of the output is null{_NEEDED}")
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise EmbedderError(f"the log-probability of a token of the output is {value!r}: is the model sound?")
+    return OutputScore(math.fsum(logprobs), len(logprobs))
