@@ -73,7 +73,7 @@ class RewardEngine:
         seed: int = 0,
         max_new_tokens: int = 16,
         max_answers: int = 3,
-        save_seconds: float = 30.0,
+        save_seconds: float = 10.0,
     ) -> None:
         for setting, value in (
             ("n_outputs", n_outputs),

@@ -27,11 +27,11 @@ def run_in_waves(
     description: str,
     save_seconds: float,
 ) -> None:
-    """Call `work` on slices of `items`, and `save` whenever `save_seconds` have passed and at the end.
+    """Call `work` on slices of `items`, each followed by `save`: a kill loses the slice in flight and nothing else.
 
-    The first wave is small, and later ones are made to take about a quarter of `save_seconds`: large enough for the
-    work to be batched well on any device, and small enough that a kill loses little. What was worked is saved also when
-    an error or the user interrupts.
+    The first wave is small, and later ones are made to take about `save_seconds`: large enough for the work to be
+    batched well on any device, and small enough that little is lost. What was worked is saved also when an error or the
+    user interrupts.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -43,7 +43,6 @@ def run_in_waves(
     console = Console(stderr=True)
     size = _SMALLEST_WAVE
     done = 0
-    saved = time.monotonic()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task(description, total=len(items))
         try:
@@ -53,11 +52,8 @@ def run_in_waves(
                 work(wave)
                 done += len(wave)
                 progress.advance(bar, len(wave))
-                now = time.monotonic()
-                if now - saved >= save_seconds:
-                    save()
-                    saved = now
-                rate = len(wave) / max(now - started, 1e-6)
-                size = int(min(max(rate * save_seconds / 4, _SMALLEST_WAVE), 4 * size, _LARGEST_WAVE))
+                save()
+                rate = len(wave) / max(time.monotonic() - started, 1e-6)
+                size = int(min(max(rate * save_seconds, _SMALLEST_WAVE), 4 * size, _LARGEST_WAVE))
         finally:
             save()

@@ -1,0 +1,219 @@
+"""Say what labelling will cost before it is started: the times of a probe, extrapolated."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embedder.errors import ConfigError
+from embedder.rewards.engine import LabelRequest
+from embedder.rewards.probe import Probe, sample_prompts, scored_answers
+from embedder.rewards.sampled_outputs import DRAWS
+
+SCORE_ROW_BYTES = 28  # 16 of address, 8 of log-likelihood, 4 of token count; hashes do not compress
+_SAMPLE_ROW_BYTES = 16  # of address; the texts come on top
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCounts:
+    """What is to be labelled, as if the store were empty and no two queries shared a prompt.
+
+    Args:
+        queries: Number of queries.
+        candidates: Of a query, mean.
+        n_outputs: Sampled competitors of a query, at most.
+        answers: Gold answers scored for a query, mean.
+        prompt_characters: Of a prompt without a candidate, mean.
+        candidate_prompt_characters: Of a prompt with a candidate, mean; 0 if there are none.
+        sample_prompt_characters: Of the prompts that are sampled after, mean.
+    """
+
+    queries: int
+    candidates: float
+    n_outputs: int
+    answers: float
+    prompt_characters: float
+    candidate_prompt_characters: float
+    sample_prompt_characters: float
+
+    @property
+    def passes(self) -> int:
+        """Prompts to score, each once with all its outputs."""
+        return round(self.queries * (self.candidates + 1))
+
+    @property
+    def score_characters(self) -> float:
+        """Mean length of the prompts to score."""
+        with_candidates = self.candidates * self.candidate_prompt_characters
+        return (self.prompt_characters + with_candidates) / (1 + self.candidates)
+
+
+def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers: int) -> LabelCounts:
+    """The counts of some requests, each looked at once.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    queries = candidates = answers = plain = shown = asked = asked_characters = 0
+    for request in requests:
+        sampled = sample_prompts(request)
+        queries += 1
+        candidates += len(request.candidate_prompts)
+        answers += len(scored_answers(request, max_answers))
+        plain += len(request.prompt)
+        shown += sum(map(len, request.candidate_prompts))
+        asked += len(sampled)
+        asked_characters += sum(map(len, sampled))
+    if not queries:
+        raise ConfigError("prepare", "queries to label", "none")
+    return LabelCounts(
+        queries=queries,
+        candidates=candidates / queries,
+        n_outputs=n_outputs,
+        answers=answers / queries,
+        prompt_characters=plain / queries,
+        candidate_prompt_characters=shown / candidates if candidates else 0.0,
+        sample_prompt_characters=asked_characters / asked,
+    )
+
+
+@dataclass(frozen=True)
+class LabelEstimate:
+    """What labelling costs. An upper bound where the store holds scores already or where queries share prompts."""
+
+    counts: LabelCounts
+    passes: int
+    """Prompts to score, each once with all its outputs; several share a batch."""
+    outputs: float
+    """Outputs scored in a pass: competitors and gold answers."""
+    sampled_prompts: int
+    """Prompts to sample after; a query that needs a second round counts twice."""
+    score_tokens: int
+    """Tokens of prompts and outputs."""
+    sample_tokens: int
+    """Tokens of prompts, and of outputs at their mean length."""
+    score_seconds: float
+    sample_seconds: float
+    seconds_low: float
+    """If all prompts were as quick for their length as the quickest of the probe, and batches cost nothing."""
+    seconds_high: float
+    """If all were as slow for their length as the slowest, and batches saved nothing."""
+    megabytes: float
+    """Of the stores on disk, 10^6 bytes."""
+    probed: int
+    """Requests that were timed."""
+
+    @property
+    def seconds(self) -> float:
+        """Of scoring and sampling."""
+        return self.score_seconds + self.sample_seconds
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as plain values."""
+        return dataclasses.asdict(self) | {"seconds": self.seconds}
+
+    def render(self) -> str:
+        """Plain text for people."""
+        counts = self.counts
+        rows = (
+            ("sample", self.sampled_prompts, DRAWS, self.sample_tokens, self.sample_seconds),
+            ("score", self.passes, self.outputs, self.score_tokens, self.score_seconds),
+        )
+        rates = (
+            f"{_count(self.sampled_prompts / self.sample_seconds)} prompts/s",
+            f"{_count(self.score_tokens / self.score_seconds)} tokens/s",
+        )
+        low, high = duration(self.seconds_low), duration(self.seconds_high)
+        return "\n".join(
+            [
+                f"To label {counts.queries:,} queries with {counts.candidates:.1f} candidates each, with empty stores",
+                *(
+                    f"  {name:<7}{prompts:>11,} prompts x {outputs:4.1f} outputs"
+                    f"{_count(tokens):>9} tokens{duration(seconds):>10}  ({rate})"
+                    for (name, prompts, outputs, tokens, seconds), rate in zip(rows, rates, strict=True)
+                ),
+                f"  time   {duration(self.seconds)}, {low} to {high} (from {self.probed} timed queries)",
+                f"  disk   {_count(self.megabytes)} MB",
+            ]
+        )
+
+
+def estimate(counts: LabelCounts, probe: Probe) -> LabelEstimate:
+    """Extrapolate from the probe.
+
+    The seconds of a prompt are a straight line in its characters, fitted to the timings with no negative part, times
+    what batches save. Since the line is straight, the mean length of all prompts is enough.
+    """
+    sampled_prompts = math.ceil(counts.queries * probe.rounds)
+    outputs = counts.n_outputs + counts.answers
+    score, score_low, score_high = _extrapolate(
+        [timing.score_characters for timing in probe.timings],
+        [timing.score_seconds / timing.prompts for timing in probe.timings],
+        counts.score_characters,
+    )
+    sample, sample_low, sample_high = _extrapolate(
+        [timing.sample_characters for timing in probe.timings],
+        [timing.sample_seconds for timing in probe.timings],
+        counts.sample_prompt_characters,
+    )
+    prompt_tokens = counts.score_characters / probe.characters_per_token
+    sample_prompt_tokens = counts.sample_prompt_characters / probe.characters_per_token
+    disk = counts.passes * outputs * SCORE_ROW_BYTES + sampled_prompts * (_SAMPLE_ROW_BYTES + probe.sample_bytes)
+    return LabelEstimate(
+        counts=counts,
+        passes=counts.passes,
+        outputs=outputs,
+        sampled_prompts=sampled_prompts,
+        score_tokens=round(counts.passes * (prompt_tokens + outputs * probe.output_tokens)),
+        sample_tokens=round(sampled_prompts * (sample_prompt_tokens + DRAWS * probe.output_tokens)),
+        score_seconds=counts.passes * probe.score_together * score,
+        sample_seconds=sampled_prompts * probe.sample_together * sample,
+        seconds_low=counts.passes * min(probe.score_together, 1.0) * score_low
+        + sampled_prompts * min(probe.sample_together, 1.0) * sample_low,
+        seconds_high=counts.passes * max(probe.score_together, 1.0) * score_high
+        + sampled_prompts * max(probe.sample_together, 1.0) * sample_high,
+        megabytes=disk / 1e6,
+        probed=len(probe.timings),
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time that people can compare: `40 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    for unit, length, limit in (("s", 1, 99.5), ("min", 60, 5400), ("h", 3600, 48 * 3600)):
+        if seconds < limit:
+            return f"{_count(seconds / length)} {unit}"
+    return f"{_count(seconds / 86400)} days"
+
+
+def _extrapolate(characters: Sequence[float], seconds: Sequence[float], at: float) -> tuple[float, float, float]:
+    """Seconds of a prompt with `at` characters: by the line, and if all were as the quickest or the slowest to it."""
+    start, slope = _line(np.asarray(characters), np.asarray(seconds))
+    ratios = [taken / (start + slope * length) for length, taken in zip(characters, seconds, strict=True)]
+    expected = start + slope * at
+    return expected, expected * min(1.0, *ratios), expected * max(1.0, *ratios)
+
+
+def _line(x: Any, y: Any) -> tuple[float, float]:
+    """Least squares of y = start + slope x with neither below 0: a longer prompt takes no less time."""
+    if np.ptp(x) == 0:
+        return float(y.mean()), 0.0
+    slope = float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
+    start = float(y.mean() - slope * x.mean())
+    if slope < 0:
+        return float(y.mean()), 0.0
+    if start < 0:
+        return 0.0, float((x * y).sum() / (x * x).sum())
+    return start, slope
+
+
+def _count(value: float) -> str:
+    """Two or three digits that matter: `0.53`, `7.2`, `81`, `960`, `1,200`, `24 M`."""
+    for unit, size in (("G", 1e9), ("M", 1e6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    if value >= 100:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
