@@ -1,0 +1,35 @@
+"""A checkpoint to go on from: always the newest weights, whatever the metric says."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from embedder.errors import ConfigError
+
+
+class LastCheckpoint(L.Callback):
+    """Writes `last.ckpt` every so many steps and at the last one.
+
+    Lightning's own `save_last` writes only when a checkpoint that is kept for its metric is written too: after a best
+    score at step 100, `last.ckpt` stays at step 100 for ever.
+
+    Args:
+        dirpath: Where it is written.
+        every_n_steps: Optimizer steps between two of them.
+    """
+
+    def __init__(self, dirpath: str, every_n_steps: int) -> None:
+        if every_n_steps < 1:
+            raise ConfigError("callbacks.plain.last.every_n_steps", "1 or more", every_n_steps)
+        self._path = Path(dirpath) / "last.ckpt"
+        self._every_n_steps = every_n_steps
+        self._saved = 0
+
+    def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Write it if it is time; on all processes, since strategies may gather the weights."""
+        step = trainer.global_step
+        is_due = step % self._every_n_steps == 0 or step == trainer.max_steps
+        if is_due and step != self._saved:  # several batches may make one step
+            self._saved = step
+            trainer.save_checkpoint(self._path)
