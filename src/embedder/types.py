@@ -37,9 +37,9 @@ class Candidate:
     source: str
     """Who proposed it: `gold`, `bm25`, `random`."""
     rank: int | None = None
-    """Place in the ranking of the source, from 1; None for sources without a ranking."""
+    """Place in the ranking of the source, or of BM25 for gold keys, from 1; None if it is not in one."""
     score: float | None = None
-    """Score given by the source, on the scale of the source."""
+    """Score in that ranking, on its scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Record:
     rewards: tuple[float, ...] | None = None
     """One reward for each of positives + negatives, in this order; larger is better."""
     answers: tuple[str, ...] = ()
+    other_positives: tuple[str, ...] = ()
+    """Texts of labelled keys that are not among the keys of the record: never its negatives."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from embedder.models.checkpoint import load_trained
 
@@ -38,7 +39,7 @@ def trained(tmp_path_factory, bert_directory, llama_directory):
         f"hydra.run.dir={root}/train",
         "logger=csv",
         "trainer.accelerator=cpu",
-        "trainer.max_steps=6",
+        "trainer.max_steps=7",
         "trainer.val_check_interval=3",
         "trainer.log_every_n_steps=1",
         "data.batch_size=4",
@@ -53,10 +54,11 @@ def test_training_leaves_checkpoint_log_and_export(trained):
     with (root / "train" / "csv" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     losses = [float(row["train/qa/loss"]) for row in rows if row["train/qa/loss"]]
-    assert len(losses) == 6
+    assert len(losses) == 7
     assert all(loss > 0 for loss in losses)
     assert sum(bool(row["val/qa/ndcg@10"]) for row in rows) == 3  # before, and twice
-    assert (root / "train" / "checkpoints" / "last.ckpt").is_file()
+    last = torch.load(root / "train" / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    assert last["global_step"] == 7  # whichever checkpoint is best
     exported, checkpoint = (
         load_trained(root / "train" / "export"),
         load_trained(root / "train" / "checkpoints" / "last.ckpt"),
@@ -109,6 +111,23 @@ def test_parts_labelled_apart_make_the_same_records_and_early_stop_reads_off_the
     (manifest,) = (tmp_path / "early").glob("qa/world-*/manifest.json")
     report = json.loads(manifest.read_text())["labelling"]["early_stop"]
     assert 0 < report["judged"] <= report["candidates"] == 80
+
+
+def test_the_report_and_the_estimate(trained):
+    root, common = trained
+    report = run("prepare.py", *common, "action=report")
+    assert report.returncode == 0, report.stderr[-2000:]
+    assert "labelled positives" in report.stdout
+    reports = [json.loads(path.read_text()) for path in (root / "data" / "prepared" / "qa").glob("world-*/report.json")]
+    assert [(r["n_queries"], r["n_candidates"]) for r in reports] == [(18, 72)]
+    stored = sorted((root / "data" / "store").rglob("*.parquet"))
+    estimate = run("prepare.py", *common, "action=estimate", "run.probed=2")
+    assert estimate.returncode == 0, estimate.stderr[-2000:]
+    assert "To label 20 queries with 4.0 candidates each" in estimate.stdout
+    assert sorted((root / "data" / "store").rglob("*.parquet")) == stored
+    early = run("prepare.py", *common, "action=report", "candidates.n=3")
+    assert early.returncode == 2
+    assert "run prepare.py first" in early.stdout
 
 
 def test_evaluation_scores_every_row(trained):

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from embedder.app.prepare import Source, Validation
+from embedder.app.prepare import Preparation, Source
 from embedder.app.start import environment
 from embedder.data.corpus import Corpus
-from embedder.data.examples import with_seeded_examples
 from embedder.data.prepared import write_atomically
 from embedder.data.prompts import QuestionPrompt
 from embedder.data.queries import Queries, first_by_hash
@@ -53,7 +52,7 @@ class EvaluateRun:
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag: How answers are made.
         rag_enabled: Whether the LLM answers at all.
-        validation: The split of training, so that no held-out query becomes an example of the prompt.
+        preparation: As in training: it knows which queries may be solved examples of the prompt.
         output_dir: Where `scores.json` and `table.md` go.
     """
 
@@ -66,19 +65,29 @@ class EvaluateRun:
     rows: Sequence[str]
     cutoffs: Sequence[int]
     rag: RagSettings
-    validation: Validation
+    preparation: Preparation
     output_dir: str
     max_queries: int | None = None
     base_instructions: bool = False
     rag_enabled: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_queries is not None and self.max_queries < 1:
+            raise ConfigError("run.max_queries", "1 or more, or null for all", self.max_queries)
+        if not self.cutoffs or min(self.cutoffs) < 1:
+            raise ConfigError("run.cutoffs", "places from 1", list(self.cutoffs))
 
     def run(self) -> list[Row]:
         """Score everything, log the tables, write the JSON."""
         if unknown := [row for row in self.rows if row not in _ROWS]:
             raise ConfigError("rows", f"names among {list(_ROWS)}", unknown[0])
         names = [name for name in self.rows if name != "trained" or self.checkpoint is not None]
+        if not names:
+            raise ConfigError("checkpoint", "a checkpoint, since `trained` is the only row", None)
         base = self.encoder.build() if "base" in names else None
         trained = load_trained(self.checkpoint) if "trained" in names and self.checkpoint is not None else None
+        if trained is not None and trained.tasks and (unknown := [t for t in self.tasks if t not in trained.tasks]):
+            raise ConfigError("checkpoint", f"a model trained on the task {unknown[0]!r}", sorted(trained.tasks))
         rows: list[Row] = []
         for task in self.tasks.values():
             for dataset in self.source.datasets(task.name):
@@ -99,7 +108,7 @@ class EvaluateRun:
         if self.max_queries is not None:
             queries = first_by_hash(queries, self.max_queries, "test")
         answered = self._answered(task, queries)
-        prompt = self._prompt(task, dataset, corpus)
+        prompt = self._prompt(task, dataset)
         protocol = {
             "files": dataset.fingerprint(["corpus", "test"]),
             "queries": len(queries),
@@ -134,12 +143,11 @@ class EvaluateRun:
         with_answers = [query for query in queries if query.answers]
         return first_by_hash(with_answers, self.rag.max_queries or len(with_answers), "rag")
 
-    def _prompt(self, task: Task, dataset: Dataset, corpus: Corpus) -> QuestionPrompt | None:
+    def _prompt(self, task: Task, dataset: Dataset) -> QuestionPrompt | None:
+        """As in labelling: the same solved examples, none of them held out."""
         if task.prompt is None or dataset.train is None:
             return task.prompt  # a data set for tests only: no solved examples can be shown
-        queries = Queries(dataset.train, corpus)
-        held_out = {query.id for query in first_by_hash(queries, self.validation.size(len(queries)), "validation")}
-        return with_seeded_examples(task.prompt, queries, held_out, corpus)
+        return self.preparation.job(task, dataset).prompt
 
     def _retriever(self, name: str, task: Task, base: Encoder | None, trained: TrainedEncoder | None) -> Retriever:
         if name == "none":
@@ -159,8 +167,6 @@ class EvaluateRun:
                 trained.encoder,
                 TaskSides(task.query_instruction, task.key_instruction, task.query_max_length, task.key_max_length),
             )
-        if task.name not in trained.tasks:
-            raise ConfigError("checkpoint", f"a model trained on the task {task.name!r}", sorted(trained.tasks))
         return self._dense(trained.encoder, trained.tasks[task.name])
 
     def _dense(self, encoder: Encoder, sides: TaskSides) -> DenseRetriever:

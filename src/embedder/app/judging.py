@@ -56,6 +56,8 @@ class Rewards:
     def __post_init__(self) -> None:
         if self.sample_with_candidates < 0:
             raise ConfigError("prepare.rewards.sample_with_candidates", "0 or more", self.sample_with_candidates)
+        if self.verify < 0:
+            raise ConfigError("prepare.rewards.verify", "0 or more", self.verify)
 
     def engine(self) -> RewardEngine:
         """The engine over the stores."""
@@ -123,6 +125,6 @@ class Judge:
         return LabelRequest(
             prompt=self.prompt.render(query.text),
             candidate_prompts=tuple(shown),
-            answers=tuple(self.prompt.output(answer) for answer in query.answers),
+            answers=tuple(self.prompt.output(answer) for answer in query.answers if answer.strip()),
             sample_prompts=tuple(unlabelled[: self._settings.sample_with_candidates]),
         )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from embedder.types import Candidate, Query
 logger = logging.getLogger(__name__)
 
 _CHUNK = 2000  # queries held in memory together
+_RECORDS_ONLY = frozenset({"chat", "lrlm", "icl"})  # their keys are not passages of a corpus
 
 
 class Source(Protocol):
@@ -57,8 +59,8 @@ class Validation:
             raise ConfigError("prepare.validation.max_queries", "1 or more", self.max_queries)
 
     def size(self, n: int) -> int:
-        """How many of `n` queries are held out."""
-        return min(self.max_queries, max(1, round(self.share * n)))
+        """How many of `n` queries, two or more, are held out; at least one is left to train on."""
+        return min(self.max_queries, n - 1, max(1, round(self.share * n)))
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> "Shard":
         """From `3/16`."""
-        number, _, of = text.partition("/")
+        number, _, of = str(text).partition("/")
         if not (number.isdecimal() and of.isdecimal()):
             raise ConfigError("shard", "a part such as 3/16", text)
         return cls(int(number), int(of))
@@ -96,7 +98,7 @@ class Job:
     held_out: set[str]
     skipped: int
     prompt: QuestionPrompt | None
-    """With its solved examples; None where the task distils no rewards."""
+    """With its solved examples; None for tasks that no LLM judges."""
 
 
 @dataclass(frozen=True)
@@ -119,24 +121,59 @@ class Preparation:
     directory: str
     max_queries: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.max_queries is not None and self.max_queries < 2:
+            raise ConfigError("prepare.max_queries", "2 or more (one is held out), or null for all", self.max_queries)
+
     def prepare(self, tasks: Mapping[str, Task]) -> list[PreparedDataset]:
-        """Prepare every data set of every task."""
-        return [self._prepare(task, dataset) for task in tasks.values() for dataset in self.source.datasets(task.name)]
+        """Prepare every data set of every task; what cannot be prepared is told before anything is labelled."""
+        return [self._prepare(task, dataset) for task, dataset in self.datasets(tasks)]
+
+    def datasets(self, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:
+        """All data sets of the mix."""
+        found = [(task, dataset) for task in tasks.values() for dataset in self.source.datasets(task.name)]
+        for task, dataset in found:
+            if dataset.records is None and task.name in _RECORDS_ONLY:
+                raise ConfigError(
+                    "task_mix", f"qa, convsearch or tool; {task.name} takes records (source=jsonl) so far", task.name
+                )
+        names = [(task.name, dataset.name) for task, dataset in found]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigError("source.path", "data sets of different names", f"{twice[0][0]}/{twice[0][1]} twice")
+        return found
 
     def prepared(self, task: Task, dataset: Dataset) -> PreparedDataset:
         """Where the data set is prepared, or will be."""
-        protocol = self._protocol(task, dataset)
+        return self._place(task, dataset, self._protocol(task, dataset))
+
+    def _place(self, task: Task, dataset: Dataset, protocol: Mapping[str, Any]) -> PreparedDataset:
         digest = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:10]
         return PreparedDataset(task.name, dataset.name, Path(self.directory) / task.name / f"{dataset.name}-{digest}")
 
     def _prepare(self, task: Task, dataset: Dataset) -> PreparedDataset:
-        prepared, protocol = self.prepared(task, dataset), self._protocol(task, dataset)
+        protocol = self._protocol(task, dataset)
+        prepared = self._place(task, dataset, protocol)
         if prepared.is_complete:
             logger.info("%s/%s: already prepared in %s", task.name, dataset.name, prepared.directory)
             return prepared
-        partial = prepared.directory.with_name(f".{prepared.directory.name}")
-        shutil.rmtree(partial, ignore_errors=True)
+        # Another process may prepare the same at once: each writes into a folder of its own, and one of them is kept.
+        partial = prepared.directory.with_name(f".{prepared.directory.name}.{uuid.uuid4().hex}")
         partial.mkdir(parents=True)
+        try:
+            self._fill(task, dataset, protocol, partial, prepared)
+            if not prepared.is_complete:
+                partial.replace(prepared.directory)
+        except OSError:
+            if not prepared.is_complete:
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        logger.info("%s/%s: %s in %s", task.name, dataset.name, prepared.manifest()["counts"], prepared.directory)
+        return prepared
+
+    def _fill(
+        self, task: Task, dataset: Dataset, protocol: Mapping[str, Any], partial: Path, prepared: PreparedDataset
+    ) -> None:
         about: dict[str, Any] = {}
         if dataset.records is not None:
             corpus, counts = import_records(
@@ -144,36 +181,33 @@ class Preparation:
             )
         else:
             corpus = dataset.file("corpus").resolve()
-            counts, about = self._write_records(self._job(task, dataset), partial)
+            counts, about = self._write_records(self.job(task, dataset), partial)
         moved = prepared.directory / corpus.name if corpus.parent == partial else corpus
         manifest = {"corpus": str(moved), "counts": counts, "protocol": protocol, "labelling": about}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-        partial.replace(prepared.directory)
-        logger.info("%s/%s: %s in %s", task.name, dataset.name, counts, prepared.directory)
-        return prepared
 
     def _protocol(self, task: Task, dataset: Dataset) -> dict[str, Any]:
         """Everything that the records depend on."""
         roles = ["records"] if dataset.records is not None else ["corpus", "train"]
         protocol: dict[str, Any] = {
-            "format": 1,
+            "format": 2,
             "files": dataset.fingerprint(roles),
             "validation": repr(self.validation),
+            "needs_rewards": task.objective.needs_rewards,
+            "needs_positives": task.objective.needs_positives,
         }
         if dataset.records is None:
             protocol["candidates"] = repr(self.candidates)
             protocol["max_queries"] = self.max_queries
-            protocol["labelled_only"] = task.objective.needs_positives
             if task.objective.needs_rewards:
                 protocol |= {"rewards": self.rewards.protocol(), "prompt": repr(task.prompt)}
         return protocol
 
     def jobs(self, tasks: Mapping[str, Task]) -> Iterator[Job]:
         """The data sets that need candidates; those of prepared records need none."""
-        for task in tasks.values():
-            for dataset in self.source.datasets(task.name):
-                if dataset.records is None:
-                    yield self._job(task, dataset)
+        for task, dataset in self.datasets(tasks):
+            if dataset.records is None:
+                yield self.job(task, dataset)
 
     def label(self, job: Job, shard: Shard) -> int:
         """Judge the queries of one part into the store, and write no records.
@@ -182,34 +216,45 @@ class Preparation:
             How many queries the part has.
         """
         queries = [query for query in job.queries if query in shard]
-        judge = self._judge(job)
+        judge = self.judge(job)
         if judge is not None and queries:
             for chunk in _chunks(zip(queries, self.candidates.propose(queries, job.corpus), strict=True)):
                 judge(chunk)
         return len(queries)
 
-    def _job(self, task: Task, dataset: Dataset) -> Job:
+    def job(self, task: Task, dataset: Dataset) -> Job:
+        """What one data set is prepared from.
+
+        Raises:
+            DataError: Too few of its queries have what the objective needs.
+            ConfigError: The objective distils rewards and the task has no prompt.
+        """
         corpus = Corpus(dataset.file("corpus"))
         source = Queries(dataset.file("train"), corpus)
         # Queries are short: all of them fit in memory.
         queries = first_by_hash(source, self.max_queries or len(source), "train")
-        held_out = {query.id for query in first_by_hash(queries, self.validation.size(len(queries)), "validation")}
         usable = [query for query in queries if _is_usable(query, task)]
-        if not usable:
+        if len(usable) < 2:
+            needed = "'answers'" if task.objective.needs_rewards else "'pos'"
             raise DataError(
-                source.path, None, f"no query has what the objective of task {task.name!r} needs ('pos' or 'answers')"
+                source.path,
+                None,
+                f"{len(usable)} of {len(queries)} queries have {needed}, which the objective of task {task.name!r} "
+                "needs; two or more are needed, one of them to hold out",
             )
-        prompt = None
-        if task.objective.needs_rewards:
-            if task.prompt is None:
-                raise ConfigError(
-                    f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None
-                )
-            prompt = with_seeded_examples(task.prompt, source, held_out, corpus)
+        held_out = {query.id for query in first_by_hash(usable, self.validation.size(len(usable)), "validation")}
+        if task.objective.needs_rewards and task.prompt is None:
+            raise ConfigError(
+                f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None
+            )
+        prompt = None if task.prompt is None else with_seeded_examples(task.prompt, source, held_out, corpus)
         return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
 
-    def _judge(self, job: Job) -> Judge | None:
-        return None if job.prompt is None else Judge(job.prompt, self.rewards)
+    def judge(self, job: Job) -> Judge | None:
+        """What judges the candidates of a data set; None where labels are all that its task needs."""
+        if job.prompt is None or not job.task.objective.needs_rewards:
+            return None
+        return Judge(job.prompt, self.rewards)
 
     def _write_records(self, job: Job, directory: Path) -> tuple[dict[str, int], dict[str, Any]]:
         """Candidates and rewards of all training queries, streamed to `train.jsonl` and `validation.jsonl`.
@@ -226,7 +271,7 @@ class Preparation:
                 job.skipped,
                 job.skipped + len(job.queries),
             )
-        judge = self._judge(job)
+        judge = self.judge(job)
         with ExitStack() as files:
             out = {
                 split: files.enter_context((directory / f"{split}.jsonl").open("w", encoding="utf-8"))
@@ -238,7 +283,10 @@ class Preparation:
                     split = "validation" if query.id in job.held_out else "train"
                     counts[split] += 1
                     judged = candidates if earned is None else candidates[: len(earned)]
-                    _write(out[split], record_row(query, judged, earned, task.name))
+                    shown = {candidate.key.id for candidate in judged}
+                    others = [job.corpus.position(key_id) for key_id in query.positives if key_id not in shown]
+                    known = tuple(job.corpus[position].text for position in others)
+                    _write(out[split], record_row(query, judged, earned, task.name, known))
                     if split == "validation":
                         _write(
                             out["queries"],
@@ -249,10 +297,6 @@ class Preparation:
                                 "pos": query.positives,
                             },
                         )
-        if not counts["train"] or not counts["validation"]:
-            raise DataError(
-                job.dataset.file("train"), None, f"too few usable queries to train on and to hold some out: {counts}"
-            )
         about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}
         if judge is not None and judge.early_stop_report is not None:
             logger.info("%s/%s: %s", task.name, job.dataset.name, judge.early_stop_report)
@@ -287,7 +331,8 @@ class PrepareRun:
 
 
 def _is_usable(query: Query, task: Task) -> bool:
-    return bool(query.answers or not task.objective.needs_rewards) and bool(
+    has_answer = any(answer.strip() for answer in query.answers)
+    return (has_answer or not task.objective.needs_rewards) and bool(
         query.positives or not task.objective.needs_positives
     )
 

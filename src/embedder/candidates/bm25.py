@@ -55,11 +55,14 @@ class BM25Candidates:
                     (rank, score, position)
                     for rank, (score, position) in enumerate(zip(found_scores, found, strict=True), 1)
                 ]
-                yield self._choose(query, [item for item in ranked[self.skip :] if item[2] >= 0], corpus)
+                # Cut for this query alone: its candidates depend on no other query of the call.
+                own = ranked[: self.skip + self.n + len(query.positives)]
+                yield self._choose(query, [item for item in own[self.skip :] if item[2] >= 0], corpus)
 
     def _choose(self, query: Query, ranked: list[tuple[int, float, int]], corpus: KeyStore) -> tuple[Candidate, ...]:
         gold = [corpus[corpus.position(key_id)] for key_id in query.positives]
-        chosen = [Candidate(key, "gold") for key in gold[: self.max_gold]]
+        places = {corpus[position].id: (rank, score) for rank, score, position in ranked} if gold else {}
+        chosen = [Candidate(key, "gold", *places.get(key.id, (None, None))) for key in gold[: self.max_gold]]
         taken = {key.text for key in gold}
         for rank, score, position in ranked:
             key = corpus[position]

@@ -18,7 +18,7 @@ def with_seeded_examples(
         left_out: Ids of held-out queries.
         corpus: Where the gold keys are.
     """
-    pool = [query for query in queries if query.answers and query.id not in left_out]
+    pool = [query for query in queries if any(map(str.strip, query.answers)) and query.id not in left_out]
     chosen = first_by_hash([query for query in pool if query.positives], prompt.n_examples + 1, "examples")
     if len(chosen) <= prompt.n_examples:
         unlabelled = [query for query in pool if not query.positives]
@@ -28,4 +28,4 @@ def with_seeded_examples(
 
 def _solve(query: Query, corpus: KeyStore) -> SolvedQuestion:
     keys = tuple(corpus[corpus.position(key_id)].text for key_id in query.positives)
-    return SolvedQuestion(query.text, query.answers[0], keys)
+    return SolvedQuestion(query.text, next(filter(str.strip, query.answers)), keys)

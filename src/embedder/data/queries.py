@@ -18,7 +18,7 @@ class Queries:
         corpus: If given, every gold id must be in it.
 
     Raises:
-        DataError: On access, when a row is malformed or names an unknown key.
+        DataError: On access, when a row is malformed or names an unknown key; on iteration, when an id comes twice.
     """
 
     def __init__(self, path: Path | str, corpus: KeyStore | None = None) -> None:
@@ -47,7 +47,13 @@ class Queries:
         return query
 
     def __iter__(self) -> Iterator[Query]:
-        return (self[position] for position in range(len(self)))
+        seen: set[str] = set()
+        for position in range(len(self)):
+            query = self[position]
+            if query.id in seen:
+                raise Row({}, self.path, position + 1).error(f"query_id {query.id!r} came before; ids must be distinct")
+            seen.add(query.id)
+            yield query
 
 
 def first_by_hash(queries: Iterable[Query], n: int, purpose: str) -> list[Query]:

@@ -3,8 +3,9 @@
     {"query": "...", "pos": ["..."], "neg": ["..."], "pos_index": [3], "neg_index": [8], "teacher_scores": [2.0, -1.0],
      "answers": ["..."], "history": ["..."], "task": "qa"}
 
-`teacher_scores` are the rewards of pos + neg. We add `query_id`, `pos_id`, `neg_id` (names of the keys) and
-`neg_source` (who proposed each negative, its rank and score). Fields that are not listed here are left alone.
+`teacher_scores` are the rewards of pos + neg. We add `query_id`, `pos_id`, `neg_id` (names of the keys), `pos_source`,
+`neg_source` (who proposed each key, its rank and score) and `other_pos` (labelled keys that are not among the
+candidates, never to be negatives). Fields that are not listed here are left alone.
 Source: Zhang et al., ACL 2024 (arXiv 2310.07554), released training data.
 """
 
@@ -65,19 +66,29 @@ def parse_record(row: Row, task: str | None = None) -> Record:
         raise row.error("needs 'pos' (labelled keys) or 'teacher_scores' (rewards of all keys)")
     if not positives and not negatives:
         raise row.error("has neither 'pos' nor 'neg': there is nothing to retrieve")
+    # A text that is labelled is no negative, even where the file lists it as one.
+    labelled = {key.text for key in positives}
+    kept = [k for k, key in enumerate(negatives) if key.text not in labelled]
+    if rewards is not None:
+        rewards = rewards[: len(positives)] + tuple(rewards[len(positives) + k] for k in kept)
     query = row.text("query")
     return Record(
         id=row.text("query_id", default=text_id(query)),
         query=query,
         positives=positives,
-        negatives=negatives,
+        negatives=tuple(negatives[k] for k in kept),
         rewards=rewards,
         answers=row.texts("answers"),
+        other_positives=row.texts("other_pos"),
     )
 
 
 def record_row(
-    query: Query, candidates: tuple[Candidate, ...], rewards: tuple[float, ...] | None, task: str
+    query: Query,
+    candidates: tuple[Candidate, ...],
+    rewards: tuple[float, ...] | None,
+    task: str,
+    other_positives: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The JSON object of a record; gold candidates become positives, all others negatives.
 
@@ -86,6 +97,7 @@ def record_row(
         candidates: Its candidates, gold ones first.
         rewards: Their rewards in the same order, or None.
         task: The task's name.
+        other_positives: Texts of its labelled keys that are not among the candidates.
     """
     gold = [candidate for candidate in candidates if candidate.source == "gold"]
     others = [candidate for candidate in candidates if candidate.source != "gold"]
@@ -98,8 +110,11 @@ def record_row(
         "neg": [candidate.key.text for candidate in others],
         "pos_id": [candidate.key.id for candidate in gold],
         "neg_id": [candidate.key.id for candidate in others],
+        "pos_source": [[candidate.source, candidate.rank, candidate.score] for candidate in gold],
         "neg_source": [[candidate.source, candidate.rank, candidate.score] for candidate in others],
     }
+    if other_positives:
+        row["other_pos"] = list(other_positives)
     if rewards is not None:
         row["teacher_scores"] = list(rewards)
     return row | {"answers": list(query.answers), "task": task}

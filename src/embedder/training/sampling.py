@@ -59,5 +59,5 @@ def sample_group(record: Record, sampling: Sampling, generator: random.Random) -
         keys=tuple(keys[i] for i in chosen),
         is_positive=tuple(i < n_positive for i in chosen),
         rewards=None if record.rewards is None else tuple(record.rewards[i] for i in chosen),
-        known_positives=tuple(key.text for key in record.positives),
+        known_positives=tuple(key.text for key in record.positives) + record.other_positives,
     )
