@@ -81,7 +81,10 @@ class OutputScore:
 
 @runtime_checkable
 class LanguageModel(Protocol):
-    """An LLM that scores and writes outputs. A prompt is complete text; nothing is added to it."""
+    """An LLM that scores and writes outputs.
+
+    A prompt is complete text: nothing is added but the token that some models expect in front of every text.
+    """
 
     @property
     def fingerprint(self) -> str:

@@ -34,6 +34,10 @@ def test_proposals_do_not_depend_on_other_queries(corpus):
     queries = [Query(str(i), text, (), ("3",)) for i, text in enumerate(["red", "night", "zzz", "apple pie"])]
     together = list(BM25Candidates(n=4).propose(queries, corpus))
     assert together[2] == next(BM25Candidates(n=4).propose(queries[2:3], corpus))
+    # Nor on how many gold keys the others have, which decides how deep the index is searched.
+    beside = Query("many", "car", (), ("0", "2", "3", "4", "6"))
+    alone = next(BM25Candidates(n=3).propose(queries[:1], corpus))
+    assert next(BM25Candidates(n=3).propose([queries[0], beside], corpus)) == alone
 
 
 def test_settings_are_checked():

@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
-from embedder.data.records import Records, record_row
+from embedder.data.fields import Row
+from embedder.data.records import Records, parse_record, record_row
 from embedder.errors import DataError
 from embedder.types import Candidate, Key, Query
 
@@ -68,3 +70,28 @@ def test_a_wrong_field_is_named_with_its_line(tmp_path, change, message):
 def test_a_missing_field_lists_those_there(tmp_path):
     with pytest.raises(DataError, match=r"missing field 'query' \(fields here: pos\)"):
         Records(write(tmp_path / "r.jsonl", {"pos": ["a"]}))[0]
+
+
+def test_a_labelled_text_is_no_negative_and_its_reward_goes_with_it():
+    row = {"query": "q", "pos": ["A"], "neg": ["A", "B"], "teacher_scores": [3.0, 2.0, 1.0], "other_pos": ["C"]}
+    record = parse_record(Row(row, Path("x.jsonl"), 1))
+    assert [key.text for key in record.negatives] == ["B"]
+    assert record.rewards == (3.0, 1.0)
+    assert record.other_positives == ("C",)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"query": "q", "pos": ["a"], "neg": ["b"], "teacher_scores": [1' + "0" * 400 + ", 0]}", "not finite"),
+        ('{"query": "q", "pos": ["a"], "neg": ["b"], "teacher_scores": [' + "1" * 5000 + ", 0]}", "cannot be read"),
+        ('{"query": "q", "pos": ["\\ud800"], "neg": ["b"]}', "half a surrogate"),
+        ('{"query": ' + "[" * 200_000 + "]" * 200_000 + "}", "cannot be read"),
+    ],
+)
+def test_extremes_of_json_are_errors_with_a_line(tmp_path, line, message):
+    path = tmp_path / "records.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(DataError, match=message) as caught:
+        Records(path)[0]
+    assert "records.jsonl:1" in str(caught.value)

@@ -84,6 +84,18 @@ def test_the_budget_does_not_change_the_scores(batch_tokens):
     assert_same(score_in_rows(model, requests, batch_tokens), expected)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.02), (torch.float16, 0.002)])
+@pytest.mark.parametrize("model_type", ["llama", "gpt2", "gemma3_text", "qwen3"])
+def test_half_precision_agrees_with_float32_as_far_as_it_can(model_type, dtype, tolerance):
+    # A number of 8 (bfloat16) or 11 (float16) significant bits is off by 1/256 or 1/2048 of itself; outputs of a few
+    # tokens sum some of them up.
+    requests = some_requests(3)
+    expected = [s.sum_logprob for some in score_pair_by_pair(tiny(model_type), requests) for s in some]
+    half = tiny(model_type).to(dtype)
+    found = [s.sum_logprob for some in score_packed(half, requests, 128) for s in some]
+    assert found == pytest.approx(expected, rel=tolerance, abs=10 * tolerance)
+
+
 def test_no_forward_pass_is_larger_than_promised():
     model = tiny("llama")
     sizes = []

@@ -65,3 +65,8 @@ def test_negatives_of_a_part_of_the_batch_are_those_of_the_whole():
 
 def test_first_occurrences():
     assert is_first(torch.tensor([4, 2, 4, 2, 1])).tolist() == [True, True, False, False, True]
+
+
+def test_labelled_keys_outside_of_the_record_are_known():
+    record = Record("q", "?", (Key("1", "a"),), (Key("2", "b"),), other_positives=("c",))
+    assert sample_group(record, Sampling(2), random.Random(0)).known_positives == ("a", "c")

@@ -38,11 +38,17 @@ def import_records(
             )
         if task.objective.needs_positives and not record.positives:
             raise DataError(path, line + 1, f"the objective of task {task.name!r} is contrastive, but 'pos' is missing")
-        order.append(text_id(f"{record.id}/{line}"))
+        order.append((text_id(record.query), text_id(f"{record.id}/{line}")))
     n_held_out = min(max_queries, max(1, round(share * len(records))))
     if n_held_out >= len(records):
         raise DataError(path, None, f"{len(records)} records are too few to train on and to hold some out")
-    held_out = set(heapq.nsmallest(n_held_out, range(len(order)), key=order.__getitem__))
+    drawn = heapq.nsmallest(n_held_out, range(len(order)), key=order.__getitem__)
+    # All lines of a query go the same way: what is held out is never trained on.
+    held_out_queries = {order[line][0] for line in drawn}
+    held_out = {line for line, (query, _) in enumerate(order) if query in held_out_queries}
+    n_held_out = len(held_out)
+    if n_held_out == len(records):
+        raise DataError(path, None, "all records are of one query: nothing is left to train on")
     corpus: dict[str, str] = {}
     with (
         path.open("rb") as source,

@@ -36,11 +36,11 @@ class Row:
         self._require(field, isinstance(value, str), "a string")
         if default is None and not value.strip():  # type: ignore[union-attr]  # checked to be a string above
             raise self.error(f"field {field!r} is blank")
-        return str(value)
+        return self._utf8(field, str(value))
 
     def texts(self, field: str) -> tuple[str, ...]:
         """A list of strings, empty if the field is missing."""
-        return tuple(self._list(field, str, "a list of strings"))
+        return tuple(self._utf8(field, text) for text in self._list(field, str, "a list of strings"))
 
     def integers(self, field: str) -> tuple[int, ...]:
         """A list of integers, empty if the field is missing."""
@@ -48,10 +48,20 @@ class Row:
 
     def numbers(self, field: str) -> tuple[float, ...]:
         """A list of finite numbers, empty if the field is missing."""
-        values = self._list(field, (int, float), "a list of numbers")
+        try:
+            values = tuple(float(value) for value in self._list(field, (int, float), "a list of numbers"))
+        except OverflowError:
+            values = (math.inf,)
         if not all(math.isfinite(value) for value in values):
             raise self.error(f"field {field!r} holds a number that is not finite")
-        return tuple(float(value) for value in values)
+        return values
+
+    def _utf8(self, field: str, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # JSON can write half a character: "\\ud800"
+            raise self.error(f"field {field!r} holds half a surrogate pair at character {error.start}") from error
+        return text
 
     def _list(self, field: str, kind: type | tuple[type, ...], expected: str) -> list[Any]:
         value = self._values.get(field)

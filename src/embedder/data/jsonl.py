@@ -56,6 +56,8 @@ class JsonLines:
         except json.JSONDecodeError as error:
             what = "an empty line" if not line.strip() else f"not JSON ({error.msg}, column {error.colno})"
             raise DataError(self.path, row + 1, f"{what}; expected one JSON object a line") from error
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+            raise DataError(self.path, row + 1, f"JSON that cannot be read ({error})") from error
         if not isinstance(value, dict):
             raise DataError(self.path, row + 1, f"expected a JSON object, got {type(value).__name__}")
         return value

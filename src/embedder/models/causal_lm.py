@@ -15,6 +15,7 @@ from embedder.models.fingerprint import fingerprint_of
 from embedder.models.gguf import convert_gguf
 from embedder.models.packages import resolve_model
 from embedder.models.packed_scoring import score_packed, takes_packed_branches
+from embedder.models.prompt_start import prompt_start
 from embedder.models.row_scoring import TokenisedRequest, score_in_rows
 from embedder.types import OutputScore
 
@@ -66,7 +67,8 @@ class HuggingFaceLanguageModel:
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
 
-        Prompt and output are tokenised apart, without special tokens, and joined.
+        Prompt and output are tokenised apart and joined, without special tokens but those that the model's tokenizer
+        puts in front of every text.
 
         Raises:
             ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
@@ -133,7 +135,11 @@ class HuggingFaceLanguageModel:
         for text, some in zip(texts, tokens, strict=True):
             if not some:
                 raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
-        return tokens
+        return [self._start + some for some in tokens] if what == "prompt" else tokens
+
+    @cached_property
+    def _start(self) -> list[int]:
+        return prompt_start(self._tokenizer)
 
     def _check_length(self, n_tokens: int) -> None:
         limit = getattr(self._model.config, "max_position_embeddings", None)
@@ -162,13 +168,23 @@ class HuggingFaceLanguageModel:
         device = self._device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            self._folder_or_hub_name,
-            revision=self._revision,
-            dtype=DTYPES[self._dtype],
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+        loaded: Any
+        try:
+            loaded = AutoModelForCausalLM.from_pretrained(
+                self._folder_or_hub_name,
+                revision=self._revision,
+                dtype=DTYPES[self._dtype],
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError("llm.name", f"a causal LM that can be loaded ({reason})", self._name) from error
+        model, report = loaded
+        if missing := sorted(report["missing_keys"]):
+            # They would be made up at random, and every likelihood with them.
+            raise ConfigError("llm.name", f"a causal LM with all its weights (missing: {missing[0]})", self._name)
         model.to(device).eval()
         logger.info("loaded %s (%s, %s) in %.1f s", self._name, self._dtype, device, time.perf_counter() - started)
         return model

@@ -1,6 +1,7 @@
 """Load a trained encoder with its instructions, from a training checkpoint or an exported directory."""
 
 import json
+import pickle  # for the name of an error; nothing is unpickled
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,7 +56,10 @@ def load_trained(path: Path | str) -> TrainedEncoder:
 
 
 def _from_checkpoint(path: Path) -> TrainedEncoder:
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)  # tensors and plain values, no code
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)  # tensors and plain values, no code
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise DataError(path, None, "not a checkpoint: torch cannot read it") from error
     description = checkpoint.get(CHECKPOINT_KEY)
     if description is None:
         raise DataError(path, None, "not a checkpoint of this project (it does not describe its encoder)")

@@ -26,8 +26,8 @@ class EncoderConfig:
         pooling: `cls`, `mean` or `last`.
         lr: The base learning rate that suits this encoder.
         sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
-        encode_tokens: Token budget of one forward pass when encoding a corpus.
-        micro_batch_tokens: Token budget of one forward pass in training; None for 1,024 on a CPU, 32,768 on a GPU.
+        encode_tokens: Tokens taken together when encoding a corpus.
+        micro_batch_tokens: Token budget of one forward pass; None for 1,024 on a CPU, 32,768 on a GPU.
     """
 
     name: str
@@ -69,7 +69,9 @@ class TextEncoder(nn.Module):
             verify_sha256(Path(source) / "model.safetensors", config.sha256)
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(source, revision=config.revision)
-            self.backbone = AutoModel.from_pretrained(source, revision=config.revision)
+            self.backbone = AutoModel.from_pretrained(
+                source, revision=config.revision, use_safetensors=True, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError("encoder.name", f"a model that can be loaded ({reason})", config.name) from error

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from embedder.errors import ConfigError, EmbedderError
 from embedder.models.packages import resolve_model
+from embedder.models.prompt_start import prompt_start
 from embedder.models.server_client import Request, ServerClient
 from embedder.models.server_scores import Choice, choices_of, score_text, score_tokens, text_of, tokens_of
 from embedder.types import OutputScore
@@ -184,6 +185,9 @@ class ServerLanguageModel:
         for text, some in zip(texts, sent, strict=True):
             if not some:
                 raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
+        if what == "prompt" and texts and self.tokenizer is not None:
+            start = prompt_start(self._loaded_tokenizer)
+            return [start + tokens for tokens in sent]
         return sent
 
     def _make_client(self) -> ServerClient:

@@ -81,9 +81,9 @@ class RewardEngine:
             ("max_answers", max_answers),
         ):
             if value < 1:
-                raise ConfigError(f"reward.{setting}", "1 or more", value)
+                raise ConfigError(f"prepare.rewards.{setting}", "1 or more", value)
         if not temperature > 0:
-            raise ConfigError("reward.temperature", "a number above 0", temperature)
+            raise ConfigError("prepare.rewards.temperature", "a number above 0", temperature)
         self._language_model = language_model
         self._scores = scores
         self._samples = samples

@@ -1,5 +1,6 @@
 """The kinds of reward that can be configured: stored scores in, one number a candidate out, no LLM."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -153,6 +154,8 @@ class MixReward:
         object.__setattr__(self, "weights", dict(self.weights))  # would show up in the protocol
         if not self.rewards or set(self.rewards) != set(self.weights):
             raise ConfigError("reward.weights", f"one weight for each of {sorted(self.rewards)}", self.weights)
+        if not all(math.isfinite(weight) for weight in self.weights.values()):
+            raise ConfigError("reward.weights", "finite numbers", self.weights)
 
     def __call__(self, no_candidate: ScoreTable, with_candidate: Sequence[ScoreTable]) -> list[float]:
         """One reward for each candidate, in order."""
