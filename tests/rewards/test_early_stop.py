@@ -8,20 +8,11 @@ from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
 from embedder.rewards.engine import LabelRequest
 from embedder.rewards.reward import LikelihoodReward
 from tests.rewards.test_engine import CountingModel, engine
-from tests.tiny_models import tiny_llama, tiny_tokenizer
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("llama")
-    tiny_llama(directory)
-    tiny_tokenizer(directory)
-    return directory
 
 
 @pytest.fixture
-def model(folder):
-    return CountingModel(HuggingFaceLanguageModel(str(folder), device="cpu"))
+def model(llama_directory):
+    return CountingModel(HuggingFaceLanguageModel(str(llama_directory), device="cpu"))
 
 
 def test_settled_by_hand():

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from embedder.app.prepare import Preparation, Source
+from embedder.app.jobs import Source
+from embedder.app.prepare import Preparation
 from embedder.app.start import environment
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import write_atomically

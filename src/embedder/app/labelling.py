@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from embedder.app.prepare import Job, Preparation
+from embedder.app.jobs import Job
+from embedder.app.prepare import Preparation
 from embedder.data.prepared import write_atomically
 from embedder.data.queries import first_by_hash
 from embedder.errors import ConfigError

@@ -10,19 +10,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from embedder.app.import_records import import_records
+from embedder.app.jobs import Job, Shard, Source, Validation, make_job
 from embedder.app.judging import Judge, Rewards
 from embedder.candidates.bm25 import BM25Candidates
-from embedder.data.corpus import Corpus
-from embedder.data.examples import with_seeded_examples
 from embedder.data.prepared import PreparedDataset
-from embedder.data.prompts import QuestionPrompt
-from embedder.data.queries import Queries, first_by_hash
 from embedder.data.records import record_row
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError, DataError
+from embedder.errors import ConfigError
 from embedder.training.task import Task
 from embedder.types import Candidate, Query
 
@@ -30,75 +27,6 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 2000  # queries held in memory together
 _RECORDS_ONLY = frozenset({"chat", "lrlm", "icl"})  # their keys are not passages of a corpus
-
-
-class Source(Protocol):
-    """Names the data sets of a task."""
-
-    def datasets(self, task: str) -> list[Dataset]:
-        """At least one."""
-        ...
-
-
-@dataclass(frozen=True)
-class Validation:
-    """Which training queries are held out.
-
-    Args:
-        share: Of the training queries.
-        max_queries: At most so many of a data set.
-    """
-
-    share: float
-    max_queries: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise ConfigError("prepare.validation.share", "a share between 0 and 1", self.share)
-        if self.max_queries < 1:
-            raise ConfigError("prepare.validation.max_queries", "1 or more", self.max_queries)
-
-    def size(self, n: int) -> int:
-        """How many of `n` queries, two or more, are held out; at least one is left to train on."""
-        return min(self.max_queries, n - 1, max(1, round(self.share * n)))
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A part of the queries, for labelling on many machines: part `number` (from 1) of `of`."""
-
-    number: int
-    of: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.number <= self.of:
-            raise ConfigError("shard", "a part such as 3/16", f"{self.number}/{self.of}")
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """From `3/16`."""
-        number, _, of = str(text).partition("/")
-        if not (number.isdecimal() and of.isdecimal()):
-            raise ConfigError("shard", "a part such as 3/16", text)
-        return cls(int(number), int(of))
-
-    def __contains__(self, query: Query) -> bool:
-        digest = hashlib.blake2b(f"shard/{query.id}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "little") % self.of == self.number - 1
-
-
-@dataclass(frozen=True)
-class Job:
-    """A data set with queries to prepare: what is read, what is held out, how candidates are judged."""
-
-    task: Task
-    dataset: Dataset
-    corpus: Corpus
-    queries: list[Query]
-    held_out: set[str]
-    skipped: int
-    prompt: QuestionPrompt | None
-    """With its solved examples; None for tasks that no LLM judges."""
 
 
 @dataclass(frozen=True)
@@ -223,32 +151,8 @@ class Preparation:
         return len(queries)
 
     def job(self, task: Task, dataset: Dataset) -> Job:
-        """What one data set is prepared from.
-
-        Raises:
-            DataError: Too few of its queries have what the objective needs.
-            ConfigError: The objective distils rewards and the task has no prompt.
-        """
-        corpus = Corpus(dataset.file("corpus"))
-        source = Queries(dataset.file("train"), corpus)
-        # Queries are short: all of them fit in memory.
-        queries = first_by_hash(source, self.max_queries or len(source), "train")
-        usable = [query for query in queries if _is_usable(query, task)]
-        if len(usable) < 2:
-            needed = "'answers'" if task.objective.needs_rewards else "'pos'"
-            raise DataError(
-                source.path,
-                None,
-                f"{len(usable)} of {len(queries)} queries have {needed}, which the objective of task {task.name!r} "
-                "needs; two or more are needed, one of them to hold out",
-            )
-        held_out = {query.id for query in first_by_hash(usable, self.validation.size(len(usable)), "validation")}
-        if task.objective.needs_rewards and task.prompt is None:
-            raise ConfigError(
-                f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None
-            )
-        prompt = None if task.prompt is None else with_seeded_examples(task.prompt, source, held_out, corpus)
-        return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
+        """What one data set is prepared from; see `make_job`."""
+        return make_job(task, dataset, self.validation, self.max_queries)
 
     def judge(self, job: Job) -> Judge | None:
         """What judges the candidates of a data set; None where labels are all that its task needs."""
@@ -328,13 +232,6 @@ class PrepareRun:
             logger.info("%s/%s: %d queries of part %s are labelled", job.task.name, job.dataset.name, n, self.shard)
         logger.info("when all parts are labelled, run this again without shard to write the records")
         return []
-
-
-def _is_usable(query: Query, task: Task) -> bool:
-    has_answer = any(answer.strip() for answer in query.answers)
-    return (has_answer or not task.objective.needs_rewards) and bool(
-        query.positives or not task.objective.needs_positives
-    )
 
 
 def _chunks(

@@ -1,6 +1,7 @@
 """The kinds of reward that can be configured: stored scores in, one number a candidate out, no LLM."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -46,7 +47,7 @@ class _LogLikelihoods:
 
 
 @dataclass(frozen=True)
-class _FromLikelihoods:
+class _FromLikelihoods(ABC):
     """What the kinds of reward share: of several gold answers the likeliest one counts, each time anew.
 
     It is the best placed one too, since all answers face the same competitors.
@@ -75,8 +76,8 @@ class _FromLikelihoods:
         )
         return [float(reward) for reward in rewards]
 
-    def _rewards(self, given: _LogLikelihoods) -> Numbers:
-        raise NotImplementedError
+    @abstractmethod
+    def _rewards(self, given: _LogLikelihoods) -> Numbers: ...
 
     def _values(self, scores: Sequence[OutputScore]) -> Numbers:
         values = [score.mean_logprob if self.likelihood == "mean" else score.sum_logprob for score in scores]

@@ -1,0 +1,123 @@
+"""Which queries of a data set are used, which of them are held out, and which part of them one machine labels."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from embedder.data.corpus import Corpus
+from embedder.data.examples import with_seeded_examples
+from embedder.data.prompts import QuestionPrompt
+from embedder.data.queries import Queries, first_by_hash
+from embedder.data.sources import Dataset
+from embedder.errors import ConfigError, DataError
+from embedder.training.task import Task
+from embedder.types import Query
+
+
+class Source(Protocol):
+    """Names the data sets of a task."""
+
+    def datasets(self, task: str) -> list[Dataset]:
+        """At least one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Which training queries are held out.
+
+    Args:
+        share: Of the training queries.
+        max_queries: At most so many of a data set.
+    """
+
+    share: float
+    max_queries: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ConfigError("prepare.validation.share", "a share between 0 and 1", self.share)
+        if self.max_queries < 1:
+            raise ConfigError("prepare.validation.max_queries", "1 or more", self.max_queries)
+
+    def size(self, n: int) -> int:
+        """How many of `n` queries, two or more, are held out; at least one is left to train on."""
+        return min(self.max_queries, n - 1, max(1, round(self.share * n)))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of the queries, for labelling on many machines: part `number` (from 1) of `of`."""
+
+    number: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.of:
+            raise ConfigError("shard", "a part such as 3/16", f"{self.number}/{self.of}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """From `3/16`."""
+        number, _, of = str(text).partition("/")
+        if not (number.isdecimal() and of.isdecimal()):
+            raise ConfigError("shard", "a part such as 3/16", text)
+        return cls(int(number), int(of))
+
+    def __contains__(self, query: Query) -> bool:
+        digest = hashlib.blake2b(f"shard/{query.id}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "little") % self.of == self.number - 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A data set with queries to prepare: what is read, what is held out, how candidates are judged."""
+
+    task: Task
+    dataset: Dataset
+    corpus: Corpus
+    queries: list[Query]
+    held_out: set[str]
+    skipped: int
+    prompt: QuestionPrompt | None
+    """With its solved examples; None for tasks that no LLM judges."""
+
+
+def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: int | None) -> Job:
+    """What one data set is prepared from.
+
+    Args:
+        task: What it is for.
+        dataset: Its files.
+        validation: How many queries are held out.
+        max_queries: So many queries are taken, chosen by a hash of their ids; None for all.
+
+    Raises:
+        DataError: Too few of its queries have what the objective needs.
+        ConfigError: The objective distils rewards and the task has no prompt.
+    """
+    corpus = Corpus(dataset.file("corpus"))
+    source = Queries(dataset.file("train"), corpus)
+    # Queries are short: all of them fit in memory.
+    queries = first_by_hash(source, max_queries or len(source), "train")
+    usable = [query for query in queries if _is_usable(query, task)]
+    if len(usable) < 2:
+        needed = "'answers'" if task.objective.needs_rewards else "'pos'"
+        raise DataError(
+            source.path,
+            None,
+            f"{len(usable)} of {len(queries)} queries have {needed}, which the objective of task {task.name!r} "
+            "needs; two or more are needed, one of them to hold out",
+        )
+    held_out = {query.id for query in first_by_hash(usable, validation.size(len(usable)), "validation")}
+    if task.objective.needs_rewards and task.prompt is None:
+        raise ConfigError(f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None)
+    prompt = None if task.prompt is None else with_seeded_examples(task.prompt, source, held_out, corpus)
+    return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
+
+
+def _is_usable(query: Query, task: Task) -> bool:
+    has_answer = any(answer.strip() for answer in query.answers)
+    return (has_answer or not task.objective.needs_rewards) and bool(
+        query.positives or not task.objective.needs_positives
+    )
