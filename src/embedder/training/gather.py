@@ -1,5 +1,7 @@
 """Collect tensors from all processes so that gradients stay exact."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -15,16 +17,14 @@ def gather_rows(local: Tensor) -> Tensor:
 
     Gradients flow back to the process that made each row, summed over all that used it. With the average that
     data-parallel training takes of them, the gradient is that of one process with the whole batch.
+
+    Args:
+        local: This process's rows; every process has as many.
     """
     if not is_distributed():
         return local
-    if local.requires_grad:
-        from torch.distributed.nn.functional import all_gather
-
-        return torch.cat(list(all_gather(local)))  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    parts = [torch.empty_like(local) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, local)
-    return torch.cat(parts)
+    gathered: Tensor = _GatherRows.apply(local)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return gathered
 
 
 def largest(value: int, device: torch.device) -> int:
@@ -34,3 +34,19 @@ def largest(value: int, device: torch.device) -> int:
     tensor = torch.tensor(value, device=device)
     dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
     return int(tensor)
+
+
+class _GatherRows(torch.autograd.Function):
+    """All-gather whose backward pass is a reduce-scatter, its exact adjoint."""
+
+    @staticmethod
+    def forward(ctx: Any, local: Tensor) -> Tensor:
+        gathered = local.new_empty((dist.get_world_size() * len(local), *local.shape[1:]))
+        dist.all_gather_into_tensor(gathered, local.contiguous())
+        return gathered
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        own = gradient.new_empty((len(gradient) // dist.get_world_size(), *gradient.shape[1:]))
+        dist.reduce_scatter_tensor(own, gradient.contiguous())
+        return own
