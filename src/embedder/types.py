@@ -27,6 +27,8 @@ class Query:
     text: str
     answers: tuple[str, ...] = ()
     positives: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    """What there is to choose from, the answer among it; empty for open questions."""
 
 
 @dataclass(frozen=True, slots=True)

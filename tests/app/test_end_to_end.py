@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from embedder.data.prepared import PreparedDataset
 from embedder.models.checkpoint import load_trained
 
 ROOT = Path(__file__).parents[2]
@@ -70,11 +71,13 @@ def test_training_leaves_checkpoint_log_and_export(trained):
 def test_records_carry_rewards_of_the_llm(trained):
     root, _ = trained
     (directory,) = (root / "data" / "prepared" / "qa").glob("world-*")
-    records = [json.loads(line) for split in ("train", "validation") for line in (directory / f"{split}.jsonl").open()]
+    (rewards,) = (directory / "rewards").glob("*")
+    prepared = PreparedDataset("qa", "world", directory, rewards)
+    records = [record for split in ("train", "validation") for record in prepared.records(split)]
     assert len(records) == 20
     for record in records:
-        assert len(record["teacher_scores"]) == len(record["pos"]) + len(record["neg"]) == 4
-        assert all(-3 <= reward <= 3 and reward == int(reward) for reward in record["teacher_scores"])
+        assert len(record.rewards) == len(record.positives) + len(record.negatives) == 4
+        assert all(-3 <= reward <= 3 and reward == int(reward) for reward in record.rewards)
 
 
 def test_a_second_preparation_asks_the_llm_nothing_even_with_another_reward(trained):
@@ -83,7 +86,8 @@ def test_a_second_preparation_asks_the_llm_nothing_even_with_another_reward(trai
     assert "already prepared" in again.stdout
     other = run("prepare.py", *common, "reward=likelihood")
     assert other.returncode == 0, other.stderr[-2000:]
-    assert "0 prompts with 0 outputs scored" in other.stdout
+    assert "already prepared" in other.stdout
+    assert "rewards in" in other.stdout
 
 
 def test_parts_labelled_apart_make_the_same_records_and_early_stop_reads_off_the_store(trained, tmp_path):
@@ -118,7 +122,10 @@ def test_the_report_and_the_estimate(trained):
     report = run("prepare.py", *common, "action=report")
     assert report.returncode == 0, report.stderr[-2000:]
     assert "labelled positives" in report.stdout
-    reports = [json.loads(path.read_text()) for path in (root / "data" / "prepared" / "qa").glob("world-*/report.json")]
+    reports = [
+        json.loads(path.read_text())
+        for path in (root / "data" / "prepared" / "qa").glob("world-*/rewards/*/report.json")
+    ]
     assert [(r["n_queries"], r["n_candidates"]) for r in reports] == [(18, 72)]
     stored = sorted((root / "data" / "store").rglob("*.parquet"))
     estimate = run("prepare.py", *common, "action=estimate", "run.probed=2")

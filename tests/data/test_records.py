@@ -36,11 +36,12 @@ def test_published_form(tmp_path):
 def test_what_we_write_we_read(tmp_path):
     candidates = (Candidate(Key("g", "gold"), "gold"), Candidate(Key("n", "near"), "bm25", 1, 3.5))
     query = Query("q1", "who?", ("me",), ("g",))
-    row = record_row(query, candidates, (1.0, -2.0), "qa")
+    row = record_row(query, candidates, "qa", ("also gold",)) | {"teacher_scores": [1.0, -2.0]}
     record = Records(write(tmp_path / "r.jsonl", row), "qa")[0]
     assert (record.id, record.query, record.answers) == ("q1", "who?", ("me",))
     assert record.positives + record.negatives == (Key("g", "gold"), Key("n", "near"))
     assert record.rewards == (1.0, -2.0)
+    assert record.other_positives == ("also gold",)
     assert row["neg_source"] == [["bm25", 1, 3.5]]
 
 

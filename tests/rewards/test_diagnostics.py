@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from embedder.data.records import record_row
+from embedder.data.records import Records, record_row
 from embedder.errors import DataError, EmbedderError
 from embedder.rewards import distribution
 from embedder.rewards.diagnostics import LabelledRow, label_report, report_of
@@ -215,13 +215,14 @@ def test_ties_harm_and_labels_that_do_not_help_are_named():
 def write(path, rewards, **changes):
     gold = Candidate(Key("g", "gold text"), "gold")
     others = [Candidate(Key(str(k), f"text {k}"), "bm25", k, 1.5) for k in (2, 1)]
-    values = record_row(Query("q", "a query", ("x",), ("g",)), (gold, *others), rewards, "qa") | changes
+    values = record_row(Query("q", "a query", ("x",), ("g",)), (gold, *others), "qa") | changes
+    values |= {} if rewards is None else {"teacher_scores": rewards}
     path.write_text(json.dumps(values) + "\n", encoding="utf-8")
     return path
 
 
 def test_what_preparation_writes_is_read(tmp_path):
-    report = label_report(write(tmp_path / "train.jsonl", (2.0, -1.0, 3.0)), "qa")
+    report = label_report(Records(write(tmp_path / "train.jsonl", (2.0, -1.0, 3.0)), "qa"))
     assert (report.n_positives, report.auc, report.bm25_is_best) == (1, 0.5, 1.0)
     assert report.mean_positive == 2.0
 
@@ -229,7 +230,7 @@ def test_what_preparation_writes_is_read(tmp_path):
 def test_a_published_file_has_no_sources(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_text('{"query": "q", "pos": ["a"], "neg": ["b"], "teacher_scores": [1, 0]}\n')
-    report = label_report(path)
+    report = label_report(Records(path))
     assert (report.n_bm25, report.bm25_is_best, report.positive_is_best) == (0, None, 1.0)
 
 
@@ -245,7 +246,7 @@ def test_a_published_file_has_no_sources(tmp_path):
 )
 def test_a_bad_line_is_named(tmp_path, rewards, changes, message):
     with pytest.raises(DataError, match=message):
-        label_report(write(tmp_path / "train.jsonl", rewards, **changes), "qa")
+        label_report(Records(write(tmp_path / "train.jsonl", rewards, **changes), "qa"))
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -193,3 +193,16 @@ def test_a_killed_labelling_continues_where_it_stopped(model, folder, tmp_path):
         resumed, engine(model, tmp_path / "fresh").rewards(requests, LikelihoodReward()), strict=True
     ):
         assert some == pytest.approx(others, abs=1e-4)
+
+
+def test_the_wrong_options_of_a_choice_are_its_competitors_and_nothing_is_sampled(model, tmp_path):
+    choice = LabelRequest(
+        "Q: red or blue? A:", ("It is red. A:",), (" red",), options=(" red", " blue", " green", " Red")
+    )
+    labelled = engine(model, tmp_path)
+    labelled.label([choice, *make_requests(1)])
+    assert {output for prompt, output in model.scored if prompt == choice.prompt} == {" red", " blue", " green"}
+    assert choice.prompt not in model.sampled
+    table, other = labelled.tables([choice, *make_requests(1)])
+    assert table.sums.shape == (2, 3)
+    assert other.sums.shape == (4, 6)

@@ -75,6 +75,9 @@ def test_counts_by_hand():
     # Candidates: 2 + 1 of 2 queries, 3 + 5 + 7 = 15 characters in 3. Sampled after: "ab", "abcdef", "ab", 10 / 3.
     assert counts == LabelCounts(2, 1.5, 10, 1.5, 3.0, 5.0, pytest.approx(10 / 3))
     assert counts.passes == 5  # 3 and 2
+    choice = LabelRequest("abcd", (), (" x",), options=(" x", " y", " z"))
+    mixed = count_requests([choice, request("ab")], n_outputs=10, max_answers=2)
+    assert (mixed.n_outputs, mixed.sampled) == (6.0, 0.5)  # 2 wrong options and 10 samples; one query of two is sampled
     assert counts.score_characters == pytest.approx((2 + 3 + 5 + 4 + 7) / 5)
 
 

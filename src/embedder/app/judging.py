@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from embedder.data.prompts import QuestionPrompt
 from embedder.errors import ConfigError
 from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
 from embedder.rewards.engine import LabelRequest, RewardEngine
-from embedder.rewards.reward import Reward
 from embedder.rewards.sample_store import SampleStore
 from embedder.rewards.score_store import ScoreStore
+from embedder.rewards.tables import Reward, ScoreTable
 from embedder.types import Candidate, LanguageModel, Query
 
 logger = logging.getLogger(__name__)
@@ -74,12 +74,12 @@ class Rewards:
         )
 
     def protocol(self) -> dict[str, Any]:
-        """What the rewards depend on."""
+        """What the log-likelihoods of the candidates depend on; the reward only if it decides which are judged."""
         names = ("n_outputs", "temperature", "max_new_tokens", "max_answers", "seed", "sample_with_candidates")
+        early_stop = None if self.early_stop is None else [repr(self.early_stop), repr(self.reward)]
         return {
             "llm": self.language_model.fingerprint,
-            "reward": repr(self.reward),
-            "early_stop": None if self.early_stop is None else repr(self.early_stop),
+            "early_stop": early_stop,
             **{name: getattr(self, name) for name in names},
         }
 
@@ -98,25 +98,25 @@ class Judge:
         self._settings = settings
         self._engine = settings.engine()
 
-    def __call__(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> list[tuple[float, ...]]:
-        """Rewards of each query's candidates, in order; of the first ones only where it stopped early."""
+    def __call__(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> list[ScoreTable]:
+        """Scores of each query's candidates, in order; of the first ones only where it stopped early."""
         requests = [self.request(query, candidates) for query, candidates in proposed]
         if self._settings.early_stop is not None and self.early_stop_report is not None:
             labelled = [sum(c.source == "gold" for c in candidates) for _, candidates in proposed]
             rewards, report = self._settings.early_stop.label(self._engine, self._settings.reward, requests, labelled)
             self.early_stop_report += report
+            requests = [
+                replace(request, candidate_prompts=request.candidate_prompts[: len(earned)])
+                for request, earned in zip(requests, rewards, strict=True)
+            ]
         else:
             self._engine.label(requests)
-            rewards = self._engine.rewards(requests, self._settings.reward)
+        tables = self._engine.tables(requests)
         if self._settings.verify:
-            judged = [
-                LabelRequest(r.prompt, r.candidate_prompts[: len(earned)], r.answers, r.sample_prompts)
-                for r, earned in zip(requests, rewards, strict=True)
-            ]
-            worst = self._engine.verify(judged, self._settings.verify, _VERIFY_TOLERANCE)
-            n_scored = min(self._settings.verify, sum(len(r.candidate_prompts) + 1 for r in judged))
+            worst = self._engine.verify(requests, self._settings.verify, _VERIFY_TOLERANCE)
+            n_scored = min(self._settings.verify, sum(len(r.candidate_prompts) + 1 for r in requests))
             logger.info("scored %d stored prompts again, live: largest difference %.1e nats", n_scored, worst)
-        return rewards
+        return tables
 
     def request(self, query: Query, candidates: Sequence[Candidate]) -> LabelRequest:
         """What the LLM is shown for a query."""
@@ -127,4 +127,5 @@ class Judge:
             candidate_prompts=tuple(shown),
             answers=tuple(self.prompt.output(answer) for answer in query.answers if answer.strip()),
             sample_prompts=tuple(unlabelled[: self._settings.sample_with_candidates]),
+            options=tuple(self.prompt.output(option) for option in query.options if option.strip()),
         )

@@ -33,7 +33,7 @@ class ReportRun:
     preparation: Preparation
 
     def run(self) -> list[LabelReport]:
-        """Log one report a data set, and keep it as `report.json` beside the records."""
+        """Log one report a data set, and keep it as `report.json` beside the rewards."""
         reports = []
         for task in self.tasks.values():
             for dataset in self.preparation.source.datasets(task.name):
@@ -42,12 +42,13 @@ class ReportRun:
                 if not task.objective.needs_rewards:
                     logger.info("%s/%s: trained on labels alone, no rewards", task.name, dataset.name)
                     continue
-                report = label_report(prepared.directory / "train.jsonl", task.name)
+                report = label_report(prepared.records("train"))
                 reports.append(report)
                 early = manifest["labelling"].get("early_stop")
                 stopped = f"\nearly stop saved {early['saved']:.0%} of the candidates" if early else ""
                 logger.info("%s/%s\n%s%s", task.name, dataset.name, report.render(), stopped)
-                write_atomically(prepared.directory / "report.json", json.dumps(report.as_json(), indent=1))
+                place = prepared.rewards or prepared.directory
+                write_atomically(place / "report.json", json.dumps(report.as_json(), indent=1))
         return reports
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -18,13 +19,16 @@ from embedder.app.judging import Judge, Rewards
 from embedder.candidates.bm25 import BM25Candidates
 from embedder.data.prepared import PreparedDataset
 from embedder.data.records import record_row
+from embedder.data.reward_column import write_reward_column
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError
+from embedder.rewards.tables import ScoreTable, TableWriter, rewards_of_file
 from embedder.training.task import Task
 from embedder.types import Candidate, Query
 
 logger = logging.getLogger(__name__)
 
+SPLITS = ("train", "validation")
 _CHUNK = 2000  # queries held in memory together
 _RECORDS_ONLY = frozenset({"chat", "lrlm", "icl"})  # their keys are not passages of a corpus
 
@@ -75,14 +79,18 @@ class Preparation:
         return self._place(task, dataset, self._protocol(task, dataset))
 
     def _place(self, task: Task, dataset: Dataset, protocol: Mapping[str, Any]) -> PreparedDataset:
-        digest = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:10]
-        return PreparedDataset(task.name, dataset.name, Path(self.directory) / task.name / f"{dataset.name}-{digest}")
+        directory = Path(self.directory) / task.name / f"{dataset.name}-{_digest(protocol)}"
+        rewards = None
+        if dataset.records is None and task.objective.needs_rewards:
+            rewards = directory / "rewards" / _digest(self._reward_protocol())
+        return PreparedDataset(task.name, dataset.name, directory, rewards)
 
     def _prepare(self, task: Task, dataset: Dataset) -> PreparedDataset:
         protocol = self._protocol(task, dataset)
         prepared = self._place(task, dataset, protocol)
         if prepared.is_complete:
             logger.info("%s/%s: already prepared in %s", task.name, dataset.name, prepared.directory)
+            self._reward(prepared)
             return prepared
         # Another process may prepare the same at once: each writes into a folder of its own, and one of them is kept.
         partial = prepared.directory.with_name(f".{prepared.directory.name}.{uuid.uuid4().hex}")
@@ -97,7 +105,31 @@ class Preparation:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         logger.info("%s/%s: %s in %s", task.name, dataset.name, prepared.manifest()["counts"], prepared.directory)
+        self._reward(prepared)
         return prepared
+
+    def _reward(self, prepared: PreparedDataset) -> None:
+        """Make the rewards of prepared records from their stored log-likelihoods, without the LLM."""
+        if prepared.rewards is None or prepared.rewards.is_dir():
+            return
+        started = time.perf_counter()
+        partial = prepared.rewards.with_name(f".{prepared.rewards.name}.{uuid.uuid4().hex}")
+        partial.mkdir(parents=True)
+        try:
+            for split in SPLITS:
+                tables = prepared.directory / f"{split}.scores.arrow"
+                write_reward_column(partial / f"{split}.npy", rewards_of_file(tables, self.rewards.reward))
+            (partial / "reward.json").write_text(json.dumps(self._reward_protocol(), indent=1), encoding="utf-8")
+            partial.replace(prepared.rewards)
+        except OSError:
+            if not prepared.rewards.is_dir():  # else another process was quicker, with the same contents
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        logger.info("%s/%s: rewards in %.1f s", prepared.task, prepared.name, time.perf_counter() - started)
+
+    def _reward_protocol(self) -> dict[str, Any]:
+        return {"reward": repr(self.rewards.reward)}
 
     def _fill(
         self, task: Task, dataset: Dataset, protocol: Mapping[str, Any], partial: Path, prepared: PreparedDataset
@@ -118,7 +150,7 @@ class Preparation:
         """Everything that the records depend on."""
         roles = ["records"] if dataset.records is not None else ["corpus", "train"]
         protocol: dict[str, Any] = {
-            "format": 2,
+            "format": 3,
             "files": dataset.fingerprint(roles),
             "validation": repr(self.validation),
             "needs_rewards": task.objective.needs_rewards,
@@ -179,18 +211,26 @@ class Preparation:
         with ExitStack() as files:
             out = {
                 split: files.enter_context((directory / f"{split}.jsonl").open("w", encoding="utf-8"))
-                for split in ("train", "validation", "queries")
+                for split in (*SPLITS, "queries")
             }
+            if judge is not None:
+                writers = {
+                    split: files.enter_context(TableWriter(directory / f"{split}.scores.arrow")) for split in SPLITS
+                }
             for chunk in _chunks(zip(job.queries, self.candidates.propose(job.queries, job.corpus), strict=True)):
-                rewards = judge(chunk) if judge is not None else [None] * len(chunk)
-                for (query, candidates), earned in zip(chunk, rewards, strict=True):
+                tables = judge(chunk) if judge is not None else [None] * len(chunk)
+                scored: dict[str, list[ScoreTable]] = {split: [] for split in SPLITS}
+                for (query, candidates), table in zip(chunk, tables, strict=True):
                     split = "validation" if query.id in job.held_out else "train"
                     counts[split] += 1
-                    judged = candidates if earned is None else candidates[: len(earned)]
+                    judged = candidates
+                    if table is not None:
+                        judged = candidates[: table.n_candidates]
+                        scored[split].append(table)
                     shown = {candidate.key.id for candidate in judged}
                     others = [job.corpus.position(key_id) for key_id in query.positives if key_id not in shown]
                     known = tuple(job.corpus[position].text for position in others)
-                    _write(out[split], record_row(query, judged, earned, task.name, known))
+                    _write(out[split], record_row(query, judged, task.name, known))
                     if split == "validation":
                         _write(
                             out["queries"],
@@ -201,6 +241,9 @@ class Preparation:
                                 "pos": query.positives,
                             },
                         )
+                if judge is not None:
+                    for split, some in scored.items():
+                        writers[split].write(some)
         about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}
         if judge is not None and judge.early_stop_report is not None:
             logger.info("%s/%s: %s", task.name, job.dataset.name, judge.early_stop_report)
@@ -232,6 +275,10 @@ class PrepareRun:
             logger.info("%s/%s: %d queries of part %s are labelled", job.task.name, job.dataset.name, n, self.shard)
         logger.info("when all parts are labelled, run this again without shard to write the records")
         return []
+
+
+def _digest(protocol: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _chunks(

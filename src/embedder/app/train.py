@@ -111,7 +111,7 @@ def task_sides(task: Task) -> TaskSides:
 
 
 def _data_protocol(datasets: list[PreparedDataset]) -> dict[str, Any]:
-    return {f"{dataset.task}/{dataset.name}": dataset.manifest()["protocol"] for dataset in datasets}
+    return {f"{dataset.task}/{dataset.name}": dataset.protocol() for dataset in datasets}
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:

@@ -46,6 +46,10 @@ class Row:
         """A list of integers, empty if the field is missing."""
         return tuple(self._list(field, int, "a list of integers"))
 
+    def items(self, field: str) -> list[Any]:
+        """A list of anything, empty if the field is missing."""
+        return self._list(field, object, "a list")
+
     def numbers(self, field: str) -> tuple[float, ...]:
         """A list of finite numbers, empty if the field is missing."""
         try:

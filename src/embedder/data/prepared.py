@@ -9,6 +9,7 @@ from typing import Any
 from embedder.data.corpus import Corpus
 from embedder.data.queries import Queries
 from embedder.data.records import Records
+from embedder.data.reward_column import RewardColumn
 from embedder.errors import DataError
 from embedder.types import Query
 
@@ -19,11 +20,18 @@ class PreparedDataset:
 
     `train.jsonl` and `validation.jsonl` hold records, `queries.jsonl` the validation queries; `manifest.json`, written
     last, names the corpus to retrieve from and everything that the records depend on.
+
+    Args:
+        task: Name of the task.
+        name: Of the data set.
+        directory: The folder.
+        rewards: The folder with the rewards of the records; None where the records have none, or bring them along.
     """
 
     task: str
     name: str
     directory: Path
+    rewards: Path | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -40,7 +48,16 @@ class PreparedDataset:
 
     def records(self, split: str) -> Records:
         """The records of `train` or `validation`."""
-        return Records(self.directory / f"{split}.jsonl", self.task)
+        column = None if self.rewards is None else RewardColumn(self.rewards / f"{split}.npy")
+        return Records(self.directory / f"{split}.jsonl", self.task, column)
+
+    def protocol(self) -> dict[str, Any]:
+        """Everything that records and rewards depend on."""
+        protocol: dict[str, Any] = self.manifest()["protocol"]
+        if self.rewards is None:
+            return protocol
+        reward: dict[str, Any] = json.loads((self.rewards / "reward.json").read_text(encoding="utf-8"))
+        return protocol | reward
 
     def corpus(self) -> Corpus:
         """The corpus that validation retrieves from."""

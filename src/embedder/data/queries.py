@@ -11,7 +11,7 @@ from embedder.types import KeyStore, Query
 
 
 class Queries:
-    """The rows of a `train.jsonl` or `test.jsonl` (fields `query_id`, `query`, `answers`, `pos`).
+    """The rows of a `train.jsonl` or `test.jsonl` (fields `query_id`, `query`, `answers`, `pos`, `options`).
 
     Args:
         path: UTF-8 JSON Lines.
@@ -36,7 +36,11 @@ class Queries:
     def __getitem__(self, position: int) -> Query:
         row = Row(self._rows[position], self.path, position + 1)
         query = Query(
-            id=row.text("query_id"), text=row.text("query"), answers=row.texts("answers"), positives=row.texts("pos")
+            id=row.text("query_id"),
+            text=row.text("query"),
+            answers=row.texts("answers"),
+            positives=row.texts("pos"),
+            options=row.texts("options"),
         )
         if self._corpus is not None:
             for key_id in query.positives:

@@ -5,7 +5,8 @@
 
 `teacher_scores` are the rewards of pos + neg. We add `query_id`, `pos_id`, `neg_id` (names of the keys), `pos_source`,
 `neg_source` (who proposed each key, its rank and score) and `other_pos` (labelled keys that are not among the
-candidates, never to be negatives). Fields that are not listed here are left alone.
+candidates, never to be negatives). Fields that are not listed here are left alone. Records that we prepare keep their
+rewards in a file of their own (`RewardColumn`), so that another reward does not write the texts anew.
 Source: Zhang et al., ACL 2024 (arXiv 2310.07554), released training data.
 """
 
@@ -16,6 +17,8 @@ from typing import Any
 
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
+from embedder.data.reward_column import RewardColumn
+from embedder.errors import DataError
 from embedder.types import Candidate, Key, Query, Record
 
 
@@ -25,11 +28,18 @@ class Records:
     Args:
         path: A JSON Lines file in the format above.
         task: If given, a record that names another task is an error.
+        rewards: Takes the place of the field `teacher_scores` of every record.
+
+    Raises:
+        DataError: There are not as many rewards as records; on access, a record is malformed.
     """
 
-    def __init__(self, path: Path | str, task: str | None = None) -> None:
+    def __init__(self, path: Path | str, task: str | None = None, rewards: RewardColumn | None = None) -> None:
         self._rows = JsonLines(path)
-        self._task = task
+        self.task = task
+        self._rewards = rewards
+        if rewards is not None and len(rewards) != len(self._rows):
+            raise DataError(rewards.path, None, f"rewards of {len(rewards)} records for {len(self._rows)} in {path}")
 
     @property
     def path(self) -> Path:
@@ -40,7 +50,14 @@ class Records:
         return len(self._rows)
 
     def __getitem__(self, position: int) -> Record:
-        return parse_record(Row(self._rows[position], self.path, position + 1), self._task)
+        return parse_record(self.row(position), self.task)
+
+    def row(self, position: int) -> Row:
+        """The row of a record as the file has it, with its rewards."""
+        values = self._rows[position]
+        if self._rewards is not None:
+            values["teacher_scores"] = self._rewards[position]
+        return Row(values, self.path, position + 1)
 
     def __iter__(self) -> Iterator[Record]:
         return (self[position] for position in range(len(self)))
@@ -84,18 +101,13 @@ def parse_record(row: Row, task: str | None = None) -> Record:
 
 
 def record_row(
-    query: Query,
-    candidates: tuple[Candidate, ...],
-    rewards: tuple[float, ...] | None,
-    task: str,
-    other_positives: tuple[str, ...] = (),
+    query: Query, candidates: tuple[Candidate, ...], task: str, other_positives: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """The JSON object of a record; gold candidates become positives, all others negatives.
 
     Args:
         query: The query.
         candidates: Its candidates, gold ones first.
-        rewards: Their rewards in the same order, or None.
         task: The task's name.
         other_positives: Texts of its labelled keys that are not among the candidates.
     """
@@ -115,8 +127,6 @@ def record_row(
     }
     if other_positives:
         row["other_pos"] = list(other_positives)
-    if rewards is not None:
-        row["teacher_scores"] = list(rewards)
     return row | {"answers": list(query.answers), "task": task}
 
 

@@ -2,14 +2,12 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from embedder.data.fields import Row
-from embedder.data.jsonl import JsonLines
-from embedder.data.records import parse_record
+from embedder.data.records import Records, parse_record
 from embedder.errors import EmbedderError
 from embedder.rewards.distribution import Distribution
 from embedder.rewards.label_report import LabelReport, warnings_of
@@ -139,13 +137,13 @@ class LabelStatistics:
         return dataclasses.replace(report, warnings=warnings_of(report))
 
 
-def label_report(path: Path, task: str | None = None) -> LabelReport:
-    """The report of a file of records.
+def label_report(records: Records) -> LabelReport:
+    """The report of some records.
 
     Raises:
-        DataError: A line is not a record, belongs to another task, or has no `teacher_scores`.
+        DataError: A row is not a record, belongs to another task, or has no rewards.
     """
-    return report_of(labelled_rows(path, task))
+    return report_of(labelled_rows(records))
 
 
 def report_of(rows: Iterable[LabelledRow]) -> LabelReport:
@@ -160,21 +158,21 @@ def report_of(rows: Iterable[LabelledRow]) -> LabelReport:
     return statistics.report()
 
 
-def labelled_rows(path: Path, task: str | None = None) -> Iterator[LabelledRow]:
-    """The rows of a file of records; sources and ranks are None in a file without `pos_source`, `neg_source`.
+def labelled_rows(records: Records) -> Iterator[LabelledRow]:
+    """The rewards of each record; sources and ranks are None in a file without `pos_source`, `neg_source`.
 
     Raises:
-        DataError: A line is not a record, belongs to another task, or has no `teacher_scores`.
+        DataError: A row is not a record, belongs to another task, or has no rewards.
     """
-    for number, values in enumerate(JsonLines(path), 1):
-        row = Row(values, path, number)
-        record = parse_record(row, task)
+    for position in range(len(records)):
+        row = records.row(position)
+        record = parse_record(row, records.task)
         if record.rewards is None:
             raise row.error("has no 'teacher_scores': this file was prepared without an LLM, so there is no reward")
         n_positives, n_negatives = len(record.positives), len(record.negatives)
         proposed = [
-            *_sources(row, values, "pos_source", n_positives),
-            *_sources(row, values, "neg_source", n_negatives),
+            *_sources(row, "pos_source", n_positives),
+            *_sources(row, "neg_source", n_negatives),
         ]
         yield LabelledRow(
             rewards=record.rewards,
@@ -184,8 +182,8 @@ def labelled_rows(path: Path, task: str | None = None) -> Iterator[LabelledRow]:
         )
 
 
-def _sources(row: Row, values: Mapping[str, Any], field: str, n: int) -> list[Any]:
-    found: list[Any] = values.get(field) or [[None, None, None]] * n
+def _sources(row: Row, field: str, n: int) -> list[Any]:
+    found = row.items(field) or [[None, None, None]] * n
     if len(found) != n or not all(map(_is_source, found)):
         raise row.error(f"field {field!r}: expected [source, rank, score] for each of {n} keys")
     return found

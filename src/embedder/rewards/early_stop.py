@@ -9,7 +9,7 @@ import numpy as np
 
 from embedder.errors import ConfigError
 from embedder.rewards.engine import LabelRequest, RewardEngine
-from embedder.rewards.reward import Reward
+from embedder.rewards.tables import Reward
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from embedder.errors import ConfigError, DataError
 from embedder.rewards.address import output_address, sample_address
-from embedder.rewards.reward import Reward, ScoreTable
 from embedder.rewards.sample_store import SampleStore
-from embedder.rewards.sampled_outputs import DRAWS, Draw, sample_competitors
+from embedder.rewards.sampled_outputs import DRAWS, Draw, sample_competitors, wrong_options
 from embedder.rewards.score_store import ScoreStore
+from embedder.rewards.tables import Reward, ScoreTable, rewards_of
 from embedder.rewards.waves import run_in_waves
-from embedder.types import LanguageModel
+from embedder.types import LanguageModel, OutputScore
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,15 @@ class LabelRequest:
         candidate_prompts: With each candidate.
         answers: The gold answers as outputs: they begin with the white space that parts them from the prompt.
         sample_prompts: What competitors are sampled after; by default `prompt` alone.
+        options: What there is to choose from. Where there are some, the wrong ones are the competitors and nothing is
+            sampled.
     """
 
     prompt: str
     candidate_prompts: tuple[str, ...]
     answers: tuple[str, ...]
     sample_prompts: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not any(answer.strip() for answer in self.answers):
@@ -115,19 +118,22 @@ class RewardEngine:
             n_pairs,
         )
 
+    def tables(self, requests: Sequence[LabelRequest]) -> list[ScoreTable]:
+        """The scores of each request, from the stores alone; any reward is computed from them.
+
+        Raises:
+            DataError: Something was never labelled.
+        """
+        all_outputs = self._choose_outputs(requests, self._read_samples)
+        return [self._table(request, outputs) for request, outputs in zip(requests, all_outputs, strict=True)]
+
     def rewards(self, requests: Sequence[LabelRequest], reward: Reward) -> list[tuple[float, ...]]:
         """Rewards of the candidates of each request, from the stores alone.
 
         Raises:
             DataError: Something was never labelled.
         """
-        all_outputs = self._choose_outputs(requests, self._read_samples)
-        rewards = []
-        for request, outputs in zip(requests, all_outputs, strict=True):
-            no_candidate = self._table(request.prompt, outputs)
-            with_candidate = [self._table(prompt, outputs) for prompt in request.candidate_prompts]
-            rewards.append(tuple(reward(no_candidate, with_candidate)))
-        return rewards
+        return rewards_of(self.tables(requests), reward)
 
     def verify(self, requests: Sequence[LabelRequest], n: int, tolerance: float) -> float:
         """Score the outputs of `n` prompts, drawn with the seed, anew and compare them with the store.
@@ -151,8 +157,7 @@ class RewardEngine:
         )
         worst = 0.0
         for (prompt, outputs), scores in zip(chosen, live, strict=True):
-            stored = self._table(prompt, outputs)
-            for ours, kept in zip(scores, (*stored.answers, *stored.competitors), strict=True):
+            for ours, kept in zip(scores, self._stored(prompt, outputs), strict=True):
                 worst = max(worst, abs(ours.sum_logprob - kept.sum_logprob))
         logger.info("%d stored prompts scored again: largest difference %.2g nats", len(chosen), worst)
         if worst > tolerance:
@@ -163,15 +168,22 @@ class RewardEngine:
         return worst
 
     def _choose_outputs(self, requests: Sequence[LabelRequest], draw: Draw) -> list[_Outputs]:
-        competitors = sample_competitors(
-            draw,
-            [request.sample_prompts or (request.prompt,) for request in requests],
-            [request.answers for request in requests],
-            self._n_outputs,
-            self._seed,
+        sampled = [request for request in requests if not request.options]
+        competitors = iter(
+            sample_competitors(
+                draw,
+                [request.sample_prompts or (request.prompt,) for request in sampled],
+                [request.answers for request in sampled],
+                self._n_outputs,
+                self._seed,
+            )
         )
         return [
-            _Outputs(self._distinct_answers(request), some) for request, some in zip(requests, competitors, strict=True)
+            _Outputs(
+                self._distinct_answers(request),
+                wrong_options(request.options, request.answers) if request.options else next(competitors),
+            )
+            for request in requests
         ]
 
     def _distinct_answers(self, request: LabelRequest) -> tuple[str, ...]:
@@ -212,14 +224,21 @@ class RewardEngine:
                         missing.setdefault(prompt, {})[output] = None
         return [(prompt, list(outputs)) for prompt, outputs in missing.items()]
 
-    def _table(self, prompt: str, outputs: _Outputs) -> ScoreTable:
+    def _table(self, request: LabelRequest, outputs: _Outputs) -> ScoreTable:
+        rows = [self._stored(prompt, outputs) for prompt in (request.prompt, *request.candidate_prompts)]
+        return ScoreTable(
+            np.array([[score.sum_logprob for score in row] for row in rows], dtype=np.float64),
+            np.array([[score.n_tokens for score in row] for row in rows], dtype=np.int32),
+            len(outputs.answers),
+        )
+
+    def _stored(self, prompt: str, outputs: _Outputs) -> list[OutputScore]:
         wanted = (*outputs.answers, *outputs.competitors)
         scores = [score for score in self._scores.get(self._addresses(prompt, wanted)) if score is not None]
         if len(scores) < len(wanted):
             what = f"{len(wanted) - len(scores)} of {len(wanted)} outputs after the prompt {prompt[-60:]!r}"
             raise self._not_labelled(self._scores, what)
-        n_answers = len(outputs.answers)
-        return ScoreTable(tuple(scores[:n_answers]), tuple(scores[n_answers:]))
+        return scores
 
     def _addresses(self, prompt: str, outputs: Sequence[str]) -> list[bytes]:
         fingerprint = self._language_model.fingerprint

@@ -11,7 +11,7 @@ import numpy as np
 from embedder.errors import ConfigError
 from embedder.rewards.engine import LabelRequest
 from embedder.rewards.probe import Probe, sample_prompts, scored_answers
-from embedder.rewards.sampled_outputs import DRAWS
+from embedder.rewards.sampled_outputs import DRAWS, wrong_options
 
 SCORE_ROW_BYTES = 28  # 16 of address, 8 of log-likelihood, 4 of token count; hashes do not compress
 _SAMPLE_ROW_BYTES = 16  # of address; the texts come on top
@@ -24,20 +24,22 @@ class LabelCounts:
     Args:
         queries: Number of queries.
         candidates: Of a query, mean.
-        n_outputs: Sampled competitors of a query, at most.
+        n_outputs: Competitors of a query, mean: as many as are sampled, or its wrong options.
         answers: Gold answers scored for a query, mean.
         prompt_characters: Of a prompt without a candidate, mean.
         candidate_prompt_characters: Of a prompt with a candidate, mean; 0 if there are none.
         sample_prompt_characters: Of the prompts that are sampled after, mean.
+        sampled: Share of the queries whose competitors are sampled, having no options.
     """
 
     queries: int
     candidates: float
-    n_outputs: int
+    n_outputs: float
     answers: float
     prompt_characters: float
     candidate_prompt_characters: float
     sample_prompt_characters: float
+    sampled: float = 1.0
 
     @property
     def passes(self) -> int:
@@ -57,7 +59,7 @@ def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers
     Raises:
         ConfigError: There are none.
     """
-    queries = candidates = answers = plain = shown = asked = asked_characters = 0
+    queries = candidates = answers = plain = shown = asked = asked_characters = competitors = sampling = 0
     for request in requests:
         sampled = sample_prompts(request)
         queries += 1
@@ -67,16 +69,19 @@ def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers
         shown += sum(map(len, request.candidate_prompts))
         asked += len(sampled)
         asked_characters += sum(map(len, sampled))
+        sampling += not request.options
+        competitors += len(wrong_options(request.options, request.answers)) if request.options else n_outputs
     if not queries:
         raise ConfigError("prepare", "queries to label", "none")
     return LabelCounts(
         queries=queries,
         candidates=candidates / queries,
-        n_outputs=n_outputs,
+        n_outputs=competitors / queries,
         answers=answers / queries,
         prompt_characters=plain / queries,
         candidate_prompt_characters=shown / candidates if candidates else 0.0,
         sample_prompt_characters=asked_characters / asked,
+        sampled=sampling / queries,
     )
 
 
@@ -123,7 +128,9 @@ class LabelEstimate:
             ("score", self.passes, self.outputs, self.score_tokens, self.score_seconds),
         )
         rates = (
-            f"{_count(self.sampled_prompts / self.sample_seconds)} prompts/s",
+            f"{_count(self.sampled_prompts / self.sample_seconds)} prompts/s"
+            if self.sampled_prompts
+            else "the options",
             f"{_count(self.score_tokens / self.score_seconds)} tokens/s",
         )
         low, high = duration(self.seconds_low), duration(self.seconds_high)
@@ -147,7 +154,7 @@ def estimate(counts: LabelCounts, probe: Probe) -> LabelEstimate:
     The seconds of a prompt are a straight line in its characters, fitted to the timings with no negative part, times
     what batches save. Since the line is straight, the mean length of all prompts is enough.
     """
-    sampled_prompts = math.ceil(counts.queries * probe.rounds)
+    sampled_prompts = math.ceil(counts.queries * counts.sampled * probe.rounds)
     outputs = counts.n_outputs + counts.answers
     score, score_low, score_high = _extrapolate(
         [timing.score_characters for timing in probe.timings],

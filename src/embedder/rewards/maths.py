@@ -1,7 +1,7 @@
 """The rewards as pure functions of log-likelihoods; larger is better, and negative where a candidate does harm.
 
-Shapes: C candidates of one query, N competitors of the desired output. `without` means after the prompt that shows no
-candidate.
+Shapes: C candidates of a query, N competitors of the desired output; any number of queries of one shape may stand in
+front. `without` means after the prompt that shows no candidate.
 """
 
 import numpy as np
@@ -10,13 +10,19 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 
 
-def place(desired: float, competitors: npt.ArrayLike) -> int:
-    """1 + the number of competitors with a strictly higher log-likelihood, so a tie does not cost a place."""
-    return 1 + int(np.count_nonzero(np.asarray(competitors, dtype=np.float64) > desired))
+def place(desired: Numbers, competitors: Numbers) -> Numbers:
+    """1 + the number of competitors with a strictly higher log-likelihood, so a tie does not cost a place.
+
+    Args:
+        desired: Log-likelihoods of desired outputs, [...].
+        competitors: Those of their competitors, [..., N].
+    """
+    places: Numbers = 1.0 + np.count_nonzero(competitors > desired[..., None], axis=-1)
+    return places
 
 
 def rank_rewards(
-    desired_without: float, competitors_without: Numbers, desired_with: Numbers, competitors_with: Numbers
+    desired_without: Numbers, competitors_without: Numbers, desired_with: Numbers, competitors_with: Numbers
 ) -> Numbers:
     """Places that the desired output gains by each candidate.
 
@@ -25,20 +31,19 @@ def rank_rewards(
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), rank-aware reward.
 
     Args:
-        desired_without: Log-likelihood of the desired output without a candidate.
-        competitors_without: Those of its N competitors, [N].
-        desired_with: Log-likelihood of the desired output with each of C candidates, [C].
-        competitors_with: Those of its competitors, [C, N].
+        desired_without: Log-likelihood of the desired output without a candidate, [...].
+        competitors_without: Those of its N competitors, [..., N].
+        desired_with: Log-likelihood of the desired output with each of C candidates, [..., C].
+        competitors_with: Those of its competitors, [..., C, N].
 
     Returns:
-        Whole numbers from -N to N, [C].
+        Whole numbers from -N to N, [..., C].
     """
-    places_with: Numbers = 1.0 + np.count_nonzero(competitors_with > desired_with[:, None], axis=1)  # [C]
-    return place(desired_without, competitors_without) - places_with
+    return place(desired_without, competitors_without)[..., None] - place(desired_with, competitors_with)
 
 
 def smooth_rank_rewards(
-    desired_without: float,
+    desired_without: Numbers,
     competitors_without: Numbers,
     desired_with: Numbers,
     competitors_with: Numbers,
@@ -54,35 +59,38 @@ def smooth_rank_rewards(
 
     Args:
         desired_without: As for `rank_rewards`.
-        competitors_without: As for `rank_rewards`, [N].
-        desired_with: As for `rank_rewards`, [C].
-        competitors_with: As for `rank_rewards`, [C, N].
+        competitors_without: As for `rank_rewards`, [..., N].
+        desired_with: As for `rank_rewards`, [..., C].
+        competitors_with: As for `rank_rewards`, [..., C, N].
         temperature: In nats.
 
     Returns:
-        From -N to N, [C].
+        From -N to N, [..., C].
     """
-    beaten_without = float(_sigmoid((competitors_without - desired_without) / temperature).sum())
-    beaten_with: Numbers = _sigmoid((competitors_with - desired_with[:, None]) / temperature).sum(axis=1)  # [C]
-    return beaten_without - beaten_with
+
+    def soft_place(desired: Numbers, competitors: Numbers) -> Numbers:
+        ahead: Numbers = _sigmoid((competitors - desired[..., None]) / temperature).sum(axis=-1)
+        return ahead
+
+    return soft_place(desired_without, competitors_without)[..., None] - soft_place(desired_with, competitors_with)
 
 
-def likelihood_rewards(desired_without: float, desired_with: Numbers) -> Numbers:
+def likelihood_rewards(desired_without: Numbers, desired_with: Numbers) -> Numbers:
     """Log-likelihood that the desired output gains by each candidate.
 
         R(C) = log p(O | U, C) - log p(O | U)
 
     Args:
-        desired_without: Log-likelihood of the desired output without a candidate.
-        desired_with: Log-likelihood of the desired output with each of C candidates, [C].
+        desired_without: Log-likelihood of the desired output without a candidate, [...].
+        desired_with: Log-likelihood of the desired output with each of C candidates, [..., C].
 
     Returns:
-        Gains in nats, [C].
+        Gains in nats, [..., C].
     """
-    return desired_with - desired_without
+    return desired_with - desired_without[..., None]
 
 
-def normalised_likelihood_rewards(desired_without: float, desired_with: Numbers) -> Numbers:
+def normalised_likelihood_rewards(desired_without: Numbers, desired_with: Numbers) -> Numbers:
     """The share of the desired output's surprise that each candidate takes away.
 
         R(C) = 1 - log p(O | U, C) / log p(O | U)
@@ -90,14 +98,15 @@ def normalised_likelihood_rewards(desired_without: float, desired_with: Numbers)
     1 makes the output certain and 0 changes nothing, so queries that the LLM finds easy and hard are on one scale.
 
     Args:
-        desired_without: Log-likelihood of the desired output without a candidate.
-        desired_with: Log-likelihood of the desired output with each of C candidates, [C].
+        desired_without: Log-likelihood of the desired output without a candidate, [...].
+        desired_with: Log-likelihood of the desired output with each of C candidates, [..., C].
 
     Returns:
-        At most 1, without a unit, [C].
+        At most 1, without a unit, [..., C].
     """
     # An output that is certain already leaves nothing to gain; a thousandth of a nat keeps the ratio finite.
-    return (desired_with - desired_without) / max(-desired_without, 1e-3)
+    before = desired_without[..., None]
+    return (desired_with - before) / np.maximum(-before, 1e-3)
 
 
 def rank_then_likelihood_rewards(ranks: Numbers, likelihoods: Numbers) -> Numbers:
@@ -107,11 +116,11 @@ def rank_then_likelihood_rewards(ranks: Numbers, likelihoods: Numbers) -> Number
     changes nothing still earns 0.
 
     Args:
-        ranks: Rewards of `rank_rewards`, [C].
-        likelihoods: Rewards of `likelihood_rewards`, [C].
+        ranks: Rewards of `rank_rewards`, [..., C].
+        likelihoods: Rewards of `likelihood_rewards`, [..., C].
 
     Returns:
-        From -N - 1/2 to N + 1/2, [C].
+        From -N - 1/2 to N + 1/2, [..., C].
     """
     return ranks + _sigmoid(likelihoods) - 0.5
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from embedder.errors import ConfigError
 from embedder.rewards.engine import LabelRequest
-from embedder.rewards.sampled_outputs import DRAWS, sample_competitors
+from embedder.rewards.sampled_outputs import DRAWS, sample_competitors, wrong_options
 from embedder.types import LanguageModel
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,13 @@ def probe(
         partial(sample_competitors, draw, asked, answers, settings.n_outputs, settings.seed)
     )
     work = [
-        _scoring(request, [*scored_answers(request, settings.max_answers), *some])
+        _scoring(
+            request,
+            [
+                *scored_answers(request, settings.max_answers),
+                *(wrong_options(request.options, request.answers) if request.options else some),
+            ],
+        )
         for request, some in zip(chosen, competitors, strict=True)
     ]
     score_seconds, scored = timed(

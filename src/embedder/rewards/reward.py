@@ -2,9 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -17,33 +16,17 @@ from embedder.rewards.maths import (
     rank_then_likelihood_rewards,
     smooth_rank_rewards,
 )
-from embedder.types import OutputScore
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreTable:
-    """The scores of all outputs after one prompt: the gold answers (at least one) and their competitors."""
-
-    answers: tuple[OutputScore, ...]
-    competitors: tuple[OutputScore, ...]
-
-
-class Reward(Protocol):
-    """Rewards of a query's candidates from the scores without and with each of them; larger is better."""
-
-    def __call__(self, no_candidate: ScoreTable, with_candidate: Sequence[ScoreTable]) -> list[float]:
-        """One reward for each candidate, in order."""
-        ...
+from embedder.rewards.tables import Reward, ScoreTable
 
 
 @dataclass(frozen=True)
 class _LogLikelihoods:
     """Of the best answer and of its competitors, without a candidate and with each of C."""
 
-    desired_without: float
-    competitors_without: Numbers  # [N]
-    desired_with: Numbers  # [C]
-    competitors_with: Numbers  # [C, N]
+    desired_without: Numbers  # [...]
+    competitors_without: Numbers  # [..., N]
+    desired_with: Numbers  # [..., C]
+    competitors_with: Numbers  # [..., C, N]
 
 
 @dataclass(frozen=True)
@@ -62,26 +45,17 @@ class _FromLikelihoods(ABC):
         if self.likelihood not in ("mean", "sum"):
             raise ConfigError("reward.likelihood", "'mean' or 'sum'", self.likelihood)
 
-    def __call__(self, no_candidate: ScoreTable, with_candidate: Sequence[ScoreTable]) -> list[float]:
-        """One reward for each candidate, in order."""
-        if not with_candidate:
-            return []
-        rewards = self._rewards(
-            _LogLikelihoods(
-                self._values(no_candidate.answers).max(),
-                self._values(no_candidate.competitors),
-                np.array([self._values(table.answers).max() for table in with_candidate]),
-                np.stack([self._values(table.competitors) for table in with_candidate]),
-            )
+    def __call__(self, table: ScoreTable) -> Numbers:
+        """One reward for each candidate, [..., C]."""
+        values = table.sums / table.counts if self.likelihood == "mean" else table.sums  # [..., 1 + C, A + N]
+        desired = values[..., : table.n_answers].max(axis=-1)  # [..., 1 + C]
+        competitors = values[..., table.n_answers :]  # [..., 1 + C, N]
+        return self._rewards(
+            _LogLikelihoods(desired[..., 0], competitors[..., 0, :], desired[..., 1:], competitors[..., 1:, :])
         )
-        return [float(reward) for reward in rewards]
 
     @abstractmethod
     def _rewards(self, given: _LogLikelihoods) -> Numbers: ...
-
-    def _values(self, scores: Sequence[OutputScore]) -> Numbers:
-        values = [score.mean_logprob if self.likelihood == "mean" else score.sum_logprob for score in scores]
-        return np.array(values, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -158,9 +132,8 @@ class MixReward:
         if not all(math.isfinite(weight) for weight in self.weights.values()):
             raise ConfigError("reward.weights", "finite numbers", self.weights)
 
-    def __call__(self, no_candidate: ScoreTable, with_candidate: Sequence[ScoreTable]) -> list[float]:
-        """One reward for each candidate, in order."""
-        total = np.zeros(len(with_candidate))
-        for name, reward in self.rewards.items():
-            total += self.weights[name] * np.array(reward(no_candidate, with_candidate))
-        return [float(value) for value in total]
+    def __call__(self, table: ScoreTable) -> Numbers:
+        """One reward for each candidate, [..., C]."""
+        parts = [self.weights[name] * reward(table) for name, reward in self.rewards.items()]
+        total: Numbers = np.sum(parts, axis=0)
+        return total

@@ -67,6 +67,18 @@ def sample_competitors(
     return [tuple(some) for some in competitors]
 
 
+def wrong_options(options: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
+    """The distinct options that equal no gold answer, after answer normalisation; none where every option is right."""
+    taken = {normalise_answer(answer) for answer in answers}
+    wrong = []
+    for option in options:
+        normalised = normalise_answer(option)
+        if normalised not in taken:
+            taken.add(normalised)
+            wrong.append(option)
+    return tuple(wrong)
+
+
 def _seed(seed: int, round_number: int, prompt: str) -> int:
     digest = hashlib.blake2b(f"{seed}:{round_number}:{prompt}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1  # a torch generator takes 63 bits
