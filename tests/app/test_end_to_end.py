@@ -12,6 +12,7 @@ import torch
 
 from embedder.data.prepared import PreparedDataset
 from embedder.models.checkpoint import load_trained
+from embedder.rewards.score_store import ScoreStore
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,9 +133,23 @@ def test_the_report_and_the_estimate(trained):
     assert estimate.returncode == 0, estimate.stderr[-2000:]
     assert "To label 20 queries with 4.0 candidates each" in estimate.stdout
     assert sorted((root / "data" / "store").rglob("*.parquet")) == stored
-    early = run("prepare.py", *common, "action=report", "candidates.n=3")
-    assert early.returncode == 2
-    assert "run prepare.py first" in early.stdout
+    assert re.search(r"[\d,]+ scores: \d+ shards of .* MB in ", report.stdout)
+    early = run("prepare.py", *common, "action=report", "candidates.n=5")
+    assert early.returncode == 0, early.stderr[-2000:]
+    # Of each of 20 queries the prompt without a candidate and those with the first 4 of 5 are scored.
+    assert "not prepared yet, 100 of 120 prompts are scored" in early.stdout
+
+
+def test_stores_of_two_machines_merge_into_one_shard(trained, tmp_path):
+    root, common = trained
+    there = root / "data" / "store"
+    merged = run("prepare.py", *common, "action=merge", f"paths.store_dir={tmp_path}", f"run.stores=[{there}]")
+    assert merged.returncode == 0, merged.stderr[-2000:]
+    assert [len(list((tmp_path / kind).glob("*.parquet"))) for kind in ("scores", "samples")] == [1, 1]
+    assert len(ScoreStore(tmp_path / "scores")) == len(ScoreStore(there / "scores")) > 0
+    wrong = run("prepare.py", *common, "action=merge", f"paths.store_dir={tmp_path}", "run.stores=[/nowhere]")
+    assert wrong.returncode == 2
+    assert "/nowhere/scores: is not a folder" in wrong.stdout
 
 
 def test_evaluation_scores_every_row(trained):

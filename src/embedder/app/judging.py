@@ -118,6 +118,10 @@ class Judge:
             logger.info("scored %d stored prompts again, live: largest difference %.1e nats", n_scored, worst)
         return tables
 
+    def count_scored(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> tuple[int, int]:
+        """How many of the prompts of some queries are scored already, and all of them."""
+        return self._engine.count_scored([self.request(query, candidates) for query, candidates in proposed])
+
     def request(self, query: Query, candidates: Sequence[Candidate]) -> LabelRequest:
         """What the LLM is shown for a query."""
         shown = [self.prompt.render(query.text, [candidate.key.text]) for candidate in candidates]

@@ -1,20 +1,25 @@
-"""Before and after labelling: what it will cost, and what it has taught."""
+"""Around labelling: what it will cost, what is there, what it has taught, and one store out of several."""
 
 import dataclasses
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from embedder.app.jobs import Job
 from embedder.app.prepare import Preparation
 from embedder.data.prepared import write_atomically
 from embedder.data.queries import first_by_hash
+from embedder.data.sources import Dataset
 from embedder.errors import ConfigError
 from embedder.rewards.diagnostics import label_report
 from embedder.rewards.estimate import LabelEstimate, count_requests, estimate
 from embedder.rewards.label_report import LabelReport
 from embedder.rewards.probe import ProbeSettings, probe
+from embedder.rewards.sample_store import SampleStore
+from embedder.rewards.score_store import ScoreStore
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -33,23 +38,63 @@ class ReportRun:
     preparation: Preparation
 
     def run(self) -> list[LabelReport]:
-        """Log one report a data set, and keep it as `report.json` beside the rewards."""
+        """Log what the stores hold and one report a data set, and keep it as `report.json` beside the rewards."""
         reports = []
+        if any(task.objective.needs_rewards for task in self.tasks.values()):
+            logger.info("the stores\n%s", self.preparation.rewards.engine().describe())
         for task in self.tasks.values():
             for dataset in self.preparation.source.datasets(task.name):
-                prepared = self.preparation.prepared(task, dataset)
-                manifest = prepared.manifest()
                 if not task.objective.needs_rewards:
                     logger.info("%s/%s: trained on labels alone, no rewards", task.name, dataset.name)
-                    continue
-                report = label_report(prepared.records("train"))
-                reports.append(report)
-                early = manifest["labelling"].get("early_stop")
-                stopped = f"\nearly stop saved {early['saved']:.0%} of the candidates" if early else ""
-                logger.info("%s/%s\n%s%s", task.name, dataset.name, report.render(), stopped)
-                place = prepared.rewards or prepared.directory
-                write_atomically(place / "report.json", json.dumps(report.as_json(), indent=1))
+                elif (report := self._report(task, dataset)) is not None:
+                    reports.append(report)
         return reports
+
+    def _report(self, task: Task, dataset: Dataset) -> LabelReport | None:
+        prepared = self.preparation.prepared(task, dataset)
+        if not prepared.is_complete and dataset.records is None:
+            job = self.preparation.job(task, dataset)
+            judge = self.preparation.judge(job)
+            proposed = zip(job.queries, self.preparation.candidates.propose(job.queries, job.corpus), strict=True)
+            scored, total = (0, 0) if judge is None else judge.count_scored(list(proposed))
+            logger.info(
+                "%s/%s: not prepared yet, %d of %d prompts are scored: run prepare.py with the same settings to go on",
+                task.name,
+                dataset.name,
+                scored,
+                total,
+            )
+            return None
+        manifest = prepared.manifest()
+        self.preparation.reward(prepared)
+        report = label_report(prepared.records("train"))
+        early = manifest["labelling"].get("early_stop")
+        stopped = f"\nearly stop saved {early['saved']:.0%} of the candidates" if early else ""
+        logger.info("%s/%s\n%s%s", task.name, dataset.name, report.render(), stopped)
+        write_atomically(
+            (prepared.rewards or prepared.directory) / "report.json", json.dumps(report.as_json(), indent=1)
+        )
+        return report
+
+
+@dataclass(frozen=True)
+class MergeRun:
+    """`prepare.py action=merge`: put all shards of the store, and those of other stores, into one without duplicates.
+
+    Args:
+        store: The store's directory.
+        stores: Directories of further stores, such as those of other machines; they are only read.
+    """
+
+    store: str
+    stores: Sequence[str] = ()
+
+    def run(self) -> None:
+        """Merge the log-likelihoods and the sampled outputs."""
+        for kind, name in ((ScoreStore, "scores"), (SampleStore, "samples")):
+            merged = kind(Path(self.store) / name, read_only=[Path(other) / name for other in self.stores])
+            merged.compact()
+            logger.info("%s", kind(Path(self.store) / name).describe())
 
 
 @dataclass(frozen=True)

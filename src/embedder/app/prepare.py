@@ -90,7 +90,7 @@ class Preparation:
         prepared = self._place(task, dataset, protocol)
         if prepared.is_complete:
             logger.info("%s/%s: already prepared in %s", task.name, dataset.name, prepared.directory)
-            self._reward(prepared)
+            self.reward(prepared)
             return prepared
         # Another process may prepare the same at once: each writes into a folder of its own, and one of them is kept.
         partial = prepared.directory.with_name(f".{prepared.directory.name}.{uuid.uuid4().hex}")
@@ -105,10 +105,10 @@ class Preparation:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         logger.info("%s/%s: %s in %s", task.name, dataset.name, prepared.manifest()["counts"], prepared.directory)
-        self._reward(prepared)
+        self.reward(prepared)
         return prepared
 
-    def _reward(self, prepared: PreparedDataset) -> None:
+    def reward(self, prepared: PreparedDataset) -> None:
         """Make the rewards of prepared records from their stored log-likelihoods, without the LLM."""
         if prepared.rewards is None or prepared.rewards.is_dir():
             return

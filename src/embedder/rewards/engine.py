@@ -135,6 +135,16 @@ class RewardEngine:
         """
         return rewards_of(self.tables(requests), reward)
 
+    def count_scored(self, requests: Sequence[LabelRequest]) -> tuple[int, int]:
+        """Prompts of the requests whose answers are scored in the store, and all of them; the LLM is not asked."""
+        scored = total = 0
+        for request in requests:
+            answers = self._distinct_answers(request)
+            for prompt in (request.prompt, *request.candidate_prompts):
+                total += 1
+                scored += None not in self._scores.get(self._addresses(prompt, answers))
+        return scored, total
+
     def verify(self, requests: Sequence[LabelRequest], n: int, tolerance: float) -> float:
         """Score the outputs of `n` prompts, drawn with the seed, anew and compare them with the store.
 
@@ -166,6 +176,10 @@ class RewardEngine:
             )
             raise DataError(self._scores.directory, None, message)
         return worst
+
+    def describe(self) -> str:
+        """What the stores hold, in words, a line each."""
+        return f"{self._scores.describe()}\n{self._samples.describe()}"
 
     def _choose_outputs(self, requests: Sequence[LabelRequest], draw: Draw) -> list[_Outputs]:
         sampled = [request for request in requests if not request.options]

@@ -58,6 +58,10 @@ class SampleStore:
         if self._outputs:
             self._shards.replace_all(_table(dict(sorted(self._outputs.items()))))
 
+    def describe(self) -> str:
+        """What is there, in words."""
+        return f"{len(self):,} sampled prompts: {self._shards.describe()}"
+
 
 def _table(outputs: dict[bytes, list[str]]) -> pa.Table:
     return pa.table(

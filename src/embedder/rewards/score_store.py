@@ -86,6 +86,10 @@ class ScoreStore:
         if len(self._addresses):
             self._shards.replace_all(_table(self._addresses, self._sums, self._counts))
 
+    def describe(self) -> str:
+        """What is there, in words."""
+        return f"{len(self):,} scores: {self._shards.describe()}"
+
     def _merge_recent(self) -> None:
         if self._recent:
             self._merge(*_arrays(self._recent))

@@ -80,6 +80,15 @@ class ShardFolder:
             path.unlink(missing_ok=True)
         self._seen -= old - {kept}
 
+    def describe(self) -> str:
+        """How many shards there are and how large, in words."""
+        parts = []
+        for folder in (self.directory, *self._read_only):
+            sizes = [path.stat().st_size for path in folder.glob("*.parquet")]
+            parts.append(f"{len(sizes):,} shards of {sum(sizes) / 1e6:,.1f} MB in {folder}")
+        damaged = len(list((self.directory / _DAMAGED).glob("*.parquet")))
+        return "; ".join(parts) + (f"; {damaged} damaged ones set aside" if damaged else "")
+
     def _read(self, path: Path) -> pa.Table | None:
         try:
             content = path.read_bytes()
