@@ -93,6 +93,11 @@ class LanguageModel(Protocol):
         """Identifies weights and tokenizer; part of every address in the store."""
         ...
 
+    @property
+    def tokens_run(self) -> int:
+        """Tokens of prompts and outputs that were scored or written so far, for showing how fast it goes."""
+        ...
+
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order."""
         ...

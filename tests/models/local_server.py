@@ -65,12 +65,15 @@ class LocalServer(ThreadingHTTPServer):
         """The answer to a completion request, as the API defines it."""
         prompt = body["prompt"]
         many = isinstance(prompt, list) and isinstance(prompt[0], str | list)
-        choices = []
+        choices, taken = [], 0
         for one in prompt if many else [prompt]:
             ids = self.token_ids(one) if isinstance(one, str) else one
+            taken += len(ids)
             for k in range(body.get("n", 1)):
                 choices.append({"index": len(choices), **self.choice(ids, body, k)})
-        return {"object": "text_completion", "model": "tiny", "choices": choices[::-1]}  # the index gives the order
+        usage = {"prompt_tokens": taken, "total_tokens": taken + len(choices) * body.get("max_tokens", 16)}
+        # The index gives the order.
+        return {"object": "text_completion", "model": "tiny", "choices": choices[::-1], "usage": usage}
 
     def token_ids(self, text):
         return [0] * self.bos + self.tokenizer(text, add_special_tokens=False)["input_ids"]

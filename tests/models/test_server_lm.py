@@ -86,6 +86,14 @@ def test_it_is_a_language_model(make):
     assert isinstance(make(), LanguageModel)
 
 
+def test_the_tokens_that_the_server_reports_are_counted(server, make, local):
+    model = known(make(), server)
+    before = model.tokens_run
+    n_tokens = [len(local._tokenizer(text)["input_ids"]) for text in ("the harbour", " of", " stone")]
+    model.score(["the harbour"], [[" of", " stone"]])
+    assert model.tokens_run - before == 2 * n_tokens[0] + n_tokens[1] + n_tokens[2] + 2  # and one written each
+
+
 @pytest.mark.parametrize("prompts_per_request", [1, 4])
 @pytest.mark.parametrize("bos", [False, True])
 def test_scores_of_token_ids_are_those_of_the_local_model(server, make, local, prompts_per_request, bos):

@@ -27,6 +27,10 @@ class CountingModel:
     def fingerprint(self):
         return self.model.fingerprint
 
+    @property
+    def tokens_run(self):
+        return self.model.tokens_run
+
     def score(self, prompts, outputs):
         self.scored += [(prompt, output) for prompt, some in zip(prompts, outputs, strict=True) for output in some]
         return self.model.score(prompts, outputs)

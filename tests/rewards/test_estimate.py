@@ -23,6 +23,7 @@ class SlowModel:
         self.asked = []
 
     fingerprint = "slow"
+    tokens_run = 0
 
     def clock(self):
         return self.now

@@ -1,7 +1,9 @@
+import re
 import time
 
 import pytest
 
+from embedder.rewards import waves
 from embedder.rewards.waves import run_in_waves
 
 
@@ -40,3 +42,18 @@ def test_what_was_done_is_saved_when_the_work_fails():
     with pytest.raises(RuntimeError, match="no more"):
         run_in_waves(list(range(20)), work, lambda: saved.__setitem__(slice(None), done), "failing", save_seconds=60)
     assert saved == list(range(8))
+
+
+def test_a_log_without_a_terminal_tells_rate_and_time_left(caplog, monkeypatch):
+    monkeypatch.setattr(waves, "_LOG_SECONDS", 0.0)
+    tokens = [0]
+
+    def work(wave):
+        tokens[0] += 100 * len(wave)
+        time.sleep(0.01)
+
+    with caplog.at_level("INFO"):
+        run_in_waves(list(range(60)), work, lambda: None, "scoring", 60, lambda: tokens[0])
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.partition(",")[0] for line in lines] == ["scoring: 8 of 60 prompts", "scoring: 40 of 60 prompts"]
+    assert all(re.search(r"[\d,]+ tokens/s, 0:00:00 left", line) for line in lines)

@@ -58,11 +58,17 @@ class HuggingFaceLanguageModel:
         self._device = device
         self._cache_directory = cache_directory
         self._batch_tokens = batch_tokens
+        self._tokens_run = 0
 
     @cached_property
     def fingerprint(self) -> str:
         """Identifies weights, tokenizer and precision; read from the files, without loading the model."""
         return fingerprint_of(resolve_model(self._name), self._revision, self._dtype)
+
+    @property
+    def tokens_run(self) -> int:
+        """Tokens of prompts and outputs that were scored or written so far."""
+        return self._tokens_run
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
@@ -82,6 +88,7 @@ class HuggingFaceLanguageModel:
         ]
         for request in requests:
             self._check_length(len(request.prompt) + max(map(len, request.outputs), default=0))
+        self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         if self._packs:
             return score_packed(self._model, requests, self._batch_tokens)
         return score_in_rows(self._model, requests, self._batch_tokens)
@@ -121,6 +128,7 @@ class HuggingFaceLanguageModel:
             return tokens[-1] in self._end_tokens or "\n" in self._decode(tokens)
 
         written = write(self._model, tokenised, n, max_new_tokens, self._batch_tokens, choose, is_complete)
+        self._tokens_run += sum(map(len, tokenised)) + sum(map(len, written))
         return [self._decode(tokens).partition("\n")[0].strip() for tokens in written]
 
     def _decode(self, tokens: list[int]) -> str:

@@ -1,8 +1,9 @@
 """The LLM that the retriever is trained for, behind an OpenAI-compatible completion server such as vLLM or SGLang."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -72,6 +73,7 @@ class ServerLanguageModel:
     timeout_seconds: float = 120.0
     attempts: int = 8
     backoff_seconds: float = 1.0
+    _usage: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -88,6 +90,11 @@ class ServerLanguageModel:
         the border may differ.
         """
         return f"server:{self.name}@{self.revision or 'unknown'}:{'text' if self.tokenizer is None else 'tokens'}"
+
+    @property
+    def tokens_run(self) -> int:
+        """Tokens that the server says it has taken and written so far; 0 if it says nothing."""
+        return self._usage["total_tokens"]
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
@@ -146,6 +153,7 @@ class ServerLanguageModel:
 
     def _scoring(self, pairs: Sequence[_Pair]) -> Request[list[OutputScore]]:
         def read(answer: Any) -> list[OutputScore]:
+            self._count(answer)
             return [pair.read(choice) for pair, choice in zip(pairs, choices_of(answer, len(pairs)), strict=True)]
 
         # logprobs: SGLang takes 0 for "not those of the prompt". max_tokens: not every server takes 0.
@@ -159,6 +167,7 @@ class ServerLanguageModel:
             raise ConfigError("max_new_tokens", "1 or more", max_new_tokens)
 
         def read(answer: Any) -> list[list[str]]:
+            self._count(answer)
             texts = [text_of(choice).partition("\n")[0].strip() for choice in choices_of(answer, len(prompts) * n)]
             return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
 
@@ -166,6 +175,11 @@ class ServerLanguageModel:
         if seed is not None:
             settings["seed"] = seed % 2**31  # some servers take 32 bits
         return Request("completions", self._body(prompts, settings | _WHOLE_DISTRIBUTION), read)
+
+    def _count(self, answer: Any) -> None:
+        usage = answer.get("usage") if isinstance(answer, dict) else None
+        total = usage.get("total_tokens") if isinstance(usage, dict) else None
+        self._usage["total_tokens"] += total if isinstance(total, int) else 0
 
     def _body(self, prompts: Sequence[Any], settings: dict[str, Any]) -> dict[str, Any]:
         # A prompt is complete text. vLLM alone knows these two, and others ignore them.

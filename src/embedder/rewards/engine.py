@@ -109,7 +109,7 @@ class RewardEngine:
             for (prompt, some), scores in zip(wave, scored, strict=True):
                 self._scores.add(self._addresses(prompt, some), scores)
 
-        run_in_waves(missing, score, self._scores.flush, "scoring", self._save_seconds)
+        run_in_waves(missing, score, self._scores.flush, "scoring", self._save_seconds, self._tokens_run)
         logger.info(
             "labelled %d queries in %.1f s: %d prompts with %d outputs scored, the rest was in the store",
             len(requests),
@@ -215,7 +215,7 @@ class RewardEngine:
             )
             self._samples.add([addresses[k] for k in wave], outputs)
 
-        run_in_waves(missing, sample, self._samples.flush, "sampling competitors", self._save_seconds)
+        run_in_waves(missing, sample, self._samples.flush, "sampling competitors", self._save_seconds, self._tokens_run)
         return self._read_samples(prompts, seeds)
 
     def _read_samples(self, prompts: list[str], seeds: list[int]) -> list[list[str]]:
@@ -237,6 +237,9 @@ class RewardEngine:
                     if score is None:
                         missing.setdefault(prompt, {})[output] = None
         return [(prompt, list(outputs)) for prompt, outputs in missing.items()]
+
+    def _tokens_run(self) -> int:
+        return self._language_model.tokens_run
 
     def _table(self, request: LabelRequest, outputs: _Outputs) -> ScoreTable:
         rows = [self._stored(prompt, outputs) for prompt in (request.prompt, *request.candidate_prompts)]
