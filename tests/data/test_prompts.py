@@ -1,4 +1,4 @@
-from embedder.data.examples import with_seeded_examples
+from embedder.data.examples import choose_examples, with_examples
 from embedder.data.prompts import QuestionPrompt, SolvedQuestion
 from embedder.types import Key, Query
 
@@ -34,12 +34,12 @@ def test_long_passages_are_cut():
     assert QuestionPrompt(n_examples=0, max_key_words=2).render("Q", ["a b c"]) == "Knowledge:\na b\n\nQ: Q\nA:"
 
 
-def test_examples_have_answers_are_not_held_out_and_prefer_gold_passages():
+def test_examples_have_answers_and_prefer_gold_passages():
     queries = [
-        Query("held", "Held?", ("x",), ("k",)),
         Query("bare", "Bare?", ("b",)),
         Query("gold", "Gold?", ("g", "h"), ("k",)),
         Query("open", "Open?"),
     ]
-    prompt = with_seeded_examples(QuestionPrompt(n_examples=1), queries, {"held"}, _Corpus(k=7))
+    assert choose_examples(queries, 3) == choose_examples(queries[::-1], 3) == [queries[1], queries[0]]
+    prompt = with_examples(QuestionPrompt(n_examples=1), choose_examples(queries, 2), _Corpus(k=7))
     assert prompt.examples == (SolvedQuestion("Gold?", "g", ("text of 7",)), SolvedQuestion("Bare?", "b"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from embedder.data.corpus import Corpus
-from embedder.data.examples import with_seeded_examples
+from embedder.data.examples import choose_examples, with_examples
 from embedder.data.prompts import QuestionPrompt
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
@@ -109,10 +109,15 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
             f"{len(usable)} of {len(queries)} queries have {needed}, which the objective of task {task.name!r} "
             "needs; two or more are needed, one of them to hold out",
         )
-    held_out = {query.id for query in first_by_hash(usable, validation.size(len(usable)), "validation")}
     if task.objective.needs_rewards and task.prompt is None:
         raise ConfigError(f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None)
-    prompt = None if task.prompt is None else with_seeded_examples(task.prompt, source, held_out, corpus)
+    examples = [] if task.prompt is None else choose_examples(source, task.prompt.n_examples + 1)
+    # What the prompt shows is not held out. Of a handful of queries all may be examples: then one is taken back.
+    shown = {query.id for query in examples}
+    free = [query for query in usable if query.id not in shown] or usable[:1]
+    held_out = {query.id for query in first_by_hash(free, validation.size(len(usable)), "validation")}
+    examples = [query for query in examples if query.id not in held_out]
+    prompt = None if task.prompt is None else with_examples(task.prompt, examples, corpus)
     return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
 
 

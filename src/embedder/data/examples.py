@@ -1,29 +1,34 @@
-"""Solved questions for the front of a prompt: the same at labelling and at evaluation, and never a held-out one."""
+"""Solved questions for the front of a prompt: the same at labelling and at evaluation."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from embedder.data.prompts import QuestionPrompt, SolvedQuestion
 from embedder.data.queries import first_by_hash
 from embedder.types import KeyStore, Query
 
 
-def with_seeded_examples(
-    prompt: QuestionPrompt, queries: Iterable[Query], left_out: Collection[str], corpus: KeyStore
-) -> QuestionPrompt:
-    """The prompt with solved questions of the training split, those with gold keys first.
+def choose_examples(queries: Iterable[Query], n: int) -> list[Query]:
+    """`n` queries with an answer, those with gold keys first, chosen by a hash of their ids.
+
+    They depend on nothing else: neither on how many queries are labelled nor on what is held out, so that prompts, and
+    with them the addresses of stored scores, stay the same when these change.
+    """
+    pool = [query for query in queries if any(map(str.strip, query.answers))]
+    chosen = first_by_hash([query for query in pool if query.positives], n, "examples")
+    if len(chosen) < n:
+        chosen += first_by_hash([query for query in pool if not query.positives], n - len(chosen), "examples")
+    return chosen
+
+
+def with_examples(prompt: QuestionPrompt, examples: Iterable[Query], corpus: KeyStore) -> QuestionPrompt:
+    """The prompt with these solved questions, shown with their gold keys.
 
     Args:
         prompt: How questions are shown.
-        queries: The training queries.
-        left_out: Ids of held-out queries.
+        examples: Queries with an answer.
         corpus: Where the gold keys are.
     """
-    pool = [query for query in queries if any(map(str.strip, query.answers)) and query.id not in left_out]
-    chosen = first_by_hash([query for query in pool if query.positives], prompt.n_examples + 1, "examples")
-    if len(chosen) <= prompt.n_examples:
-        unlabelled = [query for query in pool if not query.positives]
-        chosen += first_by_hash(unlabelled, prompt.n_examples + 1 - len(chosen), "examples")
-    return prompt.with_examples([_solve(query, corpus) for query in chosen])
+    return prompt.with_examples([_solve(query, corpus) for query in examples])
 
 
 def _solve(query: Query, corpus: KeyStore) -> SolvedQuestion:

@@ -1,0 +1,51 @@
+"""Which queries are held out, and that prompts do not change with how many are labelled or held out."""
+
+import json
+
+import pytest
+
+from embedder.app.jobs import Validation, make_job
+from embedder.data.prompts import QuestionPrompt
+from embedder.data.sources import Dataset
+from embedder.training.objective import Graded, Objective
+from embedder.training.sampling import Sampling
+from embedder.training.task import Task
+
+TASK = Task(
+    "qa", "q: ", "k: ", 64, 64, Objective({"graded": Graded()}), Sampling(), prompt=QuestionPrompt(n_examples=2)
+)
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make_dataset(n):
+        (tmp_path / "corpus.jsonl").write_text(
+            "".join(json.dumps({"id": f"k{i}", "text": f"{i}"}) + "\n" for i in range(n))
+        )
+        rows = [{"query_id": f"{i}", "query": f"q{i}?", "answers": [f"{i}"], "pos": [f"k{i}"]} for i in range(n)]
+        (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return Dataset("qa", "mine", tmp_path / "corpus.jsonl", tmp_path / "train.jsonl")
+
+    return make_dataset
+
+
+def test_examples_are_never_held_out_and_stay_the_same_whatever_is_labelled(make):
+    dataset = make(60)
+    jobs = [
+        make_job(TASK, dataset, Validation(share, 30), n)
+        for share, n in ((0.1, None), (0.5, None), (0.3, 20), (0.9, 40))
+    ]
+    assert [len(job.held_out) for job in jobs] == [6, 30, 6, 30]
+    assert len({job.prompt for job in jobs}) == 1
+    shown = {example.question for example in jobs[0].prompt.examples}
+    assert len(shown) == 3  # one more than is shown, in case one is the query
+    for job in jobs:
+        assert not shown & {query.text for query in job.queries if query.id in job.held_out}
+        assert job.held_out < {query.id for query in job.queries}
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+def test_a_handful_of_queries_leaves_some_for_everything(make, n):
+    job = make_job(TASK, make(n), Validation(0.1, 30), None)
+    assert len(job.held_out) == 1
+    assert all(example.question != f"q{next(iter(job.held_out))}?" for example in job.prompt.examples)
