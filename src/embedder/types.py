@@ -60,6 +60,17 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskSides:
+    """How the two sides of a task are encoded; lengths in tokens, instruction and special tokens included."""
+
+    query_instruction: str = ""
+    key_instruction: str = ""
+    query_max_length: int | None = None
+    """None for what the encoder reads."""
+    key_max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """The keys that a retriever returned for one query, best first."""
 

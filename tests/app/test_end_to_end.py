@@ -58,7 +58,8 @@ def test_training_leaves_checkpoint_log_and_export(trained):
     losses = [float(row["train/qa/loss"]) for row in rows if row["train/qa/loss"]]
     assert len(losses) == 7
     assert all(loss > 0 for loss in losses)
-    assert sum(bool(row["val/qa/ndcg@10"]) for row in rows) == 3  # before, and twice
+    assert sum(bool(row["val/qa/ndcg@10"]) for row in rows) == 4  # before, after steps 3 and 6, and after the last
+    assert sum(bool(row["val/loss"]) for row in rows) == 4
     last = torch.load(root / "train" / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
     assert last["global_step"] == 7  # whichever checkpoint is best
     exported, checkpoint = (
@@ -73,12 +74,50 @@ def test_records_carry_rewards_of_the_llm(trained):
     root, _ = trained
     (directory,) = (root / "data" / "prepared" / "qa").glob("world-*")
     (rewards,) = (directory / "rewards").glob("*")
-    prepared = PreparedDataset("qa", "world", directory, rewards)
+    prepared = PreparedDataset("qa", "world", directory, directory, rewards)
     records = [record for split in ("train", "validation") for record in prepared.records(split)]
     assert len(records) == 20
     for record in records:
         assert len(record.rewards) == len(record.positives) + len(record.negatives) == 4
         assert all(-3 <= reward <= 3 and reward == int(reward) for reward in record.rewards)
+
+
+def test_going_on_from_a_checkpoint_gives_the_same_weights_and_refuses_another_plan(trained, tmp_path):
+    root, common = trained
+    steps = ["logger=csv", "trainer.accelerator=cpu", "data.batch_size=4", "callbacks.plain.progress=null"]
+    steps += ["trainer.max_steps=7", "trainer.val_check_interval=3", "callbacks.plain.last.every_n_steps=1"]
+    (best,) = (root / "train" / "checkpoints").glob("step-*.ckpt")
+    resumed = run("train.py", *common, *steps, f"hydra.run.dir={tmp_path}/again", f"run.checkpoint={best}")
+    assert resumed.returncode == 0, resumed.stdout[-2000:] + resumed.stderr[-3000:]
+    ours, theirs = (
+        torch.load(place / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+        for place in (root / "train", tmp_path / "again")
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    other = run("train.py", *common, *steps, "seed=1", f"hydra.run.dir={tmp_path}/x", f"run.checkpoint={best}")
+    assert other.returncode == 2, other.stdout[-2000:]
+    assert "was trained with other plan (seed)" in other.stdout or "was trained with other data" in other.stdout
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
+def test_two_processes_train(trained, tmp_path, strategy):
+    _, common = trained
+    done = run(
+        "train.py",
+        *common,
+        f"hydra.run.dir={tmp_path}",
+        "logger=csv",
+        "trainer.accelerator=cpu",
+        "trainer.devices=2",
+        f"trainer.strategy={strategy}",
+        "trainer.max_steps=3",
+        "trainer.val_check_interval=2",
+        "data.batch_size=4",
+        "callbacks.plain.progress=null",
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert (tmp_path / "export" / "model.safetensors").is_file()
+    assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_a_second_preparation_asks_the_llm_nothing_even_with_another_reward(trained):

@@ -7,8 +7,9 @@ import torch
 from embedder.errors import ConfigError, DataError
 from embedder.models.checkpoint import load_trained
 from embedder.models.encoder import EncoderConfig
-from embedder.models.export import TaskSides, export
+from embedder.models.export import export
 from embedder.models.pooling import cls_pooling, last_pooling, mean_pooling
+from embedder.types import TaskSides
 
 TASKS = {"qa": TaskSides("ask: ", "read: ", 64, 128), "tool": TaskSides("request: ", "tool: ", 32, 128)}
 TEXTS = ["Who designed the lighthouse at Oru?", "Maren Tolvik", "x"]
@@ -44,8 +45,40 @@ def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert
     description = json.loads((directory / "embedder.json").read_text())
     description["pooling"] = "cls"
     (directory / "embedder.json").write_text(json.dumps(description))
-    with pytest.raises(DataError, match="the vectors of its probe texts differ"):
+    with pytest.raises(DataError, match="the vectors of the probe texts differ"):
         load_trained(directory)
+    description["pooling"] = "mean"
+    description["tasks"]["tool"]["key_instruction"] = "a tool: "
+    (directory / "embedder.json").write_text(json.dumps(description))
+    with pytest.raises(DataError, match="the vectors of the probe texts as key of tool differ"):
+        load_trained(directory)
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"{}"])
+def test_a_damaged_description_is_one_clear_error(bert_directory, tmp_path, damage):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    path = export(encoder, TASKS, tmp_path / "export", {}) / "embedder.json"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=r"embedder\.json: a damaged description"):
+        load_trained(path.parent)
+
+
+def test_damaged_weights_are_one_clear_error(bert_directory, tmp_path):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    weights = export(encoder, TASKS, tmp_path / "export", {}) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ConfigError, match=r"encoder\.name: expected a model that can be loaded"):
+        load_trained(weights.parent)
+
+
+def test_a_model_of_others_is_encoded_with_its_own_prompts(bert_directory, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    theirs = SentenceTransformer(str(export(encoder, TASKS, tmp_path / "export", {})), device="cpu")
+    theirs.prompts = {"query": "find: ", "document": ""}
+    theirs.save(str(tmp_path / "theirs"), create_model_card=False)
+    assert load_trained(tmp_path / "theirs").sides == TaskSides("find: ")
 
 
 def test_vectors_do_not_depend_on_the_batch_and_keep_their_order(bert_directory):

@@ -6,34 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from embedder.app.jobs import Source
-from embedder.app.prepare import Preparation
+from embedder.app.jobs import Source, dataset_pairs, shown_prompt
+from embedder.app.rows import TITLES, TableRows
 from embedder.app.start import environment
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import write_atomically
-from embedder.data.prompts import QuestionPrompt
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError
 from embedder.evaluation.rag import RagSettings, single_shot
 from embedder.evaluation.retrieval import retrieval_scores
-from embedder.evaluation.retrievers import BM25Retriever, DenseRetriever, NoRetriever, RandomRetriever, Retriever
+from embedder.evaluation.retrievers import DenseRetriever, Retriever
 from embedder.evaluation.table import Row, render
-from embedder.models.checkpoint import TrainedEncoder, load_trained
 from embedder.models.encoder import EncoderConfig
-from embedder.models.export import TaskSides
 from embedder.training.task import Task
-from embedder.types import Encoder, LanguageModel, Query, VectorIndex
+from embedder.types import LanguageModel, Query, VectorIndex
 
 logger = logging.getLogger(__name__)
-
-_ROWS = {
-    "none": "no retrieval",
-    "random": "random",
-    "bm25": "BM25",
-    "base": "base encoder",
-    "trained": "trained encoder",
-}
 
 
 @dataclass(frozen=True)
@@ -53,7 +42,6 @@ class EvaluateRun:
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag: How answers are made.
         rag_enabled: Whether the LLM answers at all.
-        preparation: As in training: it knows which queries may be solved examples of the prompt.
         output_dir: Where `scores.json` and `table.md` go.
     """
 
@@ -66,7 +54,6 @@ class EvaluateRun:
     rows: Sequence[str]
     cutoffs: Sequence[int]
     rag: RagSettings
-    preparation: Preparation
     output_dir: str
     max_queries: int | None = None
     base_instructions: bool = False
@@ -80,36 +67,44 @@ class EvaluateRun:
 
     def run(self) -> list[Row]:
         """Score everything, log the tables, write the JSON."""
-        if unknown := [row for row in self.rows if row not in _ROWS]:
-            raise ConfigError("rows", f"names among {list(_ROWS)}", unknown[0])
-        names = [name for name in self.rows if name != "trained" or self.checkpoint is not None]
-        if not names:
-            raise ConfigError("checkpoint", "a checkpoint, since `trained` is the only row", None)
-        base = self.encoder.build() if "base" in names else None
-        trained = load_trained(self.checkpoint) if "trained" in names and self.checkpoint is not None else None
-        if trained is not None and trained.tasks and (unknown := [t for t in self.tasks if t not in trained.tasks]):
-            raise ConfigError("checkpoint", f"a model trained on the task {unknown[0]!r}", sorted(trained.tasks))
+        self.new_index()
+        found = self._datasets()
+        table_rows = TableRows.load(
+            self.rows, self.encoder, self.checkpoint, self.new_index, base_instructions=self.base_instructions
+        )
+        by_task = {task.name: table_rows.retrievers(task) for task, _ in found}
         rows: list[Row] = []
-        for task in self.tasks.values():
-            for dataset in self.source.datasets(task.name):
-                retrievers = {name: self._retriever(name, task, base, trained) for name in names}
-                rows += self._score(task, dataset, retrievers)
-        table = render(rows)
-        logger.info("\n%s", table)
         path = Path(self.output_dir) / "scores.json"
         protocol = {"environment": environment(), "checkpoint": self.checkpoint, "encoder": asdict(self.encoder)}
-        write_atomically(path, json.dumps({"protocol": protocol, "rows": [row.as_json() for row in rows]}, indent=1))
-        write_atomically(path.with_name("table.md"), table)
+        for task, dataset in found:
+            rows += self._score(task, dataset, by_task[task.name])
+            table = render(rows, self.cutoffs)
+            done = {"protocol": protocol, "rows": [row.as_json() for row in rows]}
+            write_atomically(path, json.dumps(done, indent=1))  # after each data set: what is scored is kept
+            write_atomically(path.with_name("table.md"), table)
+        logger.info("\n%s", table)
         logger.info("scores: %s", path)
         return rows
 
+    def _datasets(self) -> list[tuple[Task, Dataset]]:
+        """All data sets, read once, so that what is wrong with one shows before the first is scored."""
+        found = dataset_pairs(self.source, self.tasks)
+        for _, dataset in found:
+            if dataset.records is not None:
+                expected = "corpus or world: published records have no test queries (docs/data.md tells the other form)"
+                raise ConfigError("source", expected, str(dataset.records))
+            self._queries(dataset, Corpus(dataset.file("corpus")))
+        return found
+
+    def _queries(self, dataset: Dataset, corpus: Corpus) -> list[Query]:
+        queries = list(Queries(dataset.file("test"), corpus))
+        return queries if self.max_queries is None else first_by_hash(queries, self.max_queries, "test")
+
     def _score(self, task: Task, dataset: Dataset, retrievers: dict[str, Retriever]) -> list[Row]:
         corpus = Corpus(dataset.file("corpus"))
-        queries = list(Queries(dataset.file("test"), corpus))
-        if self.max_queries is not None:
-            queries = first_by_hash(queries, self.max_queries, "test")
+        queries = self._queries(dataset, corpus)
         answered = self._answered(task, queries)
-        prompt = self._prompt(task, dataset)
+        prompt = shown_prompt(task, dataset, corpus) if answered else None
         protocol = {
             "files": dataset.fingerprint(["corpus", "test"]),
             "queries": len(queries),
@@ -117,12 +112,11 @@ class EvaluateRun:
             "prompt": repr(prompt),
             "llm": self.language_model.fingerprint if answered else None,
             "rag": asdict(self.rag) if answered else None,
-            "base_instructions": self.base_instructions,
         }
         rows = []
         for name, retriever in retrievers.items():
             logger.info(
-                "%s/%s: %s over %d keys, %d queries", task.name, dataset.name, _ROWS[name], len(corpus), len(queries)
+                "%s/%s: %s over %d keys, %d queries", task.name, dataset.name, TITLES[name], len(corpus), len(queries)
             )
             retriever.fit(corpus)
             rankings = retriever.retrieve(queries, max(*self.cutoffs, self.rag.top_k))
@@ -134,48 +128,13 @@ class EvaluateRun:
                 shown = [by_id[query.id] for query in answered]
                 result = single_shot(answered, shown, corpus, self.language_model, prompt, self.rag)
                 means, per_query = means | result.mean, per_query | result.per_query
-            rows.append(Row(task.name, dataset.name, _ROWS[name], means, per_query, protocol))
+            sides = {"sides": asdict(retriever.sides)} if isinstance(retriever, DenseRetriever) else {}
+            rows.append(Row(task.name, dataset.name, TITLES[name], means, per_query, protocol | sides))
         return rows
 
     def _answered(self, task: Task, queries: Sequence[Query]) -> list[Query]:
         """The queries that the LLM answers: those with answers, of tasks with a prompt."""
         if not self.rag_enabled or task.prompt is None:
             return []
-        with_answers = [query for query in queries if query.answers]
+        with_answers = [query for query in queries if any(answer.strip() for answer in query.answers)]
         return first_by_hash(with_answers, self.rag.max_queries or len(with_answers), "rag")
-
-    def _prompt(self, task: Task, dataset: Dataset) -> QuestionPrompt | None:
-        """As in labelling: the same solved examples, none of them held out."""
-        if task.prompt is None or dataset.train is None:
-            return task.prompt  # a data set for tests only: no solved examples can be shown
-        return self.preparation.job(task, dataset).prompt
-
-    def _retriever(self, name: str, task: Task, base: Encoder | None, trained: TrainedEncoder | None) -> Retriever:
-        if name == "none":
-            return NoRetriever()
-        if name == "random":
-            return RandomRetriever()
-        if name == "bm25":
-            return BM25Retriever()
-        if name == "base" and base is not None:
-            query, key = (task.query_instruction, task.key_instruction) if self.base_instructions else ("", "")
-            return self._dense(base, TaskSides(query, key, task.query_max_length, task.key_max_length))
-        if trained is None:
-            raise ValueError(f"no encoder for the row {name!r}")
-        if not trained.tasks:
-            logger.info("%s names no tasks: it gets the instructions of the config", self.checkpoint)
-            return self._dense(
-                trained.encoder,
-                TaskSides(task.query_instruction, task.key_instruction, task.query_max_length, task.key_max_length),
-            )
-        return self._dense(trained.encoder, trained.tasks[task.name])
-
-    def _dense(self, encoder: Encoder, sides: TaskSides) -> DenseRetriever:
-        return DenseRetriever(
-            encoder,
-            self.new_index,
-            sides.query_instruction,
-            sides.key_instruction,
-            sides.query_max_length,
-            sides.key_max_length,
-        )

@@ -12,9 +12,7 @@ from embedder.types import Record
 _CORPUS_KEYS = 20_000  # keys of training records beside those of the held-out ones, at most
 
 
-def import_records(
-    path: Path, task: Task, share: float, max_queries: int, directory: Path
-) -> tuple[Path, dict[str, int]]:
+def import_records(path: Path, task: Task, share: float, max_queries: int, directory: Path) -> dict[str, int]:
     """Split a file of records into `train.jsonl` and `validation.jsonl`, with `queries.jsonl` and `corpus.jsonl`.
 
     Every line is checked before the first one is written. Held-out records are chosen by a hash of query and line.
@@ -27,7 +25,7 @@ def import_records(
         directory: Where to write.
 
     Returns:
-        The corpus file, and how many records went where.
+        How many records went where.
     """
     records = Records(path, task.name)
     order = []
@@ -70,11 +68,10 @@ def import_records(
                 queries.write(json.dumps(row, ensure_ascii=False) + "\n")
             elif len(corpus) < _CORPUS_KEYS:
                 corpus |= _keys(records[line])
-    target = directory / "corpus.jsonl"
-    with target.open("w", encoding="utf-8") as file:
+    with (directory / "corpus.jsonl").open("w", encoding="utf-8") as file:
         for key_id, text in corpus.items():
             file.write(json.dumps({"id": key_id, "text": text}, ensure_ascii=False) + "\n")
-    return target, {"train": len(records) - n_held_out, "validation": n_held_out, "skipped": 0}
+    return {"train": len(records) - n_held_out, "validation": n_held_out, "skipped": 0}
 
 
 def _keys(record: Record) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Which queries of a data set are used, which of them are held out, and which part of them one machine labels."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +21,27 @@ class Source(Protocol):
     def datasets(self, task: str) -> list[Dataset]:
         """At least one."""
         ...
+
+
+def dataset_pairs(source: Source, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:
+    """All data sets of a task mix, each with its task.
+
+    Raises:
+        ConfigError: Two data sets of a task have one name, which would make their scores one.
+    """
+    found = [(task, dataset) for task in tasks.values() for dataset in source.datasets(task.name)]
+    names = [(task.name, dataset.name) for task, dataset in found]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError("source.path", "data sets of different names", f"{twice[0][0]}/{twice[0][1]} twice")
+    return found
+
+
+def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus) -> QuestionPrompt | None:
+    """The prompt with the solved examples that labelling shows; none of a data set that is for tests only."""
+    if task.prompt is None or dataset.train is None:
+        return task.prompt
+    examples = choose_examples(Queries(dataset.train, corpus), task.prompt.n_examples + 1)
+    return with_examples(task.prompt, examples, corpus)
 
 
 @dataclass(frozen=True)

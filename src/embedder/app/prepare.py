@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.app.import_records import import_records
-from embedder.app.jobs import Job, Shard, Source, Validation, make_job
+from embedder.app.jobs import Job, Shard, Source, Validation, dataset_pairs, make_job
 from embedder.app.judging import Judge, Rewards
 from embedder.candidates.bm25 import BM25Candidates
 from embedder.data.prepared import PreparedDataset
@@ -63,15 +63,12 @@ class Preparation:
 
     def datasets(self, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:
         """All data sets of the mix."""
-        found = [(task, dataset) for task in tasks.values() for dataset in self.source.datasets(task.name)]
+        found = dataset_pairs(self.source, tasks)
         for task, dataset in found:
             if dataset.records is None and task.name in _RECORDS_ONLY:
                 raise ConfigError(
                     "task_mix", f"qa, convsearch or tool; {task.name} takes records (source=jsonl) so far", task.name
                 )
-        names = [(task.name, dataset.name) for task, dataset in found]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ConfigError("source.path", "data sets of different names", f"{twice[0][0]}/{twice[0][1]} twice")
         return found
 
     def prepared(self, task: Task, dataset: Dataset) -> PreparedDataset:
@@ -83,7 +80,8 @@ class Preparation:
         rewards = None
         if dataset.records is None and task.objective.needs_rewards:
             rewards = directory / "rewards" / _digest(self._reward_protocol())
-        return PreparedDataset(task.name, dataset.name, directory, rewards)
+        corpus = directory / "corpus.jsonl" if dataset.records is not None else dataset.file("corpus")
+        return PreparedDataset(task.name, dataset.name, directory, corpus, rewards)
 
     def _prepare(self, task: Task, dataset: Dataset) -> PreparedDataset:
         protocol = self._protocol(task, dataset)
@@ -96,7 +94,7 @@ class Preparation:
         partial = prepared.directory.with_name(f".{prepared.directory.name}.{uuid.uuid4().hex}")
         partial.mkdir(parents=True)
         try:
-            self._fill(task, dataset, protocol, partial, prepared)
+            self._fill(task, dataset, protocol, partial)
             if not prepared.is_complete:
                 partial.replace(prepared.directory)
         except OSError:
@@ -131,26 +129,20 @@ class Preparation:
     def _reward_protocol(self) -> dict[str, Any]:
         return {"reward": repr(self.rewards.reward)}
 
-    def _fill(
-        self, task: Task, dataset: Dataset, protocol: Mapping[str, Any], partial: Path, prepared: PreparedDataset
-    ) -> None:
+    def _fill(self, task: Task, dataset: Dataset, protocol: Mapping[str, Any], partial: Path) -> None:
         about: dict[str, Any] = {}
         if dataset.records is not None:
-            corpus, counts = import_records(
-                dataset.records, task, self.validation.share, self.validation.max_queries, partial
-            )
+            counts = import_records(dataset.records, task, self.validation.share, self.validation.max_queries, partial)
         else:
-            corpus = dataset.file("corpus").resolve()
             counts, about = self._write_records(self.job(task, dataset), partial)
-        moved = prepared.directory / corpus.name if corpus.parent == partial else corpus
-        manifest = {"corpus": str(moved), "counts": counts, "protocol": protocol, "labelling": about}
+        manifest = {"counts": counts, "protocol": protocol, "labelling": about}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
     def _protocol(self, task: Task, dataset: Dataset) -> dict[str, Any]:
         """Everything that the records depend on."""
         roles = ["records"] if dataset.records is not None else ["corpus", "train"]
         protocol: dict[str, Any] = {
-            "format": 4,
+            "format": 5,
             "files": dataset.fingerprint(roles),
             "validation": repr(self.validation),
             "needs_rewards": task.objective.needs_rewards,

@@ -1,23 +1,27 @@
 """Train: prepare what is missing, fit, export."""
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
+from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError
-from embedder.models.checkpoint import CHECKPOINT_KEY, describe
+from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe
 from embedder.models.encoder import EncoderConfig
-from embedder.models.export import TaskSides, export
+from embedder.models.export import export
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.schedule import AdamWLinear
@@ -67,26 +71,42 @@ class TrainRun:
         Returns:
             The exported directory.
         """
+        # What can be wrong is looked at before the LLM is asked, which may take hours.
         if self.checkpoint is not None and not Path(self.checkpoint).is_file():
             raise ConfigError("run.checkpoint", "a checkpoint file", self.checkpoint)
+        encoder = self.encoder.build()
+        self.new_index()
         datasets = self.preparation.prepare(self.tasks)
         L.seed_everything(self.seed, workers=True, verbose=False)
-        encoder = self.encoder.build()
-        sides = {name: task_sides(task) for name, task in self.tasks.items()}
-        about = {"environment": environment(), "data": _data_protocol(datasets)}
+        sides = {name: task.sides for name, task in self.tasks.items()}
+        about = {"environment": environment(), "data": _data_protocol(datasets), "plan": self._plan()}
+        if self.checkpoint is not None:
+            check_continues(self.checkpoint, about)
         module = RetrieverModule(encoder, self.tasks, self.optim)
         data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
+        loggers = [one for one in self.loggers.values() if one is not None]
         callbacks = [
             self.retrieval_eval(datasets=datasets, new_index=self.new_index),
-            DescribeCallback(CHECKPOINT_KEY, lambda: describe(encoder, sides, about)),
+            DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, sides, about)),
+            ValidateLast(),
             *(callback for callback in self.callbacks.values() if callback is not None),
         ]
-        trainer = self.trainer(callbacks=callbacks, logger=[one for one in self.loggers.values() if one is not None])
-        if self.checkpoint is None:
-            before = trainer.validate(module, data, verbose=False)
-            logger.info("before training: %s", _scores(before[0]))
-        trainer.fit(module, data, ckpt_path=self.checkpoint, weights_only=True)
-        logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
+        if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
+            callbacks = [_by_loss(callback) for callback in callbacks]
+        trainer = self.trainer(callbacks=callbacks, logger=loggers)
+        for one in loggers:
+            one.log_hyperparams(self._settings())
+        try:
+            if self.checkpoint is None:
+                before = trainer.validate(module, data, verbose=False)
+                scores = {name: value for some in before for name, value in some.items()}
+                _check_monitor(trainer, scores)
+                logger.info("before training: %s", _scores(scores))
+            trainer.fit(module, data, ckpt_path=self.checkpoint, weights_only=True)
+            logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
+        finally:
+            if (wandb := sys.modules.get("wandb")) is not None:
+                wandb.finish(quiet=True)  # the next run of a sweep gets a run of its own
         directory = Path(self.output_dir) / "export"
         if trainer.is_global_zero:
             self._load_best(trainer, module)
@@ -94,20 +114,49 @@ class TrainRun:
             logger.info("exported model: %s", directory)
         return directory
 
+    def _settings(self) -> dict[str, Any]:
+        """What tells runs apart in a logger."""
+        parts: dict[str, Any] = {"encoder": self.encoder, "optim": self.optim, "data": self.data, **self.tasks}
+        return {name: asdict(part) for name, part in parts.items()} | {"seed": self.seed}
+
+    def _plan(self) -> dict[str, Any]:
+        """What decides which records every step takes."""
+        weights = {name: task.weight for name, task in self.tasks.items()}
+        return {"batch_size": self.data.batch_size, "seed": self.data.seed, "weights": weights}
+
     def _load_best(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         """Weights of the best checkpoint, where one was kept by a metric; else the last ones stay."""
         callback = trainer.checkpoint_callback
         best = getattr(callback, "best_model_path", "")
-        if not best:
+        if not best or not Path(best).is_file():
             logger.info("no best checkpoint: the last weights are exported")
             return
         module.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
-        logger.info("best checkpoint: %s (%s %.4f)", best, callback.monitor, callback.best_model_score)  # type: ignore[union-attr]
+        score = getattr(callback, "best_model_score", None)
+        told = "" if score is None else f" ({getattr(callback, 'monitor', None)} {float(score):.4f})"
+        logger.info("best checkpoint: %s%s", best, told)
 
 
-def task_sides(task: Task) -> TaskSides:
-    """The part of a task that inference needs."""
-    return TaskSides(task.query_instruction, task.key_instruction, task.query_max_length, task.key_max_length)
+def _by_loss(callback: L.Callback) -> L.Callback:
+    """A checkpoint callback that goes by the held-out loss: without a labelled held-out query nDCG has no value."""
+    if not isinstance(callback, ModelCheckpoint) or not str(callback.monitor).startswith("val/"):
+        return callback
+    logger.warning("no held-out query is labelled: the best checkpoint goes by val/loss, not by %s", callback.monitor)
+    return ModelCheckpoint(
+        dirpath=callback.dirpath,
+        filename=callback.filename,
+        monitor="val/loss",
+        mode="min",
+        save_top_k=callback.save_top_k,
+        auto_insert_metric_name=False,
+    )
+
+
+def _check_monitor(trainer: L.Trainer, scores: Mapping[str, Any]) -> None:
+    for callback in trainer.checkpoint_callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if monitor is not None and monitor.startswith("val/") and monitor not in scores:
+            raise ConfigError("callbacks.plain.best.monitor", f"a name among {sorted(scores)}", monitor)
 
 
 def _data_protocol(datasets: list[PreparedDataset]) -> dict[str, Any]:

@@ -85,15 +85,7 @@ class RetrievalEvalCallback(L.Callback):
             if (loaded := self._loaded.get(f"{dataset.task}/{dataset.name}")) is None:
                 continue
             queries, corpus = loaded
-            task = pl_module.tasks[dataset.task]
-            retriever = DenseRetriever(
-                encoder,
-                self._new_index,
-                task.query_instruction,
-                task.key_instruction,
-                task.query_max_length,
-                task.key_max_length,
-            )
+            retriever = DenseRetriever(encoder, self._new_index, pl_module.tasks[dataset.task].sides)
             retriever.fit(corpus)
             metrics = retrieval_scores(queries, retriever.retrieve(queries, self._cutoff), [self._cutoff])
             if metrics is not None:

@@ -19,18 +19,20 @@ class PreparedDataset:
     """A folder of records with a manifest.
 
     `train.jsonl` and `validation.jsonl` hold records, `queries.jsonl` the validation queries; `manifest.json`, written
-    last, names the corpus to retrieve from and everything that the records depend on.
+    last, names everything that the records depend on.
 
     Args:
         task: Name of the task.
         name: Of the data set.
         directory: The folder.
+        corpus_path: The corpus that validation retrieves from, wherever the user keeps it now.
         rewards: The folder with the rewards of the records; None where the records have none, or bring them along.
     """
 
     task: str
     name: str
     directory: Path
+    corpus_path: Path
     rewards: Path | None = None
 
     @property
@@ -61,7 +63,7 @@ class PreparedDataset:
 
     def corpus(self) -> Corpus:
         """The corpus that validation retrieves from."""
-        return Corpus(self.manifest()["corpus"])
+        return Corpus(self.corpus_path)
 
     def validation_queries(self) -> list[Query]:
         """The queries held out from training, with their gold keys."""

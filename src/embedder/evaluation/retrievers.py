@@ -7,7 +7,7 @@ from typing import Protocol
 
 from embedder.index.bm25_index import BM25Index
 from embedder.index.encode import index_corpus
-from embedder.types import Encoder, KeyStore, Query, Ranking, VectorIndex
+from embedder.types import Encoder, KeyStore, Query, Ranking, TaskSides, VectorIndex
 
 
 class Retriever(Protocol):
@@ -79,10 +79,7 @@ class DenseRetriever:
     Args:
         encoder: Maps texts to unit vectors.
         new_index: Makes an empty index.
-        query_instruction: Prefix of every query.
-        key_instruction: Prefix of every key.
-        query_max_length: Tokens of a query; None for what the encoder reads.
-        key_max_length: Tokens of a key.
+        sides: Instructions and lengths of queries and keys.
         progress: Show a bar while encoding.
     """
 
@@ -90,28 +87,24 @@ class DenseRetriever:
         self,
         encoder: Encoder,
         new_index: Callable[[], VectorIndex],
-        query_instruction: str = "",
-        key_instruction: str = "",
-        query_max_length: int | None = None,
-        key_max_length: int | None = None,
+        sides: TaskSides,
         *,
         progress: bool = False,
     ) -> None:
         self._encoder, self._new_index = encoder, new_index
-        self._query_side = (query_instruction, query_max_length)
-        self._key_side = (key_instruction, key_max_length)
+        self.sides = sides
         self._progress = progress
 
     def fit(self, corpus: KeyStore) -> None:
         """Encode and index the corpus."""
         self._corpus = corpus
         self._index = self._new_index()
-        instruction, length = self._key_side
+        instruction, length = self.sides.key_instruction, self.sides.key_max_length
         index_corpus(self._encoder, corpus.texts(), self._index, instruction, length, progress=self._progress)
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
         """The keys with the largest cosine."""
-        instruction, length = self._query_side
+        instruction, length = self.sides.query_instruction, self.sides.query_max_length
         vectors = self._encoder.encode([query.text for query in queries], instruction, length)  # [Q, D]
         scores, positions = self._index.search(vectors, top_k)  # [Q, K]
         return to_rankings(scores.tolist(), positions.tolist(), self._corpus)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_COLUMNS = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10", "em", "f1", "log_likelihood")
+_PREFERRED = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10")
+_ANSWERS = ("em", "f1", "log_likelihood")
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,16 @@ class Row:
         return dict(vars(self))
 
 
-def render(rows: Sequence[Row], columns: Sequence[str] = _COLUMNS) -> str:
-    """A Markdown table for each data set; a dash where a metric does not apply."""
+def render(rows: Sequence[Row], cutoffs: Sequence[int] = (5, 10)) -> str:
+    """A Markdown table for each data set; a dash where a metric does not apply.
+
+    Args:
+        rows: The scores.
+        cutoffs: Places at which ranking metrics were cut; where 5 and 10 are not among them, the largest is shown.
+    """
+    last = max(cutoffs)
+    ranking = [name for name in _PREFERRED if int(name.partition("@")[2]) in cutoffs]
+    columns = (*(ranking or (f"ndcg@{last}", f"recall@{last}", f"mrr@{last}")), *_ANSWERS)
     tables = []
     for task, dataset in dict.fromkeys((row.task, row.dataset) for row in rows):
         own = [row for row in rows if (row.task, row.dataset) == (task, dataset)]

@@ -11,6 +11,7 @@ import torch
 
 from embedder.errors import ConfigError, EmbedderError
 from embedder.models.decoding import Choose, greedy, sampler, write
+from embedder.models.device import torch_device
 from embedder.models.fingerprint import fingerprint_of
 from embedder.models.gguf import convert_gguf
 from embedder.models.packages import resolve_model
@@ -173,9 +174,7 @@ class HuggingFaceLanguageModel:
         from transformers import AutoModelForCausalLM
 
         started = time.perf_counter()
-        device = self._device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = torch_device(self._device, "llm.device")
         loaded: Any
         try:
             loaded = AutoModelForCausalLM.from_pretrained(

@@ -2,7 +2,8 @@
 
 import json
 import pickle  # for the name of an error; nothing is unpickled
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import torch
 
 from embedder.errors import DataError
 from embedder.models.encoder import EncoderConfig, TextEncoder
-from embedder.models.export import PROBES, TaskSides, check_probes
-from embedder.types import Encoder, FloatArray
+from embedder.models.export import check_probes, probe_vectors
+from embedder.types import Encoder, FloatArray, TaskSides
 
 CHECKPOINT_KEY = "embedder"
 """Where a training checkpoint keeps the description of its encoder."""
@@ -20,10 +21,36 @@ CHECKPOINT_KEY = "embedder"
 
 @dataclass(frozen=True)
 class TrainedEncoder:
-    """An encoder and how it encodes each side of each task (empty for a model that does not say)."""
+    """An encoder and how it encodes each side of each task.
+
+    Args:
+        encoder: The model.
+        tasks: Empty for a model that was not trained here.
+        sides: How a model of others encodes queries and keys of any task: by its own prompts.
+    """
 
     encoder: Encoder
     tasks: Mapping[str, TaskSides]
+    sides: TaskSides | None = None
+
+
+def check_continues(path: Path | str, about: Mapping[str, Any]) -> None:
+    """Refuse to go on from a checkpoint of other data or another batch plan: its steps would not be those of this run.
+
+    Raises:
+        DataError: It is no checkpoint of this project, or something that decides what a step trains on differs.
+    """
+    before = _read_checkpoint(Path(path))[CHECKPOINT_KEY]["about"]
+    for part in ("data", "plan"):
+        if before.get(part) != about[part]:
+            names = sorted({*before.get(part, {}), *about[part]})
+            changed = [name for name in names if before.get(part, {}).get(name) != about[part].get(name)]
+            raise DataError(
+                path,
+                None,
+                f"was trained with other {part} ({', '.join(changed)}); to start from its weights with new settings, "
+                "export it and name the folder as encoder.name",
+            )
 
 
 def describe(encoder: TextEncoder, tasks: Mapping[str, TaskSides], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,8 +58,7 @@ def describe(encoder: TextEncoder, tasks: Mapping[str, TaskSides], about: Mappin
     return {
         "encoder": asdict(encoder.config),
         "tasks": {name: asdict(sides) for name, sides in tasks.items()},
-        "probes": list(PROBES),
-        "probe_vectors": encoder.encode(PROBES).tolist(),
+        **probe_vectors(encoder, tasks),
         "about": dict(about),
     }
 
@@ -47,29 +73,46 @@ def load_trained(path: Path | str) -> TrainedEncoder:
     if path.is_file():
         return _from_checkpoint(path)
     if (path / "embedder.json").is_file():
-        description = json.loads((path / "embedder.json").read_text(encoding="utf-8"))
-        encoder = EncoderConfig(name=str(path), pooling=description["pooling"]).build()
-        return _checked(encoder, description, path)
+        with _damage_named(path / "embedder.json"):
+            description = json.loads((path / "embedder.json").read_text(encoding="utf-8"))
+            encoder = EncoderConfig(name=str(path), pooling=description["pooling"]).build()
+            return _checked(encoder, description, path)
     if (path / "modules.json").is_file():
-        return TrainedEncoder(SentenceTransformerEncoder(path), {})
+        encoder_of_others = SentenceTransformerEncoder(path)
+        return TrainedEncoder(encoder_of_others, {}, encoder_of_others.sides)
     raise DataError(path, None, "neither a checkpoint file nor a sentence-transformers directory")
 
 
 def _from_checkpoint(path: Path) -> TrainedEncoder:
+    checkpoint = _read_checkpoint(path)
+    description = checkpoint[CHECKPOINT_KEY]
+    with _damage_named(path):
+        encoder = EncoderConfig(**description["encoder"]).build()
+        prefix = "encoder."
+        encoder.load_state_dict(
+            {n.removeprefix(prefix): value for n, value in checkpoint["state_dict"].items() if n.startswith(prefix)}
+        )
+        return _checked(encoder, description, path)
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)  # tensors and plain values, no code
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise DataError(path, None, "not a checkpoint: torch cannot read it") from error
-    description = checkpoint.get(CHECKPOINT_KEY)
-    if description is None:
+    if not isinstance(checkpoint, dict) or CHECKPOINT_KEY not in checkpoint:
         raise DataError(path, None, "not a checkpoint of this project (it does not describe its encoder)")
-    encoder = EncoderConfig(**description["encoder"]).build()
-    prefix = "encoder."
-    weights = {
-        name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items() if name.startswith(prefix)
-    }
-    encoder.load_state_dict(weights)
-    return _checked(encoder, description, path)
+    return checkpoint
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Name the file when what it says of its encoder is not what was written."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataError(path, None, f"a damaged description or damaged weights ({reason})") from error
 
 
 def _checked(encoder: TextEncoder, description: Mapping[str, Any], path: Path) -> TrainedEncoder:
@@ -88,6 +131,13 @@ class SentenceTransformerEncoder:
         from sentence_transformers import SentenceTransformer
 
         self._model = SentenceTransformer(str(name))
+
+    @property
+    def sides(self) -> TaskSides:
+        """The model's own prompts for queries and documents; empty where it has none."""
+        prompts = self._model.prompts
+        key = prompts.get("document") or prompts.get("passage") or prompts.get("corpus") or ""
+        return TaskSides(prompts.get("query") or "", key)
 
     @property
     def dimension(self) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from embedder.errors import ConfigError
+from embedder.models.device import torch_device
 from embedder.models.packages import resolve_model, verify_sha256
 from embedder.models.pooling import POOLINGS
 from embedder.models.token_batches import token_batches
@@ -28,6 +29,7 @@ class EncoderConfig:
         sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
         encode_tokens: Tokens taken together when encoding a corpus.
         micro_batch_tokens: Token budget of one forward pass; None for 1,024 on a CPU, 32,768 on a GPU.
+        device: Where it runs outside of training: `auto` (the first GPU if there is one) or a device of torch.
     """
 
     name: str
@@ -37,6 +39,7 @@ class EncoderConfig:
     sha256: str | None = None
     encode_tokens: int = 8192
     micro_batch_tokens: int | None = None
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
@@ -49,8 +52,8 @@ class EncoderConfig:
             raise ConfigError("encoder.micro_batch_tokens", "1 or more, or null", self.micro_batch_tokens)
 
     def build(self) -> "TextEncoder":
-        """Load weights and tokenizer."""
-        return TextEncoder(self)
+        """Load weights and tokenizer, onto the device."""
+        return TextEncoder(self).to(torch_device(self.device, "encoder.device"))
 
 
 class TextEncoder(nn.Module):
@@ -62,6 +65,7 @@ class TextEncoder(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
 
         source = resolve_model(config.name)
@@ -72,9 +76,11 @@ class TextEncoder(nn.Module):
             self.backbone = AutoModel.from_pretrained(
                 source, revision=config.revision, use_safetensors=True, trust_remote_code=False
             )
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+        except (OSError, ValueError, SafetensorError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise ConfigError("encoder.name", f"a model that can be loaded ({reason})", config.name) from error
+        if (pooler := getattr(self.backbone, "pooler", None)) is not None:
+            pooler.requires_grad_(False)  # BERT's own, which no loss reaches: data-parallel training would wait for it
         self.tokenizer.padding_side = "right"  # `forward` cuts padding off on the right
         self.config = config
         self._pool = POOLINGS[config.pooling]

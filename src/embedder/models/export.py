@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,10 @@ import numpy as np
 
 from embedder.errors import DataError
 from embedder.models.encoder import TextEncoder
+from embedder.types import TaskSides
 
 PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weather', 'unit': 'C'}")
 """Fixed texts whose vectors travel with a model, so that a damaged or mismatched copy is noticed when it is loaded."""
-
-
-@dataclass(frozen=True)
-class TaskSides:
-    """How the two sides of a task are encoded; lengths in tokens, instruction and special tokens included."""
-
-    query_instruction: str
-    key_instruction: str
-    query_max_length: int
-    key_max_length: int
 
 
 def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path, about: Mapping[str, Any]) -> Path:
@@ -51,7 +42,8 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     backbone = temporary / "backbone"
     encoder.backbone.save_pretrained(backbone, safe_serialization=True)
     encoder.tokenizer.save_pretrained(backbone)
-    length = min(encoder.max_length, max(max(task.query_max_length, task.key_max_length) for task in tasks.values()))
+    lengths = [length for task in tasks.values() for length in (task.query_max_length, task.key_max_length)]
+    length = min(encoder.max_length, max(length or encoder.max_length for length in lengths))
     transformer = Transformer(str(backbone), max_seq_length=length)
     pooling = Pooling(
         encoder.dimension, pooling_mode={"last": "lasttoken"}.get(encoder.config.pooling, encoder.config.pooling)
@@ -66,9 +58,8 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
         "format": 1,
         "base": encoder.config.name,
         "pooling": encoder.config.pooling,
-        "tasks": {name: vars(task) for name, task in tasks.items()},
-        "probes": list(PROBES),
-        "probe_vectors": encoder.encode(PROBES).tolist(),
+        "tasks": {name: asdict(task) for name, task in tasks.items()},
+        **probe_vectors(encoder, tasks),
         **about,
     }
     (temporary / "model" / "embedder.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
@@ -79,11 +70,35 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     return directory
 
 
+def probe_vectors(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[str, Any]:
+    """Vectors of the fixed texts: plain, and as query and key of every task, so that a changed instruction shows."""
+    return {
+        "probes": list(PROBES),
+        "probe_vectors": encoder.encode(PROBES).tolist(),
+        "probe_sides": {name: _side_vectors(encoder, sides, PROBES) for name, sides in tasks.items()},
+    }
+
+
 def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Path, tolerance: float = 1e-3) -> None:
-    """Refuse a model whose vectors of the probe texts are not those that were written with it."""
-    expected = np.array(description["probe_vectors"], dtype=np.float32)  # [P, D]
-    difference = float(np.abs(encoder.encode(description["probes"]) - expected).max())
-    if difference > tolerance:
-        raise DataError(
-            path, None, f"the vectors of its probe texts differ by {difference:.1e} from those stored with it"
-        )
+    """Refuse a model whose vectors of the probe texts are not those that were written with it.
+
+    Raises:
+        DataError: Weights, pooling, an instruction or a length differ from what was saved.
+    """
+    probes = description["probes"]
+    found = {"the probe texts": (encoder.encode(probes).tolist(), description["probe_vectors"])}
+    for name, sides in description["tasks"].items():
+        vectors = _side_vectors(encoder, TaskSides(**sides), probes)
+        for side, expected in description["probe_sides"][name].items():
+            found[f"the probe texts as {side} of {name}"] = (vectors[side], expected)
+    for what, (vectors, expected) in found.items():
+        difference = float(np.abs(np.array(vectors) - np.array(expected)).max())
+        if difference > tolerance:
+            raise DataError(path, None, f"the vectors of {what} differ by {difference:.1e} from those stored with it")
+
+
+def _side_vectors(encoder: TextEncoder, sides: TaskSides, probes: Sequence[str]) -> dict[str, list[list[float]]]:
+    return {
+        "query": encoder.encode(probes, sides.query_instruction, sides.query_max_length).tolist(),
+        "key": encoder.encode(probes, sides.key_instruction, sides.key_max_length).tolist(),
+    }

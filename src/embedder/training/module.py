@@ -30,22 +30,33 @@ class RetrieverModule(L.LightningModule):
         self.encoder = encoder
         self.tasks = dict(tasks)
         self._optim = optim
+        self._held_out_losses: list[Tensor] = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
         loss = self.loss(batch)
-        self.log(f"train/{batch.task}/loss", loss.detach(), batch_size=len(batch.query_ids), prog_bar=True)
+        self.log(
+            f"train/{batch.task}/loss", loss.detach(), batch_size=len(batch.query_ids), prog_bar=True, sync_dist=True
+        )
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loss of one held-out batch, against the keys of that batch."""
+        loss = self.loss(batch)
+        self._held_out_losses.append(loss.detach())
         self.log(
             f"val/{batch.task}/{batch.dataset}/loss",
-            self.loss(batch),
+            loss,
             batch_size=len(batch.query_ids),
             add_dataloader_idx=False,
             sync_dist=True,
         )
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean over all held-out batches."""
+        if self._held_out_losses:
+            self.log("val/loss", torch.stack(self._held_out_losses).mean(), sync_dist=True)
+            self._held_out_losses.clear()
 
     def loss(self, batch: Batch) -> Tensor:
         """The objective of the batch's task over the global batch, averaged over the local queries."""

@@ -6,6 +6,7 @@ from embedder.data.prompts import QuestionPrompt
 from embedder.errors import ConfigError
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
+from embedder.types import TaskSides
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Task:
     sampling: Sampling
     weight: float = 1.0
     prompt: QuestionPrompt | None = None
+
+    @property
+    def sides(self) -> TaskSides:
+        """The part of the task that inference needs."""
+        return TaskSides(self.query_instruction, self.key_instruction, self.query_max_length, self.key_max_length)
 
     def __post_init__(self) -> None:
         for side in ("query", "key"):
