@@ -1,6 +1,9 @@
 """The errors that a user can cause, each with enough in its message to mend the cause."""
 
+from dataclasses import fields
 from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args
 
 
 class EmbedderError(Exception):
@@ -30,3 +33,24 @@ class MissingExtraError(EmbedderError):
 
     def __init__(self, package: str, command: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package!r}, which is not installed. Install it with: {command}")
+
+
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
+
+
+def check_types(settings: Any, prefix: str) -> None:
+    """Hold the plain fields of a dataclass of settings against their annotations.
+
+    Args:
+        settings: An instance; fields of other than plain types are passed over.
+        prefix: Where it stands in the configuration, such as `prepare.rewards`.
+
+    Raises:
+        ConfigError: A value has another type, such as text where a number belongs.
+    """
+    for field in fields(settings):
+        allowed = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
+        value = getattr(settings, field.name)
+        if not set(allowed) <= set(_KINDS) or type(value) in allowed or (float in allowed and type(value) is int):
+            continue
+        raise ConfigError(f"{prefix}.{field.name}", " or ".join(_KINDS[kind] for kind in allowed), value)

@@ -216,6 +216,12 @@ def test_evaluation_scores_every_row(trained):
         (["source=jsonl", "source.path=BAD"], "bad.jsonl:2: not JSON"),
         (["source=corpus"], "source.path"),
         (["shard=0/4"], "shard: expected a part such as 3/16, got '0/4'"),
+        (["prepare.max_queries=ten"], "prepare.max_queries: expected a whole number or null, got 'ten'"),
+        (["candidates.n=2.5"], "candidates.n: expected a whole number, got 2.5"),
+        (
+            ["tasks.qa.objective.losses.graded.teacher_temperature=0"],
+            "graded.teacher_temperature: expected a number above 0",
+        ),
     ],
 )
 def test_a_users_error_is_one_line_without_a_traceback(tmp_path, overrides, message):

@@ -49,3 +49,17 @@ def test_a_handful_of_queries_leaves_some_for_everything(make, n):
     job = make_job(TASK, make(n), Validation(0.1, 30), None)
     assert len(job.held_out) == 1
     assert all(example.question != f"q{next(iter(job.held_out))}?" for example in job.prompt.examples)
+
+
+def test_queries_of_one_text_go_the_same_way_and_share_their_gold_keys(make, tmp_path):
+    dataset = make(30)
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").open()]
+    rows += [row | {"query_id": f"again {row['query_id']}", "pos": ["k0"]} for row in rows]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    job = make_job(TASK, dataset, Validation(0.2, 30), None)
+    held_out = {query.text for query in job.queries if query.id in job.held_out}
+    assert len(job.held_out) == 2 * len(held_out) >= 12
+    assert not held_out & {query.text for query in job.queries if query.id not in job.held_out}
+    assert not held_out & {example.question for example in job.prompt.examples}
+    by_id = {query.id: query.positives for query in job.queries}
+    assert (by_id["7"], by_id["again 7"]) == (("k7", "k0"), ("k0", "k7"))

@@ -30,7 +30,10 @@ def test_a_question_is_never_its_own_example():
     assert QuestionPrompt(n_examples=1).with_examples(POOL).render("One?") == "Q: Two?\nA: due\n\nQ: One?\nA:"
 
 
-def test_long_passages_are_cut():
+def test_long_passages_are_cut_also_where_words_have_no_spaces():
+    assert (
+        QuestionPrompt(n_examples=0, max_key_words=1).render("Q", ["x" * 50]) == f"Knowledge:\n{'x' * 10}\n\nQ: Q\nA:"
+    )
     assert QuestionPrompt(n_examples=0, max_key_words=2).render("Q", ["a b c"]) == "Knowledge:\na b\n\nQ: Q\nA:"
 
 

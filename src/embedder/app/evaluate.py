@@ -13,7 +13,7 @@ from embedder.data.corpus import Corpus
 from embedder.data.prepared import write_atomically
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.evaluation.rag import RagSettings, single_shot
 from embedder.evaluation.retrieval import retrieval_scores
 from embedder.evaluation.retrievers import DenseRetriever, Retriever
@@ -60,10 +60,15 @@ class EvaluateRun:
     rag_enabled: bool = True
 
     def __post_init__(self) -> None:
+        check_types(self, "run")
         if self.max_queries is not None and self.max_queries < 1:
             raise ConfigError("run.max_queries", "1 or more, or null for all", self.max_queries)
-        if not self.cutoffs or min(self.cutoffs) < 1:
-            raise ConfigError("run.cutoffs", "places from 1", list(self.cutoffs))
+        if (
+            not isinstance(self.cutoffs, list | tuple)
+            or not self.cutoffs
+            or not all(type(cutoff) is int and cutoff > 0 for cutoff in self.cutoffs)
+        ):
+            raise ConfigError("run.cutoffs", "a list of whole numbers above 0", self.cutoffs)
 
     def run(self) -> list[Row]:
         """Score everything, log the tables, write the JSON."""

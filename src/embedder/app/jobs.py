@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from embedder.data.corpus import Corpus
@@ -10,7 +10,7 @@ from embedder.data.examples import choose_examples, with_examples
 from embedder.data.prompts import QuestionPrompt
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError, DataError
+from embedder.errors import ConfigError, DataError, check_types
 from embedder.training.task import Task
 from embedder.types import Query
 
@@ -57,6 +57,7 @@ class Validation:
     max_queries: int
 
     def __post_init__(self) -> None:
+        check_types(self, "prepare.validation")
         if not 0 < self.share < 1:
             raise ConfigError("prepare.validation.share", "a share between 0 and 1", self.share)
         if self.max_queries < 1:
@@ -121,7 +122,7 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
     corpus = Corpus(dataset.file("corpus"))
     source = Queries(dataset.file("train"), corpus)
     # Queries are short: all of them fit in memory.
-    queries = first_by_hash(source, max_queries or len(source), "train")
+    queries = _with_shared_positives(first_by_hash(source, max_queries or len(source), "train"))
     usable = [query for query in queries if _is_usable(query, task)]
     if len(usable) < 2:
         needed = "'answers'" if task.objective.needs_rewards else "'pos'"
@@ -135,12 +136,26 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
         raise ConfigError(f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None)
     examples = [] if task.prompt is None else choose_examples(source, task.prompt.n_examples + 1)
     # What the prompt shows is not held out. Of a handful of queries all may be examples: then one is taken back.
-    shown = {query.id for query in examples}
-    free = [query for query in usable if query.id not in shown] or usable[:1]
-    held_out = {query.id for query in first_by_hash(free, validation.size(len(usable)), "validation")}
-    examples = [query for query in examples if query.id not in held_out]
+    # Queries of one text go the same way: what is held out is never trained on or shown.
+    shown = {query.text for query in examples}
+    free = [query for query in usable if query.text not in shown] or usable[:1]
+    texts = {query.text for query in first_by_hash(free, validation.size(len(usable)), "validation")}
+    held_out = {query.id for query in usable if query.text in texts}
+    if len(held_out) == len(usable):
+        raise DataError(source.path, None, "all usable queries have one text: nothing is left to train on")
+    examples = [query for query in examples if query.text not in texts]
     prompt = None if task.prompt is None else with_examples(task.prompt, examples, corpus)
     return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
+
+
+def _with_shared_positives(queries: list[Query]) -> list[Query]:
+    """A key that is gold for a query is gold for every query of the same text: never one of its negatives."""
+    positives: dict[str, dict[str, None]] = {}
+    for query in queries:
+        positives.setdefault(query.text, {}).update(dict.fromkeys(query.positives))
+    return [
+        replace(query, positives=tuple(dict.fromkeys((*query.positives, *positives[query.text])))) for query in queries
+    ]
 
 
 def _is_usable(query: Query, task: Task) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.data.prompts import QuestionPrompt
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
 from embedder.rewards.engine import LabelRequest, RewardEngine
 from embedder.rewards.sample_store import SampleStore
@@ -54,6 +54,7 @@ class Rewards:
     verify: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self, "prepare.rewards")
         if self.sample_with_candidates < 0:
             raise ConfigError("prepare.rewards.sample_with_candidates", "0 or more", self.sample_with_candidates)
         if self.verify < 0:

@@ -13,7 +13,7 @@ from embedder.app.prepare import Preparation
 from embedder.data.prepared import write_atomically
 from embedder.data.queries import first_by_hash
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.rewards.diagnostics import label_report
 from embedder.rewards.estimate import LabelEstimate, count_requests, estimate
 from embedder.rewards.label_report import LabelReport
@@ -114,6 +114,7 @@ class EstimateRun:
     probed: int = 6
 
     def __post_init__(self) -> None:
+        check_types(self, "run")
         for setting in ("sample", "probed"):
             if getattr(self, setting) < 1:
                 raise ConfigError(f"run.{setting}", "1 or more", getattr(self, setting))

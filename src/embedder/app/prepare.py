@@ -21,7 +21,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.records import record_row
 from embedder.data.reward_column import write_reward_column
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.rewards.tables import ScoreTable, TableWriter, rewards_of_file
 from embedder.training.task import Task
 from embedder.types import Candidate, Query
@@ -54,12 +54,20 @@ class Preparation:
     max_queries: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self, "prepare")
         if self.max_queries is not None and self.max_queries < 2:
             raise ConfigError("prepare.max_queries", "2 or more (one is held out), or null for all", self.max_queries)
 
     def prepare(self, tasks: Mapping[str, Task]) -> list[PreparedDataset]:
         """Prepare every data set of every task; what cannot be prepared is told before anything is labelled."""
-        return [self._prepare(task, dataset) for task, dataset in self.datasets(tasks)]
+        waiting = []
+        for task, dataset in self.datasets(tasks):
+            protocol = self._protocol(task, dataset)
+            prepared = self._place(task, dataset, protocol)
+            # Made for all data sets first: it reads and checks every line.
+            job = None if prepared.is_complete or dataset.records is not None else self.job(task, dataset)
+            waiting.append((task, dataset, protocol, prepared, job))
+        return [self._prepare(*some) for some in waiting]
 
     def datasets(self, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:
         """All data sets of the mix."""
@@ -83,18 +91,24 @@ class Preparation:
         corpus = directory / "corpus.jsonl" if dataset.records is not None else dataset.file("corpus")
         return PreparedDataset(task.name, dataset.name, directory, corpus, rewards)
 
-    def _prepare(self, task: Task, dataset: Dataset) -> PreparedDataset:
-        protocol = self._protocol(task, dataset)
-        prepared = self._place(task, dataset, protocol)
+    def _prepare(
+        self,
+        task: Task,
+        dataset: Dataset,
+        protocol: Mapping[str, Any],
+        prepared: PreparedDataset,
+        job: Job | None,
+    ) -> PreparedDataset:
         if prepared.is_complete:
             logger.info("%s/%s: already prepared in %s", task.name, dataset.name, prepared.directory)
             self.reward(prepared)
             return prepared
         # Another process may prepare the same at once: each writes into a folder of its own, and one of them is kept.
         partial = prepared.directory.with_name(f".{prepared.directory.name}.{uuid.uuid4().hex}")
+        _remove_abandoned(prepared.directory)
         partial.mkdir(parents=True)
         try:
-            self._fill(task, dataset, protocol, partial)
+            self._fill(task, dataset, protocol, partial, job)
             if not prepared.is_complete:
                 partial.replace(prepared.directory)
         except OSError:
@@ -129,12 +143,12 @@ class Preparation:
     def _reward_protocol(self) -> dict[str, Any]:
         return {"reward": repr(self.rewards.reward)}
 
-    def _fill(self, task: Task, dataset: Dataset, protocol: Mapping[str, Any], partial: Path) -> None:
+    def _fill(self, task: Task, dataset: Dataset, protocol: Mapping[str, Any], partial: Path, job: Job | None) -> None:
         about: dict[str, Any] = {}
         if dataset.records is not None:
             counts = import_records(dataset.records, task, self.validation.share, self.validation.max_queries, partial)
         else:
-            counts, about = self._write_records(self.job(task, dataset), partial)
+            counts, about = self._write_records(job or self.job(task, dataset), partial)
         manifest = {"counts": counts, "protocol": protocol, "labelling": about}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
@@ -142,7 +156,7 @@ class Preparation:
         """Everything that the records depend on."""
         roles = ["records"] if dataset.records is not None else ["corpus", "train"]
         protocol: dict[str, Any] = {
-            "format": 5,
+            "format": 6,
             "files": dataset.fingerprint(roles),
             "validation": repr(self.validation),
             "needs_rewards": task.objective.needs_rewards,
@@ -267,6 +281,13 @@ class PrepareRun:
             logger.info("%s/%s: %d queries of part %s are labelled", job.task.name, job.dataset.name, n, self.shard)
         logger.info("when all parts are labelled, run this again without shard to write the records")
         return []
+
+
+def _remove_abandoned(directory: Path) -> None:
+    """Delete partial folders of killed processes: those that nobody has written to for a day."""
+    for partial in directory.parent.glob(f".{directory.name}.*"):
+        if time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir())) > 86400:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _digest(protocol: Mapping[str, Any]) -> str:

@@ -75,8 +75,13 @@ def _commit() -> str | None:
 
 def _users_error(error: BaseException) -> str | None:
     """The message for a user inside a chain of exceptions, or None if the fault is ours."""
+    from hydra.errors import InstantiationException
     from omegaconf.errors import OmegaConfBaseException
 
+    if isinstance(error, InstantiationException) and isinstance(error.__cause__, TypeError | ValueError):
+        # A constructor was given what it cannot take: Hydra says which one.
+        where = str(error).rpartition("full_key: ")[2].strip() if "full_key" in str(error) else "the configuration"
+        return f"{where}: {next(iter(str(error.__cause__).splitlines()), type(error.__cause__).__name__)}"
     chain: BaseException | None = error
     while chain is not None:
         if isinstance(chain, EmbedderError):

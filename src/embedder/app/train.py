@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from embedder.app.prepare import Preparation
@@ -18,7 +19,7 @@ from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe
 from embedder.models.encoder import EncoderConfig
 from embedder.models.export import export
@@ -65,6 +66,11 @@ class TrainRun:
     seed: int
     checkpoint: str | None = None
 
+    def __post_init__(self) -> None:
+        check_types(self, "run")
+        if self.seed < 0:
+            raise ConfigError("seed", "0 or more", self.seed)
+
     def run(self) -> Path:
         """Train and export.
 
@@ -93,7 +99,13 @@ class TrainRun:
         ]
         if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
             callbacks = [_by_loss(callback) for callback in callbacks]
-        trainer = self.trainer(callbacks=callbacks, logger=loggers)
+        try:
+            trainer = self.trainer(callbacks=callbacks, logger=loggers)
+        except (TypeError, ValueError, MisconfigurationException) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError("trainer", "settings that lightning.Trainer takes", reason) from error
+        if trainer.max_steps < 1:
+            raise ConfigError("trainer.max_steps", "1 or more, since the batch plan has no epochs", trainer.max_steps)
         for one in loggers:
             one.log_hyperparams(self._settings())
         try:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.index.bm25_index import BM25Index
 from embedder.types import Candidate, KeyStore, Query
 
@@ -27,6 +27,7 @@ class BM25Candidates:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self, "candidates")
         if self.n < 2:
             raise ConfigError("candidates.n", "2 or more (a query needs something to compare)", self.n)
         if not 1 <= self.max_gold < self.n:

@@ -6,6 +6,8 @@ from embedder.data.prompts import QuestionPrompt, SolvedQuestion
 from embedder.data.queries import first_by_hash
 from embedder.types import KeyStore, Query
 
+_MAX_KEYS = 3  # gold keys of an example that are shown
+
 
 def choose_examples(queries: Iterable[Query], n: int) -> list[Query]:
     """`n` queries with an answer, those with gold keys first, chosen by a hash of their ids.
@@ -32,5 +34,5 @@ def with_examples(prompt: QuestionPrompt, examples: Iterable[Query], corpus: Key
 
 
 def _solve(query: Query, corpus: KeyStore) -> SolvedQuestion:
-    keys = tuple(corpus[corpus.position(key_id)].text for key_id in query.positives)
+    keys = tuple(corpus[corpus.position(key_id)].text for key_id in query.positives[:_MAX_KEYS])
     return SolvedQuestion(query.text, next(filter(str.strip, query.answers)), keys)

@@ -6,6 +6,8 @@ from typing import Any
 
 from embedder.errors import DataError
 
+_LARGEST = 3.0e38  # what a tensor of float32 holds
+
 
 class Row:
     """One JSON object and where it stands.
@@ -51,13 +53,13 @@ class Row:
         return self._list(field, object, "a list")
 
     def numbers(self, field: str) -> tuple[float, ...]:
-        """A list of finite numbers, empty if the field is missing."""
+        """A list of numbers that are finite in float32, empty if the field is missing."""
         try:
             values = tuple(float(value) for value in self._list(field, (int, float), "a list of numbers"))
         except OverflowError:
             values = (math.inf,)
-        if not all(math.isfinite(value) for value in values):
-            raise self.error(f"field {field!r} holds a number that is not finite")
+        if not all(abs(value) <= _LARGEST for value in values):  # not so for NaN either
+            raise self.error(f"field {field!r} holds a number that is not finite in float32")
         return values
 
     def _utf8(self, field: str, text: str) -> str:

@@ -30,7 +30,8 @@ class QuestionPrompt:
     Args:
         n_examples: Solved questions shown first; they teach a small LLM to answer in a few words.
         examples: The pool that they are taken from. A question is never shown as an example of itself.
-        max_key_words: Longer passages are cut to so many words.
+        max_key_words: Longer passages are cut to so many words, and to ten times as many characters, which matters for
+            writing without spaces.
     """
 
     n_examples: int = 3
@@ -66,6 +67,7 @@ class QuestionPrompt:
         return f" {answer.strip()}"
 
     def _ask(self, question: str, keys: Sequence[str]) -> str:
-        passages = "\n".join(" ".join(key.split()[: self.max_key_words]) for key in keys)
+        longest = 10 * self.max_key_words
+        passages = "\n".join(" ".join(key.split()[: self.max_key_words])[:longest].rstrip() for key in keys)
         knowledge = f"Knowledge:\n{passages}\n\n" if keys else ""
         return f"{knowledge}Q: {question}\nA:"

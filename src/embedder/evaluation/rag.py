@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from embedder.data.prompts import QuestionPrompt
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.metrics.text import exact_match, f1
 from embedder.types import KeyStore, LanguageModel, Query, Ranking
 
@@ -25,6 +25,7 @@ class RagSettings:
     max_new_tokens: int = 16
 
     def __post_init__(self) -> None:
+        check_types(self, "rag")
         if self.top_k < 1:
             raise ConfigError("rag.top_k", "1 or more", self.top_k)
         if self.max_queries is not None and self.max_queries < 1:

@@ -87,8 +87,8 @@ class HuggingFaceLanguageModel:
             TokenisedRequest(prompt, [next(remaining) for _ in some])
             for prompt, some in zip(self._tokenise(prompts, "prompt"), outputs, strict=True)
         ]
-        for request in requests:
-            self._check_length(len(request.prompt) + max(map(len, request.outputs), default=0))
+        for request, prompt in zip(requests, prompts, strict=True):
+            self._check_length(len(request.prompt) + max(map(len, request.outputs), default=0), prompt)
         self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         if self._packs:
             return score_packed(self._model, requests, self._batch_tokens)
@@ -122,8 +122,8 @@ class HuggingFaceLanguageModel:
         if max_new_tokens < 1:
             raise ConfigError("max_new_tokens", "1 or more", max_new_tokens)
         tokenised = self._tokenise(prompts, "prompt")
-        for tokens in tokenised:
-            self._check_length(len(tokens) + max_new_tokens)
+        for tokens, prompt in zip(tokenised, prompts, strict=True):
+            self._check_length(len(tokens) + max_new_tokens, prompt)
 
         def is_complete(tokens: list[int]) -> bool:
             return tokens[-1] in self._end_tokens or "\n" in self._decode(tokens)
@@ -150,12 +150,13 @@ class HuggingFaceLanguageModel:
     def _start(self) -> list[int]:
         return prompt_start(self._tokenizer)
 
-    def _check_length(self, n_tokens: int) -> None:
+    def _check_length(self, n_tokens: int, prompt: str) -> None:
         limit = getattr(self._model.config, "max_position_embeddings", None)
         if limit is not None and n_tokens > limit:
             raise EmbedderError(
                 f"a prompt with its output takes {n_tokens} tokens, and {self._name} reads at most {limit}: "
-                "shorten the keys, show fewer of them, or use an LLM with a longer context"
+                "shorten the keys, show fewer of them, or use an LLM with a longer context. "
+                f"The prompt ends with {prompt[-80:]!r}"
             )
 
     @cached_property

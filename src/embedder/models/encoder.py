@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.models.device import torch_device
 from embedder.models.packages import resolve_model, verify_sha256
 from embedder.models.pooling import POOLINGS
@@ -42,6 +42,7 @@ class EncoderConfig:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        check_types(self, "encoder")
         if self.pooling not in POOLINGS:
             raise ConfigError("encoder.pooling", f"one of {sorted(POOLINGS)}", self.pooling)
         if not self.lr > 0:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.rewards.engine import LabelRequest, RewardEngine
 from embedder.rewards.tables import Reward
 
@@ -78,6 +78,7 @@ class EarlyStop:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self, "prepare.rewards.early_stop")
         for setting, least in (("wave", 1), ("patience", 1), ("audit", 0)):
             if getattr(self, setting) < least:
                 raise ConfigError(f"prepare.rewards.early_stop.{setting}", f"{least} or more", getattr(self, setting))

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from embedder.data.prepared import PreparedDataset
 from embedder.data.records import Records
-from embedder.errors import ConfigError, DataError
+from embedder.errors import ConfigError, DataError, check_types
 from embedder.training.collate import Batch, Tokenize, collate
 from embedder.training.plan import BatchPlan
 from embedder.training.sampling import sample_group
@@ -29,6 +29,12 @@ class DataSettings:
     batch_size: int
     seed: int
     num_workers: int = 0
+
+    def __post_init__(self) -> None:
+        check_types(self, "data")
+        for setting, least in (("batch_size", 1), ("seed", 0), ("num_workers", 0)):
+            if getattr(self, setting) < least:
+                raise ConfigError(f"data.{setting}", f"{least} or more", getattr(self, setting))
 
 
 class RetrieverDataModule(L.LightningDataModule):

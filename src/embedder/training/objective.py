@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.losses.contrastive import contrastive_loss
 from embedder.losses.graded import graded_distillation_loss
 from embedder.losses.kl import kl_distillation_loss
@@ -17,6 +17,9 @@ class Contrastive:
 
     weight: float = 1.0
     needs_rewards = False
+
+    def __post_init__(self) -> None:
+        _check(self, "contrastive")
 
     def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
         """The loss, a scalar; see `Objective`."""
@@ -31,6 +34,9 @@ class Graded:
     teacher_temperature: float = 1.0
     needs_rewards = True
 
+    def __post_init__(self) -> None:
+        _check(self, "graded", "teacher_temperature")
+
     def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
         """The loss, a scalar; see `Objective`."""
         return graded_distillation_loss(scores, _needed(rewards), other_scores, self.teacher_temperature)
@@ -44,6 +50,9 @@ class KL:
     teacher_temperature: float = 0.1
     student_temperature: float = 1.0
     needs_rewards = True
+
+    def __post_init__(self) -> None:
+        _check(self, "kl", "teacher_temperature", "student_temperature")
 
     def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
         """The loss, a scalar; see `Objective`."""
@@ -97,6 +106,15 @@ class Objective:
             if loss.weight > 0
         ]
         return torch.stack(terms).sum()
+
+
+def _check(loss: Contrastive | Graded | KL, name: str, *positive: str) -> None:
+    check_types(loss, f"objective.losses.{name}")
+    if loss.weight < 0:
+        raise ConfigError(f"objective.losses.{name}.weight", "0 or more", loss.weight)
+    for setting in positive:
+        if not getattr(loss, setting) > 0:
+            raise ConfigError(f"objective.losses.{name}.{setting}", "a number above 0", getattr(loss, setting))
 
 
 def _needed(rewards: Tensor | None) -> Tensor:

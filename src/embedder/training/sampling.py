@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.types import Key, Record
 
 
@@ -33,6 +33,7 @@ class Sampling:
     positives: int = 1
 
     def __post_init__(self) -> None:
+        check_types(self, "task.sampling")
         if self.group_size < 1:
             raise ConfigError("task.sampling.group_size", "1 or more", self.group_size)
         if not 1 <= self.positives <= self.group_size:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class AdamWLinear:
     betas: tuple[float, float] = (0.9, 0.999)
 
     def __post_init__(self) -> None:
+        check_types(self, "optim")
+        if not self.weight_decay >= 0:
+            raise ConfigError("optim.weight_decay", "0 or more", self.weight_decay)
         if not self.lr > 0:
             raise ConfigError("optim.lr", "a positive number", self.lr)
         if not 0 <= self.warmup < 1:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from embedder.data.prompts import QuestionPrompt
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.types import TaskSides
@@ -41,6 +41,7 @@ class Task:
         return TaskSides(self.query_instruction, self.key_instruction, self.query_max_length, self.key_max_length)
 
     def __post_init__(self) -> None:
+        check_types(self, f"tasks.{self.name}")
         for side in ("query", "key"):
             length = getattr(self, f"{side}_max_length")
             if length < 8:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 
 TASKS = ("qa", "convsearch", "chat", "lrlm", "icl", "tool")
 SMALLEST_WORLD = 200
@@ -30,6 +30,7 @@ class WorldSettings:
     tasks: tuple[str, ...] = TASKS
 
     def __post_init__(self) -> None:
+        check_types(self, "source.settings")
         object.__setattr__(self, "tasks", tuple(self.tasks))  # Hydra hands over a list
         if self.passages < SMALLEST_WORLD:
             raise ConfigError("world.passages", f"at least {SMALLEST_WORLD}", self.passages)
