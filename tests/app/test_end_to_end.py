@@ -234,13 +234,14 @@ def test_a_users_error_is_one_line_without_a_traceback(tmp_path, overrides, mess
     assert not list(tmp_path.glob("data/prepared/qa/bad-*"))
 
 
-def test_published_json_lines_train_as_they_are(tmp_path, bert_directory):
+@pytest.mark.parametrize("labelled", [True, False])
+def test_published_json_lines_train_as_they_are(tmp_path, bert_directory, labelled):
     rows = [
         {
             "query": f"who made thing {i}?",
-            "pos": [f"thing {i} was made by me"],
+            "pos": [f"thing {i} was made by me"] if labelled else [],
             "neg": [f"thing {i + j} is lost" for j in range(3)],
-            "teacher_scores": [2.0, 1.0, 0.0, -1.0],
+            "teacher_scores": [2.0, 1.0, 0.0, -1.0][: 3 + labelled],
         }
         for i in range(30)
     ]
@@ -261,3 +262,5 @@ def test_published_json_lines_train_as_they_are(tmp_path, bert_directory):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "train" / "export" / "model.safetensors").is_file()
+    assert ("goes by val/loss" in done.stdout) == (not labelled)
+    assert f"({'val/ndcg@10' if labelled else 'val/loss'} " in done.stdout  # of the best checkpoint
