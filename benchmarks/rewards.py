@@ -7,7 +7,9 @@
 Ours and the peers score the same outputs of the same prompts, in turns, and their numbers are compared first:
 - best pair by pair: each pair a row, batches of 16 of like length, logits of the answer only;
 - released way: each pair a row, batches of 4, full logits, as in the method's released code;
-- desired output alone: what a plain likelihood reward needs, with our own scoring.
+- desired output alone: what a plain likelihood reward needs, with our own scoring, and in the released way.
+
+The bounds are by arithmetic: multiplications of the transformer's layers and of the projection to the vocabulary.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from typing import Any
 import torch
 from side_by_side import Row, compare, measure, write_json
 
-from embedder.models.causal_lm import DTYPES, HuggingFaceLanguageModel
+from embedder.models.causal_lm import DTYPES, HuggingFaceLanguageModel, scoring_budget
 from embedder.models.packed_scoring import score_packed
 from embedder.models.row_scoring import TokenisedRequest
 
@@ -99,7 +101,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     model = _random_1b(arguments.dtype) if arguments.random_1b else _load(arguments.llm, arguments.dtype)
+    budget = scoring_budget(arguments.budget, model.device)
+    head = model.get_output_embeddings().weight.numel()
     parameters = sum(p.numel() for p in model.base_model.parameters())
+    body = parameters - model.get_input_embeddings().weight.numel()
     vocabulary = model.config.vocab_size
     print(f"{parameters / 1e6:.0f} M parameters, {arguments.dtype}, {model.device}, {torch.get_num_threads()} threads")
     rows: list[Row] = []
@@ -108,20 +113,19 @@ def main() -> None:
             some = requests(arguments.queries, arguments.candidates, arguments.outputs, prompt, output, vocabulary)
             desired = [TokenisedRequest(request.prompt, request.outputs[:1]) for request in some]
             ways = {
-                "packed": partial(packed, model, some, arguments.budget),
+                "packed": partial(packed, model, some, budget),
                 "best pair by pair": partial(pair_by_pair, model, some, 16, full_logits=False, sort=True),
                 "released way": partial(pair_by_pair, model, some, 4, full_logits=True, sort=False),
-                "desired output alone": partial(packed, model, desired, arguments.budget),
+                "desired alone, released": partial(pair_by_pair, model, desired, 4, full_logits=True, sort=False),
+                "desired output alone": partial(packed, model, desired, budget),
             }
-            _check({name: way() for name, way in ways.items() if name != "desired output alone"}, arguments.dtype)
+            _check({name: way() for name, way in ways.items() if "desired" not in name}, arguments.dtype)
             found = measure(ways, arguments.runs)
             label = f"prompt {prompt}, output {output}"
             own = [compare(f"{label}: {name}", found["packed"], found[name]) for name in ways if name != "packed"]
             rows += own
-            bound = sum((len(r.prompt) + len(o)) for r in some for o in r.outputs) / sum(
-                len(r.prompt) + sum(map(len, r.outputs)) for r in some
-            )
-            print(f"\n{label} (bound by token count over pair by pair: {bound:.1f})")
+            own_cost, alone, pairs = (_multiplications(s, body, head) for s in (some, desired, _apart(some)))
+            print(f"\n{label} (bounds: {pairs / own_cost:.1f} x pair by pair, {alone / own_cost:.2f} x desired alone)")
             for name, measured in found.items():
                 print(f"  {name:22} {min(measured.seconds):8.2f} s at best   peak +{measured.peak_mb:6.0f} MB")
             for row in own:
@@ -129,6 +133,16 @@ def main() -> None:
                 print(f"  {peer:22} {row.ratio:5.2f} x ({row.lowest_ratio:.2f} to {row.highest_ratio:.2f})")
     if arguments.json:
         write_json(arguments.json, rows)
+
+
+def _apart(some: Sequence[TokenisedRequest]) -> list[TokenisedRequest]:
+    return [TokenisedRequest(request.prompt, [output]) for request in some for output in request.outputs]
+
+
+def _multiplications(some: Sequence[TokenisedRequest], body: int, head: int) -> int:
+    """Every token but the last of an output goes through the layers; the predictors go through the head."""
+    inner = [sum(len(output) - 1 for output in request.outputs) for request in some]
+    return sum((len(r.prompt) + n) * body + (1 + n) * head for r, n in zip(some, inner, strict=True))
 
 
 def _check(scores: dict[str, list[list[float]]], dtype: str) -> None:

@@ -22,6 +22,7 @@ from embedder.types import OutputScore
 
 logger = logging.getLogger(__name__)
 
+_CPU_TOKENS = 1024  # on a CPU larger batches gain nothing, and rows of unlike length waste more on padding
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -91,7 +92,7 @@ class HuggingFaceLanguageModel:
             self._check_length(len(request.prompt) + max(map(len, request.outputs), default=0), prompt)
         self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         if self._packs:
-            return score_packed(self._model, requests, self._batch_tokens)
+            return score_packed(self._model, requests, scoring_budget(self._batch_tokens, self._model.device))
         return score_in_rows(self._model, requests, self._batch_tokens)
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
@@ -222,3 +223,8 @@ class HuggingFaceLanguageModel:
             declared = getattr(settings, "eos_token_id", None)
             ends |= set(declared) if isinstance(declared, list | tuple) else {declared}
         return frozenset(ends - {None})
+
+
+def scoring_budget(batch_tokens: int, device: torch.device) -> int:
+    """Tokens of a forward pass when scoring."""
+    return min(batch_tokens, _CPU_TOKENS) if device.type == "cpu" else batch_tokens
