@@ -188,7 +188,7 @@ def test_stores_of_two_machines_merge_into_one_shard(trained, tmp_path):
     assert len(ScoreStore(tmp_path / "scores")) == len(ScoreStore(there / "scores")) > 0
     wrong = run("prepare.py", *common, "action=merge", f"paths.store_dir={tmp_path}", "run.stores=[/nowhere]")
     assert wrong.returncode == 2
-    assert "/nowhere/scores: is not a folder" in wrong.stdout
+    assert "run.stores: expected folders with scores/ or samples/ in them, got '/nowhere'" in wrong.stdout
 
 
 def test_evaluation_scores_every_row(trained):

@@ -46,6 +46,13 @@ def test_scores_agree_with_brute_force_on_its_own_tokens(model):
         assert [s.sum_logprob for s in some] == pytest.approx([s.sum_logprob for s in right], abs=1e-4)
 
 
+def test_scores_that_are_no_numbers_are_refused(folder):
+    broken = HuggingFaceLanguageModel(str(folder), device="cpu")
+    torch.nn.init.constant_(broken._model.lm_head.weight, float("nan"))
+    with pytest.raises(EmbedderError, match="not finite numbers"):
+        broken.score(["A"], [[" b"]])
+
+
 def test_nothing_to_score_is_nothing(model):
     assert model.score([], []) == []
     assert model.score(["A"], [[]]) == [[]]

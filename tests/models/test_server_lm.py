@@ -219,11 +219,12 @@ def test_wrong_requests_are_refused_as_the_local_model_does(make):
 
 def test_the_fingerprint_is_of_the_model_and_not_of_the_place():
     def of(**settings):
-        return ServerLanguageModel("tiny", **{"url": "http://nowhere.invalid/v1", "tokenizer": "t", **settings})
+        return ServerLanguageModel("tiny", **{"url": "http://nowhere.invalid/v1", "tokenizer": "tiny", **settings})
 
     assert of().fingerprint == of(url="https://elsewhere.invalid/v1", concurrency=3).fingerprint
     assert of(revision="4a20ac2").fingerprint == "server:tiny@4a20ac2:tokens"
-    assert len({of(**s).fingerprint for s in ({}, {"revision": "a"}, {"revision": "b"}, {"tokenizer": None})}) == 4
+    others = ({}, {"revision": "a"}, {"revision": "b"}, {"tokenizer": None}, {"tokenizer": "another"})
+    assert len({of(**settings).fingerprint for settings in others}) == 5
 
 
 def test_the_configuration_makes_a_model_whose_fingerprint_needs_no_network():

@@ -71,7 +71,7 @@ def test_early_rewards_are_the_first_of_all_rewards_and_skipped_candidates_are_n
 
 def test_the_audit_tells_what_stopping_changed(model, tmp_path):
     requests = some_requests(6, 9)
-    stop = EarlyStop(wave=2, patience=1, audit=100)
+    stop = EarlyStop(wave=2, patience=1, audit=1.0)
     labelled = engine(model, tmp_path)
     rewards, report = stop.label(labelled, LikelihoodReward(), requests, [1] * 6)
     complete = labelled.rewards(requests, LikelihoodReward())  # the audit has judged them all

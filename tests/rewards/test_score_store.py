@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 
@@ -137,3 +138,11 @@ def test_many_rows_are_merged_in_passing(tmp_path, monkeypatch, shift):
     assert_holds(store, range(50 + shift))
     store.flush()
     assert_holds(ScoreStore(tmp_path), range(50 + shift))
+
+
+def test_a_score_that_is_no_number_is_not_stored(tmp_path):
+    store = ScoreStore(tmp_path)
+    for value in (math.nan, -math.inf):
+        with pytest.raises(ValueError, match="not a finite number"):
+            store.add([b"0" * 16], [OutputScore(value, 1)])
+    assert len(store) == 0

@@ -80,3 +80,13 @@ def test_a_merge_that_changes_nothing_does_not_delete_its_own_result(tmp_path):
     folder.write(rows(1))
     folder.replace_all(rows(1))
     assert unread(ShardFolder(tmp_path, SCHEMA)) == [1]
+
+
+def test_two_processes_meet_one_damaged_shard(tmp_path):
+    path = ShardFolder(tmp_path, SCHEMA).write(rows(1))
+    path.write_bytes(path.read_bytes()[:-1])
+    first, second = ShardFolder(tmp_path, SCHEMA), ShardFolder(tmp_path, SCHEMA)
+    first._set_aside(path, ValueError("damaged"))
+    second._set_aside(path, ValueError("damaged"))  # the other one was quicker
+    assert (tmp_path / "damaged" / path.name).is_file()
+    assert list(first.unread()) == list(second.unread()) == []

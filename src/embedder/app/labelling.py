@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from embedder.app.jobs import Job
-from embedder.app.prepare import Preparation
+from embedder.app.prepare import Preparation, chunks
 from embedder.data.prepared import write_atomically
 from embedder.data.queries import first_by_hash
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, check_types
 from embedder.rewards.diagnostics import label_report
+from embedder.rewards.early_stop import EarlyStopReport
 from embedder.rewards.estimate import LabelEstimate, count_requests, estimate
 from embedder.rewards.label_report import LabelReport
 from embedder.rewards.probe import ProbeSettings, probe
@@ -56,7 +57,10 @@ class ReportRun:
             job = self.preparation.job(task, dataset)
             judge = self.preparation.judge(job)
             proposed = zip(job.queries, self.preparation.candidates.propose(job.queries, job.corpus), strict=True)
-            scored, total = (0, 0) if judge is None else judge.count_scored(list(proposed))
+            scored = total = 0
+            for chunk in chunks(proposed):
+                found, asked = (0, 0) if judge is None else judge.count_scored(chunk)
+                scored, total = scored + found, total + asked
             logger.info(
                 "%s/%s: not prepared yet, %d of %d prompts are scored: run prepare.py with the same settings to go on",
                 task.name,
@@ -69,10 +73,11 @@ class ReportRun:
         self.preparation.reward(prepared)
         report = label_report(prepared.records("train"))
         early = manifest["labelling"].get("early_stop")
-        stopped = f"\nearly stop saved {early['saved']:.0%} of the candidates" if early else ""
+        stopped = f"\n{EarlyStopReport.from_json(early)}" if early else ""
         logger.info("%s/%s\n%s%s", task.name, dataset.name, report.render(), stopped)
         write_atomically(
-            (prepared.rewards or prepared.directory) / "report.json", json.dumps(report.as_json(), indent=1)
+            (prepared.rewards or prepared.directory) / "report.json",
+            json.dumps(report.as_json() | {"early_stop": early}, indent=1),
         )
         return report
 
@@ -91,8 +96,12 @@ class MergeRun:
 
     def run(self) -> None:
         """Merge the log-likelihoods and the sampled outputs."""
+        for other in self.stores:
+            if not any((Path(other) / name).is_dir() for name in ("scores", "samples")):
+                raise ConfigError("run.stores", "folders with scores/ or samples/ in them", other)
         for kind, name in ((ScoreStore, "scores"), (SampleStore, "samples")):
-            merged = kind(Path(self.store) / name, read_only=[Path(other) / name for other in self.stores])
+            others = [Path(other) / name for other in self.stores]
+            merged = kind(Path(self.store) / name, read_only=[other for other in others if other.is_dir()])
             merged.compact()
             logger.info("%s", kind(Path(self.store) / name).describe())
 

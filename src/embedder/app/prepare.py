@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -141,7 +141,7 @@ class Preparation:
         logger.info("%s/%s: rewards in %.1f s", prepared.task, prepared.name, time.perf_counter() - started)
 
     def _reward_protocol(self) -> dict[str, Any]:
-        return {"reward": repr(self.rewards.reward)}
+        return {"reward": repr(self.rewards.reward), "reward_format": 1}
 
     def _fill(self, task: Task, dataset: Dataset, protocol: Mapping[str, Any], partial: Path, job: Job | None) -> None:
         about: dict[str, Any] = {}
@@ -184,7 +184,7 @@ class Preparation:
         queries = [query for query in job.queries if query in shard]
         judge = self.judge(job)
         if judge is not None and queries:
-            for chunk in _chunks(zip(queries, self.candidates.propose(queries, job.corpus), strict=True)):
+            for chunk in chunks(zip(queries, self.candidates.propose(queries, job.corpus), strict=True)):
                 judge(chunk)
         return len(queries)
 
@@ -223,7 +223,7 @@ class Preparation:
                 writers = {
                     split: files.enter_context(TableWriter(directory / f"{split}.scores.arrow")) for split in SPLITS
                 }
-            for chunk in _chunks(zip(job.queries, self.candidates.propose(job.queries, job.corpus), strict=True)):
+            for chunk in chunks(zip(job.queries, self.candidates.propose(job.queries, job.corpus), strict=True)):
                 tables = judge(chunk) if judge is not None else [None] * len(chunk)
                 scored: dict[str, list[ScoreTable]] = {split: [] for split in SPLITS}
                 for (query, candidates), table in zip(chunk, tables, strict=True):
@@ -284,19 +284,21 @@ class PrepareRun:
 
 
 def _remove_abandoned(directory: Path) -> None:
-    """Delete partial folders of killed processes: those that nobody has written to for a day."""
+    """Delete partial folders of killed processes: those that nobody has written to for a week."""
     for partial in directory.parent.glob(f".{directory.name}.*"):
-        if time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir())) > 86400:
-            shutil.rmtree(partial, ignore_errors=True)
+        with suppress(FileNotFoundError):  # its owner is just done with it
+            if time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir())) > 7 * 86400:
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def _digest(protocol: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def _chunks(
+def chunks(
     items: Iterable[tuple[Query, tuple[Candidate, ...]]],
 ) -> Iterator[list[tuple[Query, tuple[Candidate, ...]]]]:
+    """Some thousand queries at a time, with their candidates."""
     iterator = iter(items)
     while chunk := list(islice(iterator, _CHUNK)):
         yield chunk

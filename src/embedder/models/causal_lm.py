@@ -1,6 +1,7 @@
 """The LLM that the retriever is trained for: a Hugging Face causal model that scores and writes outputs."""
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from functools import cached_property
@@ -92,8 +93,16 @@ class HuggingFaceLanguageModel:
             self._check_length(len(request.prompt) + max(map(len, request.outputs), default=0), prompt)
         self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         if self._packs:
-            return score_packed(self._model, requests, scoring_budget(self._batch_tokens, self._model.device))
-        return score_in_rows(self._model, requests, self._batch_tokens)
+            scores = score_packed(self._model, requests, scoring_budget(self._batch_tokens, self._model.device))
+        else:
+            scores = score_in_rows(self._model, requests, self._batch_tokens)
+        # A score that is no number would be kept, and would count as the first place.
+        if not all(math.isfinite(score.sum_logprob) for some in scores for score in some):
+            raise EmbedderError(
+                f"{self._name} in {self._dtype} gives log-likelihoods that are not finite numbers: its activations "
+                "overflow (llm.dtype=bfloat16 or float32), or its weights are damaged"
+            )
+        return scores
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
         """The greedy continuation of each prompt, cut at the first line break or end token, stripped."""

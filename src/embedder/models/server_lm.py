@@ -45,8 +45,8 @@ class ServerLanguageModel:
 
     With `tokenizer`, prompt and output are tokenised apart, here, and sent as token ids: the scores are those of
     `HuggingFaceLanguageModel` with the same weights. Without it, `prompt + output` is sent as text and tokenised by the
-    server as one: where the tokens at the border would differ, the score does too, and a token across the border is an
-    error.
+    server as one: where the tokens at the border would differ, the score does too, a token across the border is an
+    error, and no beginning-of-text token stands in front, which many models need.
 
     Every score is a request with the whole prompt; servers compute log-probabilities of a prompt anew even where they
     keep its cache.
@@ -87,9 +87,11 @@ class ServerLanguageModel:
         """`server:NAME@REVISION:tokens` or `...:text`, from the settings alone; never the URL.
 
         Another host with the same model finds the same scores. Text and token ids are kept apart, since the tokens at
-        the border may differ.
+        the border may differ, and so are tokenizers of another name than the model.
         """
-        return f"server:{self.name}@{self.revision or 'unknown'}:{'text' if self.tokenizer is None else 'tokens'}"
+        form = "text" if self.tokenizer is None else "tokens"
+        other = f"={self.tokenizer}" if self.tokenizer not in (None, self.name) else ""
+        return f"server:{self.name}@{self.revision or 'unknown'}:{form}{other}"
 
     @property
     def tokens_run(self) -> int:

@@ -1,8 +1,9 @@
 """Judge candidates in waves and stop a query when further candidates have ceased to matter."""
 
+import hashlib
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,11 @@ class EarlyStopReport:
             loss / audited if audited else 0.0,
         )
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "EarlyStopReport":
+        """From what `as_json` gave."""
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
     def as_json(self) -> dict[str, Any]:
         """All of it, as plain values."""
         return asdict(self) | {"saved": self.saved}
@@ -67,21 +73,23 @@ class EarlyStop:
     Args:
         wave: Candidates judged together, in their order: labelled ones, then the first matches.
         patience: Waves without a better candidate.
-        audit: Stopped queries, drawn with the seed, whose other candidates are judged all the same, to report what
-            stopping changed; of every 2,000 queries.
+        audit: Share of the stopped queries whose other candidates are judged all the same, to report what stopping
+            changed. They are drawn by a hash of seed and prompt: the same ones in every part of the queries.
         seed: Of the drawing.
     """
 
     wave: int = 2
     patience: int = 1
-    audit: int = 32
+    audit: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_types(self, "prepare.rewards.early_stop")
-        for setting, least in (("wave", 1), ("patience", 1), ("audit", 0)):
-            if getattr(self, setting) < least:
-                raise ConfigError(f"prepare.rewards.early_stop.{setting}", f"{least} or more", getattr(self, setting))
+        for setting in ("wave", "patience"):
+            if getattr(self, setting) < 1:
+                raise ConfigError(f"prepare.rewards.early_stop.{setting}", "1 or more", getattr(self, setting))
+        if not 0 <= self.audit <= 1:
+            raise ConfigError("prepare.rewards.early_stop.audit", "a share from 0 to 1", self.audit)
 
     def label(
         self, engine: RewardEngine, reward: Reward, requests: Sequence[LabelRequest], always: Sequence[int]
@@ -118,6 +126,10 @@ class EarlyStop:
         before = len(rewards) - self.patience * self.wave
         return before >= max(always, 1) and max(rewards[before:]) <= max(rewards[:before])
 
+    def _is_audited(self, request: LabelRequest) -> bool:
+        digest = hashlib.blake2b(f"{self.seed}/{request.prompt}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "little") < self.audit * 2**64
+
     def _audit(
         self,
         engine: RewardEngine,
@@ -126,8 +138,7 @@ class EarlyStop:
         rewards: Sequence[tuple[float, ...]],
         stopped: Sequence[int],
     ) -> EarlyStopReport:
-        drawn = np.random.default_rng(self.seed).permutation(len(stopped))[: self.audit]
-        chosen = [stopped[k] for k in drawn]
+        chosen = [i for i in stopped if self._is_audited(requests[i])]
         if not chosen:
             return EarlyStopReport()
         some = [requests[i] for i in chosen]

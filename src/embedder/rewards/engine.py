@@ -100,6 +100,8 @@ class RewardEngine:
     def label(self, requests: Sequence[LabelRequest]) -> None:
         """Sample and score whatever the stores lack; can be stopped at any time and run again to continue."""
         started = time.perf_counter()
+        self._scores.refresh()  # what other processes have added since
+        self._samples.refresh()
         outputs = self._choose_outputs(requests, self._sample_missing)
         missing = self._missing(requests, outputs)
         n_pairs = sum(len(some) for _, some in missing)
@@ -192,13 +194,16 @@ class RewardEngine:
                 self._seed,
             )
         )
-        return [
+        outputs = [
             _Outputs(
                 self._distinct_answers(request),
                 wrong_options(request.options, request.answers) if request.options else next(competitors),
             )
             for request in requests
         ]
+        if alone := sum(not some.competitors for some in outputs):
+            logger.warning("%d of %d queries have no competitor: every rank reward is 0", alone, len(requests))
+        return outputs
 
     def _distinct_answers(self, request: LabelRequest) -> tuple[str, ...]:
         distinct = dict.fromkeys(answer for answer in request.answers if answer.strip())

@@ -68,13 +68,16 @@ def sample_competitors(
 
 
 def wrong_options(options: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
-    """The distinct options that equal no gold answer, after answer normalisation; none where every option is right."""
-    taken = {normalise_answer(answer) for answer in answers}
+    """The distinct options that equal no gold answer but for case and white space around; none where all are right.
+
+    Answer normalisation would make one of `5` and `-5`, of `C` and `C++`: options are given, not written by an LLM.
+    """
+    taken = {answer.strip().casefold() for answer in answers}
     wrong = []
     for option in options:
-        normalised = normalise_answer(option)
-        if normalised not in taken:
-            taken.add(normalised)
+        plain = option.strip().casefold()
+        if plain not in taken:
+            taken.add(plain)
             wrong.append(option)
     return tuple(wrong)
 

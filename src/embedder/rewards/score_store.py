@@ -1,5 +1,6 @@
 """The log-likelihoods that an LLM gave, kept on disk under content addresses so that nothing is scored twice."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,6 +57,8 @@ class ScoreStore:
 
     def add(self, addresses: Sequence[bytes], scores: Sequence[OutputScore]) -> None:
         """Remember scores; they reach the disk with the next `flush`."""
+        if not all(math.isfinite(score.sum_logprob) for score in scores):
+            raise ValueError("a log-likelihood that is not a finite number must not be stored")
         new = dict(zip(addresses, scores, strict=True))
         self._recent.update(new)
         self._unwritten.update(new)
@@ -70,13 +73,22 @@ class ScoreStore:
 
     def refresh(self) -> None:
         """Read the shards that other processes have written since the last look."""
-        tables = list(self._shards.unread())
-        if tables:
-            table = pa.concat_tables(tables).combine_chunks()
-            addresses = b"".join(table["address"].to_pylist())
-            self._merge(
-                np.frombuffer(addresses, dtype=_ADDRESS), table["sum_logprob"].to_numpy(), table["n_tokens"].to_numpy()
-            )
+        waiting: list[pa.Table] = []
+        for table in self._shards.unread():
+            waiting.append(table)
+            # Not all at once: beside what is known there is never more than as much again.
+            if sum(len(some) for some in waiting) > max(_MERGE_ROWS, len(self._addresses)):
+                self._merge_tables(waiting)
+                waiting = []
+        self._merge_tables(waiting)
+
+    def _merge_tables(self, tables: Sequence[pa.Table]) -> None:
+        if sum(map(len, tables)):
+            table = pa.concat_tables(tables)
+            column = pa.concat_arrays(table["address"].chunks)
+            # From the buffer: as Python objects the addresses would take five times the memory.
+            addresses = np.frombuffer(column.buffers()[1], _ADDRESS, len(column), column.offset * ADDRESS_BYTES)
+            self._merge(addresses, table["sum_logprob"].to_numpy(), table["n_tokens"].to_numpy())
 
     def compact(self) -> None:
         """Merge all shards of the directory, with what is in the read-only ones, into one without duplicates."""

@@ -5,6 +5,7 @@ import logging
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,8 +46,9 @@ class ShardFolder:
     def unread(self) -> Iterator[pa.Table]:
         """The tables of all shards that were neither read nor written through this object before."""
         for folder in (*self._read_only, self.directory):
-            for path in sorted(folder.glob("*.parquet")):
-                if path not in self._seen:
+            while new := [path for path in sorted(folder.glob("*.parquet")) if path not in self._seen]:
+                # Looked at again until nothing is new: a shard may be merged into a larger one while we read.
+                for path in new:
                     self._seen.add(path)
                     table = self._read(path)
                     if table is not None:
@@ -111,7 +113,8 @@ class ShardFolder:
         target = self.directory / _DAMAGED / path.name
         logger.warning("damaged shard %s is moved to %s/, its rows are made again: %s", path, _DAMAGED, error)
         target.parent.mkdir(exist_ok=True)
-        path.replace(target)
+        with suppress(FileNotFoundError):  # another process has met it too
+            path.replace(target)
         self._seen.discard(path)  # the same rows, made again, may get the same name
 
 
