@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
 from embedder.callbacks.describe import DescribeCallback
+from embedder.callbacks.process_group import ProcessGroupGuard
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
@@ -95,6 +96,7 @@ class TrainRun:
             self.retrieval_eval(datasets=datasets, new_index=self.new_index),
             DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, sides, about)),
             ValidateLast(),
+            ProcessGroupGuard(),
             *(callback for callback in self.callbacks.values() if callback is not None),
         ]
         if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
