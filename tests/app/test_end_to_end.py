@@ -99,7 +99,7 @@ def test_going_on_from_a_checkpoint_gives_the_same_weights_and_refuses_another_p
     assert "was trained with other plan (seed)" in other.stdout or "was trained with other data" in other.stdout
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("ddp_spawn", marks=pytest.mark.slow)])
 def test_two_processes_train(trained, tmp_path, strategy):
     _, common = trained
     done = run(
