@@ -252,7 +252,7 @@ def test_published_json_lines_train_as_they_are(tmp_path, bert_directory, labell
         "source=jsonl",
         f"source.path={tmp_path}/mine.jsonl",
         f"encoder.name={bert_directory}",
-        "logger=csv",
+        "logger=default" if labelled else "logger=csv",
         "trainer.accelerator=cpu",
         "trainer.max_steps=2",
         "trainer.val_check_interval=2",
@@ -262,5 +262,6 @@ def test_published_json_lines_train_as_they_are(tmp_path, bert_directory, labell
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "train" / "export" / "model.safetensors").is_file()
+    assert bool(list((tmp_path / "train").glob("wandb/offline-run-*/*.wandb"))) == labelled
     assert ("goes by val/loss" in done.stdout) == (not labelled)
     assert f"({'val/ndcg@10' if labelled else 'val/loss'} " in done.stdout  # of the best checkpoint

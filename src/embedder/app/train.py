@@ -120,7 +120,7 @@ class TrainRun:
             logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
         finally:
             if (wandb := sys.modules.get("wandb")) is not None:
-                wandb.finish(quiet=True)  # the next run of a sweep gets a run of its own
+                wandb.finish()  # the next run of a sweep gets a run of its own
         directory = Path(self.output_dir) / "export"
         if trainer.is_global_zero:
             self._load_best(trainer, module)
