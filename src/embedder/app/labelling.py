@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from embedder.app.jobs import Job
-from embedder.app.prepare import Preparation, chunks
+from embedder.app.prepare import Preparation
+from embedder.app.write_records import chunks
 from embedder.data.prepared import write_atomically
 from embedder.data.queries import first_by_hash
 from embedder.data.sources import Dataset

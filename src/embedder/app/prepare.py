@@ -6,30 +6,26 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from embedder.app.import_records import import_records
 from embedder.app.jobs import Job, Shard, Source, Validation, dataset_pairs, make_job
 from embedder.app.judging import Judge, Rewards
+from embedder.app.write_records import SPLITS, chunks, write_records
 from embedder.candidates.bm25 import BM25Candidates
 from embedder.data.prepared import PreparedDataset
-from embedder.data.records import record_row
 from embedder.data.reward_column import write_reward_column
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, check_types
-from embedder.rewards.tables import ScoreTable, TableWriter, rewards_of_file
+from embedder.rewards.tables import rewards_of_file
 from embedder.training.task import Task
-from embedder.types import Candidate, Query
 
 logger = logging.getLogger(__name__)
 
-SPLITS = ("train", "validation")
-_CHUNK = 2000  # queries held in memory together
 _RECORDS_ONLY = frozenset({"chat", "lrlm", "icl"})  # their keys are not passages of a corpus
 
 
@@ -148,7 +144,8 @@ class Preparation:
         if dataset.records is not None:
             counts = import_records(dataset.records, task, self.validation.share, self.validation.max_queries, partial)
         else:
-            counts, about = self._write_records(job or self.job(task, dataset), partial)
+            some = job or self.job(task, dataset)
+            counts, about = write_records(some, self.candidates, self.judge(some), partial)
         manifest = {"counts": counts, "protocol": protocol, "labelling": about}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
@@ -198,64 +195,6 @@ class Preparation:
             return None
         return Judge(job.prompt, self.rewards)
 
-    def _write_records(self, job: Job, directory: Path) -> tuple[dict[str, int], dict[str, Any]]:
-        """Candidates and rewards of all training queries, streamed to `train.jsonl` and `validation.jsonl`.
-
-        Returns:
-            How many went where, and what the manifest should tell of the labelling.
-        """
-        task, counts = job.task, {"train": 0, "validation": 0, "skipped": job.skipped}
-        if job.skipped:
-            logger.warning(
-                "%s/%s: %d of %d queries lack what the objective needs and are left out",
-                task.name,
-                job.dataset.name,
-                job.skipped,
-                job.skipped + len(job.queries),
-            )
-        judge = self.judge(job)
-        with ExitStack() as files:
-            out = {
-                split: files.enter_context((directory / f"{split}.jsonl").open("w", encoding="utf-8"))
-                for split in (*SPLITS, "queries")
-            }
-            if judge is not None:
-                writers = {
-                    split: files.enter_context(TableWriter(directory / f"{split}.scores.arrow")) for split in SPLITS
-                }
-            for chunk in chunks(zip(job.queries, self.candidates.propose(job.queries, job.corpus), strict=True)):
-                tables = judge(chunk) if judge is not None else [None] * len(chunk)
-                scored: dict[str, list[ScoreTable]] = {split: [] for split in SPLITS}
-                for (query, candidates), table in zip(chunk, tables, strict=True):
-                    split = "validation" if query.id in job.held_out else "train"
-                    counts[split] += 1
-                    judged = candidates
-                    if table is not None:
-                        judged = candidates[: table.n_candidates]
-                        scored[split].append(table)
-                    shown = {candidate.key.id for candidate in judged}
-                    others = [job.corpus.position(key_id) for key_id in query.positives if key_id not in shown]
-                    known = tuple(job.corpus[position].text for position in others)
-                    _write(out[split], record_row(query, judged, task.name, known))
-                    if split == "validation":
-                        _write(
-                            out["queries"],
-                            {
-                                "query_id": query.id,
-                                "query": query.text,
-                                "answers": query.answers,
-                                "pos": query.positives,
-                            },
-                        )
-                if judge is not None:
-                    for split, some in scored.items():
-                        writers[split].write(some)
-        about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}
-        if judge is not None and judge.early_stop_report is not None:
-            logger.info("%s/%s: %s", task.name, job.dataset.name, judge.early_stop_report)
-            about["early_stop"] = judge.early_stop_report.as_json()
-        return counts, about
-
 
 @dataclass(frozen=True)
 class PrepareRun:
@@ -293,16 +232,3 @@ def _remove_abandoned(directory: Path) -> None:
 
 def _digest(protocol: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:10]
-
-
-def chunks(
-    items: Iterable[tuple[Query, tuple[Candidate, ...]]],
-) -> Iterator[list[tuple[Query, tuple[Candidate, ...]]]]:
-    """Some thousand queries at a time, with their candidates."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, _CHUNK)):
-        yield chunk
-
-
-def _write(file: Any, row: Mapping[str, Any]) -> None:
-    file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,0 +1,95 @@
+"""Write what training reads: each query with its candidates, and beside them the log-likelihoods that the LLM gave."""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from embedder.app.jobs import Job
+from embedder.app.judging import Judge
+from embedder.candidates.bm25 import BM25Candidates
+from embedder.data.records import record_row
+from embedder.rewards.tables import ScoreTable, TableWriter
+from embedder.types import Candidate, Query
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation")
+_CHUNK = 2000  # queries held in memory together
+
+Proposed = tuple[Query, tuple[Candidate, ...]]
+
+
+def write_records(
+    job: Job, candidates: BM25Candidates, judge: Judge | None, directory: Path
+) -> tuple[dict[str, int], dict[str, Any]]:
+    """Propose, judge and write the queries of a data set, streamed to `train.jsonl` and `validation.jsonl`.
+
+    Args:
+        job: The queries, and which of them are held out.
+        candidates: Proposes keys for them.
+        judge: Scores these; None where labels are all that the task needs.
+        directory: Where to write.
+
+    Returns:
+        How many queries went where, and what the manifest should tell of the labelling.
+    """
+    counts = {"train": 0, "validation": 0, "skipped": job.skipped}
+    name = f"{job.task.name}/{job.dataset.name}"
+    if job.skipped:
+        n = job.skipped + len(job.queries)
+        logger.warning("%s: %d of %d queries lack what the objective needs and are left out", name, job.skipped, n)
+    with ExitStack() as files:
+        out = {
+            split: files.enter_context((directory / f"{split}.jsonl").open("w", encoding="utf-8"))
+            for split in (*SPLITS, "queries")
+        }
+        tables = {
+            split: files.enter_context(TableWriter(directory / f"{split}.scores.arrow"))
+            for split in SPLITS
+            if judge is not None
+        }
+        for chunk in chunks(zip(job.queries, candidates.propose(job.queries, job.corpus), strict=True)):
+            scored = judge(chunk) if judge is not None else [None] * len(chunk)
+            by_split: dict[str, list[ScoreTable]] = {split: [] for split in SPLITS}
+            for (query, proposed), table in zip(chunk, scored, strict=True):
+                split = "validation" if query.id in job.held_out else "train"
+                counts[split] += 1
+                if table is not None:
+                    by_split[split].append(table)
+                    proposed = proposed[: table.n_candidates]  # early stop judges the first ones only
+                _write(out[split], record_row(query, proposed, job.task.name, _other_positives(query, proposed, job)))
+                if split == "validation":
+                    _write(out["queries"], _query_row(query))
+            for split, writer in tables.items():
+                writer.write(by_split[split])
+    about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}
+    if judge is not None and judge.early_stop_report is not None:
+        logger.info("%s: %s", name, judge.early_stop_report)
+        about["early_stop"] = judge.early_stop_report.as_json()
+    return counts, about
+
+
+def chunks(items: Iterable[Proposed]) -> Iterator[list[Proposed]]:
+    """Some thousand queries at a time, with their candidates."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk
+
+
+def _other_positives(query: Query, proposed: tuple[Candidate, ...], job: Job) -> tuple[str, ...]:
+    """Texts of the gold keys that are not among the candidates."""
+    shown = {candidate.key.id for candidate in proposed}
+    others = [job.corpus.position(key_id) for key_id in query.positives if key_id not in shown]
+    return tuple(job.corpus[position].text for position in others)
+
+
+def _query_row(query: Query) -> dict[str, Any]:
+    return {"query_id": query.id, "query": query.text, "answers": query.answers, "pos": query.positives}
+
+
+def _write(file: Any, row: Mapping[str, Any]) -> None:
+    file.write(json.dumps(row, ensure_ascii=False) + "\n")
