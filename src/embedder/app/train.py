@@ -89,7 +89,7 @@ class TrainRun:
         about = {"environment": environment(), "data": _data_protocol(datasets), "plan": self._plan()}
         if self.checkpoint is not None:
             check_continues(self.checkpoint, about)
-        module = RetrieverModule(encoder, self.tasks, self.optim)
+        module = RetrieverModule(encoder, self.tasks, self.optim, self.seed)
         data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
         loggers = [one for one in self.loggers.values() if one is not None]
         callbacks = [

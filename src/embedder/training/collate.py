@@ -18,11 +18,13 @@ Tokenize = Callable[[Sequence[str], str, int], Tokens]
 
 @dataclass
 class Batch:
-    """One step's input. B queries, N keys a group (the largest group; absent keys are masked), P known positives."""
+    """One step's input. B queries, N keys a group (absent keys of smaller groups are masked), P known positives."""
 
     task: str
     dataset: str
     step: int
+    n_global: int
+    """Queries of the global batch, of which this process holds a part."""
     query_ids: list[str]
     query_tokens: Tokens
     """[B, L]"""
@@ -40,17 +42,18 @@ class Batch:
     """Hashes of all labelled positives of each query, int64 [B, P], 0 where absent."""
 
 
-def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, tokenize: Tokenize) -> Batch:
+def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, n_global: int, tokenize: Tokenize) -> Batch:
     """Tokenise and lay out groups of one task.
 
     Args:
         groups: One a query; either all have rewards or none.
-        task: Gives instructions and lengths.
+        task: Gives instructions, lengths and the size that groups are padded to.
         dataset: Name of the data set, for messages.
         step: Step of the plan.
+        n_global: Queries of the global batch.
         tokenize: The encoder's tokenisation.
     """
-    n = max(len(group.keys) for group in groups)
+    n = task.sampling.group_size  # not the largest group here: all processes need one shape
     p = max(1, *(len(group.known_positives) for group in groups))
     present = torch.tensor([[True] * len(group.keys) + [False] * (n - len(group.keys)) for group in groups])
     rewards = None
@@ -60,6 +63,7 @@ def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, tokeni
         task=task.name,
         dataset=dataset,
         step=step,
+        n_global=n_global,
         query_ids=[group.query_id for group in groups],
         query_tokens=tokenize([group.query for group in groups], task.query_instruction, task.query_max_length),
         key_tokens=tokenize(

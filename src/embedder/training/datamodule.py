@@ -66,13 +66,15 @@ class RetrieverDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """All steps of the run as one epoch; after a resume, those that are left."""
         trainer = _require_trainer(self)
-        if self._settings.batch_size % trainer.world_size:
+        if self._settings.batch_size < trainer.world_size:
             raise ConfigError(
-                "data.batch_size", f"a multiple of the {trainer.world_size} processes", self._settings.batch_size
+                "data.batch_size",
+                f"a query or more for each of {trainer.world_size} processes",
+                self._settings.batch_size,
             )
         n_steps = trainer.max_steps * trainer.accumulate_grad_batches
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        share = _Share(trainer.global_rank, trainer.world_size)
+        share = Share(trainer.global_rank, trainer.world_size)
         steps = _StepDataset(
             self.plan, self._train, self.datasets, self._tasks, self._tokenize, self._settings.seed, share
         )
@@ -80,10 +82,13 @@ class RetrieverDataModule(L.LightningDataModule):
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """The held-out records of every data set, each once, in their order."""
+        trainer = _require_trainer(self)
+        share = Share(trainer.global_rank, trainer.world_size)
         loaders = []
         for dataset in self.datasets:
             records = dataset.records("validation")
-            batches = _OrderedBatches(records, dataset, self._tasks[dataset.task], self._tokenize, self._settings)
+            task = self._tasks[dataset.task]
+            batches = _OrderedBatches(records, dataset, task, self._tokenize, self._settings, share)
             loaders.append(self._loader(batches, None))
         return loaders
 
@@ -99,15 +104,19 @@ class RetrieverDataModule(L.LightningDataModule):
 
 
 @dataclass(frozen=True)
-class _Share:
-    """Which queries of a global batch a process takes: a run of neighbours."""
+class Share:
+    """Which queries of a global batch a process takes: a run of neighbours, as long as the others' or one shorter."""
 
     rank: int
     world_size: int
 
-    def __call__(self, items: Sequence[int]) -> Sequence[int]:
-        size = len(items) // self.world_size
-        return items[self.rank * size : (self.rank + 1) * size]
+    def __call__(self, n: int) -> range:
+        """The process's part of `range(n)`; of fewer queries than processes, every process takes all."""
+        if n < self.world_size:
+            return range(n)
+        per_process, longer = divmod(n, self.world_size)
+        first = self.rank * per_process + min(self.rank, longer)
+        return range(first, first + per_process + (self.rank < longer))
 
 
 class _StepDataset(Dataset[Batch]):
@@ -121,7 +130,7 @@ class _StepDataset(Dataset[Batch]):
         tasks: Mapping[str, Task],
         tokenize: Tokenize,
         seed: int,
-        share: _Share,
+        share: Share,
     ) -> None:
         self._plan, self._records, self._datasets = plan, records, datasets
         self._tasks, self._tokenize, self._seed, self._share = tasks, tokenize, seed, share
@@ -131,34 +140,42 @@ class _StepDataset(Dataset[Batch]):
         dataset = self._datasets[planned.dataset]
         task = self._tasks[dataset.task]
         groups = []
-        for place in self._share(range(len(planned.records))):
+        for place in self._share(len(planned.records)):
             record = self._records[planned.dataset][planned.records[place]]
             generator = random.Random(f"{self._seed}/{step}/{place}")  # noqa: S311  # not for cryptography
             groups.append(sample_group(record, task.sampling, generator))
-        return collate(groups, task, dataset.name, step, self._tokenize)
+        return collate(groups, task, dataset.name, step, len(planned.records), self._tokenize)
 
 
 class _OrderedBatches(Dataset[Batch]):
-    """Item i holds the i-th run of records; groups are drawn the same way every time."""
+    """Item i holds the process's part of the i-th run of records; groups are drawn the same way every time."""
 
     def __init__(
-        self, records: Records, dataset: PreparedDataset, task: Task, tokenize: Tokenize, settings: DataSettings
+        self,
+        records: Records,
+        dataset: PreparedDataset,
+        task: Task,
+        tokenize: Tokenize,
+        settings: DataSettings,
+        share: Share,
     ) -> None:
         self._records, self._dataset, self._task = records, dataset, task
-        self._tokenize, self._settings = tokenize, settings
+        self._tokenize, self._settings, self._share = tokenize, settings, share
 
     def __len__(self) -> int:
-        return -(-len(self._records) // self._settings.batch_size)
+        return max(1, len(self._records) // self._settings.batch_size)
 
     def __getitem__(self, item: int) -> Batch:
         if item >= len(self):
             raise IndexError(item)
-        start = item * self._settings.batch_size
+        # Runs of like length, none shorter than a batch: a ragged last one would have a loss that is easier.
+        start, stop = (len(self._records) * i // len(self) for i in (item, item + 1))
         groups = []
-        for position in range(start, min(start + self._settings.batch_size, len(self._records))):
+        for place in self._share(stop - start):
+            position = start + place
             generator = random.Random(f"{self._settings.seed}/validation/{position}")  # noqa: S311
             groups.append(sample_group(self._records[position], self._task.sampling, generator))
-        return collate(groups, self._task, self._dataset.name, item, self._tokenize)
+        return collate(groups, self._task, self._dataset.name, item, stop - start, self._tokenize)
 
 
 class _StepSampler(Sampler[int]):

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def is_distributed() -> bool:
@@ -12,28 +13,34 @@ def is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def gather_rows(local: Tensor) -> Tensor:
-    """Rows of all processes in order of their rank: [B, ...] -> [W * B, ...].
+def world_size() -> int:
+    """How many processes take part."""
+    return dist.get_world_size() if is_distributed() else 1
+
+
+def gather_rows(local: Tensor, rows: int) -> Tensor:
+    """Rows of all processes in order of their rank: [B, ...] -> [W * rows, ...].
 
     Gradients flow back to the process that made each row, summed over all that used it. With the average that
     data-parallel training takes of them, the gradient is that of one process with the whole batch.
 
     Args:
-        local: This process's rows; every process has as many.
+        local: This process's rows, at most `rows` of them.
+        rows: What the rows of each process are filled up to with zeros; the same on all.
     """
     if not is_distributed():
         return local
-    gathered: Tensor = _GatherRows.apply(local)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    filled = F.pad(local, (0, 0) * (local.ndim - 1) + (0, rows - len(local)))
+    gathered: Tensor = _GatherRows.apply(filled)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return gathered
 
 
-def largest(value: int, device: torch.device) -> int:
-    """The largest of a number over all processes."""
-    if not is_distributed():
-        return value
-    tensor = torch.tensor(value, device=device)
-    dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
-    return int(tensor)
+def sum_over_processes(value: Tensor) -> Tensor:
+    """The sum of every process's value, the same on all; without gradient."""
+    total = value.detach().clone()
+    if is_distributed():
+        dist.all_reduce(total)
+    return total
 
 
 class _GatherRows(torch.autograd.Function):

@@ -1,5 +1,6 @@
 """The Lightning module: encode a batch, compare, and let the task's objective speak."""
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -7,73 +8,100 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from embedder.training.collate import Batch
-from embedder.training.gather import gather_rows, largest
-from embedder.training.negatives import in_batch_negatives
+from embedder.training.gather import gather_rows, sum_over_processes, world_size
+from embedder.training.negatives import in_batch_negatives, negatives_by_place
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
+
+logger = logging.getLogger(__name__)
 
 
 class RetrieverModule(L.LightningModule):
     """Trains a bi-encoder on homogeneous batches.
 
+    What a step does depends on its batch, its weights and `seed` alone: not on the steps before it and, but for the
+    rounding of sums and for dropout, not on the number of processes.
+
     Args:
         encoder: Maps tokens to unit vectors, [B, L] -> [B, D].
         tasks: The tasks of the mix, by name.
         optim: Optimizer and schedule.
+        seed: Of everything random inside a step, such as dropout.
     """
 
-    def __init__(self, encoder: nn.Module, tasks: Mapping[str, Task], optim: AdamWLinear) -> None:
+    def __init__(self, encoder: nn.Module, tasks: Mapping[str, Task], optim: AdamWLinear, seed: int = 0) -> None:
         super().__init__()
         self.encoder = encoder
         self.tasks = dict(tasks)
-        self._optim = optim
-        self._held_out_losses: list[Tensor] = []
+        self.step_loss = torch.tensor(math.nan)
+        """Loss of the last training batch, over all processes; for callbacks."""
+        self._optim, self._seed = optim, seed
+        self._held_out = torch.zeros(2)  # sum of losses, number of queries
+        self._told: set[str] = set()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed the step: chance is a function of step and process, so that a resumed run draws the same."""
+        torch.manual_seed((self._seed * 1_000_003 + batch.step) * 4099 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss of one batch."""
-        loss = self.loss(batch)
-        self.log(
-            f"train/{batch.task}/loss", loss.detach(), batch_size=len(batch.query_ids), prog_bar=True, sync_dist=True
-        )
+        """Loss of one batch: this process's share of it, so that the average over processes is the global mean."""
+        loss = self.loss(batch) * (len(batch.query_ids) * world_size() / batch.n_global)
+        self.step_loss = sum_over_processes(loss) / world_size()
+        self.log(f"train/{batch.task}/loss", self.step_loss, batch_size=batch.n_global, prog_bar=True)
         return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the losses of the last validation."""
+        self._held_out = torch.zeros(2, device=self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loss of one held-out batch, against the keys of that batch."""
         loss = self.loss(batch)
-        self._held_out_losses.append(loss.detach())
-        self.log(
-            f"val/{batch.task}/{batch.dataset}/loss",
-            loss,
-            batch_size=len(batch.query_ids),
-            add_dataloader_idx=False,
-            sync_dist=True,
-        )
+        n = len(batch.query_ids)
+        self._held_out += torch.stack([loss * n, loss.new_tensor(n)])
+        self.log(f"val/{batch.task}/{batch.dataset}/loss", loss, batch_size=n, add_dataloader_idx=False, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean over all held-out batches."""
-        if self._held_out_losses:
-            self.log("val/loss", torch.stack(self._held_out_losses).mean(), sync_dist=True)
-            self._held_out_losses.clear()
+        """Log the mean over all held-out queries."""
+        total, n = sum_over_processes(self._held_out)
+        if n > 0:
+            self.log("val/loss", total / n)
 
     def loss(self, batch: Batch) -> Tensor:
-        """The objective of the batch's task over the global batch, averaged over the local queries."""
-        queries: Tensor = self.encoder(batch.query_tokens)  # [B, D]
-        keys = self._lay_out(self.encoder(batch.key_tokens), batch.key_present)  # [B, N, D]
-        n = largest(keys.shape[1], keys.device)
-        keys, present, positives, hashes = (
-            _widen(tensor, n) for tensor in (keys, batch.key_present, batch.positives, batch.key_hashes)
-        )
-        cosines = torch.einsum("bd,bnd->bn", queries, keys).masked_fill(~present, -math.inf)  # [B, N]
-        other_cosines = queries @ gather_rows(keys).flatten(0, 1).T  # [B, W * B * N]
-        negatives = in_batch_negatives(
-            hashes, batch.known_positive_hashes, self.global_rank * len(queries), gather_rows(hashes)
-        )
-        rewards = None if batch.rewards is None else _widen(batch.rewards, n, fill=-math.inf)
+        """The objective of the batch's task over the local queries, which see the keys of the global batch."""
         objective = self.tasks[batch.task].objective
-        return objective(cosines.float(), rewards, positives, other_cosines.float().masked_fill(~negatives, -math.inf))
+        queries: Tensor = self.encoder(batch.query_tokens)  # [B, D]
+        keys = _lay_out(self.encoder(batch.key_tokens), batch.key_present)  # [B, N, D]
+        cosines = torch.einsum("bd,bnd->bn", queries, keys).float().masked_fill(~batch.key_present, -math.inf)  # [B, N]
+        other_cosines = self._other_cosines(batch, queries, keys) if objective.needs_others else cosines[:, :0]
+        return objective(cosines, batch.rewards, batch.positives, other_cosines)
+
+    def _other_cosines(self, batch: Batch, queries: Tensor, keys: Tensor) -> Tensor:
+        """Cosines with the keys of all processes, -inf where a key is no negative of the query, [B, W * R * N]."""
+        rows = max(len(queries), -(-batch.n_global // world_size()))  # R, the largest share of a process
+        everyone = gather_rows(keys, rows).flatten(0, 1)  # [W * R * N, D]
+        all_hashes = gather_rows(batch.key_hashes, rows)  # [W * R, N]
+        first = self.global_rank * rows
+        negatives = in_batch_negatives(batch.key_hashes, batch.known_positive_hashes, first, all_hashes)
+        self._tell(batch, negatives, first)
+        return (queries @ everyone.T).float().masked_fill(~negatives, -math.inf)
+
+    def _tell(self, batch: Batch, negatives: Tensor, first: int) -> None:
+        """Say once a task how many keys a query is compared with."""
+        if batch.task in self._told or not self.training or self.global_rank > 0:
+            return
+        self._told.add(batch.task)
+        own, local, remote = negatives_by_place(batch.key_present, negatives, first)
+        logger.info(
+            "%s: each query sees %.4g negatives: %.4g of its group, %.4g in batch, %.4g across devices",
+            batch.task,
+            own + local + remote,
+            own,
+            local,
+            remote,
+        )
 
     def configure_optimizers(self) -> Any:
         """AdamW, its rate stepped at every optimizer step."""
@@ -82,15 +110,9 @@ class RetrieverModule(L.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"}}
 
-    @staticmethod
-    def _lay_out(vectors: Tensor, present: Tensor) -> Tensor:
-        """Vectors of the keys that exist, [K, D], put at their places; zeros elsewhere, [B, N, D]."""
-        places = present.flatten().nonzero().squeeze(1)  # [K]
-        flat = vectors.new_zeros(present.numel(), vectors.shape[-1]).index_copy(0, places, vectors)
-        return flat.view(*present.shape, -1)
 
-
-def _widen(tensor: Tensor, n: int, fill: float = 0.0) -> Tensor:
-    """Pad dimension 1 to `n`, so that groups of all processes have one shape."""
-    missing = n - tensor.shape[1]
-    return F.pad(tensor, (0, 0) * (tensor.ndim - 2) + (0, missing), value=fill) if missing else tensor
+def _lay_out(vectors: Tensor, present: Tensor) -> Tensor:
+    """Vectors of the keys that exist, [K, D], put at their places; zeros elsewhere, [B, N, D]."""
+    places = present.flatten().nonzero().squeeze(1)  # [K]
+    flat = vectors.new_zeros(present.numel(), vectors.shape[-1]).index_copy(0, places, vectors)
+    return flat.view(*present.shape, -1)

@@ -17,21 +17,37 @@ def in_batch_negatives(
         key_hashes: Text hashes of the local groups, 0 where absent, [B, N].
         known_positive_hashes: Text hashes of the labelled positives of the local queries, 0 where absent, [B, P].
         first_query: Place of the first local query in the global batch.
-        all_key_hashes: Text hashes of all groups of the global batch, [W * B, N].
+        all_key_hashes: Text hashes of all groups of the global batch, 0 where absent, [G, N].
 
     Returns:
-        bool [B, W * B * N].
+        bool [B, G * N].
     """
     n_local, group = key_hashes.shape
-    everyone = all_key_hashes.reshape(-1)  # [W * B * N]
-    own = torch.cat([key_hashes, known_positive_hashes], dim=1)  # [B, N + P]
-    mask = ~(own.unsqueeze(2) == everyone).any(
-        dim=1
-    )  # [B, W * B * N]; 0 = 0 also rules out absent keys of ragged groups
-    mask &= (everyone != 0) & is_first(everyone)
+    everyone = all_key_hashes.reshape(-1)  # [G * N]
     queries = torch.arange(n_local, device=everyone.device).unsqueeze(1) + first_query  # [B, 1]
-    owner = torch.arange(len(everyone), device=everyone.device) // group  # [W * B * N]
-    return mask & (owner != queries)
+    owner = torch.arange(len(everyone), device=everyone.device) // group  # [G * N]
+    mask = (owner != queries) & (everyone != 0) & is_first(everyone)  # [B, G * N]
+    for own in torch.cat([key_hashes, known_positive_hashes], dim=1).T:  # one at a time: B x (N + P) x G N is too large
+        mask &= own.unsqueeze(1) != everyone
+    return mask
+
+
+def negatives_by_place(key_present: Tensor, negatives: Tensor, first_query: int) -> tuple[float, float, float]:
+    """How many keys a query is compared with, averaged over the local queries.
+
+    Args:
+        key_present: Which keys of the local groups exist, bool [B, N].
+        negatives: As `in_batch_negatives` gives them, bool [B, G * N].
+        first_query: Place of the first local query in the global batch.
+
+    Returns:
+        The other keys of its group, negatives of this process, negatives of other processes.
+    """
+    n_local, group = key_present.shape
+    first = first_query * group
+    own = key_present.float().sum(dim=1).mean().item() - 1
+    local = negatives[:, first : first + n_local * group].float().sum(dim=1).mean().item()
+    return own, local, negatives.float().sum(dim=1).mean().item() - local
 
 
 def is_first(values: Tensor) -> Tensor:

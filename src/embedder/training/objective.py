@@ -17,6 +17,7 @@ class Contrastive:
 
     weight: float = 1.0
     needs_rewards = False
+    needs_others = True
 
     def __post_init__(self) -> None:
         _check(self, "contrastive")
@@ -33,6 +34,7 @@ class Graded:
     weight: float = 1.0
     teacher_temperature: float = 1.0
     needs_rewards = True
+    needs_others = True
 
     def __post_init__(self) -> None:
         _check(self, "graded", "teacher_temperature")
@@ -50,6 +52,7 @@ class KL:
     teacher_temperature: float = 0.1
     student_temperature: float = 1.0
     needs_rewards = True
+    needs_others = False
 
     def __post_init__(self) -> None:
         _check(self, "kl", "teacher_temperature", "student_temperature")
@@ -84,6 +87,11 @@ class Objective:
     def needs_rewards(self) -> bool:
         """Whether records without rewards cannot be trained on."""
         return any(loss.needs_rewards for loss in self.losses.values() if loss.weight > 0)
+
+    @property
+    def needs_others(self) -> bool:
+        """Whether keys of other queries take part, so that those of all processes are gathered."""
+        return any(loss.needs_others for loss in self.losses.values() if loss.weight > 0)
 
     @property
     def needs_positives(self) -> bool:
