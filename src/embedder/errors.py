@@ -28,6 +28,23 @@ class DataError(EmbedderError):
         self.line = line
 
 
+class TrainingError(EmbedderError):
+    """Training cannot go on with the numbers it arrived at."""
+
+
+class Interrupted(EmbedderError):  # noqa: N818  # nothing went wrong
+    """A signal ended the run, and what was done so far is kept.
+
+    Args:
+        message: Where to go on.
+        signal_number: Of the signal; the exit status is 128 more, as a shell expects.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.status = 128 + signal_number
+
+
 class MissingExtraError(EmbedderError):
     """An optional package is needed and not installed."""
 

@@ -3,8 +3,10 @@
 import csv
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,56 @@ def test_going_on_from_a_checkpoint_gives_the_same_weights_and_refuses_another_p
     other = run("train.py", *common, *steps, "seed=1", f"hydra.run.dir={tmp_path}/x", f"run.checkpoint={best}")
     assert other.returncode == 2, other.stdout[-2000:]
     assert "was trained with other plan (seed)" in other.stdout or "was trained with other data" in other.stdout
+
+
+def losses_by_step(directory):
+    """All logged training losses, by step and name; those of later stretches of the run count."""
+    found = {}
+    logs = sorted(directory.glob("csv/metrics.until-stop-*.csv"))
+    for path in [*logs, directory / "csv" / "metrics.csv"]:
+        with path.open() as file:
+            for row in csv.DictReader(file):
+                found |= {
+                    (int(row["step"]), name): row[name] for name in row if name.startswith("train/") and row[name]
+                }
+    return found
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
+    _, common = trained
+    mix = ["+task@tasks.tool=tool", "encoder.dropout=0.1", "callbacks.plain.self_paced.warmup=2", "data.batch_size=4"]
+    steps = ["trainer.max_steps=40", "trainer.val_check_interval=15", "trainer.log_every_n_steps=1"]
+    cpu = ["trainer.accelerator=cpu", "logger=csv", "callbacks.plain.progress=null", "run.checkpoint=last"]
+    command = [*common, *mix, *steps, *cpu, "callbacks.plain.last.every_n_steps=1"]
+    whole = run("train.py", *command, f"hydra.run.dir={tmp_path}/whole")
+    assert whole.returncode == 0, whole.stdout[-2000:] + whole.stderr[-3000:]
+    assert "training from the start" in whole.stdout
+
+    stopped = tmp_path / "stopped"
+    for signal_number, least in ((signal.SIGKILL, 5), (signal.SIGTERM, 20)):
+        process = subprocess.Popen(
+            [sys.executable, "train.py", *command, f"hydra.run.dir={stopped}"], cwd=ROOT, stdout=subprocess.PIPE
+        )
+        log = stopped / "csv" / "metrics.csv"
+        while process.poll() is None and (
+            not log.is_file() or max(losses_by_step(stopped), default=(0, ""))[0] < least
+        ):
+            time.sleep(0.01)
+        process.send_signal(signal_number)
+        told = process.communicate()[0].decode()
+        assert process.returncode == (-9 if signal_number == signal.SIGKILL else 128 + signal.SIGTERM), told[-2000:]
+    assert re.search(r"stopped after step (\d+) of 40; to go on, .*run.checkpoint=.*last.ckpt", told)
+    done = run("train.py", *command, f"hydra.run.dir={stopped}")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert "going on from" in done.stdout
+
+    assert losses_by_step(stopped) == losses_by_step(tmp_path / "whole")  # losses, rates and their factors, to the bit
+    ours, theirs = (
+        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+        for name in ("whole", "stopped")
+    )
+    assert all(torch.equal(ours["state_dict"][name], theirs["state_dict"][name]) for name in ours["state_dict"])
+    assert ours["lr_schedulers"] == theirs["lr_schedulers"]
 
 
 @pytest.fixture(scope="module")

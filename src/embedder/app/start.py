@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
-from embedder.errors import EmbedderError
+from embedder.errors import EmbedderError, Interrupted
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ def start(config: Any) -> Any:
     try:
         run: Run = instantiate(config.run, _convert_="all")
         return run.run()
+    except Interrupted as stop:
+        logger.warning("%s", stop)
+        sys.exit(stop.status)
     except (EmbedderError, InstantiationException, OmegaConfBaseException) as error:
         cause = _users_error(error)
         if cause is None:

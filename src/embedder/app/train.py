@@ -12,12 +12,14 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
+from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError, check_types
@@ -50,7 +52,7 @@ class TrainRun:
         new_index: Makes an empty index.
         output_dir: Checkpoints, logs and the exported model go here.
         seed: Of everything random outside of the batch plan.
-        checkpoint: A checkpoint to go on from.
+        checkpoint: A checkpoint to go on from; `last` for the one in `output_dir`, or from the start if there is none.
     """
 
     tasks: dict[str, Task]
@@ -79,16 +81,16 @@ class TrainRun:
             The exported directory.
         """
         # What can be wrong is looked at before the LLM is asked, which may take hours.
-        if self.checkpoint is not None and not Path(self.checkpoint).is_file():
-            raise ConfigError("run.checkpoint", "a checkpoint file", self.checkpoint)
+        checkpoint = self._checkpoint()
         encoder = self.encoder.build()
         self.new_index()
         datasets = self.preparation.prepare(self.tasks)
         L.seed_everything(self.seed, workers=True, verbose=False)
         sides = {name: task.sides for name, task in self.tasks.items()}
         about = {"environment": environment(), "data": _data_protocol(datasets), "plan": self._plan()}
-        if self.checkpoint is not None:
-            check_continues(self.checkpoint, about)
+        if checkpoint is not None:
+            check_continues(checkpoint, about)
+        _keep_log(Path(self.output_dir) / "csv" / "metrics.csv")
         module = RetrieverModule(encoder, self.tasks, self.optim, self.seed)
         data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
         loggers = [one for one in self.loggers.values() if one is not None]
@@ -98,6 +100,7 @@ class TrainRun:
             ValidateLast(),
             ProcessGroupGuard(),
             *(callback for callback in self.callbacks.values() if callback is not None),
+            StepLogWriter(),
         ]
         if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
             callbacks = [_by_loss(callback) for callback in callbacks]
@@ -111,12 +114,12 @@ class TrainRun:
         for one in loggers:
             one.log_hyperparams(self._settings())
         try:
-            if self.checkpoint is None:
+            if checkpoint is None:
                 before = trainer.validate(module, data, verbose=False)
                 scores = {name: value for some in before for name, value in some.items()}
                 _check_monitor(trainer, scores)
                 logger.info("before training: %s", _scores(scores))
-            trainer.fit(module, data, ckpt_path=self.checkpoint, weights_only=True)
+            trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
             logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
         finally:
             if (wandb := sys.modules.get("wandb")) is not None:
@@ -127,6 +130,18 @@ class TrainRun:
             export(encoder, sides, directory, about)
             logger.info("exported model: %s", directory)
         return directory
+
+    def _checkpoint(self) -> Path | None:
+        """What to go on from."""
+        if self.checkpoint is None:
+            return None
+        if self.checkpoint != "last":
+            if not Path(self.checkpoint).is_file():
+                raise ConfigError("run.checkpoint", "a checkpoint file, or last", self.checkpoint)
+            return Path(self.checkpoint)
+        path = Path(self.output_dir) / "checkpoints" / "last.ckpt"
+        logger.info("going on from %s" if path.is_file() else "no %s yet: training from the start", path)
+        return path if path.is_file() else None
 
     def _settings(self) -> dict[str, Any]:
         """What tells runs apart in a logger."""
@@ -140,7 +155,7 @@ class TrainRun:
 
     def _load_best(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         """Weights of the best checkpoint, where one was kept by a metric; else the last ones stay."""
-        callback = trainer.checkpoint_callback
+        callback = next((one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)), None)
         best = getattr(callback, "best_model_path", "")
         if not best or not Path(best).is_file():
             logger.info("no best checkpoint: the last weights are exported")
@@ -149,6 +164,14 @@ class TrainRun:
         score = getattr(callback, "best_model_score", None)
         told = "" if score is None else f" ({getattr(callback, 'monitor', None)} {float(score):.4f})"
         logger.info("best checkpoint: %s%s", best, told)
+
+
+@rank_zero_only
+def _keep_log(path: Path) -> None:
+    """Set the log of an earlier stretch of the run aside: Lightning's logger would delete it."""
+    if path.is_file():
+        n = sum(1 for _ in path.parent.glob(f"{path.stem}.until-stop-*{path.suffix}"))
+        path.rename(path.with_name(f"{path.stem}.until-stop-{n + 1}{path.suffix}"))
 
 
 def _by_loss(callback: L.Callback) -> L.Callback:

@@ -4,15 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
 
 from embedder.errors import ConfigError
 
 
-class LastCheckpoint(L.Callback):
+class LastCheckpoint(Checkpoint):
     """Writes `last.ckpt` every so many steps and at the last one.
 
     Lightning's own `save_last` writes only when a checkpoint that is kept for its metric is written too: after a best
-    score at step 100, `last.ckpt` stays at step 100 for ever.
+    score at step 100, `last.ckpt` stays at step 100 for ever. As a `Checkpoint` it comes after all other callbacks,
+    which have then taken in the step.
 
     Args:
         dirpath: Where it is written.
@@ -29,7 +31,16 @@ class LastCheckpoint(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
         """Write it if it is time; on all processes, since strategies may gather the weights."""
         step = trainer.global_step
-        is_due = step % self._every_n_steps == 0 or step == trainer.max_steps
-        if is_due and step != self._saved:  # several batches may make one step
-            self._saved = step
+        if step % self._every_n_steps == 0 or step == trainer.max_steps:
+            self.save(trainer)
+
+    def save(self, trainer: L.Trainer) -> Path:
+        """Write it now, unless this step has been written already (several batches may make one step).
+
+        Returns:
+            Where it is.
+        """
+        if trainer.global_step != self._saved:
+            self._saved = trainer.global_step
             trainer.save_checkpoint(self._path)
+        return self._path

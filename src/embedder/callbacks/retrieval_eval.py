@@ -12,7 +12,7 @@ from embedder.data.view import with_gold_keys
 from embedder.errors import ConfigError
 from embedder.evaluation.retrieval import retrieval_scores
 from embedder.evaluation.retrievers import DenseRetriever
-from embedder.training.module import RetrieverModule
+from embedder.training.module import require_retriever
 from embedder.types import Encoder, KeyStore, Query, VectorIndex
 
 logger = logging.getLogger(__name__)
@@ -75,9 +75,8 @@ class RetrievalEvalCallback(L.Callback):
             pl_module.log(f"val/ndcg@{self._cutoff}", fmean(means.values()))
 
     def _score(self, pl_module: L.LightningModule) -> dict[tuple[str, str], float]:
-        if not isinstance(pl_module, RetrieverModule):
-            raise TypeError(f"RetrievalEvalCallback works with RetrieverModule, not with {type(pl_module).__name__}")
-        encoder = pl_module.encoder
+        module = require_retriever(pl_module)
+        encoder = module.encoder
         if not isinstance(encoder, Encoder):
             raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
         scores = {}
@@ -85,7 +84,7 @@ class RetrievalEvalCallback(L.Callback):
             if (loaded := self._loaded.get(f"{dataset.task}/{dataset.name}")) is None:
                 continue
             queries, corpus = loaded
-            retriever = DenseRetriever(encoder, self._new_index, pl_module.tasks[dataset.task].sides)
+            retriever = DenseRetriever(encoder, self._new_index, module.tasks[dataset.task].sides)
             retriever.fit(corpus)
             metrics = retrieval_scores(queries, retriever.retrieve(queries, self._cutoff), [self._cutoff])
             if metrics is not None:

@@ -23,6 +23,8 @@ class Batch:
     task: str
     dataset: str
     step: int
+    n_tokens: int
+    """Tokens of the local queries and keys, padding not counted."""
     n_global: int
     """Queries of the global batch, of which this process holds a part."""
     query_ids: list[str]
@@ -59,16 +61,18 @@ def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, n_glob
     rewards = None
     if all(group.rewards is not None for group in groups):
         rewards = torch.tensor([[*(group.rewards or ()), *[-math.inf] * (n - len(group.keys))] for group in groups])
+    query_tokens = tokenize([group.query for group in groups], task.query_instruction, task.query_max_length)
+    key_texts = [key.text for group in groups for key in group.keys]
+    key_tokens = tokenize(key_texts, task.key_instruction, task.key_max_length)
     return Batch(
         task=task.name,
         dataset=dataset,
         step=step,
+        n_tokens=sum(int(tokens["attention_mask"].sum()) for tokens in (query_tokens, key_tokens)),
         n_global=n_global,
         query_ids=[group.query_id for group in groups],
-        query_tokens=tokenize([group.query for group in groups], task.query_instruction, task.query_max_length),
-        key_tokens=tokenize(
-            [key.text for group in groups for key in group.keys], task.key_instruction, task.key_max_length
-        ),
+        query_tokens=query_tokens,
+        key_tokens=key_tokens,
         key_present=present,
         positives=torch.tensor([[*group.is_positive, *[False] * (n - len(group.keys))] for group in groups]),
         rewards=rewards,

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import lightning as L
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -93,7 +94,7 @@ class RetrieverDataModule(L.LightningDataModule):
         return loaders
 
     def _loader(self, dataset: Dataset[Batch], sampler: "Sampler[int] | None") -> DataLoader[Batch]:
-        return DataLoader(
+        return _PlanLoader(
             dataset,
             batch_size=None,  # an item is a batch
             sampler=sampler,
@@ -117,6 +118,20 @@ class Share:
         per_process, longer = divmod(n, self.world_size)
         first = self.rank * per_process + min(self.rank, longer)
         return range(first, first + per_process + (self.rank < longer))
+
+
+class _PlanLoader(DataLoader[Batch]):
+    """A loader that Lightning may resume in the middle, without a warning.
+
+    It keeps nothing of its own: where to go on is told by the trainer's count of batches.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to do."""
 
 
 class _StepDataset(Dataset[Batch]):

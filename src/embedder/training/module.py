@@ -37,6 +37,10 @@ class RetrieverModule(L.LightningModule):
         self.tasks = dict(tasks)
         self.step_loss = torch.tensor(math.nan)
         """Loss of the last training batch, over all processes; for callbacks."""
+        self.step_values: dict[str, list[Tensor | float]] = {}
+        """What training batches had to log since it was last written."""
+        self.tokens_trained = 0
+        """Tokens of this process's training batches so far, padding not counted."""
         self._optim, self._seed = optim, seed
         self._held_out = torch.zeros(2)  # sum of losses, number of queries
         self._told: set[str] = set()
@@ -47,10 +51,16 @@ class RetrieverModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch: this process's share of it, so that the average over processes is the global mean."""
+        self.tokens_trained += batch.n_tokens
         loss = self.loss(batch) * (len(batch.query_ids) * world_size() / batch.n_global)
         self.step_loss = sum_over_processes(loss) / world_size()
-        self.log(f"train/{batch.task}/loss", self.step_loss, batch_size=batch.n_global, prog_bar=True)
+        self.log(f"train/{batch.task}/loss", self.step_loss, batch_size=batch.n_global, prog_bar=True, logger=False)
+        self.add_step_value(f"train/{batch.task}/loss", self.step_loss)
         return loss
+
+    def add_step_value(self, name: str, value: Tensor | float) -> None:
+        """Log the value of a training batch, the same on all processes; the mean over some batches is written."""
+        self.step_values.setdefault(name, []).append(value)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the losses of the last validation."""
@@ -116,3 +126,10 @@ def _lay_out(vectors: Tensor, present: Tensor) -> Tensor:
     places = present.flatten().nonzero().squeeze(1)  # [K]
     flat = vectors.new_zeros(present.numel(), vectors.shape[-1]).index_copy(0, places, vectors)
     return flat.view(*present.shape, -1)
+
+
+def require_retriever(module: L.LightningModule) -> RetrieverModule:
+    """The module as what callbacks of ours work with."""
+    if not isinstance(module, RetrieverModule):
+        raise TypeError(f"this callback works with RetrieverModule, not with {type(module).__name__}")
+    return module

@@ -1,0 +1,78 @@
+"""Stop a run whose loss is not a number or grows out of hand, before it costs more, and name the batch."""
+
+import math
+from typing import Any
+
+import lightning as L
+
+from embedder.errors import ConfigError, TrainingError
+from embedder.training.collate import Batch
+from embedder.training.module import require_retriever
+
+_SHOWN = 8  # query ids named in the message
+
+
+class LossGuard(L.Callback):
+    """Looks at the loss of every step, over all processes, before its gradient is taken: the weights are still good.
+
+    Args:
+        diverged_at: A task diverges when its smoothed loss exceeds so many times the mean of its first losses: the
+            model is then worse than before training.
+        warmup: How many first losses of a task are averaged.
+        smoothing: Weight of the past in the moving average.
+
+    Raises:
+        TrainingError: The loss is NaN or infinite, or diverges.
+    """
+
+    def __init__(self, diverged_at: float = 3.0, warmup: int = 20, smoothing: float = 0.9) -> None:
+        if not diverged_at > 1:
+            raise ConfigError("callbacks.plain.loss_guard.diverged_at", "a number above 1", diverged_at)
+        if warmup < 1:
+            raise ConfigError("callbacks.plain.loss_guard.warmup", "1 or more", warmup)
+        if not 0 <= smoothing < 1:
+            raise ConfigError("callbacks.plain.loss_guard.smoothing", "a share from 0 to below 1", smoothing)
+        self._diverged_at, self._warmup, self._smoothing = diverged_at, warmup, smoothing
+        self._first: dict[str, list[float]] = {}
+        self._smoothed: dict[str, float] = {}
+        self._batch: Batch | None = None
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        """Keep the batch, to name it."""
+        self._batch = batch
+
+    def on_before_backward(self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Any) -> None:
+        """Judge the loss."""
+        if self._batch is None:
+            raise RuntimeError("no batch has begun")
+        batch, task = self._batch, self._batch.task
+        value = float(require_retriever(pl_module).step_loss)
+        if not math.isfinite(value):
+            raise TrainingError(_describe(batch, f"the loss is {value}"))
+        first = self._first.setdefault(task, [])
+        if len(first) < self._warmup:
+            first.append(value)
+        start = sum(first) / len(first)
+        self._smoothed[task] = self._smoothing * self._smoothed.get(task, value) + (1 - self._smoothing) * value
+        if len(first) == self._warmup and self._smoothed[task] > self._diverged_at * start:
+            about = f"the smoothed loss is {self._smoothed[task]:.4g}, {self._diverged_at:g} times that of the first"
+            raise TrainingError(_describe(batch, f"{about} {self._warmup} batches ({start:.4g})"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The losses that it goes by."""
+        return {"first": self._first, "smoothed": self._smoothed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with them."""
+        self._first, self._smoothed = state_dict["first"], state_dict["smoothed"]
+
+
+def _describe(batch: Batch, what: str) -> str:
+    ids = batch.query_ids
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return (
+        f"step {batch.step}, {batch.task}/{batch.dataset}: {what}. Queries of the batch on this process: "
+        f"{', '.join(ids[:_SHOWN])}{more}. A lower encoder.lr, or bf16-mixed in place of 16-mixed, often helps"
+    )

@@ -1,0 +1,48 @@
+"""Write what training steps log: means over the batches that had a value, so that the curve of a task is its own."""
+
+from typing import Any
+
+import lightning as L
+
+from embedder.training.module import require_retriever
+
+
+class StepLogWriter(L.Callback):
+    """Hands the means of `RetrieverModule.step_values` to the loggers every `trainer.log_every_n_steps` steps.
+
+    Lightning's own `log` repeats the last value of a name at every step that has none: with one task a batch, the curve
+    of a task would be stairs, and a rare task could be missing from it. Comes after the callbacks that add values.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+        self._step = 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """What a resumed run had collected is still to be written."""
+        values = require_retriever(pl_module).step_values
+        for name, collected in self._values.items():
+            values[name] = list(collected)
+        self._step = trainer.global_step
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
+        """Write if a step is done and it is time."""
+        collected = require_retriever(pl_module).step_values
+        self._values = {name: [float(value) for value in values] for name, values in collected.items()}
+        if trainer.global_step == self._step:  # further batches belong to this step
+            return
+        self._step = trainer.global_step
+        if self._step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            means = {name: sum(values) / len(values) for name, values in self._values.items()}
+            for logger in trainer.loggers:
+                logger.log_metrics(means, step=self._step - 1)  # steps count from 0, as Lightning numbers them
+            collected.clear()
+            self._values = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is collected and not yet written."""
+        return dict(self._values)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with it."""
+        self._values = dict(state_dict)
