@@ -81,6 +81,7 @@ class TrainRun:
         # What can be wrong is looked at before the LLM is asked, which may take hours.
         if self.checkpoint is not None and not Path(self.checkpoint).is_file():
             raise ConfigError("run.checkpoint", "a checkpoint file", self.checkpoint)
+        L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
         encoder = self.encoder.build()
         self.new_index()
         datasets = self.preparation.prepare(self.tasks)

@@ -20,7 +20,7 @@ class RetrieverModule(L.LightningModule):
     """Trains a bi-encoder on homogeneous batches.
 
     Args:
-        encoder: Maps tokens to unit vectors, [B, L] -> [B, D].
+        encoder: Maps tokens of a side (`query` or `key`) to unit vectors, [B, L] -> [B, D].
         tasks: The tasks of the mix, by name.
         optim: Optimizer and schedule.
     """
@@ -60,8 +60,8 @@ class RetrieverModule(L.LightningModule):
 
     def loss(self, batch: Batch) -> Tensor:
         """The objective of the batch's task over the global batch, averaged over the local queries."""
-        queries: Tensor = self.encoder(batch.query_tokens)  # [B, D]
-        keys = self._lay_out(self.encoder(batch.key_tokens), batch.key_present)  # [B, N, D]
+        queries: Tensor = self.encoder(batch.query_tokens, "query")  # [B, D]
+        keys = self._lay_out(self.encoder(batch.key_tokens, "key"), batch.key_present)  # [B, N, D]
         n = largest(keys.shape[1], keys.device)
         keys, present, positives, hashes = (
             _widen(tensor, n) for tensor in (keys, batch.key_present, batch.positives, batch.key_hashes)
