@@ -1,12 +1,13 @@
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import normalize
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, MissingExtraError
 from embedder.models.checkpoint import load_trained
 from embedder.models.encoder import EncoderConfig
 from embedder.models.export import export
@@ -352,3 +353,9 @@ def test_separate_encoders_are_not_loaded_as_one(bert_directory, tmp_path):
     directory = export(encoder, SIDES, tmp_path / "export", {})
     with pytest.raises(ConfigError, match=r"encoder\.shared: expected false, since .*export holds an encoder for each"):
         EncoderConfig(name=str(directory), pooling="mean").build()
+
+
+def test_adapters_without_the_package_name_what_to_install(bert_directory, monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)  # as Python marks a module that cannot be imported
+    with pytest.raises(MissingExtraError, match=r"encoder\.lora needs the package 'peft'.*pip install peft"):
+        EncoderConfig(name=str(bert_directory), pooling="mean", lora={"r": 2}).build()

@@ -188,3 +188,12 @@ def test_an_unknown_pooling_or_model_is_a_clear_error(tmp_path):
         EncoderConfig(name="x", pooling="max")
     with pytest.raises(ConfigError, match=r"encoder.name"):
         EncoderConfig(name=str(tmp_path), pooling="mean").build()
+
+
+def test_an_export_in_bfloat16_is_loaded_as_such(tmp_path):
+    directory = tiny_backbone(tmp_path / "base", "llama", num_key_value_heads=2)
+    encoder = adapted(directory, pooling="last", dtype="bfloat16", dimension=24)
+    loaded = load_trained(export(encoder, TASKS, tmp_path / "export", {})).encoder  # merging rounds to three digits
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.bfloat16}
+    difference = np.abs(loaded.encode(TEXTS, side="key") - encoder.encode(TEXTS, side="key")).max()
+    assert difference < 0.03
