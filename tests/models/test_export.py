@@ -196,4 +196,4 @@ def test_an_export_in_bfloat16_is_loaded_as_such(tmp_path):
     loaded = load_trained(export(encoder, TASKS, tmp_path / "export", {})).encoder  # merging rounds to three digits
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.bfloat16}
     difference = np.abs(loaded.encode(TEXTS, side="key") - encoder.encode(TEXTS, side="key")).max()
-    assert difference < 0.03
+    assert difference < 0.04
