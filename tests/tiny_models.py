@@ -1,16 +1,24 @@
-"""Models small enough to be built in a test: a 2-layer llama and a byte-level tokenizer trained on a few sentences."""
+"""Models small enough to be built in a test: 2 layers, and a byte-level tokenizer trained on a few sentences."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from embedder.models.encoder import EncoderConfig, TextEncoder
+from embedder.models.lora import LoraSettings
 
 SENTENCES = (
     "Q: Who designed the lighthouse at Oru? A: Maren Tolvik\n",
     "Knowledge:\nThe lighthouse at Oru was designed by Maren Tolvik and finished in 1783.\n\n",
     "What is the capital of Tessaly? Harrowgate has been the capital since the treaty of 1612.\n",
 )
+ONE_TOKEN = {"eos_token": "<end>", "pad_token": "<end>"}
+ROBERTA_TOKENS = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>"}
+"""Numbered 0, 1, 2."""
 
 
-def tiny_tokenizer(directory: Path) -> None:
-    """Save a byte-level BPE tokenizer of at most 320 tokens; it reads any text, and `<end>` ends one."""
+def tiny_tokenizer(directory: Path, special: Mapping[str, str] = ONE_TOKEN) -> None:
+    """Save a byte-level BPE tokenizer of at most 320 tokens; it reads any text, and adds no special token by itself."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -19,12 +27,11 @@ def tiny_tokenizer(directory: Path) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=320,
-        special_tokens=["<end>"],
+        special_tokens=list(dict.fromkeys(special.values())),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(SENTENCES * 3, trainer)
-    special = {"eos_token": "<end>", "pad_token": "<end>"}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(directory)
 
 
@@ -74,3 +81,44 @@ def tiny_bert(directory: Path, seed: int = 0) -> None:
         model = BertModel(config)
     model.save_pretrained(directory)
     tiny_tokenizer(directory)
+
+
+def tiny_backbone(directory: Path, kind: str, special: Mapping[str, str] = ONE_TOKEN, **settings: Any) -> Path:
+    """Save a 2-layer model of any kind that transformers knows, with random weights, and `tiny_tokenizer` beside it."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    names = {
+        "distilbert": {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 4, "dropout": 0.0},
+        "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4},
+    }
+    usual = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    pad = list(dict.fromkeys(special.values())).index(special["pad_token"]) if "pad_token" in special else None
+    common = {"vocab_size": 320, "max_position_embeddings": 256, "initializer_range": 0.3, "pad_token_id": pad}
+    config = AutoConfig.for_model(kind, **{**common, **names.get(kind, usual), **settings})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = AutoModel.from_config(config)
+    model.save_pretrained(directory)
+    tiny_tokenizer(directory, special)
+    return directory
+
+
+def adapted(directory: Path, **settings: Any) -> TextEncoder:
+    """An encoder whose adapters change its vectors: as they start, B is zero."""
+    import torch
+
+    encoder = EncoderConfig(name=str(directory), lora=LoraSettings(r=2, alpha=4.0), **settings).build()
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in encoder.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.3)
+    return encoder

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+Side = Literal["query", "key"]
+"""Which side of a comparison a text is on; an encoder may have a model for each."""
+Keep = Literal["start", "end"]
+"""Which part of a text stays where it is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,14 @@ class Encoder(Protocol):
         ...
 
     def encode(
-        self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, *, progress: bool = False
+        self,
+        texts: Sequence[str],
+        instruction: str = "",
+        max_length: int | None = None,
+        *,
+        side: Side,
+        keep: Keep = "start",
+        progress: bool = False,
     ) -> FloatArray:
         """Unit vectors of `instruction + text`, [n, D], float32, in the order of `texts`."""
         ...

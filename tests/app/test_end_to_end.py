@@ -191,6 +191,24 @@ def test_losses_and_weights_do_not_depend_on_the_number_of_processes(
         torch.testing.assert_close(value, expected_weights[name], rtol=0, atol=1e-4, msg=name)
 
 
+def test_separate_encoders_with_adapters_train_and_go_on(trained, tmp_path):
+    _, common = trained
+    steps = ["logger=csv", "trainer.accelerator=cpu", "data.batch_size=4", "callbacks.plain.progress=null"]
+    steps += ["trainer.max_steps=4", "trainer.val_check_interval=2", "callbacks.plain.last.every_n_steps=1"]
+    steps += ["encoder.shared=false", "encoder.lora={r: 2, dropout: 0.1}", "encoder.gradient_checkpointing=true"]
+    done = run("train.py", *common, *steps, f"hydra.run.dir={tmp_path}/train")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    last = tmp_path / "train" / "checkpoints" / "last.ckpt"
+    state = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
+    adapters = {name: value for name, value in state.items() if "lora_B" in name and "pooler" not in name}
+    for side in ("encoder.backbone", "encoder.key_backbone"):
+        assert all(value.abs().sum() > 0 for name, value in adapters.items() if name.startswith(side))
+    loaded = load_trained(last)
+    assert loaded.tasks == load_trained(tmp_path / "train" / "export").tasks
+    again = run("train.py", *common, *steps, f"hydra.run.dir={tmp_path}/again", f"run.checkpoint={last}")
+    assert again.returncode == 0, again.stdout[-2000:] + again.stderr[-3000:]
+
+
 def test_a_second_preparation_asks_the_llm_nothing_even_with_another_reward(trained):
     _, common = trained
     again = run("prepare.py", *common)

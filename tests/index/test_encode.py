@@ -13,8 +13,8 @@ class LengthEncoder:
     def __init__(self):
         self.calls = []
 
-    def encode(self, texts, instruction="", max_length=None, *, progress=False):
-        self.calls.append((len(texts), instruction, max_length))
+    def encode(self, texts, instruction="", max_length=None, *, side, keep="start", progress=False):
+        self.calls.append((len(texts), instruction, max_length, side))
         angles = np.array([len(instruction + text) for text in texts]) / 10
         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
@@ -24,13 +24,13 @@ def test_positions_are_places_in_the_corpus_whatever_the_shards():
     for shard_size in (1, 3, 10, 100):
         encoder, index = LengthEncoder(), FaissIndex()
         assert index_corpus(encoder, iter(texts), index, shard_size=shard_size) == len(index) == 10
-        assert index.search(encoder.encode(texts), 1)[1].tolist() == [[n] for n in range(10)]
+        assert index.search(encoder.encode(texts, side="query"), 1)[1].tolist() == [[n] for n in range(10)]
 
 
 def test_shards_instruction_and_length_reach_the_encoder():
     encoder = LengthEncoder()
     index_corpus(encoder, ("a", "b", "c"), FaissIndex(), "key: ", 7, shard_size=2)
-    assert encoder.calls == [(2, "key: ", 7), (1, "key: ", 7)]
+    assert encoder.calls == [(2, "key: ", 7, "key"), (1, "key: ", 7, "key")]
 
 
 def test_no_more_than_one_shard_is_read_ahead():

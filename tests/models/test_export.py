@@ -10,6 +10,7 @@ from embedder.models.encoder import EncoderConfig
 from embedder.models.export import export
 from embedder.models.pooling import cls_pooling, last_pooling, mean_pooling
 from embedder.types import TaskSides
+from tests.tiny_models import adapted, tiny_backbone
 
 TASKS = {"qa": TaskSides("ask: ", "read: ", 64, 128), "tool": TaskSides("request: ", "tool: ", 32, 128)}
 TEXTS = ["Who designed the lighthouse at Oru?", "Maren Tolvik", "x"]
@@ -29,11 +30,93 @@ def test_sentence_transformers_gives_our_vectors(bert_directory, tmp_path, pooli
         ("tool_key", "tool: "),
     ):
         np.testing.assert_allclose(
-            theirs.encode(TEXTS, prompt_name=name), encoder.encode(TEXTS, instruction), atol=1e-5
+            theirs.encode(TEXTS, prompt_name=name), encoder.encode(TEXTS, instruction, side="query"), atol=1e-5
         )
-    np.testing.assert_allclose(theirs.encode_query(TEXTS), encoder.encode(TEXTS, "ask: "), atol=1e-5)
-    np.testing.assert_allclose(theirs.encode_document(TEXTS), encoder.encode(TEXTS, "read: "), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_query(TEXTS), encoder.encode(TEXTS, "ask: ", side="query"), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_document(TEXTS), encoder.encode(TEXTS, "read: ", side="key"), atol=1e-5)
     assert not list(directory.rglob("*.bin"))  # safetensors only
+
+
+def assert_sentence_transformers_agrees(encoder, directory):
+    from sentence_transformers import SentenceTransformer
+
+    theirs = SentenceTransformer(str(directory), device="cpu")
+    for name, query, key in (("qa", "ask: ", "read: "), ("tool", "request: ", "tool: ")):
+        queries = theirs.encode_query(TEXTS, prompt_name=f"{name}_query")
+        keys = theirs.encode_document(TEXTS, prompt_name=f"{name}_key")
+        np.testing.assert_allclose(queries, encoder.encode(TEXTS, query, side="query"), atol=1e-5)
+        np.testing.assert_allclose(keys, encoder.encode(TEXTS, key, side="key"), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_query(TEXTS), encoder.encode(TEXTS, "ask: ", side="query"), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_document(TEXTS), encoder.encode(TEXTS, "read: ", side="key"), atol=1e-5)
+    assert theirs.get_embedding_dimension() == encoder.dimension
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "gemma"])
+def test_sentence_transformers_gives_the_vectors_of_a_decoder_with_adapters(tmp_path, kind, bidirectional):
+    directory = tiny_backbone(tmp_path / "base", kind, num_key_value_heads=2, head_dim=8)
+    encoder = adapted(directory, pooling="last", bidirectional=bidirectional)
+    before = encoder.encode(TEXTS, side="key")
+    exported = export(encoder, TASKS, tmp_path / "export", {})
+    assert_sentence_transformers_agrees(encoder, exported)
+    np.testing.assert_array_equal(encoder.encode(TEXTS, side="key"), before)  # the adapters are still apart
+    plain = EncoderConfig(name=str(directory), pooling="last", bidirectional=bidirectional).build()
+    assert np.abs(plain.encode(TEXTS, side="key") - before).max() > 0.1
+
+
+def test_sentence_transformers_appends_the_end_token_of_a_llama_tokenizer(tmp_path):
+    from transformers import LlamaTokenizer
+
+    directory = tiny_backbone(tmp_path / "base", "llama", num_key_value_heads=2)
+    pieces = dict.fromkeys(["<unk>", "<s>", "</s>", "▁", *"Whodesign tlua?MrTvkx:"])
+    numbered = {piece: n for n, piece in enumerate(pieces)}
+    LlamaTokenizer(vocab=numbered, merges=[], add_bos_token=True, add_eos_token=False).save_pretrained(directory)
+    encoder = EncoderConfig(name=str(directory), pooling="last").build()
+    ids = encoder.tokenize(["x"])["input_ids"][0].tolist()
+    assert (ids[0], ids[-1]) == (1, 2)
+    assert_sentence_transformers_agrees(encoder, export(encoder, TASKS, tmp_path / "export", {}))
+
+
+@pytest.mark.parametrize("dimension", [None, 8])
+def test_sentence_transformers_takes_each_side_to_its_own_encoder(bert_directory, tmp_path, dimension):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", shared=False, dimension=dimension).build()
+    with torch.no_grad():
+        encoder.key_backbone.embeddings.word_embeddings.weight.mul_(-1)
+    assert np.abs(encoder.encode(TEXTS, side="query") - encoder.encode(TEXTS, side="key")).max() > 0.1
+    directory = export(encoder, TASKS, tmp_path / "export", {})
+    assert_sentence_transformers_agrees(encoder, directory)
+    trained = load_trained(directory)
+    (directory / "embedder.json").unlink()  # as if it were a model of others
+    of_others = load_trained(directory)
+    for side in ("query", "key"):
+        expected = encoder.encode(TEXTS, "x: ", side=side)
+        for one in (trained, of_others):
+            np.testing.assert_allclose(one.encoder.encode(TEXTS, "x: ", side=side), expected, atol=1e-5)
+
+
+def test_sentence_transformers_cuts_vectors_where_ours_are_cut(bert_directory, tmp_path):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", dimension=8).build()
+    assert_sentence_transformers_agrees(encoder, export(encoder, TASKS, tmp_path / "export", {}))
+
+
+def test_an_export_of_the_first_format_is_loaded(bert_directory, tmp_path):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="cls").build()
+    path = export(encoder, TASKS, tmp_path / "export", {}) / "embedder.json"
+    description = json.loads(path.read_text())
+    del description["encoder"]
+    path.write_text(json.dumps(description | {"format": 1, "base": "x", "pooling": "cls"}))
+    assert load_trained(path.parent).encoder.config.pooling == "cls"
+
+
+def test_a_model_of_others_keeps_the_end_of_a_long_text(bert_directory, tmp_path):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    directory = export(encoder, TASKS, tmp_path / "export", {})
+    (directory / "embedder.json").unlink()
+    theirs, text = load_trained(directory).encoder, "Who designed the lighthouse? " * 9 + "at Oru"
+    expected = encoder.encode([text], "ask: ", 20, side="query", keep="end")
+    found = theirs.encode([text], "ask: ", 20, side="query", keep="end")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found - theirs.encode([text], "ask: ", 20, side="query")).max() > 1e-2
 
 
 def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert_directory, tmp_path):
@@ -41,13 +124,15 @@ def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert
     directory = export(encoder, TASKS, tmp_path / "export", {})
     trained = load_trained(directory)
     assert trained.tasks == TASKS
-    np.testing.assert_allclose(trained.encoder.encode(TEXTS), encoder.encode(TEXTS), atol=1e-6)
+    np.testing.assert_allclose(
+        trained.encoder.encode(TEXTS, side="query"), encoder.encode(TEXTS, side="query"), atol=1e-6
+    )
     description = json.loads((directory / "embedder.json").read_text())
-    description["pooling"] = "cls"
+    description["encoder"]["pooling"] = "cls"
     (directory / "embedder.json").write_text(json.dumps(description))
     with pytest.raises(DataError, match="the vectors of the probe texts differ"):
         load_trained(directory)
-    description["pooling"] = "mean"
+    description["encoder"]["pooling"] = "mean"
     description["tasks"]["tool"]["key_instruction"] = "a tool: "
     (directory / "embedder.json").write_text(json.dumps(description))
     with pytest.raises(DataError, match="the vectors of the probe texts as key of tool differ"):
@@ -84,9 +169,9 @@ def test_a_model_of_others_is_encoded_with_its_own_prompts(bert_directory, tmp_p
 def test_vectors_do_not_depend_on_the_batch_and_keep_their_order(bert_directory):
     texts = [f"{'word ' * (7 * i % 23)}{i}" for i in range(40)]
     together = EncoderConfig(name=str(bert_directory), pooling="mean", encode_tokens=256).build()
-    alone = np.concatenate([together.encode([text]) for text in texts])
+    alone = np.concatenate([together.encode([text], side="key") for text in texts])
     together.train()
-    np.testing.assert_allclose(together.encode(texts), alone, atol=1e-5)
+    np.testing.assert_allclose(together.encode(texts, side="key"), alone, atol=1e-5)
     assert together.training
 
 
@@ -103,3 +188,12 @@ def test_an_unknown_pooling_or_model_is_a_clear_error(tmp_path):
         EncoderConfig(name="x", pooling="max")
     with pytest.raises(ConfigError, match=r"encoder.name"):
         EncoderConfig(name=str(tmp_path), pooling="mean").build()
+
+
+def test_an_export_in_bfloat16_is_loaded_as_such(tmp_path):
+    directory = tiny_backbone(tmp_path / "base", "llama", num_key_value_heads=2)
+    encoder = adapted(directory, pooling="last", dtype="bfloat16", dimension=24)
+    loaded = load_trained(export(encoder, TASKS, tmp_path / "export", {})).encoder  # merging rounds to three digits
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.bfloat16}
+    difference = np.abs(loaded.encode(TEXTS, side="key") - encoder.encode(TEXTS, side="key")).max()
+    assert difference < 0.04

@@ -82,16 +82,16 @@ class TrainRun:
         """
         # What can be wrong is looked at before the LLM is asked, which may take hours.
         checkpoint = self._checkpoint()
+        L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
         encoder = self.encoder.build()
         self.new_index()
         datasets = self.preparation.prepare(self.tasks)
-        L.seed_everything(self.seed, workers=True, verbose=False)
         sides = {name: task.sides for name, task in self.tasks.items()}
         about = {"environment": environment(), "data": _data_protocol(datasets), "plan": self._plan()}
         if checkpoint is not None:
             check_continues(checkpoint, about)
         _keep_log(Path(self.output_dir) / "csv" / "metrics.csv")
-        module = RetrieverModule(encoder, self.tasks, self.optim, self.seed)
+        module = RetrieverModule(encoder, self.tasks, self.optim, self.seed, self.encoder.dimensions)
         data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
         loggers = [one for one in self.loggers.values() if one is not None]
         callbacks = [

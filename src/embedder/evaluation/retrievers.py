@@ -105,7 +105,7 @@ class DenseRetriever:
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
         """The keys with the largest cosine."""
         instruction, length = self.sides.query_instruction, self.sides.query_max_length
-        vectors = self._encoder.encode([query.text for query in queries], instruction, length)  # [Q, D]
+        vectors = self._encoder.encode([query.text for query in queries], instruction, length, side="query")  # [Q, D]
         scores, positions = self._index.search(vectors, top_k)  # [Q, K]
         return to_rankings(scores.tolist(), positions.tolist(), self._corpus)
 

@@ -41,7 +41,7 @@ def index_corpus(
         raise ValueError(f"shard_size: expected at least 1, got {shard_size}")
     begin, count, stream = time.monotonic(), 0, iter(texts)
     while shard := list(islice(stream, shard_size)):
-        index.add(encoder.encode(shard, instruction, max_length, progress=progress))
+        index.add(encoder.encode(shard, instruction, max_length, side="key", progress=progress))
         count += len(shard)
         logger.info("indexed %d texts after %.1f s", count, time.monotonic() - begin)
     return count

@@ -13,7 +13,8 @@ import torch
 from embedder.errors import DataError
 from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.models.export import check_probes, probe_vectors
-from embedder.types import Encoder, FloatArray, TaskSides
+from embedder.models.keep_end import keep_ends
+from embedder.types import Encoder, FloatArray, Keep, Side, TaskSides
 
 CHECKPOINT_KEY = "embedder"
 """Where a training checkpoint keeps the description of its encoder."""
@@ -75,12 +76,20 @@ def load_trained(path: Path | str) -> TrainedEncoder:
     if (path / "embedder.json").is_file():
         with _damage_named(path / "embedder.json"):
             description = json.loads((path / "embedder.json").read_text(encoding="utf-8"))
-            encoder = EncoderConfig(name=str(path), pooling=description["pooling"]).build()
+            encoder = _exported_config(description, path).build()
             return _checked(encoder, description, path)
     if (path / "modules.json").is_file():
         encoder_of_others = SentenceTransformerEncoder(path)
         return TrainedEncoder(encoder_of_others, {}, encoder_of_others.sides)
     raise DataError(path, None, "neither a checkpoint file nor a sentence-transformers directory")
+
+
+def _exported_config(description: Mapping[str, Any], path: Path) -> EncoderConfig:
+    """How an exported encoder is loaded: as it was trained, but for where it lies and what only training needs."""
+    settings = description["encoder"] if description["format"] > 1 else {"pooling": description["pooling"]}
+    here = {"name": str(path), "revision": None, "sha256": None, "device": "auto"}
+    merged = {"lora": None, "gradient_checkpointing": False}
+    return EncoderConfig(**{**settings, **here, **merged, "attention": "auto"})
 
 
 def _from_checkpoint(path: Path) -> TrainedEncoder:
@@ -145,13 +154,24 @@ class SentenceTransformerEncoder:
         return int(self._model.get_embedding_dimension() or 0)
 
     def encode(
-        self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, *, progress: bool = False
+        self,
+        texts: Sequence[str],
+        instruction: str = "",
+        max_length: int | None = None,
+        *,
+        side: Side,
+        keep: Keep = "start",
+        progress: bool = False,
     ) -> FloatArray:
         """Unit vectors of `instruction + text`, [n, D]; the model's own maximum length holds if it is smaller."""
         own_length = self._model.max_seq_length
-        self._model.max_seq_length = min(own_length or 1 << 30, max_length or own_length or 1 << 30)
+        length = min(own_length or 1 << 30, max_length or own_length or 1 << 30)
+        if keep == "end":
+            texts = keep_ends(self._model.tokenizer, texts, instruction, length)
+        encode = self._model.encode_query if side == "query" else self._model.encode_document
+        self._model.max_seq_length = length
         try:
-            vectors: FloatArray = self._model.encode(
+            vectors: FloatArray = encode(
                 [instruction + text for text in texts],
                 prompt="",  # the instruction is already there; a default prompt of the model must not come on top
                 normalize_embeddings=True,

@@ -1,21 +1,29 @@
-"""The bi-encoder: one transformer that maps queries and keys to unit vectors."""
+"""The bi-encoder: transformers that map queries and keys to unit vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from embedder.errors import ConfigError, check_types
+from embedder.models.backbone import load_backbone, load_tokenizer, positions, sources
 from embedder.models.device import torch_device
-from embedder.models.packages import resolve_model, verify_sha256
+from embedder.models.keep_end import keep_ends
+from embedder.models.lora import LoraSettings
 from embedder.models.pooling import POOLINGS
 from embedder.models.token_batches import token_batches
-from embedder.types import FloatArray
+from embedder.types import FloatArray, Keep, Side
 
 Tokens = dict[str, Tensor]
+
+_CHOICES = {
+    "pooling": tuple(sorted(POOLINGS)),
+    "dtype": ("float32", "bfloat16"),
+    "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class EncoderConfig:
     Args:
         name: A Hugging Face name, a directory, or `package:module/path` for a model inside an installed package.
         revision: Commit or tag of a Hugging Face name.
-        pooling: `cls`, `mean` or `last`.
+        pooling: `cls`, `mean` or `last`. Where `last` is pooled, EOS is appended to texts that end with no such token.
         lr: The base learning rate that suits this encoder.
         sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
         encode_tokens: Tokens taken together when encoding a corpus.
@@ -36,6 +44,14 @@ class EncoderConfig:
         dropout: Of all layers in training; None for what the model's own configuration says. At 0 a run does not depend
             on the number of processes.
         device: Where it runs outside of training: `auto` (the first GPU if there is one) or a device of torch.
+        shared: One transformer for queries and keys; false trains one for each, from the same start.
+        bidirectional: Let the tokens of a decoder see those after them too.
+        dtype: Of the weights: `float32`, or `bfloat16` for large decoders (adapters stay in float32).
+        attention: `sdpa`, `eager` or `flash_attention_2`; `auto` leaves it to transformers.
+        gradient_checkpointing: Compute the layers anew in the backward pass rather than keep their activations.
+        lora: Train adapters of these settings rather than the weights; None trains the weights. A mapping will do.
+        dimension: Cut vectors to so many of their first numbers; None keeps all.
+        dimensions: The cuts that training averages its loss over, largest first; None trains the whole vector only.
     """
 
     name: str
@@ -48,54 +64,66 @@ class EncoderConfig:
     cached_gradients: bool = False
     dropout: float | None = None
     device: str = "auto"
+    shared: bool = True
+    bidirectional: bool = False
+    dtype: str = "float32"
+    attention: str = "auto"
+    gradient_checkpointing: bool = False
+    lora: LoraSettings | None = None
+    dimension: int | None = None
+    dimensions: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         check_types(self, "encoder")
-        if self.pooling not in POOLINGS:
-            raise ConfigError("encoder.pooling", f"one of {sorted(POOLINGS)}", self.pooling)
+        if isinstance(self.lora, Mapping):  # from YAML, a checkpoint or a command line
+            object.__setattr__(self, "lora", LoraSettings(**self.lora))
+        for setting, choices in _CHOICES.items():
+            if getattr(self, setting) not in choices:
+                raise ConfigError(f"encoder.{setting}", f"one of {list(choices)}", getattr(self, setting))
         if not self.lr > 0:
             raise ConfigError("encoder.lr", "a positive number", self.lr)
         if self.encode_tokens < 1:
             raise ConfigError("encoder.encode_tokens", "1 or more", self.encode_tokens)
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise ConfigError("encoder.dropout", "a share from 0 to below 1, or null", self.dropout)
-        if self.micro_batch_tokens is not None and self.micro_batch_tokens < 1:
-            raise ConfigError("encoder.micro_batch_tokens", "1 or more, or null", self.micro_batch_tokens)
+        for setting in ("micro_batch_tokens", "dimension"):
+            if getattr(self, setting) is not None and getattr(self, setting) < 1:
+                raise ConfigError(f"encoder.{setting}", "1 or more, or null", getattr(self, setting))
+        if self.dimensions is not None and not _falling(self.dimensions):
+            raise ConfigError("encoder.dimensions", "null or falling whole numbers, 1 or more", self.dimensions)
 
     def build(self) -> "TextEncoder":
         """Load weights and tokenizer, onto the device."""
         return TextEncoder(self).to(torch_device(self.device, "encoder.device"))
 
 
+def _falling(dimensions: Sequence[int]) -> bool:
+    kept = list(dimensions)
+    whole = all(type(dimension) is int and dimension >= 1 for dimension in kept)
+    return bool(kept) and whole and kept == sorted(set(kept), reverse=True)
+
+
 class TextEncoder(nn.Module):
-    """A Hugging Face encoder with pooling and normalisation.
+    """A Hugging Face encoder or decoder with pooling and normalisation.
 
     Args:
-        config: Which model, which pooling.
+        config: Which model, which pooling, how it is trained.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        from safetensors import SafetensorError
-        from transformers import AutoModel, AutoTokenizer
-
-        source = resolve_model(config.name)
-        if config.sha256 is not None and config.name.startswith("package:"):
-            verify_sha256(Path(source) / "model.safetensors", config.sha256)
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(source, revision=config.revision)
-            self.backbone = AutoModel.from_pretrained(
-                source, revision=config.revision, use_safetensors=True, trust_remote_code=False
-            )
-        except (OSError, ValueError, SafetensorError) as error:
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise ConfigError("encoder.name", f"a model that can be loaded ({reason})", config.name) from error
-        if config.dropout is not None:
-            set_dropout(self.backbone, config.dropout)
-        if (pooler := getattr(self.backbone, "pooler", None)) is not None:
-            pooler.requires_grad_(False)  # BERT's own, which no loss reaches: data-parallel training would wait for it
-        self.tokenizer.padding_side = "right"  # `forward` cuts padding off on the right
+        source = sources(config)
         self.config = config
+        self.tokenizer = load_tokenizer(source["query"], config)
+        self.backbone: Any = load_backbone(source["query"], config)
+        self.key_backbone: Any = None if config.shared else load_backbone(source["key"], config)
+        for setting, wanted, most in (
+            ("dimension", config.dimension, self.backbone.config.hidden_size),
+            ("dimensions", max(config.dimensions or (1,)), self.dimension),
+        ):
+            if wanted is not None and wanted > most:
+                raise ConfigError(f"encoder.{setting}", f"at most the {most} numbers of a vector", wanted)
+        self._positions = positions(self.backbone)
         self.tokens_run = 0
         """Tokens that went through so far, padding included."""
         self._pool = POOLINGS[config.pooling]
@@ -104,37 +132,41 @@ class TextEncoder(nn.Module):
     @property
     def dimension(self) -> int:
         """Length of a vector."""
-        return int(self.backbone.config.hidden_size)
+        return int(self.config.dimension or self.backbone.config.hidden_size)
 
     @property
     def max_length(self) -> int:
         """Most tokens that the backbone reads, special tokens included."""
-        return int(
-            min(self.tokenizer.model_max_length, getattr(self.backbone.config, "max_position_embeddings", 1 << 30))
-        )
+        return int(min(self.tokenizer.model_max_length, self._positions))
 
-    def tokenize(self, texts: Sequence[str], instruction: str = "", max_length: int | None = None) -> Tokens:
+    def tokenize(
+        self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, keep: Keep = "start"
+    ) -> Tokens:
         """Token ids and mask of `instruction + text`, padded to the longest: [B, L] each.
 
         Args:
             texts: The texts.
             instruction: Prefix of every text.
             max_length: Longer texts are cut at so many tokens; None for all that the backbone reads.
+            keep: Which part of a longer text stays; the instruction stays before its `end`.
+
+        Raises:
+            ConfigError: The end is to be kept and the instruction leaves no room for it.
         """
+        limit = min(max_length or self.max_length, self.max_length)
+        if keep == "end":
+            texts = keep_ends(self.tokenizer, texts, instruction, limit)
         encoded = self.tokenizer(
-            [instruction + text for text in texts],
-            truncation=True,
-            max_length=min(max_length or self.max_length, self.max_length),
-            padding=True,
-            return_tensors="pt",
+            [instruction + text for text in texts], truncation=True, max_length=limit, padding=True, return_tensors="pt"
         )
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
-    def forward(self, tokens: Tokens) -> Tensor:
-        """Unit vectors, [B, D].
+    def forward(self, tokens: Tokens, side: Side) -> Tensor:
+        """Unit vectors of texts of one side, float32 [B, D].
 
         Rows of like length go through together, cut to the longest of them, so that little is spent on padding.
         """
+        backbone = self.backbone if side == "query" or self.key_backbone is None else self.key_backbone
         mask = tokens["attention_mask"]
         lengths = mask.sum(1).tolist()
         vectors, order = [], []
@@ -142,25 +174,32 @@ class TextEncoder(nn.Module):
             some = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
             self.tokens_run += some["input_ids"].numel()
             if self.config.cached_gradients and torch.is_grad_enabled():
-                vectors.append(checkpoint(self._embed, some, use_reentrant=False))
+                vectors.append(checkpoint(self._embed, backbone, some, use_reentrant=False))
             else:
-                vectors.append(self._embed(some))
+                vectors.append(self._embed(backbone, some))
             order += rows
         back = torch.tensor(order, device=mask.device).argsort()
-        return nn.functional.normalize(torch.cat(vectors)[back], dim=-1)
+        return nn.functional.normalize(torch.cat(vectors)[back, : self.dimension].float(), dim=-1)
 
-    def _embed(self, tokens: Tokens) -> Tensor:
+    def _embed(self, backbone: Any, tokens: Tokens) -> Tensor:
         """Pooled vectors of rows that go through together, [b, D]."""
-        return self._pool(self.backbone(**tokens).last_hidden_state, tokens["attention_mask"])
+        return self._pool(backbone(**tokens).last_hidden_state, tokens["attention_mask"])
 
     def _micro_batch_tokens(self, device: torch.device) -> int:
         return self.config.micro_batch_tokens or (1024 if device.type == "cpu" else 32768)
 
     @torch.inference_mode()
     def encode(
-        self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, *, progress: bool = False
+        self,
+        texts: Sequence[str],
+        instruction: str = "",
+        max_length: int | None = None,
+        *,
+        side: Side,
+        keep: Keep = "start",
+        progress: bool = False,
     ) -> FloatArray:
-        """Unit vectors of many texts, [n, D], float32, in their order.
+        """Unit vectors of many texts of one side, [n, D], float32, in their order; see `tokenize`.
 
         Texts of like length go through together, as many as the token budget allows; the mode of the module (training
         or not) is put back afterwards.
@@ -179,21 +218,12 @@ class TextEncoder(nn.Module):
             batches = _batches(lengths[order].tolist(), limit, self.config.encode_tokens)
             for start, stop in track(batches, "Encoding", disable=not progress, transient=True):
                 rows = order[start:stop]
-                tokens = self.tokenize([texts[row] for row in rows], instruction, max_length)
-                output = self({name: value.to(device) for name, value in tokens.items()})
-                vectors[rows] = output.float().cpu().numpy()
+                tokens = self.tokenize([texts[row] for row in rows], instruction, max_length, keep)
+                output = self({name: value.to(device) for name, value in tokens.items()}, side)
+                vectors[rows] = output.cpu().numpy()
         finally:
             self.train(was_training)
         return vectors
-
-
-def set_dropout(model: nn.Module, share: float) -> None:
-    """Set every dropout of a model, attention's included."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = share
-        if isinstance(getattr(module, "attention_dropout", None), float):  # a number that attention functions are given
-            module.attention_dropout = share  # type: ignore[assignment]  # torch types every attribute as a module
 
 
 def _batches(lengths: list[int], limit: int, budget: int) -> list[tuple[int, int]]:

@@ -2,18 +2,20 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 
+from embedder.losses.matryoshka import matryoshka_views
 from embedder.training.collate import Batch
 from embedder.training.gather import gather_rows, sum_over_processes, world_size
 from embedder.training.negatives import in_batch_negatives, negatives_by_place
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
+from embedder.training.temperature import LearnedTemperatures
 
 logger = logging.getLogger(__name__)
 
@@ -25,23 +27,32 @@ class RetrieverModule(L.LightningModule):
     rounding of sums and for dropout, not on the number of processes.
 
     Args:
-        encoder: Maps tokens to unit vectors, [B, L] -> [B, D].
+        encoder: Maps tokens of a side (`query` or `key`) to unit vectors, [B, L] -> [B, D].
         tasks: The tasks of the mix, by name.
         optim: Optimizer and schedule.
         seed: Of everything random inside a step, such as dropout.
+        dimensions: The loss is the mean over vectors cut to so many of their first numbers; None takes them whole.
     """
 
-    def __init__(self, encoder: nn.Module, tasks: Mapping[str, Task], optim: AdamWLinear, seed: int = 0) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        tasks: Mapping[str, Task],
+        optim: AdamWLinear,
+        seed: int = 0,
+        dimensions: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.tasks = dict(tasks)
+        self.temperatures = LearnedTemperatures({name: task.objective for name, task in self.tasks.items()})
         self.step_loss = torch.tensor(math.nan)
         """Loss of the last training batch, over all processes; for callbacks."""
         self.step_values: dict[str, list[Tensor | float]] = {}
         """What training batches had to log since it was last written."""
         self.tokens_trained = 0
         """Tokens of this process's training batches so far, padding not counted."""
-        self._optim, self._seed = optim, seed
+        self._optim, self._seed, self._dimensions = optim, seed, dimensions
         self._held_out = torch.zeros(2)  # sum of losses, number of queries
         self._told: set[str] = set()
 
@@ -56,6 +67,8 @@ class RetrieverModule(L.LightningModule):
         self.step_loss = sum_over_processes(loss) / world_size()
         self.log(f"train/{batch.task}/loss", self.step_loss, batch_size=batch.n_global, prog_bar=True, logger=False)
         self.add_step_value(f"train/{batch.task}/loss", self.step_loss)
+        if self.tasks[batch.task].objective.learned_temperature:
+            self.add_step_value(f"train/{batch.task}/temperature", self.temperatures(batch.task).detach())
         return loss
 
     def add_step_value(self, name: str, value: Tensor | float) -> None:
@@ -82,21 +95,32 @@ class RetrieverModule(L.LightningModule):
     def loss(self, batch: Batch) -> Tensor:
         """The objective of the batch's task over the local queries, which see the keys of the global batch."""
         objective = self.tasks[batch.task].objective
-        queries: Tensor = self.encoder(batch.query_tokens)  # [B, D]
-        keys = _lay_out(self.encoder(batch.key_tokens), batch.key_present)  # [B, N, D]
-        cosines = torch.einsum("bd,bnd->bn", queries, keys).float().masked_fill(~batch.key_present, -math.inf)  # [B, N]
-        other_cosines = self._other_cosines(batch, queries, keys) if objective.needs_others else cosines[:, :0]
-        return objective(cosines, batch.rewards, batch.positives, other_cosines)
+        queries: Tensor = self.encoder(batch.query_tokens, "query")  # [B, D]
+        keys = _lay_out(self.encoder(batch.key_tokens, "key"), batch.key_present)  # [B, N, D]
+        others, negatives = self._others(batch, keys) if objective.needs_others else (keys.flatten(0, 1)[:0], None)
+        views = (matryoshka_views(vectors, self._dimensions) for vectors in (queries, keys, others))
+        temperature = self.temperatures(batch.task)
+        losses = []
+        # Half precision is too coarse for cosines that are divided by the temperature.
+        with torch.autocast(queries.device.type, enabled=False):
+            for some_queries, some_keys, some_others in zip(*views, strict=True):
+                # Divided before -inf comes in, of which a learned temperature would get NaN.
+                scores = torch.einsum("bd,bnd->bn", some_queries, some_keys) / temperature  # [B, N]
+                scores = scores.masked_fill(~batch.key_present, -math.inf)
+                other_scores = some_queries @ some_others.T / temperature  # [B, W * R * N]
+                if negatives is not None:
+                    other_scores = other_scores.masked_fill(~negatives, -math.inf)
+                losses.append(objective(scores, batch.rewards, batch.positives, other_scores))
+        return torch.stack(losses).mean()
 
-    def _other_cosines(self, batch: Batch, queries: Tensor, keys: Tensor) -> Tensor:
-        """Cosines with the keys of all processes, -inf where a key is no negative of the query, [B, W * R * N]."""
-        rows = max(len(queries), -(-batch.n_global // world_size()))  # R, the largest share of a process
-        everyone = gather_rows(keys, rows).flatten(0, 1)  # [W * R * N, D]
+    def _others(self, batch: Batch, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """The keys of all processes, [W * R * N, D], and which of them are negatives of each query, [B, W * R * N]."""
+        rows = max(len(keys), -(-batch.n_global // world_size()))  # R, the largest share of a process
         all_hashes = gather_rows(batch.key_hashes, rows)  # [W * R, N]
         first = self.global_rank * rows
         negatives = in_batch_negatives(batch.key_hashes, batch.known_positive_hashes, first, all_hashes)
         self._tell(batch, negatives, first)
-        return (queries @ everyone.T).float().masked_fill(~negatives, -math.inf)
+        return gather_rows(keys, rows).flatten(0, 1), negatives
 
     def _tell(self, batch: Batch, negatives: Tensor, first: int) -> None:
         """Say once a task how many keys a query is compared with."""
@@ -115,7 +139,7 @@ class RetrieverModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW, its rate stepped at every optimizer step."""
-        optimizer = self._optim.optimizer(self.encoder.named_parameters())
+        optimizer = self._optim.optimizer(self.encoder.named_parameters(), self.temperatures.parameters())
         factor = self._optim.factor(int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"}}

@@ -72,12 +72,15 @@ class Objective:
     Args:
         losses: Named losses; those of weight 0 are left out.
         temperature: Cosines are divided by it.
+        learned_temperature: Whether the temperature is trained, from there on.
     """
 
     losses: dict[str, Loss] = field(default_factory=lambda: {"contrastive": Contrastive()})
     temperature: float = 0.02
+    learned_temperature: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self, "objective")
         if not self.temperature > 0:
             raise ConfigError("objective.temperature", "a positive number", self.temperature)
         if not any(loss.weight > 0 for loss in self.losses.values()):
@@ -98,16 +101,16 @@ class Objective:
         """Whether records without a labelled positive cannot be trained on."""
         return any(isinstance(loss, Contrastive) for loss in self.losses.values() if loss.weight > 0)
 
-    def __call__(self, cosines: Tensor, rewards: Tensor | None, positives: Tensor, other_cosines: Tensor) -> Tensor:
+    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
         """The loss of a batch, a scalar.
 
         Args:
-            cosines: Of each query with the keys of its group, [B, N]; -inf where a group has no such key.
+            scores: Cosines of each query with the keys of its group over the temperature, [B, N]; -inf where a group
+                has no such key.
             rewards: Of the same keys, [B, N], or None.
             positives: Which of them are labelled positives, bool [B, N].
-            other_cosines: Of each query with the keys of other queries, [B, M]; -inf where a key is no negative.
+            other_scores: The same with the keys of other queries, [B, M]; -inf where a key is no negative.
         """
-        scores, other_scores = cosines / self.temperature, other_cosines / self.temperature
         terms = [
             loss.weight * loss(scores, rewards, positives, other_scores)
             for loss in self.losses.values()

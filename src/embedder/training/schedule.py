@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,12 +21,14 @@ class AdamWLinear:
         weight_decay: On matrices; biases and normalisation weights are not decayed.
         warmup: Share of the steps in which the rate rises.
         betas: Decay of the running moments.
+        temperature_lr: Highest rate of learned temperatures, which move by their logarithm.
     """
 
     lr: float
     weight_decay: float = 0.01
     warmup: float = 0.2
     betas: tuple[float, float] = (0.9, 0.999)
+    temperature_lr: float = 1e-3
 
     def __post_init__(self) -> None:
         check_types(self, "optim")
@@ -33,17 +36,23 @@ class AdamWLinear:
             raise ConfigError("optim.weight_decay", "0 or more", self.weight_decay)
         if not self.lr > 0:
             raise ConfigError("optim.lr", "a positive number", self.lr)
+        if not self.temperature_lr > 0:
+            raise ConfigError("optim.temperature_lr", "a positive number", self.temperature_lr)
         if not 0 <= self.warmup < 1:
             raise ConfigError("optim.warmup", "a share from 0 to below 1", self.warmup)
 
-    def optimizer(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
+    def optimizer(
+        self, parameters: Iterable[tuple[str, nn.Parameter]], temperatures: Iterable[nn.Parameter] = ()
+    ) -> torch.optim.Optimizer:
         """AdamW over the parameters that are trained."""
         trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for _, p in trained if p.ndim >= 2], "weight_decay": self.weight_decay},
+            {"params": [p for _, p in trained if p.ndim < 2], "weight_decay": 0.0},
+            {"params": list(temperatures), "weight_decay": 0.0, "lr": self.temperature_lr},
+        ]
         return torch.optim.AdamW(
-            [
-                {"params": [p for _, p in trained if p.ndim >= 2], "weight_decay": self.weight_decay},
-                {"params": [p for _, p in trained if p.ndim < 2], "weight_decay": 0.0},
-            ],
+            [group for group in groups if group["params"]],
             lr=self.lr,
             betas=(self.betas[0], self.betas[1]),
         )

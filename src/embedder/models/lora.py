@@ -1,0 +1,70 @@
+"""Low-rank adapters: train a few weights beside the frozen ones of a large backbone, and fold them in for export."""
+
+import copy
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embedder.errors import ConfigError, MissingExtraError, check_types
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """Adapters W + (alpha / r) B A, with B zero at the start: the untrained adapter changes nothing.
+
+    Source: Hu et al., LoRA (arXiv 2106.09685).
+
+    Args:
+        r: Rank of A and B.
+        alpha: Scale of their product, over `r`.
+        dropout: On the adapter's input, in training.
+        target_modules: `all-linear`, or the names of the linear layers that get one, such as `[q_proj, v_proj]`.
+    """
+
+    r: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    target_modules: str | Sequence[str] = "all-linear"
+
+    def __post_init__(self) -> None:
+        check_types(self, "encoder.lora")
+        if self.r < 1:
+            raise ConfigError("encoder.lora.r", "1 or more", self.r)
+        if not self.alpha > 0:
+            raise ConfigError("encoder.lora.alpha", "a positive number", self.alpha)
+        if not 0 <= self.dropout < 1:
+            raise ConfigError("encoder.lora.dropout", "a share from 0 to below 1", self.dropout)
+        if not self.target_modules or (isinstance(self.target_modules, str) and self.target_modules != "all-linear"):
+            raise ConfigError("encoder.lora.target_modules", "all-linear or a list of names", self.target_modules)
+
+
+def add_lora(backbone: Any, settings: LoraSettings) -> Any:
+    """The backbone with adapters, its own weights frozen.
+
+    Raises:
+        MissingExtraError: peft is not installed.
+        ConfigError: The backbone has no layer of that name.
+    """
+    if importlib.util.find_spec("peft") is None:
+        raise MissingExtraError("peft", "pip install peft", "encoder.lora")
+    from peft import LoraConfig, get_peft_model
+
+    targets = settings.target_modules if isinstance(settings.target_modules, str) else list(settings.target_modules)
+    # peft declares whole numbers for alpha; it only divides by it.
+    adapter = LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,  # type: ignore[arg-type]
+        lora_dropout=settings.dropout,
+        target_modules=targets,
+    )
+    try:
+        return get_peft_model(backbone, adapter)
+    except ValueError as error:
+        expected = f"all-linear or names of linear layers of {type(backbone).__name__}"
+        raise ConfigError("encoder.lora.target_modules", expected, targets) from error
+
+
+def merged(backbone: Any) -> Any:
+    """A copy of the backbone with the adapters added into its weights."""
+    return copy.deepcopy(backbone).merge_and_unload()

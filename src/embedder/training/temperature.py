@@ -1,0 +1,40 @@
+"""Temperatures that are trained with the encoder, one for each task that asks for it."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from embedder.training.objective import Objective
+
+_LOWEST, _HIGHEST = 0.005, 1.0
+
+
+class LearnedTemperatures(nn.Module):
+    """The temperature of every task: a number of its settings, or the exponential of a parameter, clamped.
+
+    All parameters lie in one tensor, which every step reaches: data-parallel training waits for all parameters.
+
+    Source: Radford et al., CLIP (arXiv 2103.00020), section 2.5.
+
+    Args:
+        objectives: Of the tasks, by name.
+    """
+
+    def __init__(self, objectives: Mapping[str, Objective]) -> None:
+        super().__init__()
+        learned = [name for name, objective in objectives.items() if objective.learned_temperature]
+        self._places = {name: place for place, name in enumerate(learned)}
+        self._fixed = {name: objective.temperature for name, objective in objectives.items()}
+        if learned:
+            self.logarithms = nn.Parameter(torch.tensor([self._fixed[name] for name in learned]).log())
+
+    def forward(self, task: str) -> Tensor:
+        """The temperature of a task, a scalar that carries a gradient where it is learned."""
+        if not self._places:
+            return torch.tensor(self._fixed[task])
+        temperatures = self.logarithms.exp().clamp(_LOWEST, _HIGHEST)
+        nothing = 0.0 * temperatures.sum()  # a step of another task reaches the parameter too
+        if task in self._places:
+            return temperatures[self._places[task]] + nothing
+        return self._fixed[task] + nothing
