@@ -212,7 +212,7 @@ def test_encoding_works_with_checkpointed_layers(bert_directory):
 
 
 def test_micro_batches_stay_within_their_budget_without_padding_to_the_longest_of_all(bert_directory):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", micro_batch_tokens=30).build()
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", unpadded=False, micro_batch_tokens=30).build()
     sizes = []
     encoder.backbone.register_forward_pre_hook(
         lambda module, args, kwargs: sizes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True

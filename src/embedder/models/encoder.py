@@ -15,9 +15,11 @@ from embedder.models.keep_end import keep_ends
 from embedder.models.lora import LoraSettings
 from embedder.models.pooling import POOLINGS
 from embedder.models.token_batches import token_batches
+from embedder.models.unpadded import prepare_unpadded, run_unpadded
 from embedder.types import FloatArray, Keep, Side
 
 Tokens = dict[str, Tensor]
+_CPU_TOKENS = 2048  # of a forward pass
 
 _CHOICES = {
     "pooling": tuple(sorted(POOLINGS)),
@@ -37,7 +39,8 @@ class EncoderConfig:
         lr: The base learning rate that suits this encoder.
         sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
         encode_tokens: Tokens taken together when encoding a corpus.
-        micro_batch_tokens: Token budget of one forward pass; None for 1,024 on a CPU, 32,768 on a GPU.
+        micro_batch_tokens: Token budget of one forward pass; None for 2,048 on a CPU, 32,768 on a GPU.
+        unpadded: On a CPU, run texts without padding where the transformer can; false pads to texts of like length.
         cached_gradients: Keep the vectors of a batch and none of its activations, and run each forward pass again for
             its gradient: batches of any size in the memory of one pass, for about a third more time.
             Source: Gao et al., RepL4NLP 2021 (arXiv 2101.06983), gradient caching.
@@ -61,6 +64,7 @@ class EncoderConfig:
     sha256: str | None = None
     encode_tokens: int = 8192
     micro_batch_tokens: int | None = None
+    unpadded: bool = True
     cached_gradients: bool = False
     dropout: float | None = None
     device: str = "auto"
@@ -124,6 +128,8 @@ class TextEncoder(nn.Module):
             if wanted is not None and wanted > most:
                 raise ConfigError(f"encoder.{setting}", f"at most the {most} numbers of a vector", wanted)
         self._positions = positions(self.backbone)
+        backbones = [one for one in (self.backbone, self.key_backbone) if one is not None]
+        self._can_unpad = config.unpadded and sum(map(prepare_unpadded, backbones)) == len(backbones)
         self.tokens_run = 0
         """Tokens that went through so far, padding included."""
         self._pool = POOLINGS[config.pooling]
@@ -172,7 +178,8 @@ class TextEncoder(nn.Module):
         vectors, order = [], []
         for rows in token_batches(lengths, self._micro_batch_tokens(mask.device)):
             some = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
-            self.tokens_run += some["input_ids"].numel()
+            unpadded = self._is_unpadded(mask.device)
+            self.tokens_run += sum(lengths[row] for row in rows) if unpadded else some["input_ids"].numel()
             if self.config.cached_gradients and torch.is_grad_enabled():
                 vectors.append(checkpoint(self._embed, backbone, some, use_reentrant=False))
             else:
@@ -183,10 +190,16 @@ class TextEncoder(nn.Module):
 
     def _embed(self, backbone: Any, tokens: Tokens) -> Tensor:
         """Pooled vectors of rows that go through together, [b, D]."""
-        return self._pool(backbone(**tokens).last_hidden_state, tokens["attention_mask"])
+        mask = tokens["attention_mask"]
+        if self._is_unpadded(mask.device):
+            return self._pool(run_unpadded(backbone, tokens["input_ids"], mask), mask)
+        return self._pool(backbone(**tokens).last_hidden_state, mask)
+
+    def _is_unpadded(self, device: torch.device) -> bool:
+        return self._can_unpad and device.type == "cpu"  # one text at a time leaves a GPU idle
 
     def _micro_batch_tokens(self, device: torch.device) -> int:
-        return self.config.micro_batch_tokens or (1024 if device.type == "cpu" else 32768)
+        return self.config.micro_batch_tokens or (_CPU_TOKENS if device.type == "cpu" else 32768)
 
     @torch.inference_mode()
     def encode(
