@@ -41,6 +41,12 @@ class RewardColumn:
         rewards: list[float] = self._values[start : int(self._ends[position])].tolist()
         return rewards
 
+    def wide(self, min_gap: float) -> npt.NDArray[np.int64]:
+        """Places of the records whose best and worst rewards differ by `min_gap` or more."""
+        spans = (self[position] for position in range(len(self)))
+        gaps = np.array([max(span) - min(span) if span else 0.0 for span in spans], np.float32)
+        return np.flatnonzero(gaps >= np.float32(min_gap))
+
 
 def write_reward_column(path: Path, blocks: Iterable[tuple[Values, Lengths]]) -> None:
     """Write the files of a `RewardColumn`.
