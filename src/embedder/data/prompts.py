@@ -62,10 +62,7 @@ class QuestionPrompt:
     max_key_words: int = 150
 
     def __post_init__(self) -> None:
-        if self.n_examples < 0:
-            raise ConfigError("prompt.n_examples", "0 or more", self.n_examples)
-        if self.max_key_words < 1:
-            raise ConfigError("prompt.max_key_words", "1 or more", self.max_key_words)
+        _check(self)
 
     @property
     def pool_size(self) -> int:
@@ -83,12 +80,9 @@ class QuestionPrompt:
             query: The question.
             keys: Texts of the retrieved passages, best first; none asks without retrieval.
         """
-        shown = [example for example in self.examples if example.question != query][: self.n_examples]
-        solved = [
-            f"{self._ask(example.question, example.keys if keys else ())}{self.output(example.answer)}\n\n"
-            for example in shown
-        ]
-        return "".join(solved) + self._ask(query, keys)
+        shown = _shown(self.examples, self.n_examples, query, with_keys=bool(keys))
+        solved = "".join(f"{self._ask(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
+        return solved + self._ask(query, keys)
 
     def output(self, text: str) -> str:
         """An answer as the LLM would write it after the prompt."""
@@ -120,11 +114,7 @@ class ChatPrompt:
     max_key_words: int = 150
 
     def __post_init__(self) -> None:
-        check_types(self, "prompt")
-        if self.n_examples < 0:
-            raise ConfigError("prompt.n_examples", "0 or more", self.n_examples)
-        if self.max_key_words < 1:
-            raise ConfigError("prompt.max_key_words", "1 or more", self.max_key_words)
+        _check(self)
 
     @property
     def pool_size(self) -> int:
@@ -137,12 +127,9 @@ class ChatPrompt:
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the reply, with the texts of the retrieved turns, best first."""
-        shown = [example for example in self.examples if example.question != query][: self.n_examples]
-        solved = [
-            f"{self._say(example.question, example.keys if keys else ())}{self.output(example.answer)}\n\n"
-            for example in shown
-        ]
-        return "".join(solved) + self._say(query, keys)
+        shown = _shown(self.examples, self.n_examples, query, with_keys=bool(keys))
+        solved = "".join(f"{self._say(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
+        return solved + self._say(query, keys)
 
     def output(self, text: str) -> str:
         """The reply as the LLM would write it after the prompt."""
@@ -166,9 +153,7 @@ class ContinuationPrompt:
     max_key_words: int = 256
 
     def __post_init__(self) -> None:
-        check_types(self, "prompt")
-        if self.max_key_words < 1:
-            raise ConfigError("prompt.max_key_words", "1 or more", self.max_key_words)
+        _check(self)
 
     @property
     def pool_size(self) -> int:
@@ -202,9 +187,7 @@ class ExamplePrompt:
     max_key_words: int = 300
 
     def __post_init__(self) -> None:
-        check_types(self, "prompt")
-        if self.max_key_words < 1:
-            raise ConfigError("prompt.max_key_words", "1 or more", self.max_key_words)
+        _check(self)
 
     @property
     def pool_size(self) -> int:
@@ -223,6 +206,20 @@ class ExamplePrompt:
     def output(self, text: str) -> str:
         """The output; the prompt ends in the line break before it."""
         return text.strip()
+
+
+def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePrompt) -> None:
+    check_types(prompt, "prompt")
+    if getattr(prompt, "n_examples", 0) < 0:
+        raise ConfigError("prompt.n_examples", "0 or more", getattr(prompt, "n_examples", 0))
+    if prompt.max_key_words < 1:
+        raise ConfigError("prompt.max_key_words", "1 or more", prompt.max_key_words)
+
+
+def _shown(examples: Sequence[SolvedQuestion], n: int, query: str, *, with_keys: bool) -> list[SolvedQuestion]:
+    """The first examples that are not the query itself, as bare as the query is."""
+    shown = [example for example in examples if example.question != query][:n]
+    return shown if with_keys else [replace(example, keys=()) for example in shown]
 
 
 def _cut(text: str, words: int) -> str:
