@@ -84,11 +84,11 @@ def test_candidates_are_keys_that_the_query_may_be_compared_with(trained):
 
 
 def test_each_task_is_judged_in_its_own_way(trained):
-    root, _, out = trained
-    rewards, candidates = {}, {}
+    root, _, _ = trained
+    rewards, protocols = {}, {}
     for task in ("qa", "chat", "lrlm", "icl"):
         (manifest,) = (root / "data" / "prepared" / task).glob("world-*/manifest.json")
-        candidates[task] = json.loads(manifest.read_text())["protocol"]
+        protocols[task] = json.loads(manifest.read_text())["protocol"]
         (reward,) = manifest.parent.glob("rewards/*/reward.json")
         rewards[task] = json.loads(reward.read_text())["reward"].partition("(")[0]
     assert rewards == {
@@ -97,13 +97,13 @@ def test_each_task_is_judged_in_its_own_way(trained):
         "lrlm": "LikelihoodReward",
         "icl": "SmoothRankReward",
     }
-    assert {task: some["rewards"]["n_outputs"] for task, some in candidates.items()} == {
+    assert {task: some["rewards"]["n_outputs"] for task, some in protocols.items()} == {
         "qa": 2,
         "chat": 0,
         "lrlm": 0,
         "icl": 2,
     }
-    assert all("files:" in some["dense"]["encoder"] for some in candidates.values())
+    assert all("files:" in some["dense"]["encoder"] for some in protocols.values())
 
 
 def test_validation_queries_keep_what_they_may_be_compared_with(trained):
@@ -132,10 +132,8 @@ def test_records_with_flat_rewards_are_left_out_and_counted(trained):
     kept = PreparedDataset("lrlm", "world", directory, directory, narrower).records("train")
     assert len(kept) == len(gaps) - n_flat
     assert all(np.ptp(np.float32(record.rewards)) >= np.float32(middle) for record in kept)
-    assert (
-        kept[0].id
-        == records(root, "lrlm")[next(i for i, gap in enumerate(gaps) if gap >= np.float32(middle))]["query_id"]
-    )
+    first = next(i for i, gap in enumerate(gaps) if gap >= np.float32(middle))
+    assert kept[0].id == records(root, "lrlm")[first]["query_id"]
 
 
 def test_all_tasks_are_evaluated(trained):
@@ -191,6 +189,22 @@ def test_a_task_of_the_users_own_is_one_file(tmp_path, models):
     assert {name: (some.key_instruction, some.key_max_length) for name, some in sides.items()} == {
         "faq": ("Entry: ", 32)
     }
+
+
+def test_a_data_set_without_training_queries_is_for_tests_and_a_task_of_none_is_refused(tmp_path, models):
+    for name, files in (("one", ("corpus", "train")), ("two", ("corpus", "test"))):
+        (tmp_path / "tool" / name).mkdir(parents=True)
+        rows = {"corpus": [{"id": f"k{i}", "text": f"tool {i}"} for i in range(4)]}
+        rows["train"] = rows["test"] = [{"query_id": f"{i}", "query": f"use {i}", "pos": [f"k{i}"]} for i in range(4)]
+        for file in files:
+            text = "".join(json.dumps(row) + "\n" for row in rows[file])
+            (tmp_path / "tool" / name / f"{file}.jsonl").write_text(text)
+    common = ["prepare.py", "task_mix=tool", "source=corpus", f"paths.root={tmp_path}/run", "candidates.n=3", *models]
+    out = run(*common, f"source.path={tmp_path}")
+    assert "tool/two: no train.jsonl, for tests only" in out
+    assert "tool/one: {'train': 3, 'validation': 1, 'skipped': 0}" in out
+    with pytest.raises(AssertionError, match="two: this data set of the task 'tool' has no train file"):
+        run(*common, f"source.path={tmp_path}/tool/two")
 
 
 def task(**labelling):

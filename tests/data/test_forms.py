@@ -115,6 +115,8 @@ def test_short_documents_are_left_out_and_counted(load, caplog):
     assert "1 of 2 documents have fewer than 10 words" in caplog.text
     with pytest.raises(DataError, match=r"train.jsonl: no document has 10 words"):
         load(form, train=rows[1:])
+    with pytest.raises(DataError, match=r"train.jsonl:3: id 'long' is already that of line 1"):
+        load(form, train=[*rows, rows[0]])
 
 
 EXAMPLES = [

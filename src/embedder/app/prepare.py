@@ -71,8 +71,20 @@ class Preparation:
         return [self._prepare(*some) for some in waiting]
 
     def datasets(self, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:
-        """All data sets of the mix."""
-        return dataset_pairs(self.source, tasks)
+        """All data sets of the mix that have something to train on.
+
+        Raises:
+            DataError: A task has none.
+        """
+        found = dataset_pairs(self.source, tasks)
+        usable = [pair for pair in found if pair[1].records is not None or pair[1].train is not None]
+        for task, dataset in found:
+            if (task, dataset) in usable:
+                continue
+            if all(other.name != task.name for other, _ in usable):
+                dataset.file("train")  # the error that says what is missing
+            logger.info("%s/%s: no train.jsonl, for tests only", task.name, dataset.name)
+        return usable
 
     def prepared(self, task: Task, dataset: Dataset) -> PreparedDataset:
         """Where the data set is prepared, or will be."""

@@ -130,7 +130,7 @@ class LabelEstimate:
         rates = (
             f"{_count(self.sampled_prompts / self.sample_seconds)} prompts/s"
             if self.sampled_prompts
-            else "the options",
+            else "none needed",
             f"{_count(self.score_tokens / self.score_seconds)} tokens/s",
         )
         low, high = duration(self.seconds_low), duration(self.seconds_high)

@@ -4,10 +4,12 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
+from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
 from embedder.errors import ConfigError, DataError, check_types
 
@@ -78,12 +80,14 @@ class Documents:
                 yield row.text("doc_id"), chunks
 
     def _keys(self, path: Path, split: str) -> Rows:
+        rows = JsonLines(path)
+        IdTable((_id(rows, number) for number in range(len(rows))), len(rows), partial(_id, rows), path)  # no id twice
         n_long = 0
         for doc_id, chunks in self._documents(path, split):
             n_long += 1
             for number in range(len(chunks) - 1):
                 yield {"id": f"{doc_id}/{number}", "text": (chunks[number] + chunks[number + 1]).strip()}
-        n_all = len(JsonLines(path))
+        n_all = len(rows)
         least = self.min_keys + 2 + (1 if split == "train" else self.test_chunks)
         if not n_long:
             raise DataError(path, None, f"no document has {least * self.chunk_words} words, which `task.form` asks for")
@@ -105,3 +109,7 @@ class Documents:
                     "answers": [chunks[number + 1]],
                     "among": [f"{doc_id}/0", f"{doc_id}/{number - 2}"],
                 }
+
+
+def _id(rows: JsonLines, number: int) -> str:
+    return Row(rows[number], rows.path, number + 1).text("doc_id")
