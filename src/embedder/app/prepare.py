@@ -194,6 +194,8 @@ class Preparation:
             "needs_rewards": task.objective.needs_rewards,
             "needs_positives": task.objective.needs_positives,
         }
+        if dataset.records is not None and task.labelling.min_reward_gap:
+            protocol["min_reward_gap"] = task.labelling.min_reward_gap
         if dataset.records is None:
             protocol["candidates"] = repr(self.candidates)
             protocol["max_queries"] = self.max_queries

@@ -136,7 +136,7 @@ class ChatPrompt:
         return f" {text.strip()}"
 
     def _say(self, query: str, keys: Sequence[str]) -> str:
-        turns = "".join(f"{_cut(_first_words(key, self.max_key_words), self.max_key_words)}\n\n" for key in keys)
+        turns = "".join(f"{_first_words(key, self.max_key_words)}\n\n" for key in keys)
         return f"{turns}Speaker 1: {query}\nSpeaker 2:"
 
 
@@ -166,7 +166,7 @@ class ContinuationPrompt:
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the next chunk; keys stand in the order given."""
-        shown = "".join(f"{_cut(_first_words(key, self.max_key_words), self.max_key_words)}\n\n" for key in keys)
+        shown = "".join(f"{_first_words(key, self.max_key_words)}\n\n" for key in keys)
         return shown + query.rstrip()
 
     def output(self, text: str) -> str:
@@ -229,7 +229,7 @@ def _cut(text: str, words: int) -> str:
 
 def _first_words(text: str, n: int) -> str:
     """The first words of a text, with the white space between them."""
-    return "".join(re.findall(r"\s*\S+", text)[:n]).strip()
+    return _cut("".join(re.findall(r"\s*\S+", text)[:n]).strip(), n)
 
 
 def _last_words(text: str, n: int) -> str:

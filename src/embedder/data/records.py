@@ -45,7 +45,7 @@ class Records:
         kept: Path | None = None,
     ) -> None:
         self._rows = JsonLines(path)
-        self._kept = None if kept is None else np.load(kept)
+        self._kept = None if kept is None else np.load(kept, mmap_mode="r")
         self.task = task
         self._rewards = rewards
         if rewards is not None and len(rewards) != len(self._rows):

@@ -43,8 +43,12 @@ class RewardColumn:
 
     def wide(self, min_gap: float) -> npt.NDArray[np.int64]:
         """Places of the records whose best and worst rewards differ by `min_gap` or more."""
-        spans = (self[position] for position in range(len(self)))
-        gaps = np.array([max(span) - min(span) if span else 0.0 for span in spans], np.float32)
+        starts = np.concatenate([[0], self._ends[:-1]]).astype(np.int64)[: len(self)]
+        filled = starts < self._ends  # reduceat has no value for a record without rewards
+        gaps = np.zeros(len(self), np.float32)
+        if filled.any():
+            runs = starts[filled]
+            gaps[filled] = np.maximum.reduceat(self._values, runs) - np.minimum.reduceat(self._values, runs)
         return np.flatnonzero(gaps >= np.float32(min_gap))
 
 
