@@ -8,11 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedder.app.dense import DenseSettings
+from embedder.app.jobs import Validation
 from embedder.app.judging import Rewards
+from embedder.app.prepare import Preparation
+from embedder.candidates.candidates import Candidates
 from embedder.data.prepared import PreparedDataset
-from embedder.errors import ConfigError
+from embedder.data.sources import CorpusSource
+from embedder.errors import ConfigError, DataError
+from embedder.index.faiss_index import FaissIndex
 from embedder.models.causal_lm import HuggingFaceLanguageModel
 from embedder.models.checkpoint import load_trained
+from embedder.models.encoder import EncoderConfig
 from embedder.rewards.reward import LikelihoodReward, MixReward, RankReward
 from embedder.training.objective import KL, Objective
 from embedder.training.sampling import Sampling
@@ -191,20 +198,26 @@ def test_a_task_of_the_users_own_is_one_file(tmp_path, models):
     }
 
 
-def test_a_data_set_without_training_queries_is_for_tests_and_a_task_of_none_is_refused(tmp_path, models):
-    for name, files in (("one", ("corpus", "train")), ("two", ("corpus", "test"))):
-        (tmp_path / "tool" / name).mkdir(parents=True)
-        rows = {"corpus": [{"id": f"k{i}", "text": f"tool {i}"} for i in range(4)]}
-        rows["train"] = rows["test"] = [{"query_id": f"{i}", "query": f"use {i}", "pos": [f"k{i}"]} for i in range(4)]
-        for file in files:
-            text = "".join(json.dumps(row) + "\n" for row in rows[file])
-            (tmp_path / "tool" / name / f"{file}.jsonl").write_text(text)
-    common = ["prepare.py", "task_mix=tool", "source=corpus", f"paths.root={tmp_path}/run", "candidates.n=3", *models]
-    out = run(*common, f"source.path={tmp_path}")
-    assert "tool/two: no train.jsonl, for tests only" in out
-    assert "tool/one: {'train': 3, 'validation': 1, 'skipped': 0}" in out
-    with pytest.raises(AssertionError, match="two: this data set of the task 'tool' has no train file"):
-        run(*common, f"source.path={tmp_path}/tool/two")
+def test_a_data_set_without_training_queries_is_for_tests_and_a_task_of_none_is_refused(
+    tmp_path, bert_directory, llama_directory, caplog
+):
+    for name, file in (("one", "train"), ("two", "test")):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        (tmp_path / "mine" / name / "corpus.jsonl").write_text('{"id": "k", "text": "t"}\n')
+        (tmp_path / "mine" / name / f"{file}.jsonl").write_text('{"query_id": "1", "query": "q", "pos": ["k"]}\n')
+
+    def datasets(path):
+        source = CorpusSource(str(path), str(tmp_path))
+        rewards = Rewards(HuggingFaceLanguageModel(str(llama_directory)), RankReward(), str(tmp_path))
+        dense = DenseSettings(EncoderConfig(str(bert_directory), "mean"), FaissIndex)
+        preparation = Preparation(source, Candidates(), Validation(0.1, 5), rewards, dense, str(tmp_path))
+        return [dataset.name for _, dataset in preparation.datasets({"mine": task()})]
+
+    caplog.set_level("INFO")
+    assert datasets(tmp_path) == ["one"]
+    assert "mine/two: no train.jsonl, for tests only" in caplog.text
+    with pytest.raises(DataError, match="two: this data set of the task 'mine' has no train file"):
+        datasets(tmp_path / "mine" / "two")
 
 
 def task(**labelling):
