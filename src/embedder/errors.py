@@ -15,7 +15,7 @@ class ConfigError(EmbedderError):
 
     def __init__(self, setting: str, expected: str, got: object) -> None:
         super().__init__(f"{setting}: expected {expected}, got {got!r}")
-        self.setting = setting
+        self.setting, self.expected, self.got = setting, expected, got
 
 
 class DataError(EmbedderError):

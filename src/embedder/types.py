@@ -33,6 +33,27 @@ class Query:
     positives: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     """What there is to choose from, the answer among it; empty for open questions."""
+    among: tuple[str, str] | None = None
+    """First and last key of the part of the corpus that the query may be compared with; None for all of it."""
+    exclude: tuple[str, ...] = ()
+    """Ids of keys that it is never compared with, such as the example that it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eligible:
+    """The keys of a corpus that a query may be compared with, by position: a run of neighbours without some."""
+
+    start: int
+    stop: int
+    """The position after the last one."""
+    without: frozenset[int] = frozenset()
+    """Positions inside the run that are not eligible."""
+
+    def __len__(self) -> int:
+        return self.stop - self.start - len(self.without)
+
+    def __contains__(self, position: int) -> bool:
+        return self.start <= position < self.stop and position not in self.without
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,8 @@ class TaskSides:
     query_max_length: int | None = None
     """None for what the encoder reads."""
     key_max_length: int | None = None
+    query_keep: Keep = "start"
+    """Which part of a longer query is read: its `start`, or its `end`, as of a dialogue that ends in the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +186,10 @@ class VectorIndex(Protocol):
         """Scores and positions, best first, both [Q, K]; position -1 where fewer than K exist."""
         ...
 
+    def vectors(self, start: int, stop: int) -> FloatArray:
+        """The vectors at the positions from `start` to before `stop`, as the index keeps them, [n, D]."""
+        ...
+
 
 class KeyStore(Protocol):
     """Random access to the keys of a corpus without holding them in memory."""
@@ -173,6 +200,10 @@ class KeyStore(Protocol):
 
     def position(self, key_id: str) -> int:
         """Place of a key in the corpus; raises KeyError for an unknown id."""
+        ...
+
+    def span(self, first_id: str, last_id: str) -> tuple[int, int]:
+        """Positions of the keys from one to another, the second one included: the first, and that after the last."""
         ...
 
     def texts(self) -> Iterable[str]:

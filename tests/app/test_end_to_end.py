@@ -174,12 +174,17 @@ def on_processes(trained, directory, *overrides):
 
 
 @pytest.mark.parametrize(
-    ("devices", "strategy"), [(2, "ddp"), (4, "ddp"), pytest.param(2, "ddp_spawn", marks=pytest.mark.slow)]
+    "overrides",
+    [
+        ["trainer.devices=2", "trainer.strategy=ddp", "encoder.cached_gradients=true", "encoder.micro_batch_tokens=64"],
+        ["trainer.devices=4", "trainer.strategy=ddp", "encoder.unpadded=false"],
+        ["trainer=fsdp"],
+        pytest.param(["trainer.devices=2", "trainer.strategy=ddp_spawn"], marks=pytest.mark.slow),
+    ],
+    ids=["2 ddp, cached gradients", "4 ddp, padded", "2 fsdp", "2 ddp_spawn"],
 )
-def test_losses_and_weights_do_not_depend_on_the_number_of_processes(
-    trained, on_one_process, tmp_path, devices, strategy
-):
-    losses, weights = on_processes(trained, tmp_path, f"trainer.devices={devices}", f"trainer.strategy={strategy}")
+def test_losses_and_weights_do_not_depend_on_the_number_of_processes(trained, on_one_process, tmp_path, overrides):
+    losses, weights = on_processes(trained, tmp_path, *overrides)
     expected_losses, expected_weights = on_one_process
     assert losses.keys() == expected_losses.keys() >= {"train/qa/loss", "val/loss"}
     for name, values in losses.items():

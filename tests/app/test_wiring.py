@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "training": {"data", "losses"},
     "evaluation": {"data", "index", "metrics"},
     "callbacks": {"data", "index", "evaluation", "training"},
-    "app": {"data", "candidates", "rewards", "training", "models", "index", "evaluation", "callbacks"},
+    "app": {"data", "candidates", "rewards", "training", "models", "index", "evaluation", "callbacks", "metrics"},
 }
 
 

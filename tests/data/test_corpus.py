@@ -3,6 +3,7 @@ import json
 import pytest
 
 from embedder.data.corpus import Corpus
+from embedder.data.eligible import eligible_keys
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.view import with_gold_keys
 from embedder.errors import DataError
@@ -53,3 +54,21 @@ def test_a_view_keeps_all_gold_keys(tmp_path):
     assert len(view) == 10
     assert view[view.position("k77")].text == "text 77"
     assert with_gold_keys(corpus, queries, None, seed=0) is corpus
+
+
+def test_a_view_keeps_what_each_query_may_be_compared_with(tmp_path):
+    corpus = corpus_of(tmp_path / "c.jsonl", *({"id": f"k{i}", "text": f"text {i}"} for i in range(1000)))
+    queries = [
+        Query("1", "q", (), ("k3",), among=("k0", "k9"), exclude=("k4", "k5")),
+        Query("2", "q", (), ("k507",), among=("k500", "k519")),
+    ]
+    view = with_gold_keys(corpus, queries, 20, seed=0)
+    assert len(view) == 20
+    of_each = [{view[p].id for p in range(len(view)) if p in eligible_keys(query, view)} for query in queries]
+    assert "k3" in of_each[0] <= {f"k{i}" for i in range(10)} - {"k4", "k5"}
+    assert "k507" in of_each[1] <= {f"k{i}" for i in range(500, 520)}
+    # All keys of the view serve some query: none was drawn from the 970 that neither may be compared with.
+    assert {view[p].id for p in range(20)} - of_each[0] - of_each[1] <= {"k4", "k5"}
+    whole = with_gold_keys(corpus, queries, 100, seed=0)
+    assert len(whole) == 30  # there are no more
+    assert len(eligible_keys(queries[0], whole)) == 8

@@ -1,5 +1,8 @@
+import pytest
+
 from embedder.data.examples import choose_examples, with_examples
-from embedder.data.prompts import QuestionPrompt, SolvedQuestion
+from embedder.data.prompts import ChatPrompt, ContinuationPrompt, ExamplePrompt, QuestionPrompt, SolvedQuestion
+from embedder.errors import ConfigError
 from embedder.types import Key, Query
 
 POOL = [SolvedQuestion("One?", "uno", ("It is uno.",)), SolvedQuestion("Two?", "due", ("Due, it is.", "Not tre."))]
@@ -46,3 +49,40 @@ def test_examples_have_answers_and_prefer_gold_passages():
     assert choose_examples(queries, 3) == choose_examples(queries[::-1], 3) == [queries[1], queries[0]]
     prompt = with_examples(QuestionPrompt(n_examples=1), choose_examples(queries, 2), _Corpus(k=7))
     assert prompt.examples == (SolvedQuestion("Gold?", "g", ("text of 7",)), SolvedQuestion("Bare?", "b"))
+
+
+def test_chat_by_hand():
+    prompt = ChatPrompt(n_examples=1).with_examples(POOL)
+    turns = "[1 May]\nAnn: I moved.\nBob: Where?"
+    assert prompt.render("Who moved?", [turns, "[2 May]\nAnn: Hi."]) == (
+        "It is uno.\n\nSpeaker 1: One?\nSpeaker 2: uno\n\n"
+        "[1 May]\nAnn: I moved.\nBob: Where?\n\n[2 May]\nAnn: Hi.\n\nSpeaker 1: Who moved?\nSpeaker 2:"
+    )
+    assert prompt.render("One?") == "Speaker 1: Two?\nSpeaker 2: due\n\nSpeaker 1: One?\nSpeaker 2:"
+    assert prompt.output("Ann ") == " Ann"
+    assert ChatPrompt(n_examples=0, max_key_words=3).render("?", [turns]) == "[1 May]\nAnn:\n\nSpeaker 1: ?\nSpeaker 2:"
+
+
+def test_a_continued_text_reads_as_it_was_written():
+    prompt = ContinuationPrompt()
+    text = prompt.render("He rose.", ["One.\n\nTwo.", "Three."]) + prompt.output("\n\nShe  stayed. \n")
+    assert text == "One.\n\nTwo.\n\nThree.\n\nHe rose.\n\nShe  stayed."
+    assert prompt.render("He rose.") == "He rose."
+    assert prompt.output("and left") == " and left"
+    assert ContinuationPrompt(max_key_words=2).render("q", ["a  b c"]) == "a  b\n\nq"
+
+
+def test_examples_are_shown_as_they_are_and_the_output_has_a_line_of_its_own():
+    prompt = ExamplePrompt()
+    assert prompt.render("3 + 3\nWhat is it?", ["2 + 2\n4", "1 + 1\n2"]) + prompt.output(" 6 ") == (
+        "2 + 2\n4\n\n1 + 1\n2\n\n3 + 3\nWhat is it?\n6"
+    )
+    assert prompt.render("3 + 3") == "3 + 3\n"
+    assert ExamplePrompt(max_key_words=2).render("q", ["a long input\nYes"]) == "input\nYes\n\nq\n"  # the output stays
+
+
+@pytest.mark.parametrize("kind", [QuestionPrompt, ChatPrompt, ContinuationPrompt, ExamplePrompt])
+def test_settings_are_checked(kind):
+    with pytest.raises(ConfigError, match=r"prompt.max_key_words: expected 1 or more, got 0"):
+        kind(max_key_words=0)
+    assert kind().with_examples(POOL).pool_size in (0, 4)

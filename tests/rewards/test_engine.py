@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -155,11 +156,32 @@ def test_verify_finds_a_store_that_does_not_fit_the_llm(model, tmp_path):
 
 def test_wrong_settings_and_queries_without_answers_are_refused(model, tmp_path):
     with pytest.raises(ConfigError, match=r"prepare\.rewards\.n_outputs"):
-        engine(model, tmp_path, n_outputs=0)
+        engine(model, tmp_path, n_outputs=-1)
     with pytest.raises(ConfigError, match=r"prepare\.rewards\.temperature"):
         engine(model, tmp_path, temperature=0.0)
     with pytest.raises(ValueError, match="without an answer"):
         LabelRequest("Q: A:", (), (" ",))
+
+
+def test_without_competitors_only_answers_are_scored_and_options_still_compete(model, tmp_path, caplog):
+    plain, choice = make_requests(2)
+    choice = replace(choice, options=(" 1", " 2", " 3"))  # 1 is the answer
+    alone = engine(model, tmp_path, n_outputs=0)
+    alone.label([plain, choice])
+    assert model.sampled == []
+    assert [table.sums.shape for table in alone.tables([plain, choice])] == [(4, 2), (4, 4)]
+    many = engine(model, tmp_path / "many")
+    many.label([plain])
+    assert alone.rewards([plain], LikelihoodReward()) == [pytest.approx(many.rewards([plain], LikelihoodReward())[0])]
+    assert "no competitor" not in caplog.text
+
+
+def test_sampled_outputs_are_parted_from_the_prompt_as_the_request_says(model, tmp_path):
+    spaced, bare = make_requests(1)[0], replace(make_requests(1)[0], lead="")
+    labelled = engine(model, tmp_path)
+    labelled.label([spaced, bare])
+    (first, second) = labelled._choose_outputs([spaced, bare], labelled._read_samples)
+    assert first.competitors == tuple(f" {output}" for output in second.competitors)
 
 
 LABEL = """

@@ -145,6 +145,15 @@ def test_what_batches_save_is_measured():
     assert found.sample_together == pytest.approx(0.25)
 
 
+def test_without_competitors_nothing_is_foretold_for_sampling():
+    model = SlowModel(scored=0.01, sampled=0.5)
+    requests = [request("p" * n, "p" * (2 * n)) for n in (10, 20)]
+    found = estimate(count_requests(requests, 0, 3), probe(model, requests, ProbeSettings(n_outputs=0), model.clock))
+    assert (found.sampled_prompts, found.sample_seconds, found.outputs) == (0, 0.0, 1.0)
+    assert found.score_seconds == pytest.approx(0.01 * 3 * 30)
+    assert "none needed" in found.render()
+
+
 def test_an_llm_that_repeats_itself_needs_more_rounds():
     model = SlowModel(outputs=["same"] * 10)
     found = probe(model, [request("p", "pp")], ProbeSettings(n_outputs=10), model.clock)

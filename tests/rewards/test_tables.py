@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,21 @@ def test_records_take_the_rewards_of_their_column(tmp_path):
     write_reward_column(tmp_path / "short.npy", [(np.float32([2.0, -1.0]), np.array([2]))])
     with pytest.raises(DataError, match=r"rewards of 1 records for 2 in .*r\.jsonl"):
         Records(tmp_path / "r.jsonl", rewards=RewardColumn(tmp_path / "short.npy"))
+
+
+def test_wide_records_by_hand(tmp_path):
+    # Gaps 3, 0.25, 0 and 0.5; a gap that is just reached counts.
+    rewards = np.float32([2.0, -1.0, 0.5, 0.25, 0.5, 1.0, 1.0, 0.0, 0.5, 0.25])
+    write_reward_column(tmp_path / "r.npy", [(rewards[:5], np.array([3, 2])), (rewards[5:], np.array([2, 3]))])
+    column = RewardColumn(tmp_path / "r.npy")
+    assert [column.wide(gap).tolist() for gap in (0.0, 0.25, 0.5, 9.0)] == [[0, 1, 2, 3], [0, 1, 3], [0, 3], []]
+    write_reward_column(tmp_path / "bare.npy", [(np.float32([1.0, 2.0]), np.array([0, 2, 0]))])
+    assert RewardColumn(tmp_path / "bare.npy").wide(0.5).tolist() == [1]
+    rows = [{"query": f"q{i}", "pos": [], "neg": [f"{k}" for k in range(n)]} for i, n in enumerate((3, 2, 2, 3))]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    np.save(tmp_path / "kept.npy", column.wide(0.5))
+    records = Records(tmp_path / "r.jsonl", rewards=column, kept=tmp_path / "kept.npy")
+    assert [(record.query, record.rewards) for record in records] == [
+        ("q0", (2.0, -1.0, 0.5)),
+        ("q3", (0.0, 0.5, 0.25)),
+    ]

@@ -2,12 +2,15 @@
 
 import heapq
 import json
+import logging
 from pathlib import Path
 
 from embedder.data.records import Records, text_id
-from embedder.errors import DataError
+from embedder.errors import ConfigError, DataError
 from embedder.training.task import Task
 from embedder.types import Record
+
+logger = logging.getLogger(__name__)
 
 _CORPUS_KEYS = 20_000  # keys of training records beside those of the held-out ones, at most
 
@@ -16,6 +19,7 @@ def import_records(path: Path, task: Task, share: float, max_queries: int, direc
     """Split a file of records into `train.jsonl` and `validation.jsonl`, with `queries.jsonl` and `corpus.jsonl`.
 
     Every line is checked before the first one is written. Held-out records are chosen by a hash of query and line.
+    Training records that the task's `min_reward_gap` leaves out are counted as skipped.
 
     Args:
         path: The file.
@@ -28,7 +32,7 @@ def import_records(path: Path, task: Task, share: float, max_queries: int, direc
         How many records went where.
     """
     records = Records(path, task.name)
-    order = []
+    order, flat = [], set()
     for line, record in enumerate(records):
         if task.objective.needs_rewards and record.rewards is None:
             raise DataError(
@@ -37,6 +41,8 @@ def import_records(path: Path, task: Task, share: float, max_queries: int, direc
         if task.objective.needs_positives and not record.positives:
             raise DataError(path, line + 1, f"the objective of task {task.name!r} is contrastive, but 'pos' is missing")
         order.append((text_id(record.query), text_id(f"{record.id}/{line}")))
+        if record.rewards is not None and _gap(record.rewards) < task.labelling.min_reward_gap:
+            flat.add(line)
     n_held_out = min(max_queries, max(1, round(share * len(records))))
     if n_held_out >= len(records):
         raise DataError(path, None, f"{len(records)} records are too few to train on and to hold some out")
@@ -47,6 +53,12 @@ def import_records(path: Path, task: Task, share: float, max_queries: int, direc
     n_held_out = len(held_out)
     if n_held_out == len(records):
         raise DataError(path, None, "all records are of one query: nothing is left to train on")
+    flat -= held_out
+    if len(flat) + n_held_out == len(records):
+        expected = f"at most what the rewards of a training record of {path.name} differ by"
+        raise ConfigError(f"tasks.{task.name}.labelling.min_reward_gap", expected, task.labelling.min_reward_gap)
+    if flat:
+        logger.info("%s: rewards of %d training records differ too little: they are left out", path, len(flat))
     corpus: dict[str, str] = {}
     with (
         path.open("rb") as source,
@@ -55,6 +67,8 @@ def import_records(path: Path, task: Task, share: float, max_queries: int, direc
         (directory / "queries.jsonl").open("w", encoding="utf-8") as queries,
     ):
         for line, raw in enumerate(source):
+            if line in flat:
+                continue
             (validation if line in held_out else train).write(raw.rstrip(b"\r\n") + b"\n")
             if line in held_out:
                 record = records[line]
@@ -71,7 +85,11 @@ def import_records(path: Path, task: Task, share: float, max_queries: int, direc
     with (directory / "corpus.jsonl").open("w", encoding="utf-8") as file:
         for key_id, text in corpus.items():
             file.write(json.dumps({"id": key_id, "text": text}, ensure_ascii=False) + "\n")
-    return {"train": len(records) - n_held_out, "validation": n_held_out, "skipped": 0}
+    return {"train": len(records) - n_held_out - len(flat), "validation": n_held_out, "skipped": len(flat)}
+
+
+def _gap(rewards: tuple[float, ...]) -> float:
+    return max(rewards, default=0.0) - min(rewards, default=0.0)
 
 
 def _keys(record: Record) -> dict[str, str]:

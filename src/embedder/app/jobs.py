@@ -7,7 +7,8 @@ from typing import Protocol
 
 from embedder.data.corpus import Corpus
 from embedder.data.examples import choose_examples, with_examples
-from embedder.data.prompts import QuestionPrompt
+from embedder.data.forms.form import Form
+from embedder.data.prompts import Prompt
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError, check_types
@@ -18,8 +19,8 @@ from embedder.types import Query
 class Source(Protocol):
     """Names the data sets of a task."""
 
-    def datasets(self, task: str) -> list[Dataset]:
-        """At least one."""
+    def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
+        """At least one; `form` is how they may lie on disk, beside by id."""
         ...
 
 
@@ -29,18 +30,18 @@ def dataset_pairs(source: Source, tasks: Mapping[str, Task]) -> list[tuple[Task,
     Raises:
         ConfigError: Two data sets of a task have one name, which would make their scores one.
     """
-    found = [(task, dataset) for task in tasks.values() for dataset in source.datasets(task.name)]
+    found = [(task, dataset) for task in tasks.values() for dataset in source.datasets(task.name, task.form)]
     names = [(task.name, dataset.name) for task, dataset in found]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ConfigError("source.path", "data sets of different names", f"{twice[0][0]}/{twice[0][1]} twice")
     return found
 
 
-def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus) -> QuestionPrompt | None:
+def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus) -> Prompt | None:
     """The prompt with the solved examples that labelling shows; none of a data set that is for tests only."""
-    if task.prompt is None or dataset.train is None:
+    if task.prompt is None or not task.prompt.pool_size or dataset.train is None:
         return task.prompt
-    examples = choose_examples(Queries(dataset.train, corpus), task.prompt.n_examples + 1)
+    examples = choose_examples(Queries(dataset.train, corpus), task.prompt.pool_size)
     return with_examples(task.prompt, examples, corpus)
 
 
@@ -102,7 +103,7 @@ class Job:
     queries: list[Query]
     held_out: set[str]
     skipped: int
-    prompt: QuestionPrompt | None
+    prompt: Prompt | None
     """With its solved examples; None for tasks that no LLM judges."""
 
 
@@ -134,7 +135,8 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
         )
     if task.objective.needs_rewards and task.prompt is None:
         raise ConfigError(f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None)
-    examples = [] if task.prompt is None else choose_examples(source, task.prompt.n_examples + 1)
+    n_examples = 0 if task.prompt is None else task.prompt.pool_size
+    examples = choose_examples(source, n_examples) if n_examples else []
     # What the prompt shows is not held out. Of a handful of queries all may be examples: then one is taken back.
     # Queries of one text go the same way: what is held out is never trained on or shown.
     shown = {query.text for query in examples}
@@ -149,12 +151,13 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
 
 
 def _with_shared_positives(queries: list[Query]) -> list[Query]:
-    """A key that is gold for a query is gold for every query of the same text: never one of its negatives."""
-    positives: dict[str, dict[str, None]] = {}
+    """A key that is gold for a query is gold for every query of the same text and keys: never one of its negatives."""
+    positives: dict[tuple[str, tuple[str, str] | None], dict[str, None]] = {}
     for query in queries:
-        positives.setdefault(query.text, {}).update(dict.fromkeys(query.positives))
+        positives.setdefault((query.text, query.among), {}).update(dict.fromkeys(query.positives))
     return [
-        replace(query, positives=tuple(dict.fromkeys((*query.positives, *positives[query.text])))) for query in queries
+        replace(query, positives=tuple(dict.fromkeys((*query.positives, *positives[query.text, query.among]))))
+        for query in queries
     ]
 
 

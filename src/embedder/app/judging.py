@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from embedder.data.prompts import QuestionPrompt
+from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError, check_types
 from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
 from embedder.rewards.engine import LabelRequest, RewardEngine
+from embedder.rewards.reward import needs_competitors
 from embedder.rewards.sample_store import SampleStore
 from embedder.rewards.score_store import ScoreStore
 from embedder.rewards.tables import Reward, ScoreTable
+from embedder.training.task import Task
 from embedder.types import Candidate, LanguageModel, Query
 
 logger = logging.getLogger(__name__)
@@ -60,6 +62,23 @@ class Rewards:
         if self.verify < 0:
             raise ConfigError("prepare.rewards.verify", "0 or more", self.verify)
 
+        if self.n_outputs == 0 and needs_competitors(self.reward):
+            expected = f"1 or more, since {type(self.reward).__name__} ranks the answer among sampled outputs"
+            raise ConfigError("prepare.rewards.n_outputs", expected, self.n_outputs)
+
+    def of_task(self, task: Task) -> "Rewards":
+        """How the candidates of a task are judged: these settings with what the task sets itself.
+
+        Raises:
+            ConfigError: The task's settings do not go together.
+        """
+        own = {name: getattr(task.labelling, name) for name in ("reward", "n_outputs", "max_new_tokens")}
+        try:
+            return replace(self, **{name: value for name, value in own.items() if value is not None})
+        except ConfigError as error:
+            setting = error.setting.rpartition(".")[2]
+            raise ConfigError(f"tasks.{task.name}.labelling.{setting}", error.expected, error.got) from error
+
     def engine(self) -> RewardEngine:
         """The engine over the stores."""
         shipped = [Path(path) for path in self.shipped_stores]
@@ -93,7 +112,7 @@ class Judge:
         settings: How they are judged.
     """
 
-    def __init__(self, prompt: QuestionPrompt, settings: Rewards) -> None:
+    def __init__(self, prompt: Prompt, settings: Rewards) -> None:
         self.prompt = prompt
         self.early_stop_report: EarlyStopReport | None = None if settings.early_stop is None else EarlyStopReport()
         self._settings = settings
@@ -133,4 +152,5 @@ class Judge:
             answers=tuple(self.prompt.output(answer) for answer in query.answers if answer.strip()),
             sample_prompts=tuple(unlabelled[: self._settings.sample_with_candidates]),
             options=tuple(self.prompt.output(option) for option in query.options if option.strip()),
+            lead=self.prompt.output("x").removesuffix("x"),
         )

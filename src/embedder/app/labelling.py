@@ -45,7 +45,7 @@ class ReportRun:
         if any(task.objective.needs_rewards for task in self.tasks.values()):
             logger.info("the stores\n%s", self.preparation.rewards.engine().describe())
         for task in self.tasks.values():
-            for dataset in self.preparation.source.datasets(task.name):
+            for _, dataset in self.preparation.datasets({task.name: task}):
                 if not task.objective.needs_rewards:
                     logger.info("%s/%s: trained on labels alone, no rewards", task.name, dataset.name)
                 elif (report := self._report(task, dataset)) is not None:
@@ -57,7 +57,7 @@ class ReportRun:
         if not prepared.is_complete and dataset.records is None:
             job = self.preparation.job(task, dataset)
             judge = self.preparation.judge(job)
-            proposed = zip(job.queries, self.preparation.candidates.propose(job.queries, job.corpus), strict=True)
+            proposed = zip(job.queries, self.preparation.finder(job).propose(job.queries), strict=True)
             scored = total = 0
             for chunk in chunks(proposed):
                 found, asked = (0, 0) if judge is None else judge.count_scored(chunk)
@@ -71,7 +71,7 @@ class ReportRun:
             )
             return None
         manifest = prepared.manifest()
-        self.preparation.reward(prepared)
+        self.preparation.reward(task, prepared)
         report = label_report(prepared.records("train"))
         early = manifest["labelling"].get("early_stop")
         stopped = f"\n{EarlyStopReport.from_json(early)}" if early else ""
@@ -134,12 +134,13 @@ class EstimateRun:
         return [found for job in self.preparation.jobs(self.tasks) if (found := self._estimate(job)) is not None]
 
     def _estimate(self, job: Job) -> LabelEstimate | None:
-        name, judge, settings = f"{job.task.name}/{job.dataset.name}", self.preparation.judge(job), self._settings()
+        name, judge = f"{job.task.name}/{job.dataset.name}", self.preparation.judge(job)
+        settings = self._settings(job.task)
         if judge is None:
             logger.info("%s: labels alone, no LLM is run", name)
             return None
         some = first_by_hash(job.queries, self.sample, "estimate")
-        proposed = zip(some, self.preparation.candidates.propose(some, job.corpus), strict=True)
+        proposed = zip(some, self.preparation.finder(job).propose(some), strict=True)
         requests = [judge.request(query, candidates) for query, candidates in proposed]
         measured = probe(
             self.preparation.rewards.language_model, requests, ProbeSettings(**settings, n_requests=self.probed)
@@ -149,6 +150,6 @@ class EstimateRun:
         logger.info("%s\n%s", name, found.render())
         return found
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, task: Task) -> dict[str, Any]:
         names = ("n_outputs", "temperature", "max_new_tokens", "max_answers", "seed")
-        return {name: getattr(self.preparation.rewards, name) for name in names}
+        return {name: getattr(self.preparation.rewards.of_task(task), name) for name in names}

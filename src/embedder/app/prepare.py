@@ -12,21 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from embedder.app.dense import DenseSettings
 from embedder.app.import_records import import_records
 from embedder.app.jobs import Job, Shard, Source, Validation, dataset_pairs, make_job
 from embedder.app.judging import Judge, Rewards
 from embedder.app.write_records import SPLITS, chunks, write_records
-from embedder.candidates.bm25 import BM25Candidates
+from embedder.candidates.candidates import CandidateFinder, Candidates
+from embedder.candidates.lexical import BM25Proposer
 from embedder.data.prepared import PreparedDataset
-from embedder.data.reward_column import write_reward_column
+from embedder.data.reward_column import RewardColumn, write_reward_column
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, check_types
+from embedder.metrics.text import has_answer
 from embedder.rewards.tables import rewards_of_file
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)
-
-_RECORDS_ONLY = frozenset({"chat", "lrlm", "icl"})  # their keys are not passages of a corpus
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,16 @@ class Preparation:
         candidates: Proposes candidates.
         validation: What is held out.
         rewards: Judges candidates of the tasks that distil rewards.
+        dense: The encoder that proposes candidates, where `candidates.sources` names it.
         directory: Where prepared data sets lie.
         max_queries: So many training queries of a data set are taken, chosen by a hash of their ids; None for all.
     """
 
     source: Source
-    candidates: BM25Candidates
+    candidates: Candidates
     validation: Validation
     rewards: Rewards
+    dense: DenseSettings
     directory: str
     max_queries: int | None = None
 
@@ -66,14 +71,20 @@ class Preparation:
         return [self._prepare(*some) for some in waiting]
 
     def datasets(self, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:
-        """All data sets of the mix."""
+        """All data sets of the mix that have something to train on.
+
+        Raises:
+            DataError: A task has none.
+        """
         found = dataset_pairs(self.source, tasks)
+        usable = [pair for pair in found if pair[1].records is not None or pair[1].train is not None]
         for task, dataset in found:
-            if dataset.records is None and task.name in _RECORDS_ONLY:
-                raise ConfigError(
-                    "task_mix", f"qa, convsearch or tool; {task.name} takes records (source=jsonl) so far", task.name
-                )
-        return found
+            if (task, dataset) in usable:
+                continue
+            if all(other.name != task.name for other, _ in usable):
+                dataset.file("train")  # the error that says what is missing
+            logger.info("%s/%s: no train.jsonl, for tests only", task.name, dataset.name)
+        return usable
 
     def prepared(self, task: Task, dataset: Dataset) -> PreparedDataset:
         """Where the data set is prepared, or will be."""
@@ -83,7 +94,7 @@ class Preparation:
         directory = Path(self.directory) / task.name / f"{dataset.name}-{_digest(protocol)}"
         rewards = None
         if dataset.records is None and task.objective.needs_rewards:
-            rewards = directory / "rewards" / _digest(self._reward_protocol())
+            rewards = directory / "rewards" / _digest(self._reward_protocol(task))
         corpus = directory / "corpus.jsonl" if dataset.records is not None else dataset.file("corpus")
         return PreparedDataset(task.name, dataset.name, directory, corpus, rewards)
 
@@ -97,7 +108,7 @@ class Preparation:
     ) -> PreparedDataset:
         if prepared.is_complete:
             logger.info("%s/%s: already prepared in %s", task.name, dataset.name, prepared.directory)
-            self.reward(prepared)
+            self.reward(task, prepared)
             return prepared
         # Another process may prepare the same at once: each writes into a folder of its own, and one of them is kept.
         partial = prepared.directory.with_name(f".{prepared.directory.name}.{uuid.uuid4().hex}")
@@ -113,10 +124,10 @@ class Preparation:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         logger.info("%s/%s: %s in %s", task.name, dataset.name, prepared.manifest()["counts"], prepared.directory)
-        self.reward(prepared)
+        self.reward(task, prepared)
         return prepared
 
-    def reward(self, prepared: PreparedDataset) -> None:
+    def reward(self, task: Task, prepared: PreparedDataset) -> None:
         """Make the rewards of prepared records from their stored log-likelihoods, without the LLM."""
         if prepared.rewards is None or prepared.rewards.is_dir():
             return
@@ -124,10 +135,12 @@ class Preparation:
         partial = prepared.rewards.with_name(f".{prepared.rewards.name}.{uuid.uuid4().hex}")
         partial.mkdir(parents=True)
         try:
+            reward = self.rewards.of_task(task).reward
             for split in SPLITS:
                 tables = prepared.directory / f"{split}.scores.arrow"
-                write_reward_column(partial / f"{split}.npy", rewards_of_file(tables, self.rewards.reward))
-            (partial / "reward.json").write_text(json.dumps(self._reward_protocol(), indent=1), encoding="utf-8")
+                write_reward_column(partial / f"{split}.npy", rewards_of_file(tables, reward))
+            self._leave_out_flat(task, prepared, partial)
+            (partial / "reward.json").write_text(json.dumps(self._reward_protocol(task), indent=1), encoding="utf-8")
             partial.replace(prepared.rewards)
         except OSError:
             if not prepared.rewards.is_dir():  # else another process was quicker, with the same contents
@@ -136,8 +149,30 @@ class Preparation:
             shutil.rmtree(partial, ignore_errors=True)
         logger.info("%s/%s: rewards in %.1f s", prepared.task, prepared.name, time.perf_counter() - started)
 
-    def _reward_protocol(self) -> dict[str, Any]:
-        return {"reward": repr(self.rewards.reward), "reward_format": 1}
+    def _leave_out_flat(self, task: Task, prepared: PreparedDataset, rewards: Path) -> None:
+        """Note which training records have a gap between their rewards that is worth learning, if one is asked for."""
+        gap = task.labelling.min_reward_gap
+        if not gap:
+            return
+        column = RewardColumn(rewards / "train.npy")
+        kept = column.wide(gap)
+        name = f"{task.name}/{prepared.name}"
+        if not len(kept):
+            expected = f"at most what the rewards of {len(column)} training records of {prepared.name} differ by"
+            raise ConfigError(f"tasks.{task.name}.labelling.min_reward_gap", expected, gap)
+        np.save(rewards / "train.kept.npy", kept)
+        logger.info(
+            "%s: %d of %d training records have rewards that differ by less than %g and are left out",
+            name,
+            len(column) - len(kept),
+            len(column),
+            gap,
+        )
+
+    def _reward_protocol(self, task: Task) -> dict[str, Any]:
+        protocol: dict[str, Any] = {"reward": repr(self.rewards.of_task(task).reward), "reward_format": 1}
+        gap = task.labelling.min_reward_gap
+        return protocol | ({"min_reward_gap": gap} if gap else {})
 
     def _fill(self, task: Task, dataset: Dataset, protocol: Mapping[str, Any], partial: Path, job: Job | None) -> None:
         about: dict[str, Any] = {}
@@ -145,7 +180,7 @@ class Preparation:
             counts = import_records(dataset.records, task, self.validation.share, self.validation.max_queries, partial)
         else:
             some = job or self.job(task, dataset)
-            counts, about = write_records(some, self.candidates, self.judge(some), partial)
+            counts, about = write_records(some, self.finder(some), self.judge(some), partial)
         manifest = {"counts": counts, "protocol": protocol, "labelling": about}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
@@ -153,17 +188,21 @@ class Preparation:
         """Everything that the records depend on."""
         roles = ["records"] if dataset.records is not None else ["corpus", "train"]
         protocol: dict[str, Any] = {
-            "format": 6,
+            "format": 7,
             "files": dataset.fingerprint(roles),
             "validation": repr(self.validation),
             "needs_rewards": task.objective.needs_rewards,
             "needs_positives": task.objective.needs_positives,
         }
+        if dataset.records is not None and task.labelling.min_reward_gap:
+            protocol["min_reward_gap"] = task.labelling.min_reward_gap
         if dataset.records is None:
             protocol["candidates"] = repr(self.candidates)
             protocol["max_queries"] = self.max_queries
+            if "dense" in self.candidates.sources:
+                protocol["dense"] = self.dense.protocol(task)
             if task.objective.needs_rewards:
-                protocol |= {"rewards": self.rewards.protocol(), "prompt": repr(task.prompt)}
+                protocol |= {"rewards": self.rewards.of_task(task).protocol(), "prompt": repr(task.prompt)}
         return protocol
 
     def jobs(self, tasks: Mapping[str, Task]) -> Iterator[Job]:
@@ -181,7 +220,7 @@ class Preparation:
         queries = [query for query in job.queries if query in shard]
         judge = self.judge(job)
         if judge is not None and queries:
-            for chunk in chunks(zip(queries, self.candidates.propose(queries, job.corpus), strict=True)):
+            for chunk in chunks(zip(queries, self.finder(job).propose(queries), strict=True)):
                 judge(chunk)
         return len(queries)
 
@@ -193,7 +232,14 @@ class Preparation:
         """What judges the candidates of a data set; None where labels are all that its task needs."""
         if job.prompt is None or not job.task.objective.needs_rewards:
             return None
-        return Judge(job.prompt, self.rewards)
+        return Judge(job.prompt, self.rewards.of_task(job.task))
+
+    def finder(self, job: Job) -> CandidateFinder:
+        """What proposes the candidates of a data set."""
+        proposers = [
+            BM25Proposer() if source == "bm25" else self.dense.proposer(job.task) for source in self.candidates.sources
+        ]
+        return CandidateFinder(self.candidates, proposers, job.corpus, has_answer)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Which retriever a row of the evaluation table stands for."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedder.errors import ConfigError
 from embedder.evaluation.retrievers import BM25Retriever, DenseRetriever, NoRetriever, RandomRetriever, Retriever
@@ -73,7 +73,7 @@ class TableRows:
 
     def _retriever(self, name: str, task: Task) -> Retriever:
         if name == "base" and self.base is not None:
-            plain = TaskSides("", "", task.query_max_length, task.key_max_length)
+            plain = replace(task.sides, query_instruction="", key_instruction="")
             return DenseRetriever(self.base, self.new_index, task.sides if self.base_instructions else plain)
         if name == "trained" and self.trained is not None:
             return DenseRetriever(self.trained.encoder, self.new_index, self._trained_sides(task, self.trained))

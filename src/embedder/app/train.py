@@ -12,6 +12,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.prepare import Preparation
@@ -23,8 +24,8 @@ from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError, check_types
-from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe
-from embedder.models.encoder import EncoderConfig
+from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, encoder_weights
+from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.models.export import export
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
@@ -126,8 +127,7 @@ class TrainRun:
                 wandb.finish()  # the next run of a sweep gets a run of its own
         directory = Path(self.output_dir) / "export"
         if trainer.is_global_zero:
-            self._load_best(trainer, module)
-            export(encoder, sides, directory, about)
+            export(self._best(trainer) or encoder, sides, directory, about)
             logger.info("exported model: %s", directory)
         return directory
 
@@ -151,19 +151,24 @@ class TrainRun:
     def _plan(self) -> dict[str, Any]:
         """What decides which records every step takes."""
         weights = {name: task.weight for name, task in self.tasks.items()}
-        return {"batch_size": self.data.batch_size, "seed": self.data.seed, "weights": weights}
+        data = asdict(self.data)
+        return {"batch_size": data["batch_size"], "seed": data["seed"], "mixture": data["mixture"], "weights": weights}
 
-    def _load_best(self, trainer: L.Trainer, module: RetrieverModule) -> None:
-        """Weights of the best checkpoint, where one was kept by a metric; else the last ones stay."""
+    def _best(self, trainer: L.Trainer) -> TextEncoder | None:
+        """The encoder of the best checkpoint, where one was kept by a metric; None for the last weights as they are."""
         callback = next((one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)), None)
-        best = getattr(callback, "best_model_path", "")
-        if not best or not Path(best).is_file():
-            logger.info("no best checkpoint: the last weights are exported")
-            return
-        module.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
+        path = Path(getattr(callback, "best_model_path", "") or "")
         score = getattr(callback, "best_model_score", None)
+        if not path.is_file():
+            logger.info("no best checkpoint: the last weights are exported")
+            if not isinstance(trainer.strategy, ModelParallelStrategy):
+                return None
+            path, score = Path(self.output_dir) / "checkpoints" / "last.ckpt", None  # here they lie in parts
         told = "" if score is None else f" ({getattr(callback, 'monitor', None)} {float(score):.4f})"
-        logger.info("best checkpoint: %s%s", best, told)
+        logger.info("exporting %s%s", path, told)
+        encoder = self.encoder.build()
+        encoder.load_state_dict(encoder_weights(torch.load(path, map_location="cpu", weights_only=True)))
+        return encoder
 
 
 @rank_zero_only

@@ -10,7 +10,7 @@ from typing import Any
 
 from embedder.app.jobs import Job
 from embedder.app.judging import Judge
-from embedder.candidates.bm25 import BM25Candidates
+from embedder.candidates.candidates import CandidateFinder
 from embedder.data.records import record_row
 from embedder.rewards.tables import ScoreTable, TableWriter
 from embedder.types import Candidate, Query
@@ -24,13 +24,13 @@ Proposed = tuple[Query, tuple[Candidate, ...]]
 
 
 def write_records(
-    job: Job, candidates: BM25Candidates, judge: Judge | None, directory: Path
+    job: Job, finder: CandidateFinder, judge: Judge | None, directory: Path
 ) -> tuple[dict[str, int], dict[str, Any]]:
     """Propose, judge and write the queries of a data set, streamed to `train.jsonl` and `validation.jsonl`.
 
     Args:
         job: The queries, and which of them are held out.
-        candidates: Proposes keys for them.
+        finder: Proposes keys for them.
         judge: Scores these; None where labels are all that the task needs.
         directory: Where to write.
 
@@ -52,7 +52,7 @@ def write_records(
             for split in SPLITS
             if judge is not None
         }
-        for chunk in chunks(zip(job.queries, candidates.propose(job.queries, job.corpus), strict=True)):
+        for chunk in chunks(zip(job.queries, finder.propose(job.queries), strict=True)):
             scored = judge(chunk) if judge is not None else [None] * len(chunk)
             by_split: dict[str, list[ScoreTable]] = {split: [] for split in SPLITS}
             for (query, proposed), table in zip(chunk, scored, strict=True):
@@ -70,6 +70,9 @@ def write_records(
     if judge is not None and judge.early_stop_report is not None:
         logger.info("%s: %s", name, judge.early_stop_report)
         about["early_stop"] = judge.early_stop_report.as_json()
+    if finder.dropped:
+        logger.info("%s: candidates passed over by filters: %s", name, dict(finder.dropped))
+        about["dropped_candidates"] = dict(finder.dropped)
     return counts, about
 
 
@@ -88,7 +91,10 @@ def _other_positives(query: Query, proposed: tuple[Candidate, ...], job: Job) ->
 
 
 def _query_row(query: Query) -> dict[str, Any]:
-    return {"query_id": query.id, "query": query.text, "answers": query.answers, "pos": query.positives}
+    row: dict[str, Any] = {"query_id": query.id, "query": query.text, "answers": query.answers, "pos": query.positives}
+    if query.among is not None:
+        row["among"] = query.among
+    return row | ({"exclude": query.exclude} if query.exclude else {})
 
 
 def _write(file: Any, row: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 import lightning as L
+from lightning.pytorch.strategies import ModelParallelStrategy
 
 from embedder.data.prepared import PreparedDataset
 from embedder.data.view import with_gold_keys
@@ -61,7 +62,9 @@ class RetrievalEvalCallback(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Score all data sets and log."""
-        own = self._score(pl_module) if trainer.is_global_zero else {}
+        # Where each process has a part of the weights, all have to encode together.
+        is_sharded = isinstance(trainer.strategy, ModelParallelStrategy)
+        own = self._score(pl_module) if trainer.is_global_zero or is_sharded else {}
         scores = trainer.strategy.broadcast(own)
         by_task: dict[str, list[float]] = defaultdict(list)
         for (task, name), score in scores.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from embedder.data.prompts import QuestionPrompt, SolvedQuestion
+from embedder.data.prompts import Prompt, SolvedQuestion
 from embedder.data.queries import first_by_hash
 from embedder.types import KeyStore, Query
 
@@ -22,7 +22,7 @@ def choose_examples(queries: Iterable[Query], n: int) -> list[Query]:
     return chosen
 
 
-def with_examples(prompt: QuestionPrompt, examples: Iterable[Query], corpus: KeyStore) -> QuestionPrompt:
+def with_examples(prompt: Prompt, examples: Iterable[Query], corpus: KeyStore) -> Prompt:
     """The prompt with these solved questions, shown with their gold keys.
 
     Args:

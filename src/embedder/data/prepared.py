@@ -49,9 +49,12 @@ class PreparedDataset:
         return manifest
 
     def records(self, split: str) -> Records:
-        """The records of `train` or `validation`."""
-        column = None if self.rewards is None else RewardColumn(self.rewards / f"{split}.npy")
-        return Records(self.directory / f"{split}.jsonl", self.task, column)
+        """The records of `train` or `validation`, without those that `min_reward_gap` leaves out."""
+        if self.rewards is None:
+            return Records(self.directory / f"{split}.jsonl", self.task)
+        column = RewardColumn(self.rewards / f"{split}.npy")
+        kept = self.rewards / f"{split}.kept.npy"
+        return Records(self.directory / f"{split}.jsonl", self.task, column, kept if kept.is_file() else None)
 
     def protocol(self) -> dict[str, Any]:
         """Everything that records and rewards depend on."""

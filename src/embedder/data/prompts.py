@@ -1,12 +1,14 @@
 """How a query and its keys are shown to the LLM; the same text for labelling and for evaluation.
 
-A prompt is complete text and an output begins with a space, so that prompt + output reads as the LLM would write it.
+A prompt is complete text and prompt + output reads as the LLM would write it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,27 @@ class SolvedQuestion:
     question: str
     answer: str
     keys: tuple[str, ...] = ()
+
+
+class Prompt(Protocol):
+    """How a query and its keys are shown to the LLM. Its `repr` tells all that the text depends on."""
+
+    @property
+    def pool_size(self) -> int:
+        """Solved queries that `with_examples` asks for; 0 for a prompt that shows none."""
+        ...
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The same prompt with these solved queries."""
+        ...
+
+    def render(self, query: str, keys: Sequence[str] = ()) -> str:
+        """The text before the output, with the texts of the retrieved keys, best first, or without retrieval."""
+        ...
+
+    def output(self, text: str) -> str:
+        """An answer, an option or what the LLM wrote, as it stands after the prompt."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,14 +62,16 @@ class QuestionPrompt:
     max_key_words: int = 150
 
     def __post_init__(self) -> None:
-        if self.n_examples < 0:
-            raise ConfigError("prompt.n_examples", "0 or more", self.n_examples)
-        if self.max_key_words < 1:
-            raise ConfigError("prompt.max_key_words", "1 or more", self.max_key_words)
+        _check(self)
 
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> "QuestionPrompt":
+    @property
+    def pool_size(self) -> int:
+        """One more than is shown, in case one is the query."""
+        return self.n_examples + 1
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
         """The same prompt with these solved questions; one more than shown is kept, in case one is the query."""
-        return replace(self, examples=tuple(pool)[: self.n_examples + 1])
+        return replace(self, examples=tuple(pool)[: self.pool_size])
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the answer.
@@ -55,19 +80,158 @@ class QuestionPrompt:
             query: The question.
             keys: Texts of the retrieved passages, best first; none asks without retrieval.
         """
-        shown = [example for example in self.examples if example.question != query][: self.n_examples]
-        solved = [
-            f"{self._ask(example.question, example.keys if keys else ())}{self.output(example.answer)}\n\n"
-            for example in shown
-        ]
-        return "".join(solved) + self._ask(query, keys)
+        shown = _shown(self.examples, self.n_examples, query, with_keys=bool(keys))
+        solved = "".join(f"{self._ask(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
+        return solved + self._ask(query, keys)
 
-    def output(self, answer: str) -> str:
+    def output(self, text: str) -> str:
         """An answer as the LLM would write it after the prompt."""
-        return f" {answer.strip()}"
+        return f" {text.strip()}"
 
     def _ask(self, question: str, keys: Sequence[str]) -> str:
-        longest = 10 * self.max_key_words
-        passages = "\n".join(" ".join(key.split()[: self.max_key_words])[:longest].rstrip() for key in keys)
+        passages = "\n".join(_cut(" ".join(key.split()[: self.max_key_words]), self.max_key_words) for key in keys)
         knowledge = f"Knowledge:\n{passages}\n\n" if keys else ""
         return f"{knowledge}Q: {question}\nA:"
+
+
+@dataclass(frozen=True)
+class ChatPrompt:
+    """Solved examples, then the retrieved turns as they were said, then the current utterance of one speaker.
+
+    The other speaker's reply is the output. Examples teach a small LLM to reply with what was asked for and no more;
+    they are shown as `QuestionPrompt` shows its own.
+
+    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of the conversation task.
+
+    Args:
+        n_examples: Solved queries shown first, each with the turns that it rests on.
+        examples: The pool that they are taken from. A query is never shown as an example of itself.
+        max_key_words: Longer turns are cut to so many words, and to ten times as many characters.
+    """
+
+    n_examples: int = 3
+    examples: tuple[SolvedQuestion, ...] = ()
+    max_key_words: int = 150
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def pool_size(self) -> int:
+        """One more than is shown, in case one is the query."""
+        return self.n_examples + 1 if self.n_examples else 0
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The same prompt with these solved queries; one more than shown is kept, in case one is the query."""
+        return replace(self, examples=tuple(pool)[: self.pool_size])
+
+    def render(self, query: str, keys: Sequence[str] = ()) -> str:
+        """The text before the reply, with the texts of the retrieved turns, best first."""
+        shown = _shown(self.examples, self.n_examples, query, with_keys=bool(keys))
+        solved = "".join(f"{self._say(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
+        return solved + self._say(query, keys)
+
+    def output(self, text: str) -> str:
+        """The reply as the LLM would write it after the prompt."""
+        return f" {text.strip()}"
+
+    def _say(self, query: str, keys: Sequence[str]) -> str:
+        turns = "".join(f"{_first_words(key, self.max_key_words)}\n\n" for key in keys)
+        return f"{turns}Speaker 1: {query}\nSpeaker 2:"
+
+
+@dataclass(frozen=True)
+class ContinuationPrompt:
+    """The retrieved chunks, each with its continuation, then the current text; the output is how the text goes on.
+
+    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), long-range language modelling.
+
+    Args:
+        max_key_words: Longer keys are cut to so many words, and to ten times as many characters.
+    """
+
+    max_key_words: int = 256
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def pool_size(self) -> int:
+        """0: there are no examples."""
+        return 0
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The prompt as it is."""
+        return self
+
+    def render(self, query: str, keys: Sequence[str] = ()) -> str:
+        """The text before the next chunk; keys stand in the order given."""
+        shown = "".join(f"{_first_words(key, self.max_key_words)}\n\n" for key in keys)
+        return shown + query.rstrip()
+
+    def output(self, text: str) -> str:
+        """The next chunk with the white space before it, or a space if it brings none."""
+        return text.rstrip() if text[:1].isspace() else f" {text.rstrip()}"
+
+
+@dataclass(frozen=True)
+class ExamplePrompt:
+    """The retrieved solved examples as they are, then the input on lines of its own; the output follows on the next.
+
+    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of the in-context learning task.
+
+    Args:
+        max_key_words: Of longer examples the last so many words are shown, for their outputs stand at their ends.
+    """
+
+    max_key_words: int = 300
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def pool_size(self) -> int:
+        """0: the examples are what is retrieved."""
+        return 0
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The prompt as it is."""
+        return self
+
+    def render(self, query: str, keys: Sequence[str] = ()) -> str:
+        """The text before the output, with the texts of the retrieved examples, best first."""
+        shown = "".join(f"{_last_words(key, self.max_key_words)}\n\n" for key in keys)
+        return f"{shown}{query.rstrip()}\n"
+
+    def output(self, text: str) -> str:
+        """The output; the prompt ends in the line break before it."""
+        return text.strip()
+
+
+def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePrompt) -> None:
+    check_types(prompt, "prompt")
+    if getattr(prompt, "n_examples", 0) < 0:
+        raise ConfigError("prompt.n_examples", "0 or more", getattr(prompt, "n_examples", 0))
+    if prompt.max_key_words < 1:
+        raise ConfigError("prompt.max_key_words", "1 or more", prompt.max_key_words)
+
+
+def _shown(examples: Sequence[SolvedQuestion], n: int, query: str, *, with_keys: bool) -> list[SolvedQuestion]:
+    """The first examples that are not the query itself, as bare as the query is."""
+    shown = [example for example in examples if example.question != query][:n]
+    return shown if with_keys else [replace(example, keys=()) for example in shown]
+
+
+def _cut(text: str, words: int) -> str:
+    """At most ten characters a word, which matters for writing without spaces."""
+    return text[: 10 * words].rstrip()
+
+
+def _first_words(text: str, n: int) -> str:
+    """The first words of a text, with the white space between them."""
+    return _cut("".join(re.findall(r"\s*\S+", text)[:n]).strip(), n)
+
+
+def _last_words(text: str, n: int) -> str:
+    """The last words of a text, with the white space between them."""
+    return "".join(re.findall(r"\s*\S+", text)[-n:])[-10 * n :].strip()

@@ -5,17 +5,20 @@ import heapq
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from embedder.data.eligible import eligible_keys
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
 from embedder.types import KeyStore, Query
 
 
 class Queries:
-    """The rows of a `train.jsonl` or `test.jsonl` (fields `query_id`, `query`, `answers`, `pos`, `options`).
+    """The rows of a `train.jsonl` or `test.jsonl`.
+
+    Fields: `query_id`, `query`, and optionally `answers`, `pos`, `options`, `among`, `exclude`; see `Query`.
 
     Args:
         path: UTF-8 JSON Lines.
-        corpus: If given, every gold id must be in it.
+        corpus: If given, every key that a query names must be in it, and its gold keys among the eligible ones.
 
     Raises:
         DataError: On access, when a row is malformed or names an unknown key; on iteration, when an id comes twice.
@@ -41,13 +44,11 @@ class Queries:
             answers=row.texts("answers"),
             positives=row.texts("pos"),
             options=row.texts("options"),
+            among=_among(row),
+            exclude=row.texts("exclude"),
         )
         if self._corpus is not None:
-            for key_id in query.positives:
-                try:
-                    self._corpus.position(key_id)
-                except KeyError:
-                    raise row.error(f"field 'pos' names {key_id!r}, which is not in the corpus") from None
+            _check_keys(query, self._corpus, row)
         return query
 
     def __iter__(self) -> Iterator[Query]:
@@ -58,6 +59,31 @@ class Queries:
                 raise Row({}, self.path, position + 1).error(f"query_id {query.id!r} came before; ids must be distinct")
             seen.add(query.id)
             yield query
+
+
+def _among(row: Row) -> tuple[str, str] | None:
+    ends = row.texts("among")
+    if "among" not in row:
+        return None
+    if len(ends) != 2:
+        raise row.error(f"field 'among': expected the ids of the first and the last eligible key, got {len(ends)} ids")
+    return ends[0], ends[1]
+
+
+def _check_keys(query: Query, corpus: KeyStore, row: Row) -> None:
+    """Every named key exists, the run of eligible keys is one, and the gold keys lie in it."""
+    for field, key_ids in (("pos", query.positives), ("among", query.among or ()), ("exclude", query.exclude)):
+        for key_id in key_ids:
+            try:
+                corpus.position(key_id)
+            except KeyError:
+                raise row.error(f"field {field!r} names {key_id!r}, which is not in the corpus") from None
+    eligible = eligible_keys(query, corpus)
+    if query.among is not None and eligible.stop <= eligible.start:
+        raise row.error(f"field 'among': {query.among[0]!r} comes after {query.among[1]!r} in the corpus")
+    for key_id in query.positives:
+        if corpus.position(key_id) not in eligible:
+            raise row.error(f"field 'pos' names {key_id!r}, which 'among' or 'exclude' rules out")
 
 
 def first_by_hash(queries: Iterable[Query], n: int, purpose: str) -> list[Query]:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
 from embedder.data.reward_column import RewardColumn
@@ -29,13 +31,21 @@ class Records:
         path: A JSON Lines file in the format above.
         task: If given, a record that names another task is an error.
         rewards: Takes the place of the field `teacher_scores` of every record.
+        kept: A `.npy` file with the places of the records that count; None for all of them.
 
     Raises:
         DataError: There are not as many rewards as records; on access, a record is malformed.
     """
 
-    def __init__(self, path: Path | str, task: str | None = None, rewards: RewardColumn | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        task: str | None = None,
+        rewards: RewardColumn | None = None,
+        kept: Path | None = None,
+    ) -> None:
         self._rows = JsonLines(path)
+        self._kept = None if kept is None else np.load(kept, mmap_mode="r")
         self.task = task
         self._rewards = rewards
         if rewards is not None and len(rewards) != len(self._rows):
@@ -47,13 +57,15 @@ class Records:
         return self._rows.path
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) if self._kept is None else len(self._kept)
 
     def __getitem__(self, position: int) -> Record:
         return parse_record(self.row(position), self.task)
 
     def row(self, position: int) -> Row:
         """The row of a record as the file has it, with its rewards."""
+        if self._kept is not None:
+            position = int(self._kept[position])
         values = self._rows[position]
         if self._rewards is not None:
             values["teacher_scores"] = self._rewards[position]

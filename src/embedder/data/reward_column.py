@@ -41,6 +41,16 @@ class RewardColumn:
         rewards: list[float] = self._values[start : int(self._ends[position])].tolist()
         return rewards
 
+    def wide(self, min_gap: float) -> npt.NDArray[np.int64]:
+        """Places of the records whose best and worst rewards differ by `min_gap` or more."""
+        starts = np.concatenate([[0], self._ends[:-1]]).astype(np.int64)[: len(self)]
+        filled = starts < self._ends  # reduceat has no value for a record without rewards
+        gaps = np.zeros(len(self), np.float32)
+        if filled.any():
+            runs = starts[filled]
+            gaps[filled] = np.maximum.reduceat(self._values, runs) - np.minimum.reduceat(self._values, runs)
+        return np.flatnonzero(gaps >= np.float32(min_gap))
+
 
 def write_reward_column(path: Path, blocks: Iterable[tuple[Values, Lengths]]) -> None:
     """Write the files of a `RewardColumn`.

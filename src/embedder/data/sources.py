@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedder.data.converted import converted
+from embedder.data.forms.form import Form
 from embedder.data.world import WorldSettings, write_world
 from embedder.errors import ConfigError, DataError
 
@@ -44,31 +46,45 @@ class Dataset:
 
 @dataclass(frozen=True)
 class CorpusSource:
-    """Directories with `corpus.jsonl` and `train.jsonl` or `test.jsonl`.
+    """Directories with `corpus.jsonl`, `train.jsonl` and `test.jsonl`, or with the files of another form.
 
     Args:
         path: One directory or several. Each is a data set itself, or holds data sets as `<task>/` or `<task>/<name>/`.
+        converted_dir: Where data sets of another form are kept by id.
     """
 
     path: str | Sequence[str]
+    converted_dir: str
 
-    def datasets(self, task: str) -> list[Dataset]:
-        """The data sets of a task, in the order of `path`, then by name."""
+    def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
+        """The data sets of a task, in the order of `path`, then by name.
+
+        Args:
+            task: Its name.
+            form: How its data sets may lie on disk, beside by id.
+        """
         found = [
-            Dataset(
-                task=task,
-                name=directory.name,
-                corpus=directory / "corpus.jsonl",
-                train=_existing(directory / "train.jsonl"),
-                test=_existing(directory / "test.jsonl"),
-            )
+            self._dataset(task, directory, form)
             for root in _paths(self.path)
             for directory in (root, root / task, *sorted((root / task).glob("*")))
-            if (directory / "corpus.jsonl").is_file()
+            if _files(directory)
         ]
         if not found:
-            raise ConfigError("source.path", f"a directory that holds corpus.jsonl, {task}/ or {task}/*/", self.path)
+            raise ConfigError("source.path", f"a directory that holds a data set, {task}/ or {task}/*/", self.path)
         return found
+
+    def _dataset(self, task: str, directory: Path, form: Form | None) -> Dataset:
+        files = _files(directory)
+        if form is not None and form.fits(files):
+            files = converted(form, files, Path(self.converted_dir))
+        if "corpus" not in files:
+            raise DataError(
+                directory,
+                None,
+                f"no corpus.jsonl; task {task!r} reads data sets by id"
+                + ("" if form is None else f" or as {type(form).__name__} (docs/data.md)"),
+            )
+        return Dataset(task, directory.name, files["corpus"], files.get("train"), files.get("test"))
 
 
 @dataclass(frozen=True)
@@ -81,8 +97,8 @@ class JsonlSource:
 
     path: str | Sequence[str]
 
-    def datasets(self, task: str) -> list[Dataset]:
-        """One data set a file, in the order of `path`, then by name."""
+    def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
+        """One data set a file, in the order of `path`, then by name; the form is that of the published records."""
         found = [
             Dataset(task=task, name=file.stem, records=file)
             for root in _paths(self.path)
@@ -103,18 +119,20 @@ class WorldSource:
     Args:
         directory: Where worlds are kept; each is a folder named by its settings.
         settings: Size and seed.
+        converted_dir: Where data sets of another form are kept by id.
     """
 
     directory: str
     settings: WorldSettings
+    converted_dir: str
 
-    def datasets(self, task: str) -> list[Dataset]:
+    def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
         """The world's data set of a task."""
         name = hashlib.sha256(f"{_WORLD_FORMAT}/{self.settings!r}".encode()).hexdigest()[:12]
         root = Path(self.directory) / name
         if not root.is_dir():
             write_world(self.settings, root)
-        world = CorpusSource(path=str(root)).datasets(task)
+        world = CorpusSource(str(root), self.converted_dir).datasets(task, form)
         return [Dataset(task, "world", found.corpus, found.train, found.test) for found in world]
 
 
@@ -122,5 +140,7 @@ def _paths(paths: str | Sequence[str]) -> list[Path]:
     return [Path(paths)] if isinstance(paths, str) else [Path(path) for path in paths]
 
 
-def _existing(path: Path) -> Path | None:
-    return path if path.is_file() else None
+def _files(directory: Path) -> dict[str, Path]:
+    """The files of a data set that there are, by role."""
+    paths = {role: directory / f"{role}.jsonl" for role in ("corpus", "histories", "train", "test")}
+    return {role: path for role, path in paths.items() if path.is_file()}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from embedder.data.prompts import QuestionPrompt
+from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError, check_types
 from embedder.metrics.text import exact_match, f1
 from embedder.types import KeyStore, LanguageModel, Query, Ranking
@@ -65,7 +65,7 @@ def single_shot(
     rankings: Sequence[Ranking],
     corpus: KeyStore,
     language_model: LanguageModel,
-    prompt: QuestionPrompt,
+    prompt: Prompt,
     settings: RagSettings,
 ) -> RagResult:
     """Answer every query once with its best keys in the prompt.

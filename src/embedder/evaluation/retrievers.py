@@ -5,13 +5,15 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from embedder.data.eligible import eligible_keys
 from embedder.index.bm25_index import BM25Index
+from embedder.index.eligible_search import search_eligible
 from embedder.index.encode import index_corpus
 from embedder.types import Encoder, KeyStore, Query, Ranking, TaskSides, VectorIndex
 
 
 class Retriever(Protocol):
-    """Ranks the keys of a corpus for queries."""
+    """Ranks the keys of a corpus for queries; a ranking holds only keys that its query may be compared with."""
 
     def fit(self, corpus: KeyStore) -> None:
         """Index a corpus, in place of the last one."""
@@ -53,7 +55,10 @@ class RandomRetriever:
         for query in queries:
             digest = hashlib.blake2b(f"{self._seed}/{query.id}".encode(), digest_size=8).digest()
             generator = random.Random(int.from_bytes(digest, "little"))  # noqa: S311  # not for cryptography
-            positions = generator.sample(range(len(self._corpus)), min(top_k, len(self._corpus)))
+            eligible = eligible_keys(query, self._corpus)
+            run = range(eligible.start, eligible.stop)
+            drawn = generator.sample(run, min(top_k + len(eligible.without), len(run)))
+            positions = [position for position in drawn if position in eligible][:top_k]
             rankings.append(Ranking(tuple(self._corpus[p].id for p in positions), (0.0,) * len(positions)))
         return rankings
 
@@ -69,7 +74,8 @@ class BM25Retriever:
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
         """The keys that share words with the query."""
-        scores, positions = self._index.search([query.text for query in queries], top_k)
+        eligible = [eligible_keys(query, self._corpus) for query in queries]
+        scores, positions = self._index.search([query.text for query in queries], top_k, eligible)
         return to_rankings(scores.tolist(), positions.tolist(), self._corpus)
 
 
@@ -105,8 +111,10 @@ class DenseRetriever:
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
         """The keys with the largest cosine."""
         instruction, length = self.sides.query_instruction, self.sides.query_max_length
-        vectors = self._encoder.encode([query.text for query in queries], instruction, length, side="query")  # [Q, D]
-        scores, positions = self._index.search(vectors, top_k)  # [Q, K]
+        texts, keep = [query.text for query in queries], self.sides.query_keep
+        vectors = self._encoder.encode(texts, instruction, length, side="query", keep=keep)  # [Q, D]
+        eligible = [eligible_keys(query, self._corpus) for query in queries]
+        scores, positions = search_eligible(self._index, vectors, eligible, top_k, len(self._corpus))  # [Q, K]
         return to_rankings(scores.tolist(), positions.tolist(), self._corpus)
 
 

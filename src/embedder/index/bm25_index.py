@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from embedder.errors import ConfigError
-from embedder.types import FloatArray, IntArray
+from embedder.types import Eligible, FloatArray, IntArray
 
 _CHUNK = 1000  # queries tokenised together
 
@@ -73,10 +73,24 @@ class BM25Index:
             self._bm25.index(corpus, create_empty_token=False, show_progress=progress)
         self._size = len(corpus.ids)
 
-    def search(self, queries: Sequence[str], top_k: int, *, progress: bool = False) -> tuple[FloatArray, IntArray]:
+    def search(
+        self,
+        queries: Sequence[str],
+        top_k: int,
+        eligible: Sequence[Eligible] | None = None,
+        *,
+        progress: bool = False,
+    ) -> tuple[FloatArray, IntArray]:
         """Scores and positions, best first, both [Q, K]; equal scores come in the order of the texts.
 
         Only texts that share a word with the query are hits; -inf and -1 stand where there are fewer than K of them.
+
+        Args:
+            queries: Their texts.
+            top_k: K.
+            eligible: For each query, the texts that count for it; None for all. What a word weighs and how long a text
+                is on average goes by the whole corpus all the same.
+            progress: Show a bar.
 
         Raises:
             ValueError: `top_k` is below 1, or nothing has been indexed.
@@ -92,22 +106,34 @@ class BM25Index:
         starts = range(0, len(queries), _CHUNK)
         for start in track(starts, description="Searching with BM25", disable=not progress):
             for row, words in enumerate(self._tokenise(queries[start : start + _CHUNK]), start):
-                found_scores, found = self._search(words, top_k)
+                found_scores, found = self._search(words, top_k, None if eligible is None else eligible[row])
                 scores[row, : len(found)] = found_scores
                 positions[row, : len(found)] = found
         return scores, positions
 
-    def _search(self, words: list[str], top_k: int) -> tuple[FloatArray, IntArray]:
-        known = self._bm25.get_tokens_ids(words)
-        if not known:
-            return np.empty(0, np.float32), np.empty(0, np.int64)
-        scores = self._bm25.get_scores_from_ids(known)  # of all texts
+    def scores(self, query: str, positions: Sequence[int]) -> FloatArray:
+        """Scores of some texts, [n]; 0 for those that share no word with the query."""
+        (words,) = self._tokenise([query])
+        scores: FloatArray = self._scores(words)[list(positions)]
+        return scores
+
+    def _search(self, words: list[str], top_k: int, eligible: Eligible | None) -> tuple[FloatArray, IntArray]:
+        scores = self._scores(words)
+        if eligible is not None:
+            scores[: eligible.start] = scores[eligible.stop :] = 0
+            scores[list(eligible.without)] = 0
         hits = np.flatnonzero(scores)  # no term has a negative weight, so all of these are above 0
         if len(hits) > top_k:
             # bm25s's own selection picks among equal scores at random: keep all that tie for the last place instead.
             hits = hits[scores[hits] >= np.partition(scores[hits], -top_k)[-top_k]]
         hits = hits[np.argsort(-scores[hits], kind="stable")][:top_k]
         return scores[hits], hits
+
+    def _scores(self, words: list[str]) -> FloatArray:
+        """Of all texts."""
+        known = self._bm25.get_tokens_ids(words)
+        scores: FloatArray = self._bm25.get_scores_from_ids(known) if known else np.zeros(self._size, np.float32)
+        return scores
 
     def _tokenise(self, texts: Iterable[str], *, return_ids: bool = False, show_progress: bool = False) -> Any:
         import bm25s

@@ -62,6 +62,29 @@ class FaissIndex:
         scores[positions < 0] = -np.inf
         return scores, positions
 
+    def vectors(self, start: int, stop: int) -> FloatArray:
+        """The vectors at the positions from `start` to before `stop`, as the index keeps them, [n, D].
+
+        Raises:
+            ValueError: They are not in the index.
+            ConfigError: The index keeps no vectors that could be read back.
+        """
+        import faiss
+
+        if not 0 <= start <= stop <= len(self):
+            raise ValueError(f"positions {start} to {stop} of {len(self)}")
+        if self._index is None or start == stop:
+            return np.empty((0, 0 if self._index is None else self._index.d), np.float32)
+        try:
+            inverted = faiss.try_extract_index_ivf(self._index)
+            if inverted is not None:
+                inverted.make_direct_map()  # where each position lies in the lists; made once
+            found: FloatArray = self._index.reconstruct_n(start, stop - start)
+        except RuntimeError as error:
+            expected = f"an index whose vectors can be read back ({_reason(error)})"
+            raise ConfigError("index.factory", expected, self._factory) from error
+        return found
+
     def save(self, path: Path) -> None:
         """Write the index with its settings; a reader sees the old file or the new one, never half of it.
 

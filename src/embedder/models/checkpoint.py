@@ -97,11 +97,14 @@ def _from_checkpoint(path: Path) -> TrainedEncoder:
     description = checkpoint[CHECKPOINT_KEY]
     with _damage_named(path):
         encoder = EncoderConfig(**description["encoder"]).build()
-        prefix = "encoder."
-        encoder.load_state_dict(
-            {n.removeprefix(prefix): value for n, value in checkpoint["state_dict"].items() if n.startswith(prefix)}
-        )
+        encoder.load_state_dict(encoder_weights(checkpoint))
         return _checked(encoder, description, path)
+
+
+def encoder_weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights of the encoder alone, by their names in it."""
+    prefix = "encoder."
+    return {n.removeprefix(prefix): value for n, value in checkpoint["state_dict"].items() if n.startswith(prefix)}
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:

@@ -130,6 +130,8 @@ def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Pat
 
 def _side_vectors(encoder: TextEncoder, sides: TaskSides, probes: Sequence[str]) -> dict[str, list[list[float]]]:
     return {
-        "query": encoder.encode(probes, sides.query_instruction, sides.query_max_length, side="query").tolist(),
+        "query": encoder.encode(
+            probes, sides.query_instruction, sides.query_max_length, side="query", keep=sides.query_keep
+        ).tolist(),
         "key": encoder.encode(probes, sides.key_instruction, sides.key_max_length, side="key").tolist(),
     }

@@ -26,10 +26,11 @@ class LabelRequest:
     Args:
         prompt: Without a candidate.
         candidate_prompts: With each candidate.
-        answers: The gold answers as outputs: they begin with the white space that parts them from the prompt.
+        answers: The gold answers as outputs: they begin with what white space parts them from the prompt.
         sample_prompts: What competitors are sampled after; by default `prompt` alone.
         options: What there is to choose from. Where there are some, the wrong ones are the competitors and nothing is
             sampled.
+        lead: White space that parts a sampled output from the prompt.
     """
 
     prompt: str
@@ -37,6 +38,7 @@ class LabelRequest:
     answers: tuple[str, ...]
     sample_prompts: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    lead: str = " "
 
     def __post_init__(self) -> None:
         if not any(answer.strip() for answer in self.answers):
@@ -58,7 +60,7 @@ class RewardEngine:
         language_model: The LLM that the retriever is trained for.
         scores: Where log-likelihoods are kept.
         samples: Where sampled outputs are kept.
-        n_outputs: Competitors of each query.
+        n_outputs: Competitors sampled for each query; 0 for none.
         temperature: Of the sampled competitors.
         seed: Of the sampled competitors.
         max_new_tokens: Longest sampled competitor.
@@ -78,13 +80,13 @@ class RewardEngine:
         max_answers: int = 3,
         save_seconds: float = 10.0,
     ) -> None:
-        for setting, value in (
-            ("n_outputs", n_outputs),
-            ("max_new_tokens", max_new_tokens),
-            ("max_answers", max_answers),
+        for setting, value, least in (
+            ("n_outputs", n_outputs, 0),
+            ("max_new_tokens", max_new_tokens, 1),
+            ("max_answers", max_answers, 1),
         ):
-            if value < 1:
-                raise ConfigError(f"prepare.rewards.{setting}", "1 or more", value)
+            if value < least:
+                raise ConfigError(f"prepare.rewards.{setting}", f"{least} or more", value)
         if not temperature > 0:
             raise ConfigError("prepare.rewards.temperature", "a number above 0", temperature)
         self._language_model = language_model
@@ -197,11 +199,13 @@ class RewardEngine:
         outputs = [
             _Outputs(
                 self._distinct_answers(request),
-                wrong_options(request.options, request.answers) if request.options else next(competitors),
+                wrong_options(request.options, request.answers)
+                if request.options
+                else tuple(request.lead + output for output in next(competitors)),
             )
             for request in requests
         ]
-        if alone := sum(not some.competitors for some in outputs):
+        if self._n_outputs and (alone := sum(not some.competitors for some in outputs)):
             logger.warning("%d of %d queries have no competitor: every rank reward is 0", alone, len(requests))
         return outputs
 

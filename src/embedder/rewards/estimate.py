@@ -69,7 +69,7 @@ def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers
         shown += sum(map(len, request.candidate_prompts))
         asked += len(sampled)
         asked_characters += sum(map(len, sampled))
-        sampling += not request.options
+        sampling += not request.options and n_outputs > 0
         competitors += len(wrong_options(request.options, request.answers)) if request.options else n_outputs
     if not queries:
         raise ConfigError("prepare", "queries to label", "none")
@@ -130,7 +130,7 @@ class LabelEstimate:
         rates = (
             f"{_count(self.sampled_prompts / self.sample_seconds)} prompts/s"
             if self.sampled_prompts
-            else "the options",
+            else "none needed",
             f"{_count(self.score_tokens / self.score_seconds)} tokens/s",
         )
         low, high = duration(self.seconds_low), duration(self.seconds_high)

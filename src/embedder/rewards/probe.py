@@ -134,7 +134,11 @@ def probe(
             request,
             [
                 *scored_answers(request, settings.max_answers),
-                *(wrong_options(request.options, request.answers) if request.options else some),
+                *(
+                    wrong_options(request.options, request.answers)
+                    if request.options
+                    else [request.lead + output for output in some]
+                ),
             ],
         )
         for request, some in zip(chosen, competitors, strict=True)
@@ -168,11 +172,14 @@ def probe(
     return Probe(
         timings=tuple(timings),
         score_together=score_seconds / sum(timing.score_seconds for timing in timings),
-        sample_together=sample_seconds / len(drawn) / fmean(timing.sample_seconds for timing in timings),
+        sample_together=(
+            sample_seconds / len(drawn) / fmean(timing.sample_seconds for timing in timings) if drawn else 1.0
+        ),
         rounds=len(drawn) / len(chosen),
         output_tokens=fmean(score.n_tokens for some in scored for score in some),
         characters_per_token=sum(map(len, texts)) / sum(some[0].n_tokens for some in tokenised),
-        sample_bytes=fmean(sum(len(text.encode()) + _TEXT_BYTES for text in outputs) for _, outputs in drawn),
+        sample_bytes=sum(len(text.encode()) + _TEXT_BYTES for _, outputs in drawn for text in outputs)
+        / max(1, len(drawn)),
     )
 
 

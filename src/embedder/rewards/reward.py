@@ -112,6 +112,13 @@ class NormalisedLikelihoodReward(_FromLikelihoods):
         return normalised_likelihood_rewards(given.desired_without, given.desired_with)
 
 
+def needs_competitors(reward: Reward) -> bool:
+    """Whether a reward says nothing of a query without competitors; of a reward of the user's own that is not known."""
+    if isinstance(reward, MixReward):
+        return any(map(needs_competitors, reward.rewards.values()))
+    return isinstance(reward, RankReward | SmoothRankReward | RankThenLikelihoodReward)
+
+
 @dataclass(frozen=True)
 class MixReward:
     """A weighted sum of rewards.

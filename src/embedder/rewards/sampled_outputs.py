@@ -36,7 +36,7 @@ def sample_competitors(
         seed: With the prompt and the round it makes the seed of every draw, so no query depends on another.
 
     Returns:
-        The competitors of each query in the order sampled, each with the leading space of an output.
+        The competitors of each query in the order sampled, as the LLM wrote them.
     """
     taken = [{normalise_answer(answer) for answer in some} | {""} for some in answers]
     competitors: list[list[str]] = [[] for _ in prompts]
@@ -54,7 +54,7 @@ def sample_competitors(
                 normalised = normalise_answer(output)
                 if normalised not in taken[i] and len(competitors[i]) < most:
                     taken[i].add(normalised)
-                    competitors[i].append(f" {output}")
+                    competitors[i].append(output)
     short = [i for i, some in enumerate(competitors) if len(some) < n_outputs]
     if short:
         logger.warning(

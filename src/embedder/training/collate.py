@@ -10,10 +10,11 @@ from torch import Tensor
 
 from embedder.training.sampling import Group
 from embedder.training.task import Task
+from embedder.types import Keep
 
 Tokens = dict[str, Tensor]
-Tokenize = Callable[[Sequence[str], str, int], Tokens]
-"""(texts, instruction, max_length) -> token ids and mask."""
+Tokenize = Callable[[Sequence[str], str, int, Keep], Tokens]
+"""(texts, instruction, max_length, which part of longer texts is kept) -> token ids and mask."""
 
 
 @dataclass
@@ -61,9 +62,10 @@ def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, n_glob
     rewards = None
     if all(group.rewards is not None for group in groups):
         rewards = torch.tensor([[*(group.rewards or ()), *[-math.inf] * (n - len(group.keys))] for group in groups])
-    query_tokens = tokenize([group.query for group in groups], task.query_instruction, task.query_max_length)
+    queries = [group.query for group in groups]
+    query_tokens = tokenize(queries, task.query_instruction, task.query_max_length, task.query_keep)
     key_texts = [key.text for group in groups for key in group.keys]
-    key_tokens = tokenize(key_texts, task.key_instruction, task.key_max_length)
+    key_tokens = tokenize(key_texts, task.key_instruction, task.key_max_length, "start")
     return Batch(
         task=task.name,
         dataset=dataset,

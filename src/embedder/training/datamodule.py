@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightning as L
@@ -12,6 +12,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.records import Records
 from embedder.errors import ConfigError, DataError, check_types
 from embedder.training.collate import Batch, Tokenize, collate
+from embedder.training.mixture import Mixture, mixture_weights
 from embedder.training.plan import BatchPlan
 from embedder.training.sampling import sample_group
 from embedder.training.task import Task
@@ -30,6 +31,7 @@ class DataSettings:
     batch_size: int
     seed: int
     num_workers: int = 0
+    mixture: Mixture = field(default_factory=Mixture)
 
     def __post_init__(self) -> None:
         check_types(self, "data")
@@ -60,8 +62,8 @@ class RetrieverDataModule(L.LightningDataModule):
         for dataset, records in zip(self.datasets, self._train, strict=True):
             _check_fits(records, tasks[dataset.task])
         sizes = [len(records) for records in self._train]
-        by_task = {task: sum(s for s, d in zip(sizes, self.datasets, strict=True) if d.task == task) for task in tasks}
-        weights = [tasks[d.task].weight * s / by_task[d.task] for s, d in zip(sizes, self.datasets, strict=True)]
+        names = [dataset.task for dataset in self.datasets]
+        weights = mixture_weights(sizes, names, {name: task.weight for name, task in tasks.items()}, settings.mixture)
         self.plan = BatchPlan(sizes, weights, settings.batch_size, settings.seed)
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -55,6 +55,7 @@ class RetrieverModule(L.LightningModule):
         self._optim, self._seed, self._dimensions = optim, seed, dimensions
         self._held_out = torch.zeros(2)  # sum of losses, number of queries
         self._told: set[str] = set()
+        self._is_sharded = False
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the step: chance is a function of step and process, so that a resumed run draws the same."""
@@ -136,6 +137,19 @@ class RetrieverModule(L.LightningModule):
             local,
             remote,
         )
+
+    def configure_model(self) -> None:
+        """Share the weights out over the processes where the strategy asks for it (FSDP2), layer by layer."""
+        mesh = self.device_mesh
+        if mesh is None or self._is_sharded:
+            return
+        self._is_sharded = True
+        from torch.distributed.fsdp import fully_shard
+
+        layers = [layer for some in self.encoder.modules() if isinstance(some, nn.ModuleList) for layer in some]
+        whole = [self.temperatures] if list(self.temperatures.parameters()) else []
+        for part in [*layers, self.encoder, *whole]:
+            fully_shard(part, mesh=mesh["data_parallel"])
 
     def configure_optimizers(self) -> Any:
         """AdamW, its rate stepped at every optimizer step."""

@@ -1,12 +1,37 @@
 """What a task is: its instructions, lengths, objective and sampling."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
-from embedder.data.prompts import QuestionPrompt
+from embedder.data.forms.form import Form
+from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError, check_types
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
-from embedder.types import TaskSides
+from embedder.types import Keep, TaskSides
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What a task sets for the labelling of its own candidates; None keeps what `prepare.rewards` says.
+
+    Args:
+        reward: From stored log-likelihoods to rewards.
+        n_outputs: Sampled competitors; 0 for none, where the reward needs none.
+        max_new_tokens: Length of a sampled competitor.
+        min_reward_gap: Training records whose best and worst rewards differ by less are left out: they teach nothing.
+    """
+
+    reward: Callable[..., Any] | None = None
+    n_outputs: int | None = None
+    max_new_tokens: int | None = None
+    min_reward_gap: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_types(self, "task.labelling")
+        if not self.min_reward_gap >= 0:
+            raise ConfigError("task.labelling.min_reward_gap", "0 or more", self.min_reward_gap)
 
 
 @dataclass(frozen=True)
@@ -23,6 +48,9 @@ class Task:
         sampling: How a group is drawn from a record.
         weight: Share of the steps, relative to the other tasks of the mix.
         prompt: How a query and its keys are shown to the LLM; None for tasks that no LLM judges or answers.
+        query_keep: Which part of a query longer than `query_max_length` is read, its `start` or its `end`.
+        form: How data sets of the task may lie on disk, beside by id.
+        labelling: How candidates of the task are judged, where that differs from the other tasks.
     """
 
     name: str
@@ -33,12 +61,17 @@ class Task:
     objective: Objective
     sampling: Sampling
     weight: float = 1.0
-    prompt: QuestionPrompt | None = None
+    prompt: Prompt | None = None
+    query_keep: Keep = "start"
+    form: Form | None = None
+    labelling: Labelling = field(default_factory=Labelling)
 
     @property
     def sides(self) -> TaskSides:
         """The part of the task that inference needs."""
-        return TaskSides(self.query_instruction, self.key_instruction, self.query_max_length, self.key_max_length)
+        return TaskSides(
+            self.query_instruction, self.key_instruction, self.query_max_length, self.key_max_length, self.query_keep
+        )
 
     def __post_init__(self) -> None:
         check_types(self, f"tasks.{self.name}")
@@ -46,5 +79,7 @@ class Task:
             length = getattr(self, f"{side}_max_length")
             if length < 8:
                 raise ConfigError(f"tasks.{self.name}.{side}_max_length", "8 or more tokens", length)
+        if self.query_keep not in ("start", "end"):
+            raise ConfigError(f"tasks.{self.name}.query_keep", "'start' or 'end'", self.query_keep)
         if self.weight < 0:
             raise ConfigError(f"tasks.{self.name}.weight", "0 or more", self.weight)

@@ -1,0 +1,162 @@
+"""Candidates of a query: its gold keys, then what the sources propose, then random keys if those run out."""
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from embedder.candidates.filters import CandidateFilters, HoldsAnswer
+from embedder.candidates.fusion import reciprocal_rank_fusion
+from embedder.candidates.proposer import Hits, Proposer
+from embedder.data.eligible import eligible_keys
+from embedder.errors import ConfigError, check_types
+from embedder.types import Candidate, Eligible, Key, KeyStore, Query
+
+SOURCES = ("bm25", "dense")
+_CHUNK = 1000  # queries ranked together
+_FILTERED_DEPTH = 100  # places looked at for a query when some of them may be passed over
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """How candidates are proposed.
+
+    Args:
+        n: Candidates of each query (the paper's M); gold keys are part of them.
+        max_gold: At most so many gold keys; the rest of them are never proposed as negatives either.
+        skip: So many best matches of each source are passed over (they are often unlabelled positives).
+        seed: Chooses the random keys that fill up a query with too few matches.
+        sources: `bm25`, `dense` or both; the rankings of both are fused by reciprocal rank.
+        filters: Which unlabelled candidates are passed over.
+    """
+
+    n: int = 8
+    max_gold: int = 2
+    skip: int = 0
+    seed: int = 0
+    sources: tuple[str, ...] = ("bm25",)
+    filters: CandidateFilters = field(default_factory=CandidateFilters)
+
+    def __post_init__(self) -> None:
+        check_types(self, "candidates")
+        if self.n < 2:
+            raise ConfigError("candidates.n", "2 or more (a query needs something to compare)", self.n)
+        if not 1 <= self.max_gold < self.n:
+            raise ConfigError("candidates.max_gold", f"1 to {self.n - 1} (below candidates.n)", self.max_gold)
+        if self.skip < 0:
+            raise ConfigError("candidates.skip", "0 or more", self.skip)
+        object.__setattr__(self, "sources", tuple(self.sources))  # Hydra hands over a list
+        if not self.sources or len(set(self.sources)) < len(self.sources) or not set(self.sources) <= set(SOURCES):
+            raise ConfigError("candidates.sources", f"different ones of {', '.join(SOURCES)}", list(self.sources))
+
+
+class CandidateFinder:
+    """Proposes candidates for the queries of one corpus.
+
+    Args:
+        settings: How.
+        proposers: The sources, in the order of the settings.
+        corpus: Where the keys are.
+        holds_answer: Tells whether a text contains an answer.
+    """
+
+    def __init__(
+        self, settings: Candidates, proposers: Sequence[Proposer], corpus: KeyStore, holds_answer: HoldsAnswer
+    ) -> None:
+        self.dropped: Counter[str] = Counter()
+        """How many candidates each filter has passed over so far."""
+        self._settings, self._proposers, self._corpus = settings, proposers, corpus
+        self._holds_answer = holds_answer
+        self._fitted = False
+
+    def propose(self, queries: Sequence[Query]) -> Iterator[tuple[Candidate, ...]]:
+        """The candidates of each query, gold ones first.
+
+        Yields:
+            For each query in order, at most `n` eligible candidates with distinct texts; fewer only if there are fewer.
+        """
+        if not self._fitted:
+            for proposer in self._proposers:
+                proposer.fit(self._corpus)
+            self._fitted = True
+        depth = _FILTERED_DEPTH if self._settings.filters.are_on else 0
+        for start in range(0, len(queries), _CHUNK):
+            chunk = queries[start : start + _CHUNK]
+            top_k = max(depth, *(self._own_depth(query) for query in chunk))
+            rankings = [proposer.rank(chunk, top_k) for proposer in self._proposers]
+            for query, hits in zip(chunk, zip(*rankings, strict=True), strict=True):
+                # Cut for this query alone: its candidates depend on no other query of the call.
+                own = max(depth, self._own_depth(query))
+                yield self._choose(query, [_first(some, own) for some in hits])
+
+    def _own_depth(self, query: Query) -> int:
+        """Places that are enough for a query: gold and excluded texts are passed over."""
+        return self._settings.skip + self._settings.n + len(query.positives) + len(query.exclude)
+
+    def _choose(self, query: Query, hits: Sequence[Hits]) -> tuple[Candidate, ...]:
+        """Gold keys, then the fused rankings, then random keys."""
+        settings = self._settings
+        places = {one.name: _places(some) for one, some in zip(self._proposers, hits, strict=True)}
+        gold = [self._corpus.position(key_id) for key_id in query.positives]
+        chosen = [
+            Candidate(self._corpus[position], "gold", *places.get("bm25", {}).get(position, (None, None)))
+            for position in gold[: settings.max_gold]
+        ]
+        excluded = [self._corpus.position(key_id) for key_id in query.exclude]
+        taken = {self._corpus[position].text for position in (*gold, *excluded)}
+        near_gold = frozenset[int]().union(*map(settings.filters.too_near_gold, hits))
+        ranked = reciprocal_rank_fusion([some.positions[settings.skip :] for some in hits])
+        eligible = eligible_keys(query, self._corpus)
+        passed_over = set()
+        for position in chain(ranked, self._random_positions(query, eligible)):
+            if len(chosen) == settings.n:
+                break
+            key = self._corpus[position]
+            if key.text in taken or position in passed_over:
+                continue
+            if reason := self._objection(query, key, is_near_gold=position in near_gold):
+                passed_over.add(position)
+                self.dropped[reason] += 1
+                continue
+            chosen.append(Candidate(key, *_best_place(position, places)))
+            taken.add(key.text)
+        return tuple(chosen)
+
+    def _objection(self, query: Query, key: Key, *, is_near_gold: bool) -> str | None:
+        """The filter that passes a key over, if one does."""
+        if is_near_gold:
+            return "max_gold_share"
+        return "drop_answers" if self._settings.filters.gives_away(query, key, self._holds_answer) else None
+
+    def _random_positions(self, query: Query, eligible: Eligible) -> Iterator[int]:
+        """Eligible positions without repetition, a function of the query alone."""
+        digest = hashlib.blake2b(f"{self._settings.seed}/{query.id}".encode(), digest_size=8).digest()
+        generator = random.Random(int.from_bytes(digest, "little"))  # noqa: S311  # not for cryptography
+        seen: set[int] = set()
+        while len(seen) < len(eligible):
+            position = eligible.start + generator.randrange(eligible.stop - eligible.start)
+            if position in eligible and position not in seen:
+                seen.add(position)
+                yield position
+
+
+def _places(hits: Hits) -> dict[int, tuple[int, float]]:
+    """Rank, from 1, and score of each position in a ranking."""
+    return {
+        position: (rank, score)
+        for rank, (position, score) in enumerate(zip(hits.positions, hits.scores, strict=True), 1)
+    }
+
+
+def _best_place(
+    position: int, places: Mapping[str, Mapping[int, tuple[int, float]]]
+) -> tuple[str, int | None, float | None]:
+    """The source that ranks a key highest, with rank and score there; `random` if none does."""
+    found = [(name, *some[position]) for name, some in places.items() if position in some]
+    return min(found, key=lambda item: item[1]) if found else ("random", None, None)
+
+
+def _first(hits: Hits, n: int) -> Hits:
+    return replace(hits, positions=hits.positions[:n], scores=hits.scores[:n])

@@ -1,0 +1,63 @@
+"""Data sets of another form by id: converted once, into a folder named by what it is made of."""
+
+import hashlib
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from embedder.data.forms.form import Form
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 1  # raised when a conversion changes, so that an older folder is never taken for a new one
+
+
+def converted(form: Form, files: Mapping[str, Path], directory: Path) -> dict[str, Path]:
+    """The files of a data set by id, `corpus`, `train` and `test`.
+
+    They are streamed into a folder of `directory` that is there as a whole or not at all.
+
+    Args:
+        form: How the data set lies on disk.
+        files: What there is of `corpus`, `histories`, `train` and `test`.
+        directory: Where converted data sets are kept.
+
+    Raises:
+        DataError: A row is not what it should be.
+    """
+    folder = directory / _name(form, files)
+    if not folder.is_dir():
+        partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        partial.mkdir(parents=True)
+        try:
+            counts = _write(form, files, partial)
+            partial.replace(folder)
+            logger.info("%s: converted to %s in %s", next(iter(files.values())).parent, counts, folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was quicker, with the same contents
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return {path.stem: path for path in folder.glob("*.jsonl")}
+
+
+def _write(form: Form, files: Mapping[str, Path], directory: Path) -> dict[str, int]:
+    counts = {}
+    for role, rows in form.convert(files):
+        counts[role] = 0
+        with (directory / f"{role}.jsonl").open("w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                counts[role] += 1
+    return counts
+
+
+def _name(form: Form, files: Mapping[str, Path]) -> str:
+    digest = hashlib.sha256(f"{_FORMAT}/{form!r}".encode())
+    for role in sorted(files):
+        with files[role].open("rb") as file:
+            digest.update(f"/{role}/".encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,115 @@
+"""Long documents: chunks of them are queries, and earlier chunks, each with its continuation, are what is retrieved."""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from embedder.data.fields import Row
+from embedder.data.forms.form import Rows
+from embedder.data.id_table import IdTable
+from embedder.data.jsonl import JsonLines
+from embedder.errors import ConfigError, DataError, check_types
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """`train.jsonl` and `test.jsonl` of documents (`doc_id`, `text`), without a corpus.
+
+    A document is cut into chunks; what is left at its end is dropped. Key `d/j` is chunk j of document d with chunk
+    j + 1, its continuation. The query made of chunk i asks for chunk i + 1, its answer, and may be compared with the
+    keys d/0 to d/(i - 2): their continuations end before chunk i begins.
+
+    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), long-range language modelling.
+
+    Args:
+        chunk_words: Words of a chunk; 96 are about 128 tokens of English.
+        min_keys: A query has so many keys to choose from, or more.
+        every: Of the training chunks of a document every so-manieth becomes a query; neighbours resemble each other.
+        test_chunks: The last so many chunks of a test document are asked for; 8 of 128 tokens are the paper's 1,024.
+    """
+
+    chunk_words: int = 96
+    min_keys: int = 16
+    every: int = 4
+    test_chunks: int = 8
+
+    def __post_init__(self) -> None:
+        check_types(self, "task.form")
+        for setting in ("chunk_words", "min_keys", "every", "test_chunks"):
+            if getattr(self, setting) < 1:
+                raise ConfigError(f"task.form.{setting}", "1 or more", getattr(self, setting))
+
+    def fits(self, files: Mapping[str, Path]) -> bool:
+        """Whether the rows of its queries are documents."""
+        queries = [files[split] for split in ("train", "test") if split in files]
+        return "corpus" not in files and any("doc_id" in JsonLines(path)[0] for path in queries)
+
+    def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
+        """The files by id; see `Form`."""
+        splits = [split for split in ("train", "test") if split in files]
+        yield "corpus", (row for split in splits for row in self._keys(files[split], split))
+        for split in splits:
+            yield split, self._queries(files[split], split)
+
+    def chunks(self, text: str) -> list[str]:
+        """Whole chunks of a text, each with the white space before its words."""
+        words = re.findall(r"\s*\S+", text)
+        whole = len(words) // self.chunk_words * self.chunk_words
+        return ["".join(words[start : start + self.chunk_words]) for start in range(0, whole, self.chunk_words)]
+
+    def queries(self, n_chunks: int, split: str) -> range:
+        """Which chunks of a document of `n_chunks` are queries: the next chunk exists, and keys to choose from."""
+        first, stop = self.min_keys + 1, n_chunks - 1
+        return range(first, stop, self.every) if split == "train" else range(stop - self.test_chunks, stop)
+
+    def _is_long_enough(self, n_chunks: int, split: str) -> bool:
+        queries = self.queries(n_chunks, split)
+        return len(queries) > 0 and queries[0] > self.min_keys
+
+    def _documents(self, path: Path, split: str) -> Iterator[tuple[str, list[str]]]:
+        """Ids and chunks of the documents that are long enough."""
+        for line, values in enumerate(JsonLines(path), 1):
+            row = Row(values, path, line)
+            chunks = self.chunks(row.text("text"))
+            if self._is_long_enough(len(chunks), split):
+                yield row.text("doc_id"), chunks
+
+    def _keys(self, path: Path, split: str) -> Rows:
+        rows = JsonLines(path)
+        IdTable((_id(rows, number) for number in range(len(rows))), len(rows), partial(_id, rows), path)  # no id twice
+        n_long = 0
+        for doc_id, chunks in self._documents(path, split):
+            n_long += 1
+            for number in range(len(chunks) - 1):
+                yield {"id": f"{doc_id}/{number}", "text": (chunks[number] + chunks[number + 1]).strip()}
+        n_all = len(rows)
+        least = self.min_keys + 2 + (1 if split == "train" else self.test_chunks)
+        if not n_long:
+            raise DataError(path, None, f"no document has {least * self.chunk_words} words, which `task.form` asks for")
+        if n_long < n_all:
+            logger.warning(
+                "%s: %d of %d documents have fewer than %d words and are left out",
+                path,
+                n_all - n_long,
+                n_all,
+                least * self.chunk_words,
+            )
+
+    def _queries(self, path: Path, split: str) -> Rows:
+        for doc_id, chunks in self._documents(path, split):
+            for number in self.queries(len(chunks), split):
+                yield {
+                    "query_id": f"{doc_id}/{number}",
+                    "query": chunks[number].strip(),
+                    "answers": [chunks[number + 1]],
+                    "among": [f"{doc_id}/0", f"{doc_id}/{number - 2}"],
+                }
+
+
+def _id(rows: JsonLines, number: int) -> str:
+    return Row(rows[number], rows.path, number + 1).text("doc_id")

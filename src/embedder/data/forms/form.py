@@ -1,0 +1,27 @@
+"""What every form has in common: the files it is known by, and the rows that are made of them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+Rows = Iterator[dict[str, Any]]
+
+
+class Form(Protocol):
+    """How the data sets of a task lie on disk, where that is not by id. Its `repr` tells its settings."""
+
+    def fits(self, files: Mapping[str, Path]) -> bool:
+        """Whether a data set with these files is of this form; one that is not is taken to be by id.
+
+        Args:
+            files: What there is of `corpus`, `histories`, `train` and `test`.
+        """
+        ...
+
+    def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
+        """The files of the data set by id, streamed: `corpus`, and what there is of `train` and `test`.
+
+        Raises:
+            DataError: A row is not what it should be, with its file and line.
+        """
+        ...

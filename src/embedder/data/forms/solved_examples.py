@@ -1,0 +1,46 @@
+"""Solved examples: each is a key, and where no training queries are given a query too, never compared with itself."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedder.data.fields import Row
+from embedder.data.forms.form import Rows
+from embedder.data.jsonl import JsonLines
+
+
+@dataclass(frozen=True)
+class SolvedExamples:
+    """`corpus.jsonl` of examples (`id`, `contents`: the input, a line break and the output; `answers`, `options`).
+
+    Queries lie as in the form by id. Without a `train.jsonl` every example is a training query: its contents without
+    the output, which is the first of its answers that the contents end with.
+    """
+
+    def fits(self, files: Mapping[str, Path]) -> bool:
+        """Whether the rows of the corpus have contents."""
+        return "corpus" in files and "contents" in JsonLines(files["corpus"])[0]
+
+    def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
+        """The files by id; see `Form`."""
+        examples = files["corpus"]
+        yield "corpus", ({"id": row.text("id"), "text": row.text("contents")} for row, _ in _rows(examples))
+        yield "train", (values for _, values in _rows(files["train"])) if "train" in files else _queries(examples)
+        if "test" in files:
+            yield "test", (values for _, values in _rows(files["test"]))
+
+
+def _rows(path: Path) -> Iterator[tuple[Row, dict[str, Any]]]:
+    return ((Row(values, path, line), values) for line, values in enumerate(JsonLines(path), 1))
+
+
+def _queries(path: Path) -> Rows:
+    for row, values in _rows(path):
+        name, contents, answers = row.text("id"), row.text("contents").rstrip(), row.texts("answers")
+        answer = next((answer.strip() for answer in answers if contents.endswith(f"\n{answer.strip()}")), "")
+        question = contents.removesuffix(answer).rstrip()
+        if not answer or not question:
+            raise row.error("field 'contents': expected an input, a line break and one of 'answers'")
+        others = {field: value for field, value in values.items() if field not in ("id", "contents")}
+        yield {"query_id": name, "query": question, **others, "exclude": [name]}
