@@ -10,7 +10,6 @@ four keys a query. "Above" is the peak of the resident memory above what the pro
 import argparse
 import json
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -109,8 +108,9 @@ def batch(module: RetrieverModule, task: Task, n: int, tokens: int) -> Batch:
 
 
 def peak_mb() -> float:
-    """Largest resident memory so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Largest resident memory of this process so far; `ru_maxrss` would count the parent's."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import argparse
 import json
 import logging
 import random
-import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -73,17 +73,21 @@ def main() -> None:
         for _ in range(arguments.runs):
             for way in WAYS:
                 seconds[way].append(case.run(way))
-    peaks = {way: _peak_alone(way) for way in WAYS}
-    measured = {way: Measured(seconds[way], peaks[way]) for way in WAYS}
     rows: list[Row] = []
     counted = arguments.batch * (arguments.steps - WARM)
     print(f"batch {arguments.batch}, {arguments.negatives} negatives, {arguments.steps} steps")
     for way in WAYS:
-        speed = counted / sorted(seconds[way])[len(seconds[way]) // 2]
-        print(f"{way:40} {speed:6.2f} groups a second, peak {peaks[way]:6.0f} MB")
+        print(f"{way:40} {counted / statistics.median(seconds[way]):6.2f} groups a second", flush=True)
+    measured = {way: Measured(seconds[way], 0.0) for way in WAYS}
     for way in WAYS[1:]:
         rows.append(compare(f"training against {way}", measured["ours"], measured[way]))
         print(f"ours against {way}: {rows[-1].ratio:.2f} ({rows[-1].lowest_ratio:.2f} to {rows[-1].highest_ratio:.2f})")
+    peaks = {way: _peak_alone(way) for way in WAYS}
+    for way in WAYS:
+        print(f"{way:40} peak {peaks[way]:6.0f} MB")
+    for way in WAYS[1:]:
+        ratio = peaks[way] / peaks["ours"]
+        rows.append(Row(f"peak memory against {way}", peaks["ours"], peaks[way], ratio, "MB", 1, ratio, ratio))
     if arguments.json:
         write_json(arguments.json, rows)
 
@@ -316,7 +320,9 @@ def _peak_alone(way: str) -> float:
 
 
 def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Largest resident memory of this process so far; `ru_maxrss` would count the parent's."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
 if __name__ == "__main__":

@@ -48,3 +48,9 @@ def _seconds(plan, step):
     start = time.perf_counter()
     plan.batch(step)
     return time.perf_counter() - start
+
+
+def test_a_small_data_set_is_trained_on_too():
+    plan = BatchPlan(sizes=[500_000, 150, 2000], weights=[0.9997, 0.0003, 2.0], batch_size=1, seed=0)
+    shares = Counter(plan.batch(step).dataset for step in range(1000))
+    assert shares == {0: 333, 1: 1, 2: 666}

@@ -14,7 +14,10 @@ from embedder.training.task import Task
 from embedder.types import Encoder, VectorIndex
 
 # All other settings of an encoder are part of the protocol, those that it will be given one day too.
-_CHANGE_NO_VECTOR = frozenset({"name", "sha256", "lr", "encode_tokens", "micro_batch_tokens", "device"})
+_CHANGE_NO_VECTOR = frozenset(
+    {"name", "sha256", "lr", "encode_tokens", "micro_batch_tokens", "device", "unpadded"}
+    | {"dropout", "cached_gradients", "gradient_checkpointing", "dimensions"}  # of training alone
+)
 
 
 @dataclass(frozen=True)

@@ -155,9 +155,10 @@ def _with_shared_positives(queries: list[Query]) -> list[Query]:
     positives: dict[tuple[str, tuple[str, str] | None], dict[str, None]] = {}
     for query in queries:
         positives.setdefault((query.text, query.among), {}).update(dict.fromkeys(query.positives))
+    shared = [dict.fromkeys((*query.positives, *positives[query.text, query.among])) for query in queries]
     return [
-        replace(query, positives=tuple(dict.fromkeys((*query.positives, *positives[query.text, query.among]))))
-        for query in queries
+        replace(query, positives=tuple(key_id for key_id in some if key_id not in query.exclude))
+        for query, some in zip(queries, shared, strict=True)
     ]
 
 

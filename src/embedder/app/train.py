@@ -11,7 +11,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -34,6 +34,10 @@ from embedder.training.task import Task
 from embedder.types import VectorIndex
 
 logger = logging.getLogger(__name__)
+
+_LEAST_TEXT = 4  # tokens of a text beside its instruction
+# Settings of the encoder that change where and how it runs, and no weight.
+_FREE_TO_CHANGE = frozenset({"device", "encode_tokens", "micro_batch_tokens", "cached_gradients", "unpadded"})
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,21 @@ class TrainRun:
         """
         # What can be wrong is looked at before the LLM is asked, which may take hours.
         checkpoint = self._checkpoint()
+        settings = {"plan": self._plan(), "training": self._training()}
+        if checkpoint is not None:
+            check_continues(checkpoint, settings)
         L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
         encoder = self.encoder.build()
+        self._check_instructions(encoder)
         self.new_index()
         datasets = self.preparation.prepare(self.tasks)
         sides = {name: task.sides for name, task in self.tasks.items()}
-        about = {"environment": environment(), "data": _data_protocol(datasets), "plan": self._plan()}
+        data_protocol = {"data": _data_protocol(datasets)}
+        about = {"environment": environment(), **data_protocol, **settings}
         if checkpoint is not None:
-            check_continues(checkpoint, about)
+            check_continues(checkpoint, data_protocol)
+            if checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
+                logger.warning("going on in another folder: the best checkpoint of %s is forgotten", checkpoint.parent)
         _keep_log(Path(self.output_dir) / "csv" / "metrics.csv")
         module = RetrieverModule(encoder, self.tasks, self.optim, self.seed, self.encoder.dimensions)
         data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
@@ -154,6 +165,26 @@ class TrainRun:
         data = asdict(self.data)
         return {"batch_size": data["batch_size"], "seed": data["seed"], "mixture": data["mixture"], "weights": weights}
 
+    def _training(self) -> dict[str, Any]:
+        """What decides what a step does to the weights, as plain values."""
+        trainer = getattr(self.trainer, "keywords", {})
+        names = ("max_steps", "accumulate_grad_batches", "gradient_clip_val", "precision")
+        encoder = {name: value for name, value in asdict(self.encoder).items() if name not in _FREE_TO_CHANGE}
+        tasks = {
+            f"tasks.{name}": repr((task.sides, task.objective, task.sampling)) for name, task in self.tasks.items()
+        }
+        return {"encoder": repr(encoder), "optim": repr(self.optim), **tasks, **{n: trainer.get(n) for n in names}}
+
+    def _check_instructions(self, encoder: TextEncoder) -> None:
+        """An instruction that fills the length of its side would make all texts one."""
+        for name, task in self.tasks.items():
+            for side in ("query", "key"):
+                length = getattr(task, f"{side}_max_length")
+                n = encoder.tokenize([""], getattr(task, f"{side}_instruction"))["input_ids"].shape[1]
+                if length < n + _LEAST_TEXT:
+                    expected = f"{n + _LEAST_TEXT} or more, since the instruction takes {n} tokens"
+                    raise ConfigError(f"tasks.{name}.{side}_max_length", expected, length)
+
     def _best(self, trainer: L.Trainer) -> TextEncoder | None:
         """The encoder of the best checkpoint, where one was kept by a metric; None for the last weights as they are."""
         callback = next((one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)), None)
@@ -180,10 +211,12 @@ def _keep_log(path: Path) -> None:
 
 
 def _by_loss(callback: L.Callback) -> L.Callback:
-    """A checkpoint callback that goes by the held-out loss: without a labelled held-out query nDCG has no value."""
-    if not isinstance(callback, ModelCheckpoint) or not str(callback.monitor).startswith("val/"):
+    """A callback that goes by the held-out loss: without a labelled held-out query nDCG has no value."""
+    if not isinstance(callback, ModelCheckpoint | EarlyStopping) or not str(callback.monitor).startswith("val/ndcg"):
         return callback
-    logger.warning("no held-out query is labelled: the best checkpoint goes by val/loss, not by %s", callback.monitor)
+    logger.warning("no held-out query is labelled: %s goes by val/loss, not by %s", _name(callback), callback.monitor)
+    if isinstance(callback, EarlyStopping):
+        return EarlyStopping("val/loss", min_delta=abs(callback.min_delta), patience=callback.patience, mode="min")
     return ModelCheckpoint(
         dirpath=callback.dirpath,
         filename=callback.filename,
@@ -192,6 +225,10 @@ def _by_loss(callback: L.Callback) -> L.Callback:
         save_top_k=callback.save_top_k,
         auto_insert_metric_name=False,
     )
+
+
+def _name(callback: ModelCheckpoint | EarlyStopping) -> str:
+    return "early stopping" if isinstance(callback, EarlyStopping) else "the best checkpoint"
 
 
 def _check_monitor(trainer: L.Trainer, scores: Mapping[str, Any]) -> None:

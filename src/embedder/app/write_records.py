@@ -61,7 +61,7 @@ def write_records(
                 if table is not None:
                     by_split[split].append(table)
                     proposed = proposed[: table.n_candidates]  # early stop judges the first ones only
-                _write(out[split], record_row(query, proposed, job.task.name, _other_positives(query, proposed, job)))
+                _write(out[split], record_row(query, proposed, job.task.name, _no_negatives(query, proposed, job)))
                 if split == "validation":
                     _write(out["queries"], _query_row(query))
             for split, writer in tables.items():
@@ -83,10 +83,11 @@ def chunks(items: Iterable[Proposed]) -> Iterator[list[Proposed]]:
         yield chunk
 
 
-def _other_positives(query: Query, proposed: tuple[Candidate, ...], job: Job) -> tuple[str, ...]:
-    """Texts of the gold keys that are not among the candidates."""
+def _no_negatives(query: Query, proposed: tuple[Candidate, ...], job: Job) -> tuple[str, ...]:
+    """Texts of the gold keys that are not among the candidates, and of the keys that it is never compared with."""
     shown = {candidate.key.id for candidate in proposed}
-    others = [job.corpus.position(key_id) for key_id in query.positives if key_id not in shown]
+    ids = (*query.positives, *query.exclude)
+    others = [job.corpus.position(key_id) for key_id in ids if key_id not in shown]
     return tuple(job.corpus[position].text for position in others)
 
 

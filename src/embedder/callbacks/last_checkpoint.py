@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
 from embedder.errors import ConfigError
 
@@ -28,8 +29,21 @@ class LastCheckpoint(Checkpoint):
         self._every_n_steps = every_n_steps
         self._saved = 0
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The step that a run goes on from is written already."""
+        self._saved = trainer.global_step
+
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
         """Write it if it is time; on all processes, since strategies may gather the weights."""
+        if not validation_follows(trainer):
+            self._save_if_due(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write it after the validation of its step, whose scores it then holds."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._save_if_due(trainer)
+
+    def _save_if_due(self, trainer: L.Trainer) -> None:
         step = trainer.global_step
         if step % self._every_n_steps == 0 or step == trainer.max_steps:
             self.save(trainer)
@@ -44,3 +58,14 @@ class LastCheckpoint(Checkpoint):
             self._saved = trainer.global_step
             trainer.save_checkpoint(self._path)
         return self._path
+
+
+def validation_follows(trainer: L.Trainer) -> bool:
+    """Whether the batch that ends now is validated before the next one.
+
+    A checkpoint written before that validation would go on after it: Lightning takes a due validation for done.
+    """
+    if not trainer.enable_validation:
+        return False
+    interval = trainer.val_check_batch  # None where validations go by time
+    return trainer.should_stop or (interval is not None and (trainer.fit_loop.total_batch_idx + 1) % interval == 0)

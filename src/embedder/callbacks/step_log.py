@@ -32,7 +32,8 @@ class StepLogWriter(L.Callback):
         if trainer.global_step == self._step:  # further batches belong to this step
             return
         self._step = trainer.global_step
-        if self._step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        interval = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if self._step == trainer.max_steps or (interval and self._step % interval == 0):
             means = {name: sum(values) / len(values) for name, values in self._values.items()}
             for logger in trainer.loggers:
                 logger.log_metrics(means, step=self._step - 1)  # steps count from 0, as Lightning numbers them

@@ -7,8 +7,9 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
-from embedder.callbacks.last_checkpoint import LastCheckpoint
+from embedder.callbacks.last_checkpoint import LastCheckpoint, validation_follows
 from embedder.errors import ConfigError, Interrupted
 
 
@@ -40,21 +41,37 @@ class StopOnSignal(Checkpoint):
                 self._replaced[number] = signal.signal(number, self._receive)
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
-        """After a whole step, stop if a process was asked to."""
+        """After a whole step, stop if a process was asked to; a step that is validated first stops after that."""
         if trainer.global_step == self._step:  # further batches belong to this step
             return
         self._step = trainer.global_step
+        if not validation_follows(trainer):
+            self._stop_if_asked(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """After a validation too."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._stop_if_asked(trainer)
+
+    def _stop_if_asked(self, trainer: L.Trainer) -> None:
         if trainer.strategy.reduce_boolean_decision(self._received is not None, all=False):
             last = next(callback for callback in trainer.callbacks if isinstance(callback, LastCheckpoint))  # type: ignore[attr-defined]
             path = last.save(trainer)
             raise Interrupted(
-                f"stopped after step {self._step} of {trainer.max_steps}; to go on, run the same command with "
-                f"run.checkpoint={path}",
+                f"stopped after step {trainer.global_step} of {trainer.max_steps}; to go on, run the same command with "
+                f"hydra.run.dir={path.parent.parent} run.checkpoint=last",
                 self._received or signal.SIGTERM,
             )
 
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Give the signals back: Lightning tears callbacks down on normal ends only."""
+        self._give_back()
+
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Give the signals back."""
+        self._give_back()
+
+    def _give_back(self) -> None:
         for number, handler in self._replaced.items():
             signal.signal(number, handler)
         self._replaced = {}

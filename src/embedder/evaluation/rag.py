@@ -85,7 +85,8 @@ def single_shot(
         keys = [corpus[corpus.position(key_id)].text for key_id in ranking.key_ids[: settings.top_k]]
         prompts.append(prompt.render(query.text, keys))
     written = language_model.generate(prompts, settings.max_new_tokens)
-    gold = language_model.score(prompts, [[prompt.output(answer) for answer in query.answers] for query in queries])
+    outputs = [[prompt.output(answer) for answer in query.answers if answer.strip()] for query in queries]
+    gold = language_model.score(prompts, outputs)
     pairs = list(zip(queries, written, strict=True))
     return RagResult(
         answers={query.id: answer for query, answer in pairs},

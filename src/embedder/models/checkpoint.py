@@ -36,13 +36,13 @@ class TrainedEncoder:
 
 
 def check_continues(path: Path | str, about: Mapping[str, Any]) -> None:
-    """Refuse to go on from a checkpoint of other data or another batch plan: its steps would not be those of this run.
+    """Refuse to go on from a checkpoint of other data, another batch plan or other settings of training.
 
     Raises:
-        DataError: It is no checkpoint of this project, or something that decides what a step trains on differs.
+        DataError: It is no checkpoint of this project, or something that decides what a step does differs.
     """
     before = _read_checkpoint(Path(path))[CHECKPOINT_KEY]["about"]
-    for part in ("data", "plan"):
+    for part in about:
         if before.get(part) != about[part]:
             names = sorted({*before.get(part, {}), *about[part]})
             changed = [name for name in names if before.get(part, {}).get(name) != about[part].get(name)]

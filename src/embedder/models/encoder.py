@@ -1,5 +1,6 @@
 """The bi-encoder: transformers that map queries and keys to unit vectors."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from embedder.models.keep_end import keep_ends
 from embedder.models.lora import LoraSettings
 from embedder.models.pooling import POOLINGS
 from embedder.models.token_batches import token_batches
-from embedder.models.unpadded import prepare_unpadded, run_unpadded
+from embedder.models.unpadded import prepare_unpadded, register_unpadded, run_unpadded
 from embedder.types import FloatArray, Keep, Side
 
 Tokens = dict[str, Tensor]
@@ -132,8 +133,16 @@ class TextEncoder(nn.Module):
         self._can_unpad = config.unpadded and sum(map(prepare_unpadded, backbones)) == len(backbones)
         self.tokens_run = 0
         """Tokens that went through so far, padding included."""
+        self.in_one_pass = False
+        """Whether all texts go through together, as FSDP2 needs it: each pass is a collective of all processes."""
         self._pool = POOLINGS[config.pooling]
         self.train()  # from_pretrained leaves the evaluation mode on, and Lightning keeps what it finds
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In another process, attention of ours is not known to transformers yet."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        if self._can_unpad:
+            register_unpadded()
 
     @property
     def dimension(self) -> int:
@@ -176,11 +185,12 @@ class TextEncoder(nn.Module):
         mask = tokens["attention_mask"]
         lengths = mask.sum(1).tolist()
         vectors, order = [], []
-        for rows in token_batches(lengths, self._micro_batch_tokens(mask.device)):
+        budget = sys.maxsize if self.in_one_pass else self._micro_batch_tokens(mask.device)
+        for rows in token_batches(lengths, budget):
             some = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
             unpadded = self._is_unpadded(mask.device)
             self.tokens_run += sum(lengths[row] for row in rows) if unpadded else some["input_ids"].numel()
-            if self.config.cached_gradients and torch.is_grad_enabled():
+            if self.config.cached_gradients and torch.is_grad_enabled() and not self.in_one_pass:
                 vectors.append(checkpoint(self._embed, backbone, some, use_reentrant=False))
             else:
                 vectors.append(self._embed(backbone, some))
@@ -201,7 +211,7 @@ class TextEncoder(nn.Module):
     def _micro_batch_tokens(self, device: torch.device) -> int:
         return self.config.micro_batch_tokens or (_CPU_TOKENS if device.type == "cpu" else 32768)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode: what FSDP2 makes under it could not be trained
     def encode(
         self,
         texts: Sequence[str],

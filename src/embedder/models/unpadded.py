@@ -56,7 +56,7 @@ def prepare_unpadded(backbone: Any) -> bool:
     before = whole.config._attn_implementation
     if before != "sdpa" or _has_window(whole.config):
         return False
-    _register()
+    register_unpadded()
     was_training = whole.training
     whole.eval()
     device = next(whole.parameters()).device
@@ -120,7 +120,8 @@ def _attend(
     return torch.cat(outputs).unsqueeze(0), None
 
 
-def _register() -> None:
+def register_unpadded() -> None:
+    """Tell transformers of this attention; once a process."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 

@@ -144,6 +144,7 @@ class RetrieverModule(L.LightningModule):
         if mesh is None or self._is_sharded:
             return
         self._is_sharded = True
+        self.encoder.in_one_pass = True  # type: ignore[assignment]  # torch types every attribute as a module
         from torch.distributed.fsdp import fully_shard
 
         layers = [layer for some in self.encoder.modules() if isinstance(some, nn.ModuleList) for layer in some]

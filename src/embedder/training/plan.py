@@ -53,7 +53,9 @@ class BatchPlan:
             raise ConfigError("task_mix weights", "numbers of at least 0, one of them above", list(self.weights))
         if self.batch_size < 1:
             raise ConfigError("data.batch_size", "1 or more", self.batch_size)
-        object.__setattr__(self, "_shares", _apportion(self.weights, _CYCLE if len(self.sizes) > 1 else 1))
+        object.__setattr__(
+            self, "_shares", _apportion(self.weights, max(_CYCLE, 10 * len(self.sizes)) if len(self.sizes) > 1 else 1)
+        )
 
     def batch(self, step: int) -> PlannedBatch:
         """The batch of a step, from 0."""
@@ -72,10 +74,14 @@ class BatchPlan:
 
 
 def _apportion(weights: Sequence[float], total: int) -> tuple[int, ...]:
-    """Whole numbers that sum to `total`, as near to the weights as they can be (largest remainders)."""
+    """Whole numbers that sum to `total`, as near to the weights as they can be (largest remainders), 1 at least."""
     exact = [weight / sum(weights) * total for weight in weights]
     shares = [int(value) for value in exact]
     by_remainder = sorted(range(len(exact)), key=lambda i: (shares[i] - exact[i], i))
     for i in by_remainder[: total - sum(shares)]:
         shares[i] += 1
+    for i, weight in enumerate(weights):
+        if weight > 0 and not shares[i]:  # a small data set is trained on too
+            shares[i] += 1
+            shares[shares.index(max(shares))] -= 1
     return tuple(shares)

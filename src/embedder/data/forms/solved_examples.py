@@ -43,4 +43,4 @@ def _queries(path: Path) -> Rows:
         if not answer or not question:
             raise row.error("field 'contents': expected an input, a line break and one of 'answers'")
         others = {field: value for field, value in values.items() if field not in ("id", "contents")}
-        yield {"query_id": name, "query": question, **others, "exclude": [name]}
+        yield others | {"query_id": name, "query": question, "exclude": [name]}

@@ -1,0 +1,35 @@
+"""Lightning's CSV logger, able to go on with a file that another process of the same run has begun."""
+
+import csv
+from pathlib import Path
+
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+
+
+class CsvLogger(CSVLogger):
+    """Writes `metrics.csv`.
+
+    With `ddp_spawn` the validation before training and the training itself are different processes; the original knows
+    the columns of its own process only, and fails at the first row of the other.
+    """
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> "_Writer":
+        """What writes the file."""
+        if not isinstance(self._experiment, _Writer):
+            Path(self.root_dir).mkdir(parents=True, exist_ok=True)
+            self._experiment = _Writer(log_dir=self.log_dir)
+        return self._experiment
+
+
+class _Writer(ExperimentWriter):
+    def save(self) -> None:
+        """Take over the columns that are there, then write."""
+        path = Path(self.metrics_file_path)
+        if not self.metrics_keys and path.is_file():
+            with path.open(encoding="utf-8", newline="") as file:
+                self.metrics_keys = list(next(csv.reader(file), []))
+        super().save()
