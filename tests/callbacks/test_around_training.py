@@ -157,7 +157,8 @@ def test_the_curve_of_a_task_holds_its_own_batches_only(tmp_path, bert_directory
 
 def test_what_was_not_written_goes_through_a_checkpoint(tmp_path, bert_directory):
     writer, again = StepLogWriter(), StepLogWriter()
-    _, module = fit(tmp_path, bert_directory, [writer], steps=5, limit_train_batches=3, max_epochs=1)  # step 3 is not written
+    # The third step is not written.
+    _, module = fit(tmp_path, bert_directory, [writer], steps=5, limit_train_batches=3, max_epochs=1)
     again.load_state_dict(writer.state_dict())
     (loss,) = module.step_values["train/tool/loss"]
     assert again.state_dict() == {"train/tool/loss": [pytest.approx(float(loss))]}
