@@ -62,7 +62,7 @@ class Candidate:
 
     key: Key
     source: str
-    """Who proposed it: `gold`, `bm25`, `random`."""
+    """Who proposed it: `gold`, `bm25`, `dense`, `random`."""
     rank: int | None = None
     """Place in the ranking of the source, or of BM25 for gold keys, from 1; None if it is not in one."""
     score: float | None = None

@@ -110,7 +110,7 @@ def test_each_task_is_judged_in_its_own_way(trained):
         "lrlm": 0,
         "icl": 2,
     }
-    assert all("files:" in some["dense"]["encoder"] for some in protocols.values())
+    assert all("files:" in some["dense"]["encoder"][0] for some in protocols.values())
 
 
 def test_validation_queries_keep_what_they_may_be_compared_with(trained):

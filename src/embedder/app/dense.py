@@ -7,9 +7,9 @@ from typing import Any
 
 from embedder.candidates.dense import DenseProposer
 from embedder.errors import check_types
+from embedder.models.backbone import sources
 from embedder.models.encoder import EncoderConfig
 from embedder.models.fingerprint import fingerprint_of
-from embedder.models.packages import resolve_model
 from embedder.training.task import Task
 from embedder.types import Encoder, VectorIndex
 
@@ -47,9 +47,10 @@ class DenseSettings:
     def protocol(self, task: Task) -> dict[str, Any]:
         """What the proposed candidates depend on."""
         sides = task.sides
+        models = dict.fromkeys(sources(self.encoder).values())  # a separate encoder for keys is another one
         settings = {name: value for name, value in asdict(self.encoder).items() if name not in _CHANGE_NO_VECTOR}
         return {
-            "encoder": fingerprint_of(resolve_model(self.encoder.name), self.encoder.revision, "float32"),
+            "encoder": [fingerprint_of(one, self.encoder.revision, "float32") for one in models],
             "settings": settings,
             "index": str(getattr(self.new_index, "keywords", self.new_index)),
             "lengths": [sides.query_max_length, sides.key_max_length, sides.query_keep],

@@ -56,7 +56,10 @@ class LastCheckpoint(Checkpoint):
         """
         if trainer.global_step != self._saved:
             self._saved = trainer.global_step
-            trainer.save_checkpoint(self._path)
+            partial = self._path.with_name(f".{self._path.name}.part")
+            trainer.save_checkpoint(partial)
+            if trainer.is_global_zero:
+                partial.replace(self._path)  # whole or not at all, whatever disk temporary files lie on
         return self._path
 
 

@@ -19,8 +19,9 @@ class ThroughputCallback(L.Callback):
     """Logs how fast training goes, every `trainer.log_every_n_steps` batches and over all processes.
 
     `speed/tokens_per_s` (without padding), `speed/queries_per_s`, `speed/padding` (share of the tokens that the encoder
-    ran for nothing), `speed/data_wait` (share of the time without a batch), `memory/peak_gb` (largest of a process so
-    far: of the GPU where there is one, else resident). Validation and checkpoints are not counted.
+    ran for nothing), `speed/data_wait` (share of the time between batches: waiting for data, and checkpoints written in
+    between), `memory/peak_gb` (most that the first process had so far: on the GPU where there is one, else resident).
+    Validation is not counted.
     """
 
     def __init__(self) -> None:
@@ -59,7 +60,7 @@ class ThroughputCallback(L.Callback):
 
     def _log(self, module: RetrieverModule) -> None:
         tokens = [module.tokens_trained - self._trained_before, self._run]
-        useful, run = sum_over_processes(torch.tensor(tokens, dtype=torch.float64, device=module.device)).tolist()
+        useful, run = sum_over_processes(torch.tensor(tokens, dtype=torch.float32, device=module.device)).tolist()
         seconds = self._worked + self._waited
         values = {
             "speed/tokens_per_s": useful / seconds,

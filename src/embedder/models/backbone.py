@@ -22,6 +22,7 @@ def sources(config: "EncoderConfig") -> dict[Side, str | Path]:
         ConfigError: A shared encoder is asked for where there are two.
     """
     source = resolve_model(config.name)
+    _check_export(Path(source) / "embedder.json", config)
     routes = Path(source) / "router_config.json"
     if not routes.is_file():
         return {"query": source, "key": source}
@@ -29,6 +30,17 @@ def sources(config: "EncoderConfig") -> dict[Side, str | Path]:
         raise ConfigError("encoder.shared", f"false, since {config.name} holds an encoder for each side", True)
     structure = json.loads(routes.read_text(encoding="utf-8"))["structure"]
     return {"query": routes.parent / structure["query"][0], "key": routes.parent / structure["document"][0]}
+
+
+def _check_export(path: Path, config: "EncoderConfig") -> None:
+    """What an export of ours was trained with is what it is loaded with: another pooling gives other vectors."""
+    if not path.is_file():
+        return
+    trained = json.loads(path.read_text(encoding="utf-8"))
+    trained = trained.get("encoder", {"pooling": trained.get("pooling")})
+    for name in ("pooling", "bidirectional", "dimension"):
+        if name in trained and trained[name] != (got := getattr(config, name)):
+            raise ConfigError(f"encoder.{name}", f"{trained[name]!r}, which {config.name} was trained with", got)
 
 
 def load_tokenizer(source: str | Path, config: "EncoderConfig") -> Any:

@@ -83,9 +83,11 @@ class RetrieverModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loss of one held-out batch, against the keys of that batch."""
         loss = self.loss(batch)
-        n = len(batch.query_ids)
+        # Of fewer queries than processes every process has all.
+        n = len(batch.query_ids) / (world_size() if batch.n_global < world_size() else 1)
         self._held_out += torch.stack([loss * n, loss.new_tensor(n)])
-        self.log(f"val/{batch.task}/{batch.dataset}/loss", loss, batch_size=n, add_dataloader_idx=False, sync_dist=True)
+        name = f"val/{batch.task}/{batch.dataset}/loss"
+        self.log(name, loss, batch_size=len(batch.query_ids), add_dataloader_idx=False, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean over all held-out queries."""
@@ -98,7 +100,9 @@ class RetrieverModule(L.LightningModule):
         objective = self.tasks[batch.task].objective
         queries: Tensor = self.encoder(batch.query_tokens, "query")  # [B, D]
         keys = _lay_out(self.encoder(batch.key_tokens, "key"), batch.key_present)  # [B, N, D]
-        others, negatives = self._others(batch, keys) if objective.needs_others else (keys.flatten(0, 1)[:0], None)
+        nobody = keys.flatten(0, 1)[:0], batch.key_present[:, :0]
+        others, negatives = self._others(batch, keys) if objective.needs_others else nobody
+        self._tell(batch, negatives)
         views = (matryoshka_views(vectors, self._dimensions) for vectors in (queries, keys, others))
         temperature = self.temperatures(batch.task)
         losses = []
@@ -109,26 +113,29 @@ class RetrieverModule(L.LightningModule):
                 scores = torch.einsum("bd,bnd->bn", some_queries, some_keys) / temperature  # [B, N]
                 scores = scores.masked_fill(~batch.key_present, -math.inf)
                 other_scores = some_queries @ some_others.T / temperature  # [B, W * R * N]
-                if negatives is not None:
-                    other_scores = other_scores.masked_fill(~negatives, -math.inf)
+                other_scores = other_scores.masked_fill(~negatives, -math.inf)
                 losses.append(objective(scores, batch.rewards, batch.positives, other_scores))
         return torch.stack(losses).mean()
 
     def _others(self, batch: Batch, keys: Tensor) -> tuple[Tensor, Tensor]:
         """The keys of all processes, [W * R * N, D], and which of them are negatives of each query, [B, W * R * N]."""
-        rows = max(len(keys), -(-batch.n_global // world_size()))  # R, the largest share of a process
+        rows = self._rows(batch)
         all_hashes = gather_rows(batch.key_hashes, rows)  # [W * R, N]
         first = self.global_rank * rows
         negatives = in_batch_negatives(batch.key_hashes, batch.known_positive_hashes, first, all_hashes)
-        self._tell(batch, negatives, first)
         return gather_rows(keys, rows).flatten(0, 1), negatives
 
-    def _tell(self, batch: Batch, negatives: Tensor, first: int) -> None:
+    @staticmethod
+    def _rows(batch: Batch) -> int:
+        """R, the largest share of a process, in queries."""
+        return max(len(batch.query_ids), -(-batch.n_global // world_size()))
+
+    def _tell(self, batch: Batch, negatives: Tensor) -> None:
         """Say once a task how many keys a query is compared with."""
         if batch.task in self._told or not self.training or self.global_rank > 0:
             return
         self._told.add(batch.task)
-        own, local, remote = negatives_by_place(batch.key_present, negatives, first)
+        own, local, remote = negatives_by_place(batch.key_present, negatives, self.global_rank * self._rows(batch))
         logger.info(
             "%s: each query sees %.4g negatives: %.4g of its group, %.4g in batch, %.4g across devices",
             batch.task,

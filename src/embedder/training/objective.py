@@ -64,6 +64,9 @@ class KL:
 
 Loss = Contrastive | Graded | KL
 
+LOWEST_LEARNED, HIGHEST_LEARNED = 0.005, 1.0
+"""What a learned temperature stays within."""
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -83,6 +86,9 @@ class Objective:
         check_types(self, "objective")
         if not self.temperature > 0:
             raise ConfigError("objective.temperature", "a positive number", self.temperature)
+        if self.learned_temperature and not LOWEST_LEARNED <= self.temperature <= HIGHEST_LEARNED:
+            expected = f"{LOWEST_LEARNED} to {HIGHEST_LEARNED} where it is learned"
+            raise ConfigError("objective.temperature", expected, self.temperature)
         if not any(loss.weight > 0 for loss in self.losses.values()):
             raise ConfigError("objective.losses", "at least one loss of positive weight", dict(self.losses))
 

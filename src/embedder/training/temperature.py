@@ -5,9 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from embedder.training.objective import Objective
-
-_LOWEST, _HIGHEST = 0.005, 1.0
+from embedder.training.objective import HIGHEST_LEARNED, LOWEST_LEARNED, Objective
 
 
 class LearnedTemperatures(nn.Module):
@@ -33,7 +31,9 @@ class LearnedTemperatures(nn.Module):
         """The temperature of a task, a scalar that carries a gradient where it is learned."""
         if not self._places:
             return torch.tensor(self._fixed[task])
-        temperatures = self.logarithms.exp().clamp(_LOWEST, _HIGHEST)
+        free = self.logarithms.exp()
+        # The gradient passes the limit: one that was clamped away would never bring the temperature back.
+        temperatures = free + (free.clamp(LOWEST_LEARNED, HIGHEST_LEARNED) - free).detach()
         nothing = 0.0 * temperatures.sum()  # a step of another task reaches the parameter too
         if task in self._places:
             return temperatures[self._places[task]] + nothing
