@@ -43,7 +43,7 @@ class EncoderConfig:
         micro_batch_tokens: Token budget of one forward pass; None for 2,048 on a CPU, 32,768 on a GPU.
         unpadded: On a CPU, run texts without padding where the transformer can; false pads to texts of like length.
         cached_gradients: Keep the vectors of a batch and none of its activations, and run each forward pass again for
-            its gradient: batches of any size in the memory of one pass, for about a third more time.
+            its gradient: large batches in little more than the memory of one pass, for about a third more time.
             Source: Gao et al., RepL4NLP 2021 (arXiv 2101.06983), gradient caching.
         dropout: Of all layers in training; None for what the model's own configuration says. At 0 a run does not depend
             on the number of processes.
