@@ -63,3 +63,49 @@ def test_queries_of_one_text_go_the_same_way_and_share_their_gold_keys(make, tmp
     assert not held_out & {example.question for example in job.prompt.examples}
     by_id = {query.id: query.positives for query in job.queries}
     assert (by_id["7"], by_id["again 7"]) == (("k7", "k0"), ("k0", "k7"))
+
+
+def dialogues(tmp_path, lengths):
+    rows, keys = [], []
+    for name, n in lengths.items():
+        keys += [{"id": f"{name}/{i}", "text": f"{name} said {i}"} for i in range(n)]
+        among = [f"{name}/0", f"{name}/{n - 1}"]
+        rows += [
+            {
+                "query_id": f"{name}-{i}",
+                "query": f"{name}{i}?",
+                "answers": ["yes"],
+                "pos": [f"{name}/{i}"],
+                "among": among,
+            }
+            for i in range(n)
+        ]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(key) + "\n" for key in keys))
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Dataset("chat", "mine", tmp_path / "corpus.jsonl", tmp_path / "train.jsonl")
+
+
+def test_dialogues_are_held_out_whole(tmp_path):
+    job = make_job(TASK, dialogues(tmp_path, dict.fromkeys("abcdefgh", 10)), Validation(0.2, 100), None)
+    held_out = {query_id.partition("-")[0] for query_id in job.held_out}
+    assert len(held_out) == 2  # 16 of 80 are asked for, and a dialogue has 10
+    assert len(job.held_out) == 20
+    assert not held_out & {example.question[0] for example in job.prompt.examples}
+
+
+def test_of_a_single_dialogue_some_queries_are_held_out(tmp_path):
+    job = make_job(TASK, dialogues(tmp_path, {"a": 20}), Validation(0.2, 100), None)
+    assert len(job.held_out) == 4
+
+
+def test_a_task_limits_its_own_queries(tmp_path, make):
+    from dataclasses import replace
+
+    from embedder.training.task import Labelling
+
+    task = replace(TASK, labelling=Labelling(max_queries=7))
+    assert len(make_job(task, make(60), Validation(0.2, 30), None).queries) == 7
+    assert len(make_job(task, make(60), Validation(0.2, 30), 5).queries) == 5
+    assert {q.id for q in make_job(task, make(60), Validation(0.2, 30), 5).queries} < {
+        q.id for q in make_job(task, make(60), Validation(0.2, 30), None).queries
+    }

@@ -114,7 +114,7 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
         task: What it is for.
         dataset: Its files.
         validation: How many queries are held out.
-        max_queries: So many queries are taken, chosen by a hash of their ids; None for all.
+        max_queries: So many queries are taken at most, chosen by a hash of their ids; None for all that the task takes.
 
     Raises:
         DataError: Too few of its queries have what the objective needs.
@@ -123,7 +123,8 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
     corpus = Corpus(dataset.file("corpus"))
     source = Queries(dataset.file("train"), corpus)
     # Queries are short: all of them fit in memory.
-    queries = _with_shared_positives(first_by_hash(source, max_queries or len(source), "train"))
+    most = min(limit or len(source) for limit in (max_queries, task.labelling.max_queries))
+    queries = _with_shared_positives(first_by_hash(source, most, "train"))
     usable = [query for query in queries if _is_usable(query, task)]
     if len(usable) < 2:
         needed = "'answers'" if task.objective.needs_rewards else "'pos'"
@@ -137,17 +138,43 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
         raise ConfigError(f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None)
     n_examples = 0 if task.prompt is None else task.prompt.pool_size
     examples = choose_examples(source, n_examples) if n_examples else []
-    # What the prompt shows is not held out. Of a handful of queries all may be examples: then one is taken back.
-    # Queries of one text go the same way: what is held out is never trained on or shown.
-    shown = {query.text for query in examples}
-    free = [query for query in usable if query.text not in shown] or usable[:1]
-    texts = {query.text for query in first_by_hash(free, validation.size(len(usable)), "validation")}
-    held_out = {query.id for query in usable if query.text in texts}
+    held_out = _held_out(usable, examples, validation.size(len(usable)))
     if len(held_out) == len(usable):
         raise DataError(source.path, None, "all usable queries have one text: nothing is left to train on")
+    texts = {query.text for query in usable if query.id in held_out}
     examples = [query for query in examples if query.text not in texts]
     prompt = None if task.prompt is None else with_examples(task.prompt, examples, corpus)
     return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
+
+
+def _held_out(queries: list[Query], examples: list[Query], n: int) -> set[str]:
+    """Ids of `n` queries, or of some more: those that belong together go the same way.
+
+    Queries of one dialogue or document belong together, since it is what they are compared with; where there are too
+    few of these, and everywhere else, queries of one text do. What the prompt shows is not held out; of a handful of
+    queries all may be examples: then one is taken back.
+    """
+    for group in (_history, _text):
+        shown = {group(query) for query in examples}
+        members: dict[str, list[Query]] = {}
+        for query in first_by_hash(queries, len(queries), "validation"):
+            if group(query) not in shown:
+                members.setdefault(group(query), []).append(query)
+        held_out: set[str] = set()
+        for some in members.values():
+            if len(held_out) < n:
+                held_out |= {query.id for query in some}
+        if held_out and len(held_out) <= len(queries) // 2:
+            return held_out
+    return held_out or {query.id for query in queries if query.text == queries[0].text}
+
+
+def _history(query: Query) -> str:
+    return query.text if query.among is None else query.among[0]
+
+
+def _text(query: Query) -> str:
+    return query.text
 
 
 def _with_shared_positives(queries: list[Query]) -> list[Query]:

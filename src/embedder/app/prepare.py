@@ -188,7 +188,7 @@ class Preparation:
         """Everything that the records depend on."""
         roles = ["records"] if dataset.records is not None else ["corpus", "train"]
         protocol: dict[str, Any] = {
-            "format": 8,
+            "format": 9,
             "files": dataset.fingerprint(roles),
             "validation": repr(self.validation),
             "needs_rewards": task.objective.needs_rewards,
@@ -198,7 +198,7 @@ class Preparation:
             protocol["min_reward_gap"] = task.labelling.min_reward_gap
         if dataset.records is None:
             protocol["candidates"] = repr(self.candidates)
-            protocol["max_queries"] = self.max_queries
+            protocol["max_queries"] = [self.max_queries, task.labelling.max_queries]
             if "dense" in self.candidates.sources:
                 protocol["dense"] = self.dense.protocol(task)
             if task.objective.needs_rewards:

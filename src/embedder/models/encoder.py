@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from embedder.errors import ConfigError, check_types
 from embedder.models.backbone import load_backbone, load_tokenizer, positions, sources
@@ -15,6 +15,7 @@ from embedder.models.device import torch_device
 from embedder.models.keep_end import keep_ends
 from embedder.models.lora import LoraSettings
 from embedder.models.pooling import POOLINGS
+from embedder.models.recompute import recompute
 from embedder.models.token_batches import token_batches
 from embedder.models.unpadded import prepare_unpadded, register_unpadded, run_unpadded
 from embedder.types import FloatArray, Keep, Side
@@ -185,15 +186,15 @@ class TextEncoder(nn.Module):
         mask = tokens["attention_mask"]
         lengths = mask.sum(1).tolist()
         vectors, order = [], []
+        trained = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+        cached = self.config.cached_gradients and torch.is_grad_enabled() and bool(trained) and not self.in_one_pass
         budget = sys.maxsize if self.in_one_pass else self._micro_batch_tokens(mask.device)
         for rows in token_batches(lengths, budget):
             some = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
             unpadded = self._is_unpadded(mask.device)
             self.tokens_run += sum(lengths[row] for row in rows) if unpadded else some["input_ids"].numel()
-            if self.config.cached_gradients and torch.is_grad_enabled() and not self.in_one_pass:
-                vectors.append(checkpoint(self._embed, backbone, some, use_reentrant=False))
-            else:
-                vectors.append(self._embed(backbone, some))
+            run = partial(self._embed, backbone, some)
+            vectors.append(recompute(run, trained, mask.device) if cached else run())
             order += rows
         back = torch.tensor(order, device=mask.device).argsort()
         return nn.functional.normalize(torch.cat(vectors)[back, : self.dimension].float(), dim=-1)

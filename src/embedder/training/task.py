@@ -21,17 +21,21 @@ class Labelling:
         n_outputs: Sampled competitors; 0 for none, where the reward needs none.
         max_new_tokens: Length of a sampled competitor.
         min_reward_gap: Training records whose best and worst rewards differ by less are left out: they teach nothing.
+        max_queries: So many training queries of a data set are taken at most: each costs time of the LLM.
     """
 
     reward: Callable[..., Any] | None = None
     n_outputs: int | None = None
     max_new_tokens: int | None = None
     min_reward_gap: float = 0.0
+    max_queries: int | None = None
 
     def __post_init__(self) -> None:
         check_types(self, "task.labelling")
         if not self.min_reward_gap >= 0:
             raise ConfigError("task.labelling.min_reward_gap", "0 or more", self.min_reward_gap)
+        if self.max_queries is not None and self.max_queries < 2:
+            raise ConfigError("task.labelling.max_queries", "2 or more (one is held out), or null", self.max_queries)
 
 
 @dataclass(frozen=True)
