@@ -23,6 +23,7 @@ def test_an_id_that_comes_twice_is_refused(tmp_path):
         ({"among": ["c", "a"]}, r"q.jsonl:1: field 'among': 'c' comes after 'a' in the corpus"),
         ({"among": ["b", "c"], "pos": ["a"]}, r"q.jsonl:1: field 'pos' names 'a', which 'among' or 'exclude' rules"),
         ({"exclude": ["a"], "pos": ["b", "a"]}, r"q.jsonl:1: field 'pos' names 'a', which 'among' or 'exclude' rules"),
+        ({"exclude": ["a", "b", "c"]}, r"q.jsonl:1: field .exclude. names all keys"),
     ],
 )
 def test_what_a_query_may_be_compared_with_is_checked(tmp_path, fields, message):

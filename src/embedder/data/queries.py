@@ -81,6 +81,8 @@ def _check_keys(query: Query, corpus: KeyStore, row: Row) -> None:
     eligible = eligible_keys(query, corpus)
     if query.among is not None and eligible.stop <= eligible.start:
         raise row.error(f"field 'among': {query.among[0]!r} comes after {query.among[1]!r} in the corpus")
+    if not len(eligible):
+        raise row.error("field 'exclude' names all keys that the query may be compared with")
     for key_id in query.positives:
         if corpus.position(key_id) not in eligible:
             raise row.error(f"field 'pos' names {key_id!r}, which 'among' or 'exclude' rules out")
