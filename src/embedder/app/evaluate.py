@@ -39,6 +39,7 @@ class EvaluateRun:
         rows: Which retrievers, in which order.
         cutoffs: Places at which ranking metrics are cut.
         max_queries: Test queries of a data set, at most.
+        precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag: How answers are made.
         rag_enabled: Whether the LLM answers at all.
@@ -56,6 +57,7 @@ class EvaluateRun:
     rag: RagSettings
     output_dir: str
     max_queries: int | None = None
+    precision: str = "32-true"
     base_instructions: bool = False
     rag_enabled: bool = True
 
@@ -75,7 +77,12 @@ class EvaluateRun:
         self.new_index()
         found = self._datasets()
         table_rows = TableRows.load(
-            self.rows, self.encoder, self.checkpoint, self.new_index, base_instructions=self.base_instructions
+            self.rows,
+            self.encoder,
+            self.checkpoint,
+            self.new_index,
+            base_instructions=self.base_instructions,
+            precision=self.precision,
         )
         by_task = {task.name: table_rows.retrievers(task) for task, _ in found}
         rows: list[Row] = []
@@ -112,6 +119,7 @@ class EvaluateRun:
         prompt = shown_prompt(task, dataset, corpus) if answered else None
         protocol = {
             "files": dataset.fingerprint(["corpus", "test"]),
+            "precision": self.precision,
             "queries": len(queries),
             "answered": len(answered),
             "prompt": repr(prompt),

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from embedder.errors import ConfigError
 from embedder.evaluation.retrievers import BM25Retriever, DenseRetriever, NoRetriever, RandomRetriever, Retriever
 from embedder.models.checkpoint import TrainedEncoder, load_trained
+from embedder.models.device import torch_device
 from embedder.models.encoder import EncoderConfig
+from embedder.models.half_precision import HalfPrecisionEncoder
 from embedder.training.task import Task
 from embedder.types import Encoder, TaskSides, VectorIndex
 
@@ -18,6 +20,7 @@ TITLES = {
     "trained": "trained encoder",
 }
 
+PRECISIONS = ("32-true", "bf16-mixed")
 _BASELINES: dict[str, Callable[[], Retriever]] = {"none": NoRetriever, "random": RandomRetriever, "bm25": BM25Retriever}
 
 
@@ -31,6 +34,7 @@ class TableRows:
         trained: What `checkpoint` names, if a row needs it.
         new_index: Makes an empty index.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
+        half_precision_on: The kind of device on which encoders compute in bfloat16; None for float32.
     """
 
     names: tuple[str, ...]
@@ -38,6 +42,7 @@ class TableRows:
     trained: TrainedEncoder | None
     new_index: Callable[[], VectorIndex]
     base_instructions: bool
+    half_precision_on: str | None = None
 
     @classmethod
     def load(
@@ -48,6 +53,7 @@ class TableRows:
         new_index: Callable[[], VectorIndex],
         *,
         base_instructions: bool,
+        precision: str = "32-true",
     ) -> "TableRows":
         """Load what the rows need; the row `trained` is left out where no checkpoint is named.
 
@@ -59,9 +65,12 @@ class TableRows:
         names = tuple(name for name in wanted if name != "trained" or checkpoint is not None)
         if not names:
             raise ConfigError("checkpoint", "a checkpoint, since `trained` is the only row", None)
+        if precision not in PRECISIONS:
+            raise ConfigError("run.precision", f"one of {list(PRECISIONS)}", precision)
+        half = None if precision == "32-true" else torch_device(encoder.device, "encoder.device").type
         base = encoder.build() if "base" in names else None
         trained = load_trained(checkpoint) if "trained" in names and checkpoint is not None else None
-        return cls(names, base, trained, new_index, base_instructions)
+        return cls(names, base, trained, new_index, base_instructions, half)
 
     def retrievers(self, task: Task) -> dict[str, Retriever]:
         """A retriever for each row.
@@ -74,10 +83,15 @@ class TableRows:
     def _retriever(self, name: str, task: Task) -> Retriever:
         if name == "base" and self.base is not None:
             plain = replace(task.sides, query_instruction="", key_instruction="")
-            return DenseRetriever(self.base, self.new_index, task.sides if self.base_instructions else plain)
+            return self._dense(self.base, task.sides if self.base_instructions else plain)
         if name == "trained" and self.trained is not None:
-            return DenseRetriever(self.trained.encoder, self.new_index, self._trained_sides(task, self.trained))
+            return self._dense(self.trained.encoder, self._trained_sides(task, self.trained))
         return _BASELINES[name]()
+
+    def _dense(self, encoder: Encoder, sides: TaskSides) -> DenseRetriever:
+        half = self.half_precision_on
+        some = HalfPrecisionEncoder(encoder, half) if half else encoder
+        return DenseRetriever(some, self.new_index, sides, progress=True)
 
     def _trained_sides(self, task: Task, trained: TrainedEncoder) -> TaskSides:
         if trained.sides is not None:
