@@ -117,6 +117,8 @@ def test_short_documents_are_left_out_and_counted(load, caplog):
         load(form, train=rows[1:])
     with pytest.raises(DataError, match=r"train.jsonl:3: id 'long' is already that of line 1"):
         load(form, train=[*rows, rows[0]])
+    with pytest.raises(DataError, match=r"test.jsonl:2: doc_id 'long' is one of train.jsonl too"):
+        load(form, train=rows, test=[{"doc_id": "new", "text": words(20)}, rows[0]])
 
 
 EXAMPLES = [

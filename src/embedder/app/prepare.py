@@ -68,6 +68,9 @@ class Preparation:
             # Made for all data sets first: it reads and checks every line.
             job = None if prepared.is_complete or dataset.records is not None else self.job(task, dataset)
             waiting.append((task, dataset, protocol, prepared, job))
+        for task in tasks.values():
+            if task.objective.needs_rewards and task.labelling.reward is not None:
+                logger.info("%s: rewards are %r, which the task sets itself", task.name, task.labelling.reward)
         return [self._prepare(*some) for some in waiting]
 
     def datasets(self, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:

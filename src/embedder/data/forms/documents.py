@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,7 +53,8 @@ class Documents:
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files by id; see `Form`."""
         splits = [split for split in ("train", "test") if split in files]
-        yield "corpus", (row for split in splits for row in self._keys(files[split], split))
+        tables: list[IdTable] = []
+        yield "corpus", (row for split in splits for row in self._keys(files[split], split, tables))
         for split in splits:
             yield split, self._queries(files[split], split)
 
@@ -79,9 +81,11 @@ class Documents:
             if self._is_long_enough(len(chunks), split):
                 yield row.text("doc_id"), chunks
 
-    def _keys(self, path: Path, split: str) -> Rows:
+    def _keys(self, path: Path, split: str, tables: list[IdTable]) -> Rows:
+        """Keys of one file, whose ids come in no file before it; their table is put to those."""
         rows = JsonLines(path)
-        IdTable((_id(rows, number) for number in range(len(rows))), len(rows), partial(_id, rows), path)  # no id twice
+        ids = (_new_id(rows, number, tables) for number in range(len(rows)))
+        tables.append(IdTable(ids, len(rows), partial(_id, rows), path))
         n_long = 0
         for doc_id, chunks in self._documents(path, split):
             n_long += 1
@@ -113,3 +117,14 @@ class Documents:
 
 def _id(rows: JsonLines, number: int) -> str:
     return Row(rows[number], rows.path, number + 1).text("doc_id")
+
+
+def _new_id(rows: JsonLines, number: int, earlier: Sequence[IdTable]) -> str:
+    name = _id(rows, number)
+    for table in earlier:
+        with suppress(KeyError):
+            table.row(name)
+            raise Row({}, rows.path, number + 1).error(
+                f"doc_id {name!r} is one of train.jsonl too; ids must be distinct"
+            )
+    return name
