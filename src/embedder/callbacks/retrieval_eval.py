@@ -64,7 +64,8 @@ class RetrievalEvalCallback(L.Callback):
         """Score all data sets and log."""
         # Where each process has a part of the weights, all have to encode together.
         is_sharded = isinstance(trainer.strategy, ModelParallelStrategy)
-        own = self._score(pl_module) if trainer.is_global_zero or is_sharded else {}
+        with trainer.precision_plugin.forward_context():  # as the steps are computed
+            own = self._score(pl_module) if trainer.is_global_zero or is_sharded else {}
         scores = trainer.strategy.broadcast(own)
         by_task: dict[str, list[float]] = defaultdict(list)
         for (task, name), score in scores.items():
