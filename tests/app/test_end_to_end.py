@@ -207,6 +207,7 @@ def test_separate_encoders_with_adapters_train_and_go_on(trained, tmp_path):
     steps = ["logger=csv", "trainer.accelerator=cpu", "data.batch_size=4", "callbacks.plain.progress=null"]
     steps += ["trainer.max_steps=4", "trainer.val_check_interval=2", "callbacks.plain.last.every_n_steps=1"]
     steps += ["encoder.shared=false", "encoder.lora={r: 2, dropout: 0.1}", "encoder.gradient_checkpointing=true"]
+    steps += ["trainer.precision=bf16-mixed"]
     done = run("train.py", *common, *steps, f"hydra.run.dir={tmp_path}/train")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     last = tmp_path / "train" / "checkpoints" / "last.ckpt"

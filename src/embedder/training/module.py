@@ -161,7 +161,11 @@ class RetrieverModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW, its rate stepped at every optimizer step."""
-        optimizer = self._optim.optimizer(self.encoder.named_parameters(), self.temperatures.parameters())
+        optimizer = self._optim.optimizer(
+            self.encoder.named_parameters(),
+            self.temperatures.parameters(),
+            mixed_precision="mixed" in str(self.trainer.precision),
+        )
         factor = self._optim.factor(int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"}}

@@ -42,12 +42,16 @@ class AdamWLinear:
             raise ConfigError("optim.warmup", "a share from 0 to below 1", self.warmup)
 
     def optimizer(
-        self, parameters: Iterable[tuple[str, nn.Parameter]], temperatures: Iterable[nn.Parameter] = ()
+        self,
+        parameters: Iterable[tuple[str, nn.Parameter]],
+        temperatures: Iterable[nn.Parameter] = (),
+        *,
+        mixed_precision: bool = False,
     ) -> torch.optim.Optimizer:
         """AdamW over the parameters that are trained.
 
-        On a CPU in one kernel, a quarter of the time of torch's loop over tensors; elsewhere as torch sees fit, since
-        gradient clipping under float16 is not allowed beside the kernel.
+        On a CPU in one kernel, a quarter of the time of torch's loop over tensors; elsewhere and in mixed precision as
+        torch sees fit, since Lightning does not clip gradients beside the kernel there.
         """
         trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
         groups: list[dict[str, Any]] = [
@@ -57,7 +61,7 @@ class AdamWLinear:
         ]
         return torch.optim.AdamW(
             [group for group in groups if group["params"]],
-            fused=True if all(p.device.type == "cpu" for _, p in trained) else None,
+            fused=True if not mixed_precision and all(p.device.type == "cpu" for _, p in trained) else None,
             lr=self.lr,
             betas=(self.betas[0], self.betas[1]),
         )
