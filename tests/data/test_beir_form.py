@@ -25,7 +25,10 @@ def write_beir(directory, qrels="query-id\tcorpus-id\tscore\nq2\td1\t2\nq2\td3\t
             {"_id": "d3", "title": "", "text": ""},
         ],
     )
-    lines(directory / "queries.jsonl", [{"_id": "q1", "text": "one?"}, {"_id": "q2", "text": "two?"}, {"_id": "q3", "text": "x"}])
+    lines(
+        directory / "queries.jsonl",
+        [{"_id": "q1", "text": "one?"}, {"_id": "q2", "text": "two?"}, {"_id": "q3", "text": "x"}],
+    )
     (directory / "qrels").mkdir()
     (directory / "qrels" / "test.tsv").write_text(qrels)
 
@@ -46,7 +49,10 @@ def test_judged_queries_become_queries_with_gold_keys(tmp_path):
     ("qrels", "message"),
     [
         ("q2\td1\t2\n", "test.tsv:1: expected the columns ['query-id', 'corpus-id', 'score']"),
-        ("query-id\tcorpus-id\tscore\nq2\td1\n", "test.tsv:2: expected query id, document id and score, got ['q2', 'd1']"),
+        (
+            "query-id\tcorpus-id\tscore\nq2\td1\n",
+            "test.tsv:2: expected query id, document id and score, got ['q2', 'd1']",
+        ),
         ("query-id\tcorpus-id\tscore\nq9\td1\t1\n", "names the query 'q9', which is not in queries.jsonl"),
     ],
 )

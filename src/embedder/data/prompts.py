@@ -6,9 +6,11 @@ A prompt is complete text and prompt + output reads as the LLM would write it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from string import ascii_uppercase
 from typing import Protocol, Self
 
 from embedder.errors import ConfigError, check_types
+from embedder.types import Query
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class SolvedQuestion:
     question: str
     answer: str
     keys: tuple[str, ...] = ()
+    type: str = ""
+    """What it asks for, such as the relation; empty if that is not known."""
 
 
 class Prompt(Protocol):
@@ -30,6 +34,10 @@ class Prompt(Protocol):
 
     def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
         """The same prompt with these solved queries."""
+        ...
+
+    def for_query(self, query: Query) -> Self:
+        """The same prompt for one query: what depends on more of it than its text is settled."""
         ...
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
@@ -55,23 +63,40 @@ class QuestionPrompt:
         examples: The pool that they are taken from. A question is never shown as an example of itself.
         max_key_words: Longer passages are cut to so many words, and to ten times as many characters, which matters for
             writing without spaces.
+        other_types: Never show an example of the type of the query (`for_query` tells it), as of the same relation in
+            PopQA (Mallen et al., ACL 2023).
     """
 
     n_examples: int = 3
     examples: tuple[SolvedQuestion, ...] = ()
     max_key_words: int = 150
+    other_types: bool = False
 
     def __post_init__(self) -> None:
         _check(self)
 
     @property
     def pool_size(self) -> int:
-        """One more than is shown, in case one is the query."""
-        return self.n_examples + 1
+        """One more than is shown, in case one is the query; four times as many where those of one type fall out."""
+        return 4 * self.n_examples if self.other_types else self.n_examples + 1
 
     def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The same prompt with these solved questions; one more than shown is kept, in case one is the query."""
+        """The same prompt with these solved questions; more than shown are kept, in case one is the query."""
         return replace(self, examples=tuple(pool)[: self.pool_size])
+
+    def for_query(self, query: Query) -> Self:
+        """The prompt without the examples of the type of the query, if those are not to be shown.
+
+        Raises:
+            ConfigError: Too few are left.
+        """
+        if not self.other_types:
+            return self
+        others = tuple(example for example in self.examples if example.type != query.group("type"))
+        if len(others) < min(self.n_examples, len(self.examples)):
+            expected = f"{self.n_examples} solved questions of other types than {query.group('type')!r}"
+            raise ConfigError("prompt.n_examples", expected, len(others))
+        return replace(self, examples=others)
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the answer.
@@ -125,6 +150,10 @@ class ChatPrompt:
         """The same prompt with these solved queries; one more than shown is kept, in case one is the query."""
         return replace(self, examples=tuple(pool)[: self.pool_size])
 
+    def for_query(self, query: Query) -> Self:
+        """The prompt as it is."""
+        return self
+
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the reply, with the texts of the retrieved turns, best first."""
         shown = _shown(self.examples, self.n_examples, query, with_keys=bool(keys))
@@ -164,6 +193,10 @@ class ContinuationPrompt:
         """The prompt as it is."""
         return self
 
+    def for_query(self, query: Query) -> Self:
+        """The prompt as it is."""
+        return self
+
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the next chunk; keys stand in the order given."""
         shown = "".join(f"{_first_words(key, self.max_key_words)}\n\n" for key in keys)
@@ -198,6 +231,10 @@ class ExamplePrompt:
         """The prompt as it is."""
         return self
 
+    def for_query(self, query: Query) -> Self:
+        """The prompt as it is."""
+        return self
+
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the output, with the texts of the retrieved examples, best first."""
         shown = "".join(f"{_last_words(key, self.max_key_words)}\n\n" for key in keys)
@@ -208,7 +245,56 @@ class ExamplePrompt:
         return text.strip()
 
 
-def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePrompt) -> None:
+@dataclass(frozen=True)
+class ChoicePrompt:
+    """The retrieved passages under `Knowledge:`, the question, its lettered choices, then `Answer:` and a letter.
+
+    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of MMLU.
+
+    Args:
+        max_key_words: Longer passages are cut to so many words, and to ten times as many characters.
+        choices: Of the query; `for_query` sets them.
+    """
+
+    max_key_words: int = 150
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def pool_size(self) -> int:
+        """0: there are no examples."""
+        return 0
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The prompt as it is."""
+        return self
+
+    def for_query(self, query: Query) -> Self:
+        """The prompt with the choices of the query."""
+        return replace(self, choices=query.options)
+
+    def render(self, query: str, keys: Sequence[str] = ()) -> str:
+        """The text before the letter, with the texts of the retrieved passages, best first.
+
+        Raises:
+            ConfigError: There are no choices.
+        """
+        if not 2 <= len(self.choices) <= len(ascii_uppercase):
+            expected = f"a prompt for a query with 2 to {len(ascii_uppercase)} options"
+            raise ConfigError("prompt", expected, list(self.choices))
+        passages = "\n".join(_first_words(key, self.max_key_words) for key in keys)
+        knowledge = f"Knowledge:\n{passages}\n\n" if keys else ""
+        listed = "\n".join(f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, self.choices, strict=False))
+        return f"{knowledge}{query}\n{listed}\nAnswer:"
+
+    def output(self, text: str) -> str:
+        """The letter of a choice as it stands after the prompt; any other text as it is."""
+        return f" {ascii_uppercase[self.choices.index(text)] if text in self.choices else text.strip()}"
+
+
+def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePrompt | ChoicePrompt) -> None:
     check_types(prompt, "prompt")
     if getattr(prompt, "n_examples", 0) < 0:
         raise ConfigError("prompt.n_examples", "0 or more", getattr(prompt, "n_examples", 0))

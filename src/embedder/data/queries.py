@@ -17,8 +17,8 @@ GROUPS = ("task_name", "category", "type", "gold")
 class Queries:
     """The rows of a `train.jsonl` or `test.jsonl`.
 
-    Fields: `query_id`, `query`, and optionally `answers`, `pos`, `options`, `among`, `exclude`, and those of `GROUPS`; see
-    `Query`.
+    Fields: `query_id`, `query`, and optionally `answers`, `pos`, `options`, `among`, `exclude` and those of `GROUPS`;
+    see `Query`.
 
     Args:
         path: UTF-8 JSON Lines.

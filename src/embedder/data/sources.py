@@ -90,7 +90,9 @@ def chosen(names: Sequence[str], only: Sequence[str] | None, task: str) -> set[s
         ConfigError: One that is asked for is not there.
     """
     if missing := [name for name in only or () if name not in names]:
-        raise ConfigError("source.only", f"names of data sets of the task {task!r}, which are {sorted(names)}", missing[0])
+        raise ConfigError(
+            "source.only", f"names of data sets of the task {task!r}, which are {sorted(names)}", missing[0]
+        )
     return set(names if only is None else only)
 
 
