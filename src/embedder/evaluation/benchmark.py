@@ -101,7 +101,7 @@ class Benchmark:
             rows: One for each data set and retriever.
 
         Returns:
-            Rows without values of queries; none unless `mean` is set and there are two data sets.
+            Rows without values of queries; none unless `mean` is set and two data sets or more have a metric in common.
         """
         found = []
         for task, retriever in dict.fromkeys((row.task, row.retriever) for row in rows):
@@ -109,6 +109,8 @@ class Benchmark:
             if not self.mean or len(own) < 2:
                 continue
             shared = [metric for metric in own[0].mean if all(metric in row.mean for row in own)]
+            if not shared:
+                continue
             means = {metric: fmean(row.mean[metric] for row in own) for metric in shared}
             protocol = {"mean_of": {row.dataset: row.protocol.get("files") for row in own}}
             found.append(Row(task, f"mean of {len(own)}", retriever, means, {}, protocol))

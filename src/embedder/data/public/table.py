@@ -60,7 +60,7 @@ class Table:
         """
         number = 0
         for number, values in enumerate(self._values(), 1):
-            flat = _flat({name: self._decoded(name, value, number) for name, value in values.items()})
+            flat = _flat(values)
             if number == 1 and (missing := [column for column in columns if column not in flat]):
                 raise DataError(
                     self.label, None, f"expected the columns {list(columns)}, got {list(flat)}: no {missing[0]!r}"
@@ -76,35 +76,28 @@ class Table:
             from datasets import load_dataset
         except ImportError as error:
             raise MissingExtraError("datasets", "pip install datasets", "the public form of a benchmark") from error
-        files = (
-            None
-            if self.files is None
-            else {self.split: self.files if isinstance(self.files, str) else list(self.files)}
-        )
+        settings = dict(self.options or {})
+        if self.files is not None:
+            settings["data_files"] = {self.split: self.files if isinstance(self.files, str) else list(self.files)}
         try:
             rows = load_dataset(
-                self.name,
-                self.config,
-                split=self.split,
-                revision=self.revision,
-                data_files=files,
-                streaming=True,
-                **(self.options or {}),
+                self.name, self.config, split=self.split, revision=self.revision, streaming=True, **settings
             )
-            yield from rows
-        except (
-            OSError,
-            ValueError,
-            RuntimeError,
-        ) as error:  # no such data set, split or file; not what the reader takes
+            # Of a JSON array the library does not tell the columns, and gives the items of mixed lists as JSON.
+            is_raw = rows.features is None
+            for number, values in enumerate(rows, 1):
+                yield {name: self._decoded(name, value, number, is_raw=is_raw) for name, value in values.items()}
+        except (OSError, ValueError, TypeError, RuntimeError) as error:  # no such data set, split, file or option
             cause = next(iter(str(error).splitlines()), type(error).__name__)
             raise DataError(self.label, None, f"cannot be loaded: {cause}") from error
 
-    def _decoded(self, name: str, value: Any, number: int) -> Any:
-        if name not in self.json_columns or not isinstance(value, str):
+    def _decoded(self, name: str, value: Any, number: int, *, is_raw: bool) -> Any:
+        if name not in self.json_columns:
             return value
+        if is_raw and isinstance(value, list):
+            return [self._decoded(name, item, number, is_raw=True) for item in value]
         try:
-            return json.loads(value)
+            return json.loads(value) if isinstance(value, str) else value
         except json.JSONDecodeError as error:
             raise DataError(self.label, number, f"column {name!r}: expected JSON, got {value[:60]!r}") from error
 
@@ -132,8 +125,10 @@ def tables_of(settings: Any) -> Iterator[Table]:
 
 
 def texts(row: Row, column: str) -> tuple[str, ...]:
-    """The texts of a column that holds one or a list of them."""
-    return (row.text(column),) if isinstance(row.value(column), str) else row.texts(column)
+    """The texts of a column that holds one or a list of them; none where it is null."""
+    if column not in row:
+        return ()
+    return (row.text(column, default=""),) if isinstance(row.value(column), str) else row.texts(column)
 
 
 def fill(template: str, row: Row) -> str:
