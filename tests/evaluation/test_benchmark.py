@@ -15,7 +15,7 @@ def query(name, **groups):
 
 
 def test_parts_of_a_data_set_are_reported_apart():
-    benchmark = Benchmark("hotpotqa", ["single_shot"], groups=["gold"])
+    benchmark = Benchmark("hotpotqa", groups=["gold"])
     queries = [query("a", gold="yes"), query("b", gold="no"), query("c", gold="yes"), query("d")]
     means = benchmark.part_means(queries, {"em": {"a": 1.0, "b": 0.0, "c": 0.0, "d": 1.0}, "ndcg@5": {"a": 0.25}})
     assert means == {"em[gold=no]": 0.0, "em[gold=yes]": 0.5, "ndcg@5[gold=yes]": 0.25}
@@ -41,7 +41,7 @@ def test_categories_count_the_same_however_many_tasks_and_queries_they_have():
 
 
 def test_what_counts_of_a_task_is_one_score():
-    benchmark = Benchmark("icl", ["generation"], macro="task_name", metrics={"squad": "f1"})
+    benchmark = Benchmark("icl", macro="task_name", metrics={"squad": "f1"})
     queries = [query("a", task_name="rte"), query("b", task_name="squad"), query("c", task_name="squad")]
     per_query = {"accuracy": {"a": 1.0}, "f1": {"b": 0.5, "c": 0.1}, "em": {"b": 0.0, "c": 0.0}}
     means = benchmark.part_means(queries, per_query)
@@ -55,26 +55,24 @@ def test_the_mean_over_data_sets_takes_what_all_of_them_have():
         Row("qa", "triviaqa", "BM25", {"em": 0.4}, {}, {"files": "t"}),
         Row("qa", "nq", "random", {"em": 0.0}, {}, {"files": "n"}),
     ]
-    (mean,) = Benchmark("seven_qa", ["single_shot"], mean=True).dataset_means(rows)
+    (mean,) = Benchmark("seven_qa", mean=True).dataset_means(rows)
     assert (mean.dataset, mean.retriever, mean.mean) == ("mean of 2", "BM25", {"em": pytest.approx(0.3)})
     assert mean.protocol == {"mean_of": {"nq": "n", "triviaqa": "t"}}
-    assert Benchmark("nq", ["single_shot"]).dataset_means(rows) == []
+    assert Benchmark("nq").dataset_means(rows) == []
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"consumers": ["single"]}, "benchmark.consumers: expected names among ['single_shot'"),
-        ({"consumers": []}, "benchmark.consumers: expected names among"),
         (
-            {"consumers": ["retrieval"], "macro": "topic"},
+            {"macro": "topic"},
             "fields among ['task_name', 'category', 'type', 'gold'], got 'topic'",
         ),
         (
-            {"consumers": ["retrieval"], "categories": {"a": ["x"], "b": ["x"]}},
+            {"categories": {"a": ["x"], "b": ["x"]}},
             "each task in one category, got \"'x' twice\"",
         ),
-        ({"consumers": ["retrieval"], "mean": 1}, "benchmark.mean: expected true or false, got 1"),
+        ({"mean": 1}, "benchmark.mean: expected true or false, got 1"),
     ],
 )
 def test_wrong_settings_are_named(settings, message):

@@ -6,7 +6,6 @@ A prompt is complete text and prompt + output reads as the LLM would write it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from string import ascii_uppercase
 from typing import Protocol, Self
 
 from embedder.errors import ConfigError, check_types
@@ -245,56 +244,7 @@ class ExamplePrompt:
         return text.strip()
 
 
-@dataclass(frozen=True)
-class ChoicePrompt:
-    """The retrieved passages under `Knowledge:`, the question, its lettered choices, then `Answer:` and a letter.
-
-    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of MMLU.
-
-    Args:
-        max_key_words: Longer passages are cut to so many words, and to ten times as many characters.
-        choices: Of the query; `for_query` sets them.
-    """
-
-    max_key_words: int = 150
-    choices: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    @property
-    def pool_size(self) -> int:
-        """0: there are no examples."""
-        return 0
-
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The prompt as it is."""
-        return self
-
-    def for_query(self, query: Query) -> Self:
-        """The prompt with the choices of the query."""
-        return replace(self, choices=query.options)
-
-    def render(self, query: str, keys: Sequence[str] = ()) -> str:
-        """The text before the letter, with the texts of the retrieved passages, best first.
-
-        Raises:
-            ConfigError: There are no choices.
-        """
-        if not 2 <= len(self.choices) <= len(ascii_uppercase):
-            expected = f"a prompt for a query with 2 to {len(ascii_uppercase)} options"
-            raise ConfigError("prompt", expected, list(self.choices))
-        passages = "\n".join(_first_words(key, self.max_key_words) for key in keys)
-        knowledge = f"Knowledge:\n{passages}\n\n" if keys else ""
-        listed = "\n".join(f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, self.choices, strict=False))
-        return f"{knowledge}{query}\n{listed}\nAnswer:"
-
-    def output(self, text: str) -> str:
-        """The letter of a choice as it stands after the prompt; any other text as it is."""
-        return f" {ascii_uppercase[self.choices.index(text)] if text in self.choices else text.strip()}"
-
-
-def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePrompt | ChoicePrompt) -> None:
+def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePrompt) -> None:
     check_types(prompt, "prompt")
     if getattr(prompt, "n_examples", 0) < 0:
         raise ConfigError("prompt.n_examples", "0 or more", getattr(prompt, "n_examples", 0))

@@ -1,4 +1,4 @@
-"""What a benchmark is: which data sets, what the LLM does with them, and which means are reported."""
+"""What a benchmark is: which data sets, and which means of their scores are reported."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,13 @@ from embedder.evaluation.table import Row
 from embedder.metrics.groups import group_means, macro_mean
 from embedder.types import Query
 
-CONSUMERS = ("single_shot", "option_likelihood", "generation", "perplexity", "retrieval")
-
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A named protocol.
+    """A named protocol. Task, prompt, consumer and cutoffs are settings of the run that its config chooses.
 
     Args:
         name: As in results.
-        consumers: Names of what the LLM does with the retrieved keys, the first that suits a query; `retrieval` for
-            nothing.
         datasets: Names of the data sets of a folder that belong to it; None for all of its task.
         groups: Fields of queries whose parts are reported apart, such as `type`.
         macro: The field whose parts count the same in a mean of their means; None for no such mean.
@@ -31,7 +27,6 @@ class Benchmark:
     """
 
     name: str
-    consumers: Sequence[str]
     datasets: Sequence[str] | None = None
     groups: Sequence[str] = ()
     macro: str | None = None
@@ -41,9 +36,6 @@ class Benchmark:
 
     def __post_init__(self) -> None:
         check_types(self, "benchmark")
-        if not self.consumers or (wrong := [name for name in self.consumers if name not in CONSUMERS]):
-            got = wrong[0] if self.consumers else list(self.consumers)
-            raise ConfigError("benchmark.consumers", f"names among {list(CONSUMERS)}", got)
         for field in (*self.groups, *([] if self.macro is None else [self.macro])):
             if field not in GROUPS:
                 raise ConfigError("benchmark.groups and benchmark.macro", f"fields among {list(GROUPS)}", field)
