@@ -17,6 +17,7 @@ from embedder.evaluation.benchmark import Benchmark
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "conf" / "benchmark").glob("[!_]*.yaml"))
 PUBLIC = sorted(path.stem for path in (ROOT / "conf" / "public").glob("*.yaml"))
+TOWNS = ["Orubel", "Belran", "Rantol", "Toloru"]
 SEVEN = ["nq", "triviaqa", "popqa", "hotpotqa", "2wikimultihopqa", "musique", "bamboogle"]
 
 
@@ -93,10 +94,10 @@ def test_parts_and_the_mean_over_data_sets_are_reported(tmp_path):
     for name in SEVEN:
         folder = tmp_path / "data" / "qa" / name
         folder.mkdir(parents=True)
-        keys = [{"id": f"{name}-{n}", "text": f"The tower {n} is high."} for n in range(4)]
+        keys = [{"id": f"{name}-{n}", "text": f"The tower of {town} is high."} for n, town in enumerate(TOWNS)]
         queries = [
-            {"query_id": f"{name}-q{n}", "query": f"tower {n}", "pos": [f"{name}-{n}"], "gold": ("yes", "no")[n % 2]}
-            for n in range(4)
+            {"query_id": f"{name}-q{n}", "query": town, "pos": [f"{name}-{n}"], "gold": ("yes", "no")[n % 2]}
+            for n, town in enumerate(TOWNS)
         ]
         (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in keys))
         (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))

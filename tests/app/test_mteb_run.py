@@ -96,6 +96,7 @@ def mteb_run(bert_directory, tmp_path, **settings):
     return MtebRun({"qa": task}, encoder=None, output_dir=str(tmp_path), **settings)
 
 
+@pytest.mark.slow  # importing the thousand tasks of mteb takes seconds
 def test_wrong_names_are_answered_with_names_alike(bert_directory, tmp_path):
     with pytest.raises(ConfigError, match=r"run\.names: expected names of MTEB tasks \(.*SciFact.*\), got 'SciFacts'"):
         mteb_run(bert_directory, tmp_path, names=["SciFacts"]).run()
