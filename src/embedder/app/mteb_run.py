@@ -131,7 +131,9 @@ class MtebRun:
             try:
                 tasks.append(mteb.get_task(name))
             except KeyError as error:  # it suggests names alike
-                raise ConfigError("run.names", f"names of MTEB tasks ({error.args[0]})", name) from None
+                raise ConfigError(
+                    "run.names", f"names of MTEB tasks ({str(error.args[0]).removeprefix('KeyError: ')})", name
+                ) from None
         if self.benchmark is not None:
             try:
                 tasks += list(mteb.get_benchmark(self.benchmark).tasks)
