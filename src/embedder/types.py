@@ -37,6 +37,12 @@ class Query:
     """First and last key of the part of the corpus that the query may be compared with; None for all of it."""
     exclude: tuple[str, ...] = ()
     """Ids of keys that it is never compared with, such as the example that it was made from."""
+    groups: tuple[tuple[str, str], ...] = ()
+    """What sorts it for means of parts of a data set: pairs such as `("type", "bridge")`."""
+
+    def group(self, field: str) -> str:
+        """Its value of a field that sorts queries; empty if it has none."""
+        return dict(self.groups).get(field, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,9 @@ def test_rooms_import_only_what_they_may(room):
                     assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
 
 
-GROUPS = ("task_mix", "encoder", "index", "reward", "llm", "logger", "experiment", "action")
-ONLY = {"logger": "train", "action": "prepare"}
-CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "conf" / group).glob("*.yaml"))]
+GROUPS = ("task_mix", "encoder", "index", "reward", "llm", "logger", "experiment", "action", "benchmark")
+ONLY = {"logger": "train", "action": "prepare", "benchmark": "evaluate"}
+CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "conf" / group).glob("[!_]*.yaml"))]
 
 
 @pytest.mark.parametrize("choice", CHOICES)

@@ -14,6 +14,7 @@ from embedder.data.prepared import write_atomically
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, check_types
+from embedder.evaluation.benchmark import Benchmark
 from embedder.evaluation.rag import RagSettings, single_shot
 from embedder.evaluation.retrieval import retrieval_scores
 from embedder.evaluation.retrievers import DenseRetriever, Retriever
@@ -43,6 +44,7 @@ class EvaluateRun:
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag: How answers are made.
         rag_enabled: Whether the LLM answers at all.
+        benchmark: Which means are reported beside those of data sets.
         output_dir: Where `scores.json` and `table.md` go.
     """
 
@@ -60,6 +62,7 @@ class EvaluateRun:
     precision: str = "32-true"
     base_instructions: bool = False
     rag_enabled: bool = True
+    benchmark: Benchmark | None = None
 
     def __post_init__(self) -> None:
         check_types(self, "run")
@@ -90,6 +93,7 @@ class EvaluateRun:
         protocol = {"environment": environment(), "checkpoint": self.checkpoint, "encoder": asdict(self.encoder)}
         for task, dataset in found:
             rows += self._score(task, dataset, by_task[task.name])
+            rows += self.benchmark.dataset_means(rows) if self.benchmark and dataset is found[-1][1] else []
             table = render(rows, self.cutoffs)
             done = {"protocol": protocol, "rows": [row.as_json() for row in rows]}
             write_atomically(path, json.dumps(done, indent=1))  # after each data set: what is scored is kept
@@ -141,6 +145,7 @@ class EvaluateRun:
                 shown = [by_id[query.id] for query in answered]
                 result = single_shot(answered, shown, corpus, self.language_model, prompt, self.rag)
                 means, per_query = means | result.mean, per_query | result.per_query
+            means |= self.benchmark.part_means(queries, per_query) if self.benchmark else {}
             sides = {"sides": asdict(retriever.sides)} if isinstance(retriever, DenseRetriever) else {}
             rows.append(Row(task.name, dataset.name, TITLES[name], means, per_query, protocol | sides))
         return rows

@@ -5,10 +5,10 @@ import json
 import logging
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from embedder.data.forms.form import Form
+from embedder.data.forms.form import Form, Rows
 
 logger = logging.getLogger(__name__)
 
@@ -29,24 +29,36 @@ def converted(form: Form, files: Mapping[str, Path], directory: Path) -> dict[st
         DataError: A row is not what it should be.
     """
     folder = directory / _name(form, files)
-    if not folder.is_dir():
-        partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-        partial.mkdir(parents=True)
-        try:
-            counts = _write(form, files, partial)
-            partial.replace(folder)
-            logger.info("%s: converted to %s in %s", next(iter(files.values())).parent, counts, folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was quicker, with the same contents
-                raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    write_once(folder, lambda: form.convert(files), str(next(iter(files.values())).parent))
     return {path.stem: path for path in folder.glob("*.jsonl")}
 
 
-def _write(form: Form, files: Mapping[str, Path], directory: Path) -> dict[str, int]:
+def write_once(folder: Path, convert: Callable[[], Iterator[tuple[str, Rows]]], source: str) -> None:
+    """Stream rows into the JSON Lines files of a folder that is there as a whole or not at all.
+
+    Args:
+        folder: Named by what it is made of; nothing happens if it is there.
+        convert: Yields the stem of a file and its rows.
+        source: What is converted, for the log.
+    """
+    if folder.is_dir():
+        return
+    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    partial.mkdir(parents=True)
+    try:
+        counts = _write(convert(), partial)
+        partial.replace(folder)
+        logger.info("%s: converted to %s in %s", source, counts, folder)
+    except OSError:
+        if not folder.is_dir():  # else another process was quicker, with the same contents
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(files: Iterator[tuple[str, Rows]], directory: Path) -> dict[str, int]:
     counts = {}
-    for role, rows in form.convert(files):
+    for role, rows in files:
         counts[role] = 0
         with (directory / f"{role}.jsonl").open("w", encoding="utf-8") as file:
             for row in rows:

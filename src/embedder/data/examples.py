@@ -35,4 +35,4 @@ def with_examples(prompt: Prompt, examples: Iterable[Query], corpus: KeyStore) -
 
 def _solve(query: Query, corpus: KeyStore) -> SolvedQuestion:
     keys = tuple(corpus[corpus.position(key_id)].text for key_id in query.positives[:_MAX_KEYS])
-    return SolvedQuestion(query.text, next(filter(str.strip, query.answers)), keys)
+    return SolvedQuestion(query.text, next(filter(str.strip, query.answers)), keys, query.group("type"))

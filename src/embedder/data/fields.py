@@ -40,6 +40,19 @@ class Row:
             raise self.error(f"field {field!r} is blank")
         return self._utf8(field, str(value))
 
+    def value(self, field: str) -> Any:
+        """Whatever it is; it must be there."""
+        self._require(field, field in self and self._values[field] is not None, "a value")
+        return self._values[field]
+
+    def label(self, field: str) -> str:
+        """A string or a whole number, as text; empty if the field is missing."""
+        value = self._values.get(field)
+        if value is None:
+            return ""
+        self._require(field, isinstance(value, str | int), "a string or a whole number")
+        return self._utf8(field, str(value))
+
     def texts(self, field: str) -> tuple[str, ...]:
         """A list of strings, empty if the field is missing."""
         return tuple(self._utf8(field, text) for text in self._list(field, str, "a list of strings"))

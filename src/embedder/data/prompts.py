@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from embedder.errors import ConfigError, check_types
+from embedder.types import Query
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class SolvedQuestion:
     question: str
     answer: str
     keys: tuple[str, ...] = ()
+    type: str = ""
+    """What it asks for, such as the relation; empty if that is not known."""
 
 
 class Prompt(Protocol):
@@ -30,6 +33,10 @@ class Prompt(Protocol):
 
     def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
         """The same prompt with these solved queries."""
+        ...
+
+    def for_query(self, query: Query) -> Self:
+        """The same prompt for one query: what depends on more of it than its text is settled."""
         ...
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
@@ -55,23 +62,40 @@ class QuestionPrompt:
         examples: The pool that they are taken from. A question is never shown as an example of itself.
         max_key_words: Longer passages are cut to so many words, and to ten times as many characters, which matters for
             writing without spaces.
+        other_types: Never show an example of the type of the query (`for_query` tells it), as of the same relation in
+            PopQA (Mallen et al., ACL 2023).
     """
 
     n_examples: int = 3
     examples: tuple[SolvedQuestion, ...] = ()
     max_key_words: int = 150
+    other_types: bool = False
 
     def __post_init__(self) -> None:
         _check(self)
 
     @property
     def pool_size(self) -> int:
-        """One more than is shown, in case one is the query."""
-        return self.n_examples + 1
+        """One more than is shown, in case one is the query; four times as many where those of one type fall out."""
+        return 4 * self.n_examples if self.other_types else self.n_examples + 1
 
     def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The same prompt with these solved questions; one more than shown is kept, in case one is the query."""
+        """The same prompt with these solved questions; more than shown are kept, in case one is the query."""
         return replace(self, examples=tuple(pool)[: self.pool_size])
+
+    def for_query(self, query: Query) -> Self:
+        """The prompt without the examples of the type of the query, if those are not to be shown.
+
+        Raises:
+            ConfigError: Too few are left.
+        """
+        if not self.other_types:
+            return self
+        others = tuple(example for example in self.examples if example.type != query.group("type"))
+        if len(others) < min(self.n_examples, len(self.examples)):
+            expected = f"{self.n_examples} solved questions of other types than {query.group('type')!r}"
+            raise ConfigError("prompt.n_examples", expected, len(others))
+        return replace(self, examples=others)
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the answer.
@@ -125,6 +149,10 @@ class ChatPrompt:
         """The same prompt with these solved queries; one more than shown is kept, in case one is the query."""
         return replace(self, examples=tuple(pool)[: self.pool_size])
 
+    def for_query(self, query: Query) -> Self:
+        """The prompt as it is."""
+        return self
+
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the reply, with the texts of the retrieved turns, best first."""
         shown = _shown(self.examples, self.n_examples, query, with_keys=bool(keys))
@@ -164,6 +192,10 @@ class ContinuationPrompt:
         """The prompt as it is."""
         return self
 
+    def for_query(self, query: Query) -> Self:
+        """The prompt as it is."""
+        return self
+
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the next chunk; keys stand in the order given."""
         shown = "".join(f"{_first_words(key, self.max_key_words)}\n\n" for key in keys)
@@ -195,6 +227,10 @@ class ExamplePrompt:
         return 0
 
     def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The prompt as it is."""
+        return self
+
+    def for_query(self, query: Query) -> Self:
         """The prompt as it is."""
         return self
 

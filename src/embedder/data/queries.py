@@ -10,11 +10,15 @@ from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
 from embedder.types import KeyStore, Query
 
+GROUPS = ("task_name", "category", "type", "gold")
+"""Fields of a row that sort queries into parts of a data set."""
+
 
 class Queries:
     """The rows of a `train.jsonl` or `test.jsonl`.
 
-    Fields: `query_id`, `query`, and optionally `answers`, `pos`, `options`, `among`, `exclude`; see `Query`.
+    Fields: `query_id`, `query`, and optionally `answers`, `pos`, `options`, `among`, `exclude` and those of `GROUPS`;
+    see `Query`.
 
     Args:
         path: UTF-8 JSON Lines.
@@ -46,6 +50,7 @@ class Queries:
             options=row.texts("options"),
             among=_among(row),
             exclude=row.texts("exclude"),
+            groups=tuple((field, row.label(field)) for field in GROUPS if field in row),
         )
         if self._corpus is not None:
             _check_keys(query, self._corpus, row)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedder.data.converted import converted
+from embedder.data.forms.beir import Beir
 from embedder.data.forms.form import Form
 from embedder.data.world import WorldSettings, write_world
 from embedder.errors import ConfigError, DataError
 
+BEIR = Beir()  # a data set of this form can be of any task
 _WORLD_FORMAT = 2  # raised when the generator changes, so that an older world is never taken for a new one
 
 
@@ -51,10 +53,12 @@ class CorpusSource:
     Args:
         path: One directory or several. Each is a data set itself, or holds data sets as `<task>/` or `<task>/<name>/`.
         converted_dir: Where data sets of another form are kept by id.
+        only: Names of the data sets that are taken, such as those of a benchmark; None for all.
     """
 
     path: str | Sequence[str]
     converted_dir: str
+    only: Sequence[str] | None = None
 
     def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
         """The data sets of a task, in the order of `path`, then by name.
@@ -63,28 +67,54 @@ class CorpusSource:
             task: Its name.
             form: How its data sets may lie on disk, beside by id.
         """
-        found = [
-            self._dataset(task, directory, form)
+        directories = [
+            directory
             for root in _paths(self.path)
             for directory in (root, root / task, *sorted((root / task).glob("*")))
             if _files(directory)
         ]
-        if not found:
+        if not directories:
             raise ConfigError("source.path", f"a directory that holds a data set, {task}/ or {task}/*/", self.path)
-        return found
+        names = chosen([directory.name for directory in directories], self.only, task)
+        return [
+            read_directory(task, directory, form, Path(self.converted_dir))
+            for directory in directories
+            if directory.name in names
+        ]
 
-    def _dataset(self, task: str, directory: Path, form: Form | None) -> Dataset:
-        files = _files(directory)
-        if form is not None and form.fits(files):
-            files = converted(form, files, Path(self.converted_dir))
-        if "corpus" not in files:
-            raise DataError(
-                directory,
-                None,
-                f"no corpus.jsonl; task {task!r} reads data sets by id"
-                + ("" if form is None else f" or as {type(form).__name__} (docs/data.md)"),
-            )
-        return Dataset(task, directory.name, files["corpus"], files.get("train"), files.get("test"))
+
+def chosen(names: Sequence[str], only: Sequence[str] | None, task: str) -> set[str]:
+    """The names that are taken.
+
+    Raises:
+        ConfigError: One that is asked for is not there.
+    """
+    if missing := [name for name in only or () if name not in names]:
+        raise ConfigError(
+            "source.only", f"names of data sets of the task {task!r}, which are {sorted(names)}", missing[0]
+        )
+    return set(names if only is None else only)
+
+
+def read_directory(task: str, directory: Path, form: Form | None, converted_dir: Path) -> Dataset:
+    """The data set that lies in a directory, by id, converted if it is of another form.
+
+    Raises:
+        DataError: It has no corpus and is of no other form that the task takes.
+    """
+    files = _files(directory)
+    for other in (form, BEIR):
+        if other is not None and other.fits(files):
+            files = converted(other, files, converted_dir)
+            break
+    if "corpus" not in files:
+        raise DataError(
+            directory,
+            None,
+            f"no corpus.jsonl; task {task!r} reads data sets by id"
+            + ("" if form is None else f" or as {type(form).__name__} (docs/data.md)"),
+        )
+    return Dataset(task, directory.name, files["corpus"], files.get("train"), files.get("test"))
 
 
 @dataclass(frozen=True)
@@ -142,5 +172,6 @@ def _paths(paths: str | Sequence[str]) -> list[Path]:
 
 def _files(directory: Path) -> dict[str, Path]:
     """The files of a data set that there are, by role."""
-    paths = {role: directory / f"{role}.jsonl" for role in ("corpus", "histories", "train", "test")}
+    paths = {role: directory / f"{role}.jsonl" for role in ("corpus", "histories", "train", "test", "queries")}
+    paths |= {f"{split}_qrels": directory / "qrels" / f"{split}.tsv" for split in ("train", "test")}
     return {role: path for role, path in paths.items() if path.is_file()}

@@ -14,7 +14,7 @@ class Form(Protocol):
         """Whether a data set with these files is of this form; one that is not is taken to be by id.
 
         Args:
-            files: What there is of `corpus`, `histories`, `train` and `test`.
+            files: What there is of `corpus`, `histories`, `train`, `test`, `queries`, `train_qrels` and `test_qrels`.
         """
         ...
 

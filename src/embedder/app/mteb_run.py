@@ -1,0 +1,154 @@
+"""Tasks of MTEB, run by the library `mteb` itself, with our encoder and the instructions that it was trained with."""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from embedder.app.start import environment
+from embedder.data.prepared import write_atomically
+from embedder.errors import ConfigError, MissingExtraError, check_types
+from embedder.models.checkpoint import load_trained
+from embedder.models.encoder import EncoderConfig
+from embedder.training.task import Task
+from embedder.types import Encoder, FloatArray, TaskSides
+
+logger = logging.getLogger(__name__)
+
+
+class MtebEncoder:
+    """An encoder as `mteb` calls it (its `EncoderProtocol`).
+
+    Documents are encoded as keys. Everything else is encoded as a query, on both sides of tasks such as similarity of
+    sentences, which know no documents.
+
+    Args:
+        encoder: Maps texts to unit vectors.
+        sides: Instructions and lengths of queries and keys.
+        name: As in the results of mteb, such as `ours/export`.
+    """
+
+    def __init__(self, encoder: Encoder, sides: TaskSides, name: str) -> None:
+        from mteb.models import ModelMeta
+
+        self._encoder, self._sides = encoder, sides
+        self.mteb_model_meta = ModelMeta.create_empty(overwrites={"name": name, "embed_dim": encoder.dimension})
+
+    def encode(self, inputs: Iterable[dict[str, Any]], *, prompt_type: Any = None, **_kwargs: Any) -> FloatArray:
+        """Unit vectors of all texts of the batches, [n, D]; what else mteb tells does not matter to us."""
+        texts = [text for batch in inputs for text in batch["text"]]
+        sides = self._sides
+        if prompt_type == "document":
+            return self._encoder.encode(texts, sides.key_instruction, sides.key_max_length, side="key")
+        return self._encoder.encode(
+            texts, sides.query_instruction, sides.query_max_length, side="query", keep=sides.query_keep
+        )
+
+    def similarity(self, embeddings1: FloatArray, embeddings2: FloatArray) -> Any:
+        """Inner products of all pairs, which are cosines of unit vectors, [n, m]."""
+        from mteb.similarity_functions import dot_score
+
+        return dot_score(embeddings1, embeddings2)
+
+    def similarity_pairwise(self, embeddings1: FloatArray, embeddings2: FloatArray) -> Any:
+        """Inner products of the pairs in order, [n]."""
+        from mteb.similarity_functions import pairwise_dot_score
+
+        return pairwise_dot_score(embeddings1, embeddings2)
+
+
+def score(encoder: Any, tasks: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """What mteb says of each task: its main score, and every score by split.
+
+    Args:
+        encoder: An `MtebEncoder`; mteb asks for no more of it, though its types do.
+        tasks: Tasks of mteb.
+    """
+    import mteb
+
+    results = mteb.evaluate(encoder, tasks, cache=None, show_progress_bar=False)
+    return {
+        result.task_name: {"main_score": result.get_score(), "mteb": result.mteb_version, "scores": result.scores}
+        for result in results.task_results
+    }
+
+
+@dataclass(frozen=True)
+class MtebRun:
+    """What `action=mteb` does.
+
+    Args:
+        tasks: The task mix: one task, whose instructions are used.
+        names: Names of MTEB tasks.
+        benchmark: Name of an MTEB benchmark, whose tasks come on top; None for none.
+        encoder: The untrained encoder, which is scored where there is no checkpoint, without instructions.
+        checkpoint: What is scored.
+        output_dir: Where `mteb.json` goes.
+    """
+
+    tasks: dict[str, Task]
+    names: Sequence[str]
+    encoder: EncoderConfig
+    output_dir: str
+    checkpoint: str | None = None
+    benchmark: str | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self, "run")
+        if len(self.tasks) != 1:
+            raise ConfigError("task_mix", "one task, whose instructions are used", list(self.tasks))
+        if not self.names and self.benchmark is None:
+            raise ConfigError("run.names", "names of MTEB tasks, or run.benchmark", list(self.names))
+
+    def run(self) -> dict[str, dict[str, Any]]:
+        """Score all tasks and write the JSON."""
+        tasks = self._mteb_tasks()
+        encoder, sides = self._model()
+        name = Path(self.checkpoint or self.encoder.name).name or "encoder"
+        scores = score(MtebEncoder(encoder, sides, f"embedder/{name}"), tasks)
+        for task, found in scores.items():
+            logger.info("%s: %.4f", task, found["main_score"])
+        protocol = {
+            "environment": environment(),
+            "checkpoint": self.checkpoint,
+            "encoder": asdict(self.encoder),
+            "sides": asdict(sides),
+        }
+        path = Path(self.output_dir) / "mteb.json"
+        write_atomically(path, json.dumps({"protocol": protocol, "tasks": scores}, indent=1))
+        logger.info("scores: %s", path)
+        return scores
+
+    def _mteb_tasks(self) -> list[Any]:
+        try:
+            import mteb
+        except ImportError as error:
+            raise MissingExtraError("mteb", "pip install mteb", "action=mteb") from error
+        tasks = []
+        for name in self.names:
+            try:
+                tasks.append(mteb.get_task(name))
+            except KeyError as error:  # it suggests names alike
+                raise ConfigError(
+                    "run.names", f"names of MTEB tasks ({str(error.args[0]).removeprefix('KeyError: ')})", name
+                ) from None
+        if self.benchmark is not None:
+            try:
+                tasks += list(mteb.get_benchmark(self.benchmark).tasks)
+            except KeyError as error:
+                expected = f"the name of an MTEB benchmark ({error.args[0]})"
+                raise ConfigError("run.benchmark", expected, self.benchmark) from None
+        return tasks
+
+    def _model(self) -> tuple[Encoder, TaskSides]:
+        (task,) = self.tasks.values()
+        if self.checkpoint is None:
+            return self.encoder.build(), replace(task.sides, query_instruction="", key_instruction="")
+        trained = load_trained(self.checkpoint)
+        if trained.sides is not None:
+            return trained.encoder, trained.sides
+        if task.name not in trained.tasks:
+            raise ConfigError("checkpoint", f"a model trained on the task {task.name!r}", sorted(trained.tasks))
+        return trained.encoder, trained.tasks[task.name]

@@ -1,0 +1,109 @@
+"""Every benchmark can be built from its config, takes its own data set of a folder, and runs."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from embedder.data.public import PublicSource
+from embedder.data.queries import Queries
+from embedder.evaluation.benchmark import Benchmark
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "conf" / "benchmark").glob("[!_]*.yaml"))
+PUBLIC = sorted(path.stem for path in (ROOT / "conf" / "public").glob("*.yaml"))
+TOWNS = ["Orubel", "Belran", "Rantol", "Toloru"]
+SEVEN = ["nq", "triviaqa", "popqa", "hotpotqa", "2wikimultihopqa", "musique", "bamboogle"]
+
+
+def composed(directory, *overrides):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("evaluate", overrides=[f"paths.root={directory}", f"paths.output_dir={directory}", *overrides])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_is_built_with_its_public_data(name, tmp_path):
+    config = composed(tmp_path, f"benchmark={name}")
+    benchmark = instantiate(config.benchmark, _convert_="all")
+    source = instantiate(config.source, _convert_="all")
+    assert isinstance(benchmark, Benchmark)
+    assert benchmark.name == name
+    assert isinstance(source, PublicSource)
+    assert {dataset.task for dataset in source.public.values()} == {task.name for task in config.tasks.values()}
+    assert set(source.only or source.public) <= set(source.public)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_form_is_built(name, tmp_path):
+    config = composed(tmp_path, f"+public@public.one={name}")
+    assert instantiate(config.public.one, _convert_="all").form is not None
+
+
+def test_a_benchmark_names_the_data_sets_of_a_folder_its_prompt_and_its_cutoffs(tmp_path):
+    config = composed(tmp_path, "benchmark=seven_qa", "source=corpus", "source.path=/data")
+    assert list(config.source.only) == SEVEN
+    assert composed(tmp_path, "benchmark=popqa").tasks.qa.prompt.n_examples == 15
+    assert list(composed(tmp_path, "benchmark=toolbench").run.cutoffs) == [1, 3, 5]
+    assert list(composed(tmp_path, "benchmark=qrecc").run.cutoffs) == [3, 10, 100]
+    assert composed(tmp_path, "source=corpus", "source.path=/data").source.only is None
+
+
+def test_all_subjects_of_mmlu_are_in_one_of_four_categories(tmp_path):
+    benchmark = instantiate(composed(tmp_path, "benchmark=mmlu").benchmark, _convert_="all")
+    assert {name: len(subjects) for name, subjects in benchmark.categories.items()} == {
+        "stem": 18,
+        "humanities": 13,
+        "social_sciences": 12,
+        "other": 14,
+    }
+
+
+def test_an_unknown_field_of_a_benchmark_is_named(tmp_path):
+    config = composed(tmp_path, "benchmark=nq", "+benchmark.shots=3")
+    with pytest.raises(InstantiationException, match="unexpected keyword argument 'shots'"):
+        instantiate(config.benchmark, _convert_="all")
+
+
+def test_a_benchmark_runs_on_files_of_its_public_form(tmp_path):
+    pytest.importorskip("datasets")
+    questions = [{"question": f"Who built the tower {n}?", "answer": ["Ann"]} for n in range(3)]
+    pq.write_table(pa.Table.from_pylist(questions), tmp_path / "nq.parquet")
+    passages = "".join(f"{n}\tThe tower {n} was built by Ann.\tTower {n}\n" for n in range(9))
+    (tmp_path / "psgs.tsv").write_text("id\ttext\ttitle\n" + passages)
+    config = composed(
+        tmp_path,
+        "benchmark=nq",
+        "public.nq.form.test.name=parquet",
+        f"+public.nq.form.test.files={tmp_path}/nq.parquet",
+        f"public.nq.corpus.table.files={tmp_path}/psgs.tsv",
+        "rows=[random,bm25]",
+        "run.rag_enabled=false",
+    )
+    rows = instantiate(config.run, _convert_="all").run()
+    assert [(row.dataset, row.retriever) for row in rows] == [("nq", "random"), ("nq", "BM25")]
+    assert rows[0].protocol["queries"] == 3
+    assert json.loads((tmp_path / "scores.json").read_text())["rows"][0]["dataset"] == "nq"
+
+
+def test_parts_and_the_mean_over_data_sets_are_reported(tmp_path):
+    for name in SEVEN:
+        folder = tmp_path / "data" / "qa" / name
+        folder.mkdir(parents=True)
+        keys = [{"id": f"{name}-{n}", "text": f"The tower of {town} is high."} for n, town in enumerate(TOWNS)]
+        queries = [
+            {"query_id": f"{name}-q{n}", "query": town, "pos": [f"{name}-{n}"], "gold": ("yes", "no")[n % 2]}
+            for n, town in enumerate(TOWNS)
+        ]
+        (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in keys))
+        (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
+    overrides = ["benchmark=seven_qa", "source=corpus", f"source.path={tmp_path}/data", "rows=[bm25]"]
+    rows = instantiate(composed(tmp_path, *overrides, "run.rag_enabled=false").run, _convert_="all").run()
+    assert [row.dataset for row in rows] == [*sorted(SEVEN), "mean of 7"]
+    assert rows[-1].mean["ndcg@5[gold=no]"] == pytest.approx(1.0)
+    queries = Queries(tmp_path / "data" / "qa" / "nq" / "test.jsonl")
+    assert queries[1].group("gold") == "no"
