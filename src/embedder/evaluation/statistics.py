@@ -23,8 +23,9 @@ Name = TypeVar("Name")
 
 LEVEL = 0.95
 """Of every interval; one minus it is where a p-value counts as significant."""
+TOLERANCE = 1e-12
+"""Differences below it are of rounding: ties."""
 _BLOCK = 1 << 22  # drawn places at a time: 32 MB as floats
-_TOLERANCE = 1e-12  # differences of rounding are ties
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def paired_difference(a: Column, b: Column) -> Difference:
     """
     _check(a, b)
     change = b.values - a.values  # [n]
-    rose, fell = int((change > _TOLERANCE).sum()), int((change < -_TOLERANCE).sum())
+    rose, fell = int((change > TOLERANCE).sum()), int((change < -TOLERANCE).sum())
     if a.is_binary and b.is_binary:
         p = mcnemar(rose, fell)
         interval = _binary_interval(a, b)
@@ -276,10 +277,10 @@ def questions_needed(rose: float, fell: float, alpha: float = 1 - LEVEL, power: 
     """
     from scipy.stats import norm
 
-    if rose < 0 or fell < 0 or rose + fell > 1 + _TOLERANCE:
+    if rose < 0 or fell < 0 or rose + fell > 1 + TOLERANCE:
         raise ValueError(f"rose, fell: expected shares with a sum of at most 1, got {rose} and {fell}")
     changed, difference = rose + fell, rose - fell
-    if abs(difference) < _TOLERANCE:
+    if abs(difference) < TOLERANCE:
         return None
     spread = sqrt(max(changed - difference**2, 0.0))
     root = float(norm.ppf(1 - alpha / 2)) * sqrt(changed) + float(norm.ppf(power)) * spread
@@ -337,7 +338,7 @@ def _binary_interval(a: Column, b: Column) -> Interval:
 def _randomisation(change: Floats, flipped: Floats) -> float:
     from scipy.stats import permutation_test
 
-    moved = change[np.abs(change) > _TOLERANCE]  # zeros have no sign to flip
+    moved = change[np.abs(change) > TOLERANCE]  # zeros have no sign to flip
     if len(moved) < 2:
         return 1.0  # one difference is as far from 0 with either sign
     if 2 ** len(moved) <= len(flipped):
@@ -349,5 +350,5 @@ def _randomisation(change: Floats, flipped: Floats) -> float:
 
 
 def _share_beyond(flipped: Floats, observed: float) -> float:
-    beyond = int((np.abs(flipped) >= abs(observed) - _TOLERANCE).sum())
+    beyond = int((np.abs(flipped) >= abs(observed) - TOLERANCE).sum())
     return (beyond + 1) / (len(flipped) + 1)
