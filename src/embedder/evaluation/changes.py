@@ -7,7 +7,8 @@ from typing import Any
 
 from embedder.evaluation.measures import sign
 from embedder.evaluation.results import Address, Answered, read_answers
-from embedder.evaluation.statistics import TOLERANCE, Column
+from embedder.evaluation.statistics import TOLERANCE
+from embedder.evaluation.table import Row
 
 Texts = tuple[Mapping[Address, Answered], Mapping[Address, Answered]]
 """What A and what B brought, by row and query."""
@@ -58,16 +59,14 @@ class Changes:
         }
 
 
-def changes_of(task: str, dataset: str, metric: str, a: Column, b: Column) -> Changes:
+def changes_of(a: Row, b: Row, metric: str) -> Changes:
     """Queries on which B is better and worse than A; the values of perplexity are nats a token."""
-    gains = [
-        (sign(metric) * (in_b - in_a), Change(query_id, in_a, in_b))
-        for query_id, in_a, in_b in zip(a.queries, a.values.tolist(), b.values.tolist(), strict=True)
-    ]
+    of_a, of_b = a.per_query[metric], b.per_query[metric]
+    gains = [(sign(metric) * (of_b[at] - of_a[at]), Change(at, of_a[at], of_b[at])) for at in sorted(of_a)]
     ordered = sorted(gains, key=lambda gain: -abs(gain[0]))  # stable: equal changes by id
     better = tuple(change for gain, change in ordered if gain > TOLERANCE)
     worse = tuple(change for gain, change in ordered if gain < -TOLERANCE)
-    return Changes(task, dataset, metric, better, worse, len(gains) - len(better) - len(worse))
+    return Changes(a.task, a.dataset, metric, better, worse, len(gains) - len(better) - len(worse))
 
 
 def read_texts(
@@ -76,11 +75,11 @@ def read_texts(
     """The texts of some queries in A and in B, and what to tell of those that are not there."""
     texts: list[Mapping[Address, Answered]] = []
     missing: dict[Path, str] = {}  # by folder: A and B may be one
-    for folder, some, name in zip(folders, wanted, "AB", strict=True):
+    for folder, some in zip(folders, wanted, strict=True):
         found = read_answers(folder, some) if some else {}
         if found is None:
-            missing[folder] = f"{name} has no queries.jsonl, as older folders: its queries are shown by id alone"
+            missing[folder] = f"{folder} has no queries.jsonl, as older folders: its queries are shown by id alone"
         elif len(found) < len(some):
-            missing[folder] = f"{len(some) - len(found)} of {len(some)} queries are not in the queries.jsonl of {name}"
+            missing[folder] = f"{folder}/queries.jsonl lacks {len(some) - len(found)} of {len(some)} queries to show"
         texts.append(found or {})
     return (texts[0], texts[1]), list(missing.values())

@@ -163,18 +163,26 @@ def compare(a: Results, b: Results, pairs: Sequence[tuple[str, str]], settings: 
         ConfigError: The two share no data set, or not the metrics that were asked for.
     """
     warnings = _about_runs(a, b)
-    matched = [_matched(a, b, *pair, settings) for pair in pairs]
+    _check_metrics(a, settings)
+    all_matched = {pair: _matched(a, b, *pair, settings) for pair in pairs}
+    pairs = [pair for pair, rows in all_matched.items() if rows]
+    if not pairs:
+        raise ConfigError("runs", "a data set and a metric that both have", f"A: {_contents(a)}; B: {_contents(b)}")
+    if without := [f"{one} in A and {other} in B" for (one, other), rows in all_matched.items() if not rows]:
+        warnings.append(f"no data set with a metric in common, not compared: {'; '.join(without)}")
+    matched = [all_matched[pair] for pair in pairs]
     found = [_Found() for _ in pairs]
     for task, dataset in dict.fromkeys(place for rows in matched for place in rows):
         columns = _resampled(task, dataset, matched, settings)
         for (title_a, title_b), rows, into in zip(pairs, matched, found, strict=True):
-            metrics = rows.get((task, dataset), (None, None, []))[2]
+            if (task, dataset) not in rows:
+                continue
+            row_a, row_b, metrics = rows[task, dataset]
             for metric in metrics:
                 both = columns["A", title_a, metric], columns["B", title_b, metric]
                 into.columns[task, dataset, metric] = both
-            for metric in settings.by or main_metrics(metrics):
-                if metric in metrics:
-                    into.changes.append(changes_of(task, dataset, metric, *into.columns[task, dataset, metric]))
+            for metric in _listed(row_a, row_b, metrics, settings):
+                into.changes.append(changes_of(row_a, row_b, metric))
     raw_datasets = [list(_dataset_lines(some.columns)) for some in found]
     raw_means = [list(_mean_lines(some.columns)) for some in found]
     corrected = zip(pairs, _corrected(raw_datasets), _corrected(raw_means), found, strict=True)
@@ -216,21 +224,28 @@ def _matched(
         cutoffs = sorted({int(metric.rpartition("@")[2]) for metric in shared if metric.startswith("ndcg@")})
         metrics = [m for m in settings.metrics if m in shared] if settings.metrics else shown_metrics(shared, cutoffs)
         if metrics:
-            check_comparable(one, other, metrics, (a, b))
+            check_comparable(one, other, [*metrics, *_listed(one, other, metrics, settings)], (a, b))
             rows[task, dataset] = (one, other, metrics)
-    if not rows:
-        raise ConfigError(
-            "runs",
-            f"a data set with {title_a!r} in A and {title_b!r} in B and metrics in common",
-            f"A: {_contents(a)}; B: {_contents(b)}; metrics: {list(settings.metrics or ['those of the table'])}",
-        )
     return rows
+
+
+def _listed(a: Row, b: Row, metrics: Sequence[str], settings: CompareSettings) -> list[str]:
+    """The metrics whose changes are listed, of those that both rows have: some data sets have labels, some answers."""
+    if settings.by is None:
+        return main_metrics(metrics)
+    return [metric for metric in settings.by if metric in a.per_query and metric in b.per_query]
+
+
+def _check_metrics(results: Results, settings: CompareSettings) -> None:
+    known = list(dict.fromkeys(metric for row in results.rows for metric in row.per_query))
+    for setting in ("metrics", "by"):
+        if wrong := [metric for metric in getattr(settings, setting) or () if metric not in known]:
+            raise ConfigError(f"compare.{setting}", f"metrics among {known}", wrong[0])
 
 
 def _contents(results: Results) -> str:
     named = [f"{task}/{dataset}" for task, dataset in results.datasets]
-    metrics = list(dict.fromkeys(metric for row in results.rows for metric in row.per_query))
-    return f"{', '.join(named)} with {', '.join(results.retrievers)} and {', '.join(metrics)}"
+    return f"{', '.join(named)} with the rows {', '.join(results.retrievers)}"
 
 
 def _resampled(

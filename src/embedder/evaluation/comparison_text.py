@@ -12,7 +12,8 @@ from embedder.evaluation.table import BETTER, WORSE, align
 
 _WORDS = 40  # of a text
 _LETTERS = 60  # of a word
-_MARKS = re.compile(r"([\\`*_\[\]<>|#~&])")
+_MARKS = re.compile(r"([\\`*_\[\]<>|])")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # terminals and readers obey them
 
 
 def render_comparison(comparison: Comparison, max_shown: int | None = None) -> str:
@@ -81,8 +82,8 @@ def _legend(comparison: Comparison) -> str:
     means = sum(len(pair.means) for pair in comparison.pairs)
     lines = [
         f"{BETTER} B better, {WORSE} B worse: p < {1 - LEVEL:.2f} in a paired two-sided test (randomisation; McNemar's "
-        f"exact test for metrics of 0 and 1), p after Holm's correction for {datasets} comparisons"
-        + (f", and for {means} of means apart from them" if means else "")
+        f"exact test for metrics of 0 and 1), p after Holm's correction for all {datasets}"
+        + (f", and apart from them for all {means} means" if means else "")
         + f". Intervals: bootstrap over queries, {comparison.settings.resamples:,} resamples, not corrected.",
     ]
     if any(line.needed is not None for pair in comparison.pairs for line in pair.datasets):
@@ -138,6 +139,6 @@ def _side(name: str, side: Answered | None) -> Iterator[str]:
 
 def _plain(text: str, words: int = _WORDS) -> str:
     """One line of text that Markdown shows as it is: white space squeezed, marks escaped, what is too long cut."""
-    split = text.split()
+    split = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split())).split()
     cut = [word if len(word) <= max(_LETTERS, words) else f"{word[:_LETTERS]}..." for word in split[:words]]
     return _MARKS.sub(r"\\\1", " ".join(cut)) + (" ..." if len(split) > words else "")

@@ -38,16 +38,15 @@ def check_comparable(a: Row, b: Row, metrics: Sequence[str], runs: Sequence[Resu
         ProtocolError: It names each field that differs, with both values.
     """
     differing = [*differing_fields(_protocol(a, runs[:1]), _protocol(b, runs[1:2]), metrics)]
-    for metric in metrics:
+    for metric in () if differing else metrics:
         in_a, in_b = a.per_query[metric].keys(), b.per_query[metric].keys()
         if in_a != in_b:
             one = sorted(in_a ^ in_b)[0]
             where = "A" if one in in_a else "B"
             differing.append((f"queries of {metric}", len(in_a), f"{len(in_b)} ({one!r} is only in {where})"))
     if differing:
-        retrieval = [metric for metric in metrics if is_retrieval(metric)]
-        alone = bool(retrieval) and all(name.partition(".")[0] in ANSWER_FIELDS for name, _, _ in differing)
-        hint = f"retrieval alone can be compared: 'compare.metrics=[{','.join(retrieval)}]'" if alone else ""
+        alone = all(name.partition(".")[0] in ANSWER_FIELDS for name, _, _ in differing)
+        hint = "retrieval metrics alone can be compared, as with 'compare.metrics=[ndcg@10]'" if alone else ""
         raise ProtocolError(f"{a.task}/{a.dataset}, {a.retriever} and {b.retriever}", differing, hint)
 
 
