@@ -74,6 +74,13 @@ def test_rows_of_means_alone_have_no_interval():
     assert render([mean]) == "| qa/mean of 3 |    em |\n| ------------ | ----: |\n| base encoder | 0.500 |"
 
 
+def test_means_alone_where_nothing_is_drawn():
+    only = Row(**row("base encoder", {"em": [0.0, 1.0]}))
+    assert (
+        render([only], sampling=None) == "| qa/world     |    em |\n| ------------ | ----: |\n| base encoder | 0.500 |"
+    )
+
+
 def test_the_largest_cutoff_is_shown_where_5_and_10_are_not():
     only = Row(**row("BM25", {f"{name}@{k}": [0.5, 1.0] for name in ("ndcg", "recall", "mrr") for k in (1, 3)}))
     assert render([only], [1, 3], sampling=SAMPLING).splitlines()[0] == "| qa/world | ndcg@3 | recall@3 | mrr@3 |"

@@ -40,7 +40,7 @@ def render(
     rows: Sequence[Row],
     cutoffs: Sequence[int] = (5, 10),
     baseline: str = "base encoder",
-    sampling: Sampling = Sampling(),  # noqa: B008  # frozen
+    sampling: Sampling | None = Sampling(),  # noqa: B008  # frozen
 ) -> str:
     """Two Markdown tables for each data set: means, marked against the baseline, and their 95 % intervals.
 
@@ -51,13 +51,13 @@ def render(
         rows: The scores; a dash stands where a metric does not apply.
         cutoffs: Places at which ranking metrics were cut; where 5 and 10 are not among them, the largest is shown.
         baseline: Title of the row that others are held against; without such a row nothing is marked.
-        sampling: How intervals and p-values are drawn.
+        sampling: How intervals and p-values are drawn; None for means alone, as while an evaluation is under way.
     """
     parts = []
     for task, dataset in dict.fromkeys((row.task, row.dataset) for row in rows):
         own = [row for row in rows if (row.task, row.dataset) == (task, dataset)]
         shown = shown_metrics({metric for row in own for metric in row.mean}, cutoffs)
-        columns = columns_of(own, shown, sampling)
+        columns = {} if sampling is None else columns_of(own, shown, sampling)
         marks = significance(columns, baseline)
         width = 2 * any(marks.values())
         parts.append(
