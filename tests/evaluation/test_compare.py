@@ -50,6 +50,12 @@ def test_lower_perplexity_place_and_harm_are_better(tmp_path):
     assert verdicts == {"f1": (-1, 0, 30), "perplexity": (1, 30, 0), "place": (1, 30, 0), "harm": (1, 30, 0)}
 
 
+def test_a_gain_is_not_counted_beside_its_log_likelihood(tmp_path):
+    rows = [row("base encoder", {"log_likelihood": [-1.0, -2.0], "gain": [1.0, 0.5]})]
+    metrics = [each.metric for each in one_pair(tmp_path, rows, rows).pairs[0].datasets]
+    assert metrics == ["log_likelihood"]
+
+
 def test_p_values_are_corrected_over_pairs_data_sets_and_metrics(tmp_path):
     # Six of six for the better, p = 1/32; four comparisons: 1/8.
     low, high = [0.0] * 20, [1.0] * 6 + [0.0] * 14

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from embedder.evaluation.measures import shown_metrics
 from embedder.evaluation.statistics import Sampling
 from embedder.evaluation.table import Row, columns_of, render, significance
 from tests.evaluation.folders import row
@@ -84,3 +85,8 @@ def test_means_alone_where_nothing_is_drawn():
 def test_the_largest_cutoff_is_shown_where_5_and_10_are_not():
     only = Row(**row("BM25", {f"{name}@{k}": [0.5, 1.0] for name in ("ndcg", "recall", "mrr") for k in (1, 3)}))
     assert render([only], [1, 3], sampling=SAMPLING).splitlines()[0] == "| qa/world | ndcg@3 | recall@3 | mrr@3 |"
+
+
+def test_one_answer_recall_is_shown():
+    names = [f"answer_recall@{k}" for k in (100, 10, 5)]
+    assert shown_metrics([*names, "em"], [5, 10, 100]) == ["answer_recall@10", "em"]

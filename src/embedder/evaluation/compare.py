@@ -222,6 +222,8 @@ def _matched(
             continue
         shared = [metric for metric in one.per_query if metric in other.per_query]
         cutoffs = sorted({int(metric.rpartition("@")[2]) for metric in shared if metric.startswith("ndcg@")})
+        if "log_likelihood" in shared and settings.metrics is None:
+            shared = [metric for metric in shared if metric != "gain"]  # its differences are those of log_likelihood
         metrics = [m for m in settings.metrics if m in shared] if settings.metrics else shown_metrics(shared, cutoffs)
         if metrics:
             check_comparable(one, other, [*metrics, *_listed(one, other, metrics, settings)], (a, b))

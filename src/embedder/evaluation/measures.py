@@ -23,6 +23,7 @@ _ANSWERS = (
     "harm",
 )
 _MAIN_ANSWER = ("f1", "accuracy", "rouge_l", "popqa_accuracy", "em", "contains", "perplexity", "log_likelihood")
+_LARGEST_SHOWN = 10
 _LARGEST_NATS = 700.0  # exp of more does not fit a float
 
 
@@ -46,8 +47,9 @@ def shown_metrics(available: Collection[str], cutoffs: Sequence[int]) -> list[st
     ranking = [name for name in _RANKING if int(name.partition("@")[2]) in cutoffs]
     if not ranking and cutoffs:
         ranking = [f"{name}@{max(cutoffs)}" for name in ("ndcg", "recall", "mrr")]
-    contained = sorted(name for name in available if name.startswith("answer_recall@"))
-    return [name for name in (*ranking, *contained, *_ANSWERS) if name in available]
+    # One answer recall, at 10 or the largest cut-off below: more columns are more comparisons to correct for.
+    contained = [name for name in available if name.startswith("answer_recall@") and _cutoff(name) <= _LARGEST_SHOWN]
+    return [name for name in (*ranking, *sorted(contained, key=_cutoff)[-1:], *_ANSWERS) if name in available]
 
 
 def main_metrics(available: Sequence[str]) -> list[str]:
@@ -76,6 +78,10 @@ def averaged(metric: str, values: Mapping[str, float], mean: float) -> dict[str,
         if _close(exp(nats) if nats < _LARGEST_NATS else inf, mean):
             return form
     return None
+
+
+def _cutoff(metric: str) -> int:
+    return int(metric.rpartition("@")[2])
 
 
 def _close(one: float, other: float) -> bool:
