@@ -1,5 +1,6 @@
 """The errors that a user can cause, each with enough in its message to mend the cause."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -26,6 +27,22 @@ class DataError(EmbedderError):
         super().__init__(f"{where}: {message}")
         self.path = Path(path)
         self.line = line
+
+
+class ProtocolError(EmbedderError):
+    """Two results were measured in different ways, so that comparing them would say nothing about the retrievers.
+
+    Args:
+        what: What was to be compared.
+        differing: Name of each field that differs, with its value in A and in B.
+        hint: What can be compared all the same.
+    """
+
+    def __init__(self, what: str, differing: Sequence[tuple[str, object, object]], hint: str = "") -> None:
+        lines = [f"{what}: measured in different ways, so they are not compared; what differs:"]
+        lines += [f"  {name}: {a!r} in A, {b!r} in B" for name, a, b in differing]
+        super().__init__("\n".join([*lines, *([hint] if hint else [])]))
+        self.differing = tuple(differing)
 
 
 class TrainingError(EmbedderError):

@@ -59,14 +59,15 @@ def test_rooms_import_only_what_they_may(room):
 
 
 GROUPS = ("task_mix", "encoder", "index", "reward", "llm", "logger", "experiment", "action", "benchmark")
-ONLY = {"logger": "train", "action": "prepare", "benchmark": "evaluate"}
+OF_EVALUATION = {f"action={name}": "evaluate" for name in ("evaluate", "compare", "mteb")}
+ONLY = {"logger": "train", "action": "prepare", "benchmark": "evaluate", **OF_EVALUATION}
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "conf" / group).glob("[!_]*.yaml"))]
 
 
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("name", ["prepare", "train", "evaluate"])
 def test_every_choice_composes_and_every_target_exists(name, choice):
-    if choice.partition("=")[0] in ONLY and ONLY[choice.partition("=")[0]] != name:
+    if ONLY.get(choice, ONLY.get(choice.partition("=")[0], name)) != name:
         return
     config = OmegaConf.to_container(composed(name, choice).run, resolve=True)
     for target in targets(config):

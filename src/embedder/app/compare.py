@@ -1,0 +1,81 @@
+"""`evaluate.py action=compare`: which of two evaluations is better, how sure that is, and on which queries."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedder.app.rows import TITLES
+from embedder.data.prepared import write_atomically
+from embedder.errors import ConfigError
+from embedder.evaluation.compare import CompareSettings, Comparison, compare
+from embedder.evaluation.comparison_text import render_comparison
+from embedder.evaluation.results import Results, read_results
+
+logger = logging.getLogger(__name__)
+
+_LOGGED = 3  # queries in each direction; the rest is in compare.md
+
+
+@dataclass(frozen=True)
+class CompareRun:
+    """What `evaluate.py action=compare` does.
+
+    Args:
+        runs: One or two folders that `evaluate.py` wrote; the first is A, the second B.
+        rows: Which rows of B, by name or title; None for all that can be compared.
+        baseline: The row of A that all of them are held against, by name or title; None for the row of the same name.
+        settings: What is compared and shown.
+        output_dir: Where `compare.md` and `compare.json` go.
+    """
+
+    runs: Sequence[str]
+    rows: Sequence[str] | None
+    baseline: str | None
+    settings: CompareSettings
+    output_dir: str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.runs, str) or not 1 <= len(self.runs) <= 2:
+            expected = "one or two folders that evaluate.py wrote, such as 'runs=[outputs/a,outputs/b]'"
+            raise ConfigError("runs", expected, self.runs)
+        if self.rows is not None and (isinstance(self.rows, str) or not self.rows):
+            raise ConfigError("rows", "a list of rows such as [trained], or null for all", self.rows)
+        if len(self.runs) == 1 and self.baseline is None:
+            raise ConfigError("baseline", "a row that the others of the one run are held against, such as base", None)
+
+    def run(self) -> Comparison:
+        """Compare, log the findings with the largest changes, and write all of it."""
+        a = read_results(self.runs[0])
+        b = read_results(self.runs[1]) if len(self.runs) == 2 else a
+        found = compare(a, b, self._pairs(a, b), self.settings)
+        directory = Path(self.output_dir)
+        write_atomically(directory / "compare.json", json.dumps(found.as_json(), indent=1, ensure_ascii=False))
+        write_atomically(directory / "compare.md", render_comparison(found))
+        for warning in found.warnings:
+            logger.warning("%s", warning)
+        logger.info("\n%s", render_comparison(found, _LOGGED))
+        logger.info("comparison: %s", directory / "compare.md")
+        return found
+
+    def _pairs(self, a: Results, b: Results) -> list[tuple[str, str]]:
+        against = None if self.baseline is None else _title("baseline", self.baseline, a, "A")
+        if self.rows is not None:
+            wanted = [_title("rows", row, b, "B") for row in self.rows]
+        else:
+            wanted = [title for title in b.retrievers if against is not None or title in a.retrievers]
+        pairs = [(_title("rows", title, a, "A") if against is None else against, title) for title in wanted]
+        pairs = [(one, other) for one, other in pairs if a is not b or one != other]
+        if not pairs:
+            raise ConfigError("rows", f"rows of B to compare with {self.baseline or a.retrievers} of A", b.retrievers)
+        return pairs
+
+
+def _title(setting: str, row: str, results: Results, name: str) -> str:
+    """The title of a row that a run has, by its name in the settings (`base`) or the title itself."""
+    title = TITLES.get(row, row)
+    if title not in results.retrievers:
+        names = [short for short, long in TITLES.items() if long in results.retrievers]
+        raise ConfigError(setting, f"rows of {name} ({results.folder}), which are {names or results.retrievers}", row)
+    return title

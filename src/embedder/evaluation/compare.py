@@ -1,0 +1,321 @@
+"""Two evaluations query by query: where B is better than A, by how much, and how sure that is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from embedder.errors import ConfigError, check_types
+from embedder.evaluation.changes import Changes, changes_of, read_texts
+from embedder.evaluation.measures import EXPONENTIAL, main_metrics, shown_metrics, sign
+from embedder.evaluation.protocols import check_comparable, differing_versions
+from embedder.evaluation.results import Address, Answered, Results
+from embedder.evaluation.statistics import (
+    Column,
+    Difference,
+    Sampling,
+    holm,
+    macro_difference,
+    paired_difference,
+    questions_needed,
+    resample,
+)
+from embedder.evaluation.table import Row
+
+_FEW = 20
+"""Queries below which a bootstrap interval is too narrow to trust."""
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """How two evaluations are compared.
+
+    Args:
+        metrics: Which; None for those of the table. Fewer comparisons need less correction.
+        by: Metrics whose changes are listed query by query; None for one of the ranking and one of the answers.
+        max_shown: Queries listed in each direction for each data set and metric.
+        resamples: Of the bootstrap and of the paired test.
+        seed: Of both.
+    """
+
+    metrics: Sequence[str] | None = None
+    by: Sequence[str] | None = None
+    max_shown: int = 10
+    resamples: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_types(self, "compare")
+        if self.max_shown < 0:
+            raise ConfigError("compare.max_shown", "0 or more", self.max_shown)
+        for setting in ("metrics", "by"):
+            value = getattr(self, setting)
+            if value is not None and (isinstance(value, str) or not value):
+                raise ConfigError(f"compare.{setting}", "a list of metrics such as [ndcg@10, em], or null", value)
+        self.sampling  # noqa: B018  # refuses what cannot be drawn
+
+    @property
+    def sampling(self) -> Sampling:
+        """How resamples are drawn."""
+        return Sampling(self.resamples, self.seed)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric, on one data set or on the mean of several.
+
+    Args:
+        scope: `qa/nq`, or what the mean is of.
+        metric: Its name.
+        difference: What B has more.
+        p: Corrected for all lines of its kind (data sets, means) in the comparison.
+        needed: Questions that a difference of this size would need, for metrics that are 0 or 1.
+    """
+
+    scope: str
+    metric: str
+    difference: Difference
+    p: float
+    needed: int | None
+
+    @property
+    def better(self) -> int:
+        """Queries on which B is better."""
+        return self.difference.rose if sign(self.metric) > 0 else self.difference.fell
+
+    @property
+    def worse(self) -> int:
+        """Queries on which B is worse."""
+        return self.difference.fell if sign(self.metric) > 0 else self.difference.rose
+
+    @property
+    def verdict(self) -> int:
+        """1 where B is better beyond chance, -1 where it is worse, 0 where nobody can say."""
+        if self.p >= 0.05 or self.difference.difference == 0:
+            return 0
+        return 1 if self.difference.difference * sign(self.metric) > 0 else -1
+
+
+@dataclass(frozen=True)
+class PairComparison:
+    """One retriever of A against one of B."""
+
+    a: str
+    b: str
+    datasets: tuple[Line, ...]
+    means: tuple[Line, ...]
+    changes: tuple[Changes, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pairs, with what a reader must know about them."""
+
+    a: Results
+    b: Results
+    pairs: tuple[PairComparison, ...]
+    warnings: tuple[str, ...]
+    settings: CompareSettings
+    texts: tuple[Mapping[Address, Answered], Mapping[Address, Answered]]
+    """Of the queries that are shown, in A and in B."""
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as plain values; null where nothing can be said."""
+        return {
+            "format": 1,
+            "a": str(self.a.folder),
+            "b": str(self.b.folder),
+            "settings": asdict(self.settings),
+            "warnings": list(self.warnings),
+            "pairs": [
+                {
+                    "a": pair.a,
+                    "b": pair.b,
+                    "datasets": [_line_json(line) for line in pair.datasets],
+                    "means": [_line_json(line) for line in pair.means],
+                    "changes": [each.as_json(pair.a, pair.b, self.texts) for each in pair.changes],
+                }
+                for pair in self.pairs
+            ],
+        }
+
+
+@dataclass
+class _Found:
+    """What is collected for one pair of retrievers before p-values are corrected."""
+
+    columns: dict[tuple[str, str, str], tuple[Column, Column]] = field(default_factory=dict)  # (task, data set, metric)
+    changes: list[Changes] = field(default_factory=list)
+
+
+def compare(a: Results, b: Results, pairs: Sequence[tuple[str, str]], settings: CompareSettings) -> Comparison:
+    """Compare retrievers of A with retrievers of B on every data set that both have.
+
+    P-values are corrected over all data sets, metrics and pairs, and apart from them over all means.
+
+    Args:
+        a: One evaluation.
+        b: The other, or the same.
+        pairs: Titles of a row of A and a row of B.
+        settings: What is compared.
+
+    Raises:
+        ProtocolError: Rows of a data set were measured in different ways.
+        ConfigError: The two share no data set, or not the metrics that were asked for.
+    """
+    warnings = _about_runs(a, b)
+    _check_metrics(a, settings)
+    all_matched = {pair: _matched(a, b, *pair, settings) for pair in pairs}
+    pairs = [pair for pair, rows in all_matched.items() if rows]
+    if not pairs:
+        raise ConfigError("runs", "a data set and a metric that both have", f"A: {_contents(a)}; B: {_contents(b)}")
+    if without := [f"{one} in A and {other} in B" for (one, other), rows in all_matched.items() if not rows]:
+        warnings.append(f"no data set with a metric in common, not compared: {'; '.join(without)}")
+    matched = [all_matched[pair] for pair in pairs]
+    found = [_Found() for _ in pairs]
+    for task, dataset in dict.fromkeys(place for rows in matched for place in rows):
+        columns = _resampled(task, dataset, matched, settings)
+        for (title_a, title_b), rows, into in zip(pairs, matched, found, strict=True):
+            if (task, dataset) not in rows:
+                continue
+            row_a, row_b, metrics = rows[task, dataset]
+            for metric in metrics:
+                both = columns["A", title_a, metric], columns["B", title_b, metric]
+                into.columns[task, dataset, metric] = both
+            for metric in _listed(row_a, row_b, metrics, settings):
+                into.changes.append(changes_of(row_a, row_b, metric))
+    raw_datasets = [list(_dataset_lines(some.columns)) for some in found]
+    raw_means = [list(_mean_lines(some.columns)) for some in found]
+    corrected = zip(pairs, _corrected(raw_datasets), _corrected(raw_means), found, strict=True)
+    done = tuple(
+        PairComparison(*pair, datasets, means, tuple(some.changes)) for pair, datasets, means, some in corrected
+    )
+    few = sorted({line.scope for pair in done for line in pair.datasets if line.difference.n < _FEW})
+    if few:
+        warnings.append(f"fewer than {_FEW} queries in {', '.join(few)}: intervals there are too narrow")
+    in_a = {at for pair in done for each in pair.changes for at in each.addresses(pair.a, settings.max_shown)}
+    in_b = {at for pair in done for each in pair.changes for at in each.addresses(pair.b, settings.max_shown)}
+    texts, missing = read_texts((a.folder, b.folder), (in_a, in_b))
+    return Comparison(a, b, done, (*warnings, *missing), settings, texts)
+
+
+def _about_runs(a: Results, b: Results) -> list[str]:
+    if a is b:
+        return []
+    warnings = []
+    if versions := differing_versions(a, b):
+        told = ", ".join(f"{name.removeprefix('environment.')} {one} and {other}" for name, one, other in versions)
+        warnings.append(f"made on different machines or versions, which can move the last digits: {told}")
+    for mine, other, name in ((a, b, "A"), (b, a, "B")):
+        if only := [f"{task}/{dataset}" for task, dataset in mine.datasets if (task, dataset) not in other.datasets]:
+            warnings.append(f"only in {name}, not compared: {', '.join(only)}")
+    return warnings
+
+
+def _matched(
+    a: Results, b: Results, title_a: str, title_b: str, settings: CompareSettings
+) -> dict[tuple[str, str], tuple[Row, Row, list[str]]]:
+    """Both rows and the metrics to compare, for each data set that has both."""
+    rows = {}
+    for task, dataset in a.datasets:
+        one, other = a.row(task, dataset, title_a), b.row(task, dataset, title_b)
+        if one is None or other is None:
+            continue
+        shared = [metric for metric in one.per_query if metric in other.per_query]
+        cutoffs = sorted({int(metric.rpartition("@")[2]) for metric in shared if metric.startswith("ndcg@")})
+        if "log_likelihood" in shared and settings.metrics is None:
+            shared = [metric for metric in shared if metric != "gain"]  # its differences are those of log_likelihood
+        metrics = [m for m in settings.metrics if m in shared] if settings.metrics else shown_metrics(shared, cutoffs)
+        if metrics:
+            check_comparable(one, other, [*metrics, *_listed(one, other, metrics, settings)], (a, b))
+            rows[task, dataset] = (one, other, metrics)
+    return rows
+
+
+def _listed(a: Row, b: Row, metrics: Sequence[str], settings: CompareSettings) -> list[str]:
+    """The metrics whose changes are listed, of those that both rows have: some data sets have labels, some answers."""
+    if settings.by is None:
+        return main_metrics(metrics)
+    return [metric for metric in settings.by if metric in a.per_query and metric in b.per_query]
+
+
+def _check_metrics(results: Results, settings: CompareSettings) -> None:
+    known = list(dict.fromkeys(metric for row in results.rows for metric in row.per_query))
+    for setting in ("metrics", "by"):
+        if wrong := [metric for metric in getattr(settings, setting) or () if metric not in known]:
+            raise ConfigError(f"compare.{setting}", f"metrics among {known}", wrong[0])
+
+
+def _contents(results: Results) -> str:
+    named = [f"{task}/{dataset}" for task, dataset in results.datasets]
+    return f"{', '.join(named)} with the rows {', '.join(results.retrievers)}"
+
+
+def _resampled(
+    task: str,
+    dataset: str,
+    matched: Sequence[Mapping[tuple[str, str], tuple[Row, Row, list[str]]]],
+    settings: CompareSettings,
+) -> dict[tuple[str, str, str], Column]:
+    values = {
+        (side, row.retriever, metric): row.per_query[metric]
+        for rows in matched
+        if (task, dataset) in rows
+        for side, row in zip("AB", rows[task, dataset][:2], strict=True)
+        for metric in rows[task, dataset][2]
+    }
+    return resample(values, settings.sampling, f"{task}/{dataset}", [name for name in values if name[2] in EXPONENTIAL])
+
+
+def _dataset_lines(
+    columns: Mapping[tuple[str, str, str], tuple[Column, Column]],
+) -> Iterator[tuple[str, str, Difference, int | None]]:
+    for (task, dataset, metric), (a, b) in columns.items():
+        found = paired_difference(a, b)
+        binary = a.is_binary and b.is_binary
+        needed = questions_needed(found.rose / found.n, found.fell / found.n) if binary else None
+        yield f"{task}/{dataset}", metric, found, needed
+
+
+def _mean_lines(
+    columns: Mapping[tuple[str, str, str], tuple[Column, Column]],
+) -> Iterator[tuple[str, str, Difference, int | None]]:
+    """The mean over the data sets of each task, then the mean over tasks, of each metric that several have."""
+    by_metric: dict[str, dict[str, list[tuple[Column, Column]]]] = {}
+    for (task, _, metric), pair in columns.items():
+        by_metric.setdefault(metric, {}).setdefault(task, []).append(pair)
+    for metric, tasks in by_metric.items():
+        for task, pairs in tasks.items():
+            if len(pairs) > 1:
+                yield f"{task}, mean of {len(pairs)}", metric, macro_difference(pairs), None
+    for metric, tasks in by_metric.items():
+        if len(tasks) > 1:
+            weights = [1 / len(tasks) / len(pairs) for pairs in tasks.values() for _ in pairs]
+            flat = [pair for pairs in tasks.values() for pair in pairs]
+            yield f"mean of {len(tasks)} tasks", metric, macro_difference(flat, weights), None
+
+
+def _corrected(raw: Sequence[Sequence[tuple[str, str, Difference, int | None]]]) -> Iterator[tuple[Line, ...]]:
+    p_values = iter(holm([found.p for lines in raw for _, _, found, _ in lines]))
+    for lines in raw:
+        yield tuple(Line(scope, metric, found, next(p_values), needed) for scope, metric, found, needed in lines)
+
+
+def _line_json(line: Line) -> dict[str, Any]:
+    found = line.difference
+    interval = [end if end == end else None for end in (found.interval.low, found.interval.high)]
+    return {
+        "scope": line.scope,
+        "metric": line.metric,
+        "queries": found.n,
+        "a": found.a,
+        "b": found.b,
+        "difference": found.difference,
+        "interval": interval,
+        "p": found.p,
+        "p_corrected": line.p,
+        "verdict": {1: "better", -1: "worse", 0: "undecided"}[line.verdict],
+        "better": line.better,
+        "worse": line.worse,
+        "tied": found.tied,
+        "questions_needed": line.needed,
+    }

@@ -1,0 +1,88 @@
+"""What the name of a metric says: which way is better, how its values average, which ones people look at."""
+
+from collections.abc import Collection, Mapping, Sequence
+from math import exp, inf, isclose, log
+from statistics import fmean
+
+LOWER_IS_BETTER = frozenset({"perplexity", "place", "harm"})
+EXPONENTIAL = frozenset({"perplexity"})
+"""Metrics that are exp of the mean over queries."""
+
+_RANKING = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10")
+_ANSWERS = (
+    "em",
+    "f1",
+    "contains",
+    "popqa_accuracy",
+    "accuracy",
+    "rouge_l",
+    "log_likelihood",
+    "gain",
+    "place",
+    "perplexity",
+    "harm",
+)
+_MAIN_ANSWER = ("f1", "accuracy", "rouge_l", "popqa_accuracy", "em", "contains", "perplexity", "log_likelihood")
+_LARGEST_SHOWN = 10
+_LARGEST_NATS = 700.0  # exp of more does not fit a float
+
+
+def is_retrieval(metric: str) -> bool:
+    """Whether a metric is read off rankings alone: those have a cut-off, as `ndcg@10`."""
+    return "@" in metric
+
+
+def sign(metric: str) -> int:
+    """1 where larger is better, -1 where smaller is."""
+    return -1 if metric in LOWER_IS_BETTER else 1
+
+
+def shown_metrics(available: Collection[str], cutoffs: Sequence[int]) -> list[str]:
+    """The metrics that a table shows, in its order.
+
+    Args:
+        available: What was measured.
+        cutoffs: Places at which ranking metrics were cut; where 5 and 10 are not among them, the largest is shown.
+    """
+    ranking = [name for name in _RANKING if int(name.partition("@")[2]) in cutoffs]
+    if not ranking and cutoffs:
+        ranking = [f"{name}@{max(cutoffs)}" for name in ("ndcg", "recall", "mrr")]
+    # One answer recall, at 10 or the largest cut-off below: more columns are more comparisons to correct for.
+    contained = [name for name in available if name.startswith("answer_recall@") and _cutoff(name) <= _LARGEST_SHOWN]
+    return [name for name in (*ranking, *sorted(contained, key=_cutoff)[-1:], *_ANSWERS) if name in available]
+
+
+def main_metrics(available: Sequence[str]) -> list[str]:
+    """At most two metrics to look at query by query: of the ranking, and of what the LLM made of it."""
+    ndcg = [name for name in available if name.startswith("ndcg@")]
+    found = ndcg[-1:] + [name for name in _MAIN_ANSWER if name in available][:1]
+    return found or list(available[:1])
+
+
+def averaged(metric: str, values: Mapping[str, float], mean: float) -> dict[str, float] | None:
+    """Values of queries whose mean (for an exponential metric, exp of whose mean) is the metric.
+
+    The values of an exponential metric may be nats a token, log-likelihoods or exponentials themselves; which of them
+    they are follows from the mean.
+
+    Returns:
+        None where the mean is not that of the values.
+    """
+    if metric not in EXPONENTIAL:
+        return dict(values) if _close(fmean(values.values()), mean) else None
+    forms = [dict(values), {query_id: -value for query_id, value in values.items()}]
+    if min(values.values()) > 0:
+        forms.append({query_id: log(value) for query_id, value in values.items()})
+    for form in forms:
+        nats = fmean(form.values())
+        if _close(exp(nats) if nats < _LARGEST_NATS else inf, mean):
+            return form
+    return None
+
+
+def _cutoff(metric: str) -> int:
+    return int(metric.rpartition("@")[2])
+
+
+def _close(one: float, other: float) -> bool:
+    return isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)

@@ -1,0 +1,205 @@
+"""An evaluation folder as it lies on disk: scores with their protocol, and what was retrieved and written."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from embedder.data.jsonl import JsonLines
+from embedder.errors import DataError
+from embedder.evaluation.measures import averaged
+from embedder.evaluation.statistics import Values
+from embedder.evaluation.table import Row
+
+FORMATS = (1, 2)
+"""1, without a number in the file, is the form before `queries.jsonl`."""
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "task": str,
+    "dataset": str,
+    "retriever": str,
+    "mean": dict,
+    "per_query": dict,
+    "protocol": dict,
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one evaluation found.
+
+    Args:
+        folder: Where it lies.
+        protocol: Of the run: environment, checkpoint, encoder.
+        rows: One for each data set and retriever.
+    """
+
+    folder: Path
+    protocol: dict[str, Any]
+    rows: tuple[Row, ...]
+
+    def row(self, task: str, dataset: str, retriever: str) -> Row | None:
+        """The row of a retriever on a data set."""
+        wanted = (task, dataset, retriever)
+        return next((row for row in self.rows if (row.task, row.dataset, row.retriever) == wanted), None)
+
+    @property
+    def datasets(self) -> list[tuple[str, str]]:
+        """Task and name of each data set."""
+        return list(dict.fromkeys((row.task, row.dataset) for row in self.rows))
+
+    @property
+    def retrievers(self) -> list[str]:
+        """Titles of the rows."""
+        return list(dict.fromkeys(row.retriever for row in self.rows))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A key that a retriever brought."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one retriever brought for one query, and what the LLM made of it.
+
+    Args:
+        query: Its text.
+        answers: Gold answers.
+        gold: Ids of gold keys.
+        keys: The best keys, as the LLM saw them.
+        output: What the LLM wrote; None where it wrote nothing.
+    """
+
+    query: str
+    answers: tuple[str, ...]
+    gold: tuple[str, ...]
+    keys: tuple[Shown, ...]
+    output: str | None
+
+
+Address = tuple[str, str, str, str]
+"""Task, data set, retriever and query id."""
+
+
+def read_results(folder: Path | str) -> Results:
+    """Read `scores.json` of an evaluation folder, format 2 or the form without a number.
+
+    Rows without values of queries, such as means over data sets, are left out: there is nothing to test them with.
+
+    Raises:
+        DataError: There is no such file, it is damaged, or its means do not belong to its values.
+    """
+    path = Path(folder) / "scores.json"
+    if not path.is_file():
+        what = "the folder has no scores.json" if Path(folder).is_dir() else "no such folder"
+        raise DataError(
+            folder, None, f"{what}; expected a folder that evaluate.py wrote, such as outputs/evaluate/DATE"
+        )
+    found = _parsed(path)
+    number = found.get("format", 1)
+    if number not in FORMATS:
+        raise DataError(path, None, f"format {number!r}; this version reads the formats {FORMATS}")
+    rows, protocol = found.get("rows"), found.get("protocol")
+    if not isinstance(rows, list) or not isinstance(protocol, dict) or not rows:
+        raise DataError(path, None, 'expected "protocol" and a list of "rows" that is not empty')
+    read = [_row(path, place, row) for place, row in enumerate(rows)]
+    named = [(row.task, row.dataset, row.retriever) for row in read]
+    if repeated := [name for name in named if named.count(name) > 1]:
+        raise DataError(path, None, f"the row {' / '.join(repeated[0])} is there twice")
+    usable = tuple(row for row in read if row.per_query)
+    if not usable:
+        raise DataError(path, None, "no row has values of queries (per_query), which a comparison needs")
+    return Results(Path(folder), protocol, usable)
+
+
+def read_answers(folder: Path | str, wanted: Collection[Address]) -> dict[Address, Answered] | None:
+    """Texts of some queries from `queries.jsonl`; None where the folder has no such file, as those of format 1.
+
+    Raises:
+        DataError: A line is damaged.
+    """
+    path = Path(folder) / "queries.jsonl"
+    if not path.is_file():
+        return None
+    wanted, found = set(wanted), {}
+    for number, line in enumerate(JsonLines(path), start=1):
+        address = (line.get("task"), line.get("dataset"), line.get("retriever"), line.get("query_id"))
+        if not all(isinstance(part, str) for part in address):
+            raise DataError(path, number, 'expected "task", "dataset", "retriever" and "query_id", all text')
+        if address in wanted:
+            found[address] = _answered(path, number, line)
+    return found
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    def refuse(name: str) -> float:
+        raise DataError(path, None, f"{name} is no score")
+
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    except UnicodeDecodeError as error:
+        raise DataError(path, None, f"not UTF-8 text (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise DataError(path, error.lineno, f"not JSON ({error.msg}, column {error.colno}); was it cut?") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(path, None, f"JSON that cannot be read ({error})") from error
+    if not isinstance(found, dict):
+        raise DataError(path, None, f"expected a JSON object, got {type(found).__name__}")
+    return found
+
+
+def _row(path: Path, place: int, row: Any) -> Row:
+    name = f"rows[{place}]"
+    if not isinstance(row, dict):
+        raise DataError(path, None, f"{name}: expected a JSON object, got {type(row).__name__}")
+    for field, kind in _FIELDS.items():
+        if not isinstance(row.get(field), kind):
+            expected = "text" if kind is str else "a JSON object"
+            raise DataError(path, None, f"{name}.{field}: expected {expected}, got {row.get(field)!r:.60}")
+    per_query = {}
+    for metric, values in row["per_query"].items():
+        where = f"{name}.per_query.{metric}"
+        if not isinstance(values, dict) or not values:
+            raise DataError(path, None, f"{where}: expected a value for each query id, got {values!r:.60}")
+        for query_id, value in values.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+                raise DataError(path, None, f"{where}.{query_id}: expected a number, got {value!r:.60}")
+        mean = row["mean"].get(metric)
+        if isinstance(mean, bool) or not isinstance(mean, int | float):
+            raise DataError(path, None, f"{name}.mean.{metric}: expected a number, got {mean!r:.60}")
+        per_query[metric] = _held_against(path, where, metric, mean, values)
+    return Row(**{field: row[field] for field in _FIELDS} | {"per_query": per_query})
+
+
+def _held_against(path: Path, where: str, metric: str, mean: float, values: Values) -> dict[str, float]:
+    """The values, in nats for an exponential metric, once their mean is the one that the file states."""
+    found = averaged(metric, values, mean)
+    if found is None:
+        message = f"{where}: expected values whose mean is {mean:g}, as the row says; their mean is "
+        raise DataError(path, None, f"{message}{fmean(values.values()):g}: was the file edited?")
+    return found
+
+
+def _answered(path: Path, number: int, line: Mapping[str, Any]) -> Answered:
+    keys, output = line.get("keys", []), line.get("output")
+    answers, gold = line.get("answers", []), line.get("gold", [])
+    if not isinstance(line.get("query"), str):
+        raise DataError(path, number, f'"query": expected text, got {line.get("query")!r:.60}')
+    for name, texts in (("answers", answers), ("gold", gold)):
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise DataError(path, number, f'"{name}": expected a list of texts, got {texts!r:.60}')
+    if not isinstance(keys, list) or not all(
+        isinstance(key, dict) and isinstance(key.get("id"), str) and isinstance(key.get("text", ""), str)
+        for key in keys
+    ):
+        raise DataError(path, number, f'"keys": expected objects with "id" and "text", got {keys!r:.60}')
+    if output is not None and not isinstance(output, str):
+        raise DataError(path, number, f'"output": expected text or null, got {output!r:.60}')
+    shown = tuple(Shown(key["id"], key.get("text", "")) for key in keys)
+    return Answered(line["query"], tuple(answers), tuple(gold), shown, output)

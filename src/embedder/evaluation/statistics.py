@@ -1,0 +1,354 @@
+"""How sure a number is: intervals of means, paired differences with a test, many comparisons, questions needed.
+
+Everything is computed from the value of each query. Resamples are drawn once for all columns over the same queries (a
+column is one metric of one retriever): a mean over a resample is linear in the values, so all of them together are
+one matrix product, and differences, means over data sets and intervals are read off it.
+"""
+
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, nan, sqrt
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from embedder.errors import ConfigError, check_types
+
+Values = Mapping[str, float]
+"""Query id -> value."""
+Floats = npt.NDArray[np.float64]
+Name = TypeVar("Name")
+
+LEVEL = 0.95
+"""Of every interval; one minus it is where a p-value counts as significant."""
+TOLERANCE = 1e-12
+"""Differences below it are of rounding: ties."""
+_BLOCK = 1 << 22  # drawn places at a time: 32 MB as floats
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How resamples are drawn.
+
+    Args:
+        resamples: Of the bootstrap, and sign flips of the test; a p-value is never below 1 / (resamples + 1).
+        seed: The same seed, queries and data set give the same resamples.
+    """
+
+    resamples: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_types(self, "compare")
+        if self.resamples < 100:
+            raise ConfigError("compare.resamples", "100 or more", self.resamples)
+        if self.seed < 0:
+            raise ConfigError("compare.seed", "0 or more", self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One metric of one retriever over the queries of one data set.
+
+    Args:
+        queries: Ids, sorted.
+        values: In their order, [n].
+        resampled: Its mean over each bootstrap resample, [R].
+        flipped: Its mean with random signs, [R]; of a difference of columns, what chance alone would give.
+        exponential: Whether the metric is exp of the mean, as perplexity is of nats a token.
+    """
+
+    queries: tuple[str, ...]
+    values: Floats
+    resampled: Floats
+    flipped: Floats
+    exponential: bool = False
+
+    @property
+    def mean(self) -> float:
+        """The metric."""
+        return float(self.scaled(self.values.mean()))
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether every value is 0 or 1."""
+        return bool(np.isin(self.values, (0.0, 1.0)).all()) and not self.exponential
+
+    def scaled(self, means: Floats | np.floating) -> Floats | np.floating:
+        """The metric of each mean of values."""
+        return np.exp(means) if self.exponential else means
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval; both ends are NaN where nothing can be said."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What B has more than A.
+
+    Args:
+        n: Queries.
+        a: The metric of A.
+        b: Of B.
+        difference: b - a.
+        interval: Of the difference, by the bootstrap over queries.
+        p: Two-sided, that A and B differ by chance; not corrected for other comparisons.
+        rose: Queries whose value is larger in B.
+        fell: Queries whose value is smaller in B.
+    """
+
+    n: int
+    a: float
+    b: float
+    difference: float
+    interval: Interval
+    p: float
+    rose: int
+    fell: int
+
+    @property
+    def tied(self) -> int:
+        """Queries with the same value in both."""
+        return self.n - self.rose - self.fell
+
+
+def resample(
+    columns: Mapping[Name, Values], sampling: Sampling, stream: str = "", exponential: Collection[Name] = ()
+) -> dict[Name, Column]:
+    """Draw the resamples of all columns of one data set; columns over the same queries share them.
+
+    What is drawn depends on seed, stream and queries alone, not on which columns stand beside each other.
+
+    Args:
+        columns: Name -> the value of each query.
+        sampling: How many, and the seed.
+        stream: Name of the data set, so that two of them with the same ids are drawn independently.
+        exponential: Names of columns whose metric is exp of the mean.
+
+    Raises:
+        ValueError: A column is empty or has a value that is not finite.
+    """
+    alike: dict[tuple[str, ...], list[Name]] = {}
+    for name, values in columns.items():
+        if not values or not all(np.isfinite(value) for value in values.values()):
+            raise ValueError(f"{name!r}: expected finite values of at least one query")
+        alike.setdefault(tuple(sorted(values)), []).append(name)
+    found: dict[Name, Column] = {}
+    for queries, names in alike.items():
+        matrix = np.array([[columns[name][query] for query in queries] for name in names], dtype=np.float64).T  # [n, M]
+        key = [sampling.seed, zlib.crc32("\n".join((stream, *queries)).encode())]
+        resampled = np.concatenate([counts @ matrix for counts in _drawn(len(queries), sampling.resamples, [*key, 0])])
+        flipped = np.concatenate([signs @ matrix for signs in _signs(len(queries), sampling.resamples, [*key, 1])])
+        for place, name in enumerate(names):
+            found[name] = Column(
+                queries,
+                matrix[:, place],
+                resampled[:, place] / len(queries),
+                flipped[:, place] / len(queries),
+                name in exponential,
+            )
+    return {name: found[name] for name in columns}
+
+
+def mean_interval(column: Column) -> Interval:
+    """The 95 % percentile bootstrap interval of the metric.
+
+    Where all values are 0, or all 1, no resample differs and the bootstrap would claim certainty: the exact binomial
+    interval (Clopper-Pearson) stands in. One query of another metric says nothing about the others: NaN.
+
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    """
+    from scipy.stats import binomtest
+
+    constant = np.ptp(column.values) == 0
+    if constant and column.is_binary:
+        n = len(column.values)
+        exact = binomtest(round(column.values.sum()), n).proportion_ci(LEVEL, method="exact")
+        return Interval(float(exact.low), float(exact.high))
+    return _percentiles(column.scaled(column.resampled), len(column.values))
+
+
+def paired_difference(a: Column, b: Column) -> Difference:
+    """B against A on the same queries: the difference of the metrics, its interval and a paired test.
+
+    The test is a randomisation test of the mean difference (under the null hypothesis each query's difference is as
+    likely to have the other sign), exact where all sign flips can be counted. For values of 0 and 1 that is McNemar's
+    exact test, which has a closed form. Of an exponential metric the nats are tested.
+
+    Source: Smucker, Allan & Carterette, CIKM 2007 (randomisation test); Phipson & Smyth, 2010 (p is never 0);
+    McNemar, Psychometrika 1947.
+
+    Raises:
+        ValueError: The columns are not over the same queries.
+    """
+    _check(a, b)
+    change = b.values - a.values  # [n]
+    rose, fell = int((change > TOLERANCE).sum()), int((change < -TOLERANCE).sum())
+    if a.is_binary and b.is_binary:
+        p = mcnemar(rose, fell)
+        interval = _binary_interval(a, b)
+    else:
+        p = _randomisation(change, b.flipped - a.flipped)
+        interval = _percentiles(_differences(a, b), len(change))
+    return Difference(len(change), a.mean, b.mean, b.mean - a.mean, interval, p, rose, fell)
+
+
+def macro_difference(pairs: Sequence[tuple[Column, Column]], weights: Sequence[float] | None = None) -> Difference:
+    """B against A on the mean over data sets; queries are resampled and flipped within each data set.
+
+        difference = sum_d w_d (b_d - a_d)
+
+    The data sets are taken as given: the interval says how the difference would vary with other queries of them, not
+    with other data sets.
+
+    Args:
+        pairs: The columns of A and of B for each data set, resampled in streams of their own.
+        weights: One for each, with the sum 1; None for equal ones.
+
+    Raises:
+        ValueError: There are no pairs; the columns of a pair are not over the same queries.
+    """
+    if not pairs:
+        raise ValueError("pairs: expected at least one data set")
+    for a, b in pairs:
+        _check(a, b)
+    shares = [1 / len(pairs)] * len(pairs) if weights is None else list(weights)
+    weighted = list(zip(pairs, shares, strict=True))
+    parts = [paired_difference(a, b) for a, b in pairs]
+    if len(pairs) == 1:
+        return parts[0]
+    observed = sum(share * float((b.values - a.values).mean()) for (a, b), share in weighted)
+    flipped = np.sum([share * (b.flipped - a.flipped) for (a, b), share in weighted], axis=0)  # [R]
+    resampled = np.sum([share * _differences(a, b) for (a, b), share in weighted], axis=0)  # [R]
+    mean_a, mean_b = (
+        sum(share * getattr(part, side) for part, share in zip(parts, shares, strict=True)) for side in "ab"
+    )
+    n = sum(part.n for part in parts)
+    rose, fell = sum(part.rose for part in parts), sum(part.fell for part in parts)
+    p = 1.0 if rose + fell == 0 else _share_beyond(flipped, observed)
+    return Difference(n, mean_a, mean_b, mean_b - mean_a, _percentiles(resampled, n), p, rose, fell)
+
+
+def mcnemar(rose: int, fell: int) -> float:
+    """The two-sided exact p-value of McNemar's test: a fair coin thrown for every query that changed.
+
+    Source: McNemar, Psychometrika 1947.
+    """
+    from scipy.stats import binomtest
+
+    return float(binomtest(rose, rose + fell).pvalue) if rose + fell else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected for being looked at together: the chance of any false alarm among them stays below alpha.
+
+    Source: Holm, Scandinavian Journal of Statistics 1979.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+
+
+def questions_needed(rose: float, fell: float, alpha: float = 1 - LEVEL, power: float = 0.8) -> int | None:
+    """How many questions a paired test of a 0/1 metric needs to find such a difference.
+
+        n = (z_{1 - alpha/2} sqrt(c) + z_power sqrt(c - d^2))^2 / d^2    with c = rose + fell, d = rose - fell
+
+    Source: Connor, Biometrics 1987 (sample size of McNemar's test).
+
+    Args:
+        rose: Share of questions that are right in B alone.
+        fell: Share of questions that are right in A alone.
+        alpha: Of the two-sided test.
+        power: Chance of finding it.
+
+    Returns:
+        The number, rounded up; None where the shares are equal: no number would do.
+
+    Raises:
+        ValueError: The shares are no shares.
+    """
+    from scipy.stats import norm
+
+    if rose < 0 or fell < 0 or rose + fell > 1 + TOLERANCE:
+        raise ValueError(f"rose, fell: expected shares with a sum of at most 1, got {rose} and {fell}")
+    changed, difference = rose + fell, rose - fell
+    if abs(difference) < TOLERANCE:
+        return None
+    spread = sqrt(max(changed - difference**2, 0.0))
+    root = float(norm.ppf(1 - alpha / 2)) * sqrt(changed) + float(norm.ppf(power)) * spread
+    return ceil((root / difference) ** 2)
+
+
+def _drawn(n: int, resamples: int, seed: list[int]) -> Iterator[Floats]:
+    """How often each resample holds each query, in blocks of resamples, [block, n]."""
+    generator = np.random.default_rng(seed)
+    for rows in _blocks(n, resamples):
+        places = generator.integers(0, n, size=(rows, n), dtype=np.int32)
+        places += np.arange(rows, dtype=np.int32)[:, None] * n  # at most _BLOCK, or n
+        yield np.bincount(places.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+def _signs(n: int, resamples: int, seed: list[int]) -> Iterator[Floats]:
+    """Random signs, in blocks of resamples, [block, n]."""
+    generator = np.random.default_rng(seed)
+    for rows in _blocks(n, resamples):
+        bits = np.unpackbits(np.frombuffer(generator.bytes(rows * -(-n // 8)), np.uint8).reshape(rows, -1), axis=1)
+        yield bits[:, :n].astype(np.float64) * 2 - 1
+
+
+def _blocks(n: int, resamples: int) -> Iterator[int]:
+    size = max(1, _BLOCK // n)
+    yield from (min(size, resamples - start) for start in range(0, resamples, size))
+
+
+def _check(a: Column, b: Column) -> None:
+    if a.queries != b.queries or len(a.resampled) != len(b.resampled) or a.exponential != b.exponential:
+        raise ValueError("a paired comparison needs the same metric, queries and resamples on both sides")
+
+
+def _differences(a: Column, b: Column) -> Floats:
+    return np.asarray(b.scaled(b.resampled) - a.scaled(a.resampled), dtype=np.float64)
+
+
+def _percentiles(resampled: Floats | np.floating, n: int) -> Interval:
+    if n < 2:
+        return Interval(nan, nan)
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))
+
+
+def _binary_interval(a: Column, b: Column) -> Interval:
+    change = b.values - a.values
+    if np.ptp(change) > 0:
+        return _percentiles(_differences(a, b), len(change))
+    # No resample differs, as in `mean_interval`: the share of other queries that would is at most 1 - (alpha/2)^(1/n).
+    rest = 1 - ((1 - LEVEL) / 2) ** (1 / len(change))
+    width = rest if change[0] == 0 else 2 * rest
+    return Interval(max(-1.0, float(change[0]) - width), min(1.0, float(change[0]) + width))
+
+
+def _randomisation(change: Floats, flipped: Floats) -> float:
+    from scipy.stats import permutation_test
+
+    moved = change[np.abs(change) > TOLERANCE]  # zeros have no sign to flip
+    if len(moved) < 2:
+        return 1.0  # one difference is as far from 0 with either sign
+    if 2 ** len(moved) <= len(flipped):
+        exact = permutation_test(
+            (moved,), np.sum, permutation_type="samples", vectorized=True, n_resamples=len(flipped)
+        )
+        return float(exact.pvalue)
+    return _share_beyond(flipped, float(change.mean()))
+
+
+def _share_beyond(flipped: Floats, observed: float) -> float:
+    beyond = int((np.abs(flipped) >= abs(observed) - TOLERANCE).sum())
+    return (beyond + 1) / (len(flipped) + 1)

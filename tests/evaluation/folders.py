@@ -1,0 +1,59 @@
+"""Evaluation folders as `evaluate.py` writes them, of a few made-up numbers."""
+
+import copy
+import json
+import math
+from pathlib import Path
+from statistics import fmean
+
+PROTOCOL = {
+    "files": "70f4cc3fee5202ae",
+    "queries": 4,
+    "answered": 4,
+    "prompt": "QuestionPrompt(n_examples=3)",
+    "llm": "gguf:b179:float32",
+    "rag": {"top_k": 1, "max_queries": 48, "max_new_tokens": 12},
+}
+RUN = {"environment": {"python": "3.11.7", "torch": "2.13.0"}, "checkpoint": None, "encoder": {"name": "minilm"}}
+
+
+def row(retriever, values, task="qa", dataset="world", **changed):
+    """A row from {metric: [value of q0, value of q1, ...]}."""
+    per_query = {metric: {f"q{i}": value for i, value in enumerate(some)} for metric, some in values.items()}
+    mean = {metric: fmean(some) for metric, some in values.items()}
+    if "perplexity" in mean:
+        mean["perplexity"] = math.exp(mean["perplexity"])
+    return {
+        "task": task,
+        "dataset": dataset,
+        "retriever": retriever,
+        "mean": mean,
+        "per_query": per_query,
+        "protocol": copy.deepcopy(PROTOCOL) | changed,
+    }
+
+
+def write(directory: Path, rows, run=RUN, queries=None, number=2) -> Path:
+    """A folder; `number` None writes the form before formats had numbers."""
+    directory.mkdir(parents=True, exist_ok=True)
+    scores = ({} if number is None else {"format": number}) | {"protocol": run, "rows": rows}
+    (directory / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+    if queries is not None:
+        (directory / "queries.jsonl").write_text("".join(json.dumps(line) + "\n" for line in queries), encoding="utf-8")
+    return directory
+
+
+def line(retriever, query_id, query, keys=(), output=None, task="qa", dataset="world", **more):
+    """A line of `queries.jsonl`."""
+    return {
+        "task": task,
+        "dataset": dataset,
+        "retriever": retriever,
+        "query_id": query_id,
+        "query": query,
+        "answers": ["1285"],
+        "gold": ["k1"],
+        "keys": [{"id": key_id, "score": 0.5, "text": text} for key_id, text in keys],
+        "output": output,
+        "scores": {},
+    } | more
