@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "candidates": {"data", "index"},
     "rewards": {"data", "metrics"},
     "training": {"data", "losses"},
-    "evaluation": {"data", "index", "metrics"},
+    "evaluation": {"data", "index", "metrics", "rewards"},
     "callbacks": {"data", "index", "evaluation", "training"},
     "app": {"data", "candidates", "rewards", "training", "models", "index", "evaluation", "callbacks", "metrics"},
 }
@@ -58,8 +58,8 @@ def test_rooms_import_only_what_they_may(room):
                     assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
 
 
-GROUPS = ("task_mix", "encoder", "index", "reward", "llm", "logger", "experiment", "action")
-ONLY = {"logger": "train", "action": "prepare"}
+GROUPS = ("task_mix", "encoder", "index", "reward", "llm", "logger", "experiment", "action", "consumer")
+ONLY = {"logger": "train", "action": "prepare", "consumer": "evaluate"}
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "conf" / group).glob("*.yaml"))]
 
 

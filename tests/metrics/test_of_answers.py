@@ -1,4 +1,4 @@
-"""Metrics of answers beside exact match: ROUGE-L, perplexity, options, answer recall, and how many questions they need."""
+"""Metrics of answers beside exact match, and how many questions it takes to tell two systems apart."""
 
 import math
 

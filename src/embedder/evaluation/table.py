@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _PREFERRED = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10")
-_ANSWERS = ("em", "f1", "log_likelihood")
+_ANSWERS = ("em", "f1", "contains", "accuracy", "perplexity", "log_likelihood", "gain", "place", "harm")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from statistics import fmean
 
 
 def perplexity(log_likelihoods: Sequence[float]) -> float:
-    """exp of the mean surprise: as uncertain as a choice among so many equally likely tokens.
+    """Exp of the mean surprise: as uncertain as a choice among so many equally likely tokens.
 
         perplexity = exp(-sum_i l_i / n)
 

@@ -119,7 +119,7 @@ class ServerLanguageModel:
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
         """The greedy continuation of each prompt up to an end token or behind the first of the `stop` texts, stripped.
 
-        Servers cut in front of a stop text. Which one it was is what vLLM and SGLang say; where a server does not, it is
+        Servers cut in front of a stop text. vLLM and SGLang say which one it was; where a server does not, it is
         missing, as if the text had not been finished.
 
         Raises:
