@@ -40,9 +40,8 @@ def test_single_shot_shows_the_best_keys_and_scores_the_line():
 
 @pytest.mark.parametrize("style", ["thoughts", "follow_ups"])
 def test_rounds_search_with_what_was_written_and_answer_with_all_keys(style):
-    lines = iter(
-        ["The designer is tolvik", *(["Maren"] * (style == "follow_ups")), "So the answer is Harrow.", "Harrow"]
-    )
+    answered = ["Maren"] * (style == "follow_ups")
+    lines = iter(["The designer is tolvik", *answered, "So the answer is Harrow.", "Harrow"])
     model, searched = ScriptedLanguageModel(lambda prompt: next(lines)), []
     (outcome,) = Iterative(style).consume([BORN], [ranking("oru")], scene(CORPUS, model, BARE, searched))
     assert searched == [("q/1", "The designer is tolvik")]
@@ -68,9 +67,8 @@ def test_rounds_end_with_an_empty_or_repeated_line_or_after_the_last(lines, n_se
 
 
 def test_an_agent_searches_reads_and_answers():
-    turns = iter(
-        ["<think> who </think>\n<search> oru </search>", "<search>tolvik</search>", "so <answer> Harrow </answer>"]
-    )
+    first = "<think> who </think>\n<search> oru </search>"
+    turns = iter([first, "<search>tolvik</search>", "so <answer> Harrow </answer>"])
     model, searched = ScriptedLanguageModel(lambda prompt: next(turns)), []
     (outcome,) = Agent().consume([BORN], [ranking("rome")], scene(CORPUS, model, BARE, searched))
     assert searched == [("q/1", "oru"), ("q/2", "tolvik")]
@@ -183,13 +181,15 @@ def test_wrong_settings_are_refused(make, message):
         make()
 
 
-@pytest.mark.parametrize("consumer", [SingleShot(), Iterative(), Iterative("follow_ups"), Agent(2, max_new_tokens=24)])
+@pytest.mark.parametrize(
+    "consumer", [SingleShot(), Iterative("follow_ups", 1, max_thought_tokens=8), Agent(1, max_new_tokens=12)]
+)
 def test_a_real_llm_gives_the_same_outcomes_twice(consumer, llama_directory, tmp_path):
     queries = [BORN, Query("r", "Who is old?", ("Rome",))]
     found = []
     for place in ("one", "two"):
         model = CachedLanguageModel(HuggingFaceLanguageModel(str(llama_directory), device="cpu"), tmp_path / place)
-        rag = RagEvaluation(consumer, queries, Scene(CORPUS, no_keys, model, BARE), Competitors(n=2))
+        rag = RagEvaluation(consumer, queries, Scene(CORPUS, no_keys, model, BARE), Competitors(n=2, max_new_tokens=4))
         found.append(rag.score([ranking("oru", "rome"), ranking()], searching(CORPUS, [])))
     assert found[0] == found[1]
     assert set(found[0].per_query) >= {"em", "f1", "log_likelihood", "gain", "place", "harm"}
