@@ -81,6 +81,14 @@ def test_an_agent_searches_reads_and_answers():
         "<search>tolvik</search>\n\n<information>Doc 1: Tolvik was born in Harrow</information>\n\nso <answer>"
     )
     assert model.settings == [(512, ("</search>", "</answer>"))] * 3
+    assert model.prompts[0].endswith(f"</answer>\n\nQuestion: {BORN.text}\n")
+
+
+def test_an_agent_gets_the_published_prompt_without_the_example():
+    model = ScriptedLanguageModel(lambda prompt: "<answer>Harrow</answer>")
+    (outcome,) = Agent(example=False).consume([BORN], [ranking()], scene(CORPUS, model, BARE))
+    assert model.prompts[0].endswith(f"For example, <answer> Beijing </answer>. Question: {BORN.text}\n")
+    assert outcome.output == "Harrow"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,14 @@ _INSTRUCTION = (
     "</search> and it will return the top searched results between <information> and </information>. You can search as "
     "many times as you want. If you find no further external knowledge needed, you can directly provide the answer "
     "inside <answer> and </answer>, without detailed illustrations. For example, <answer> Beijing </answer>. "
-    "Question: {question}\n"
+)
+_EXAMPLE = (
+    "Question: In which city was the author of The Hobbit born?\n"
+    "<think> First I need the author. </think>\n<search> author of The Hobbit </search>\n\n"
+    "<information>Doc 1: The Hobbit is a novel by J. R. R. Tolkien, published in 1937.</information>\n\n"
+    "<think> Now I need where he was born. </think>\n<search> birthplace of J. R. R. Tolkien </search>\n\n"
+    "<information>Doc 1: J. R. R. Tolkien was born in Bloemfontein in 1892.</information>\n\n"
+    "<think> He was born in Bloemfontein. </think>\n<answer> Bloemfontein </answer>\n\n"
 )
 _STOP = ("</search>", "</answer>")
 
@@ -51,12 +58,15 @@ class Agent:
         top_k: Keys of a search.
         max_new_tokens: Length of a turn.
         max_key_words: Longer keys are cut to so many words, and to ten times as many characters.
+        example: Show a solved question behind the instruction, which an LLM that was not trained as an agent needs;
+            false is the published prompt.
     """
 
     max_searches: int = 5
     top_k: int = 3
     max_new_tokens: int = 512
     max_key_words: int = 150
+    example: bool = True
 
     def __post_init__(self) -> None:
         check_types(self, "consumer")
@@ -69,7 +79,8 @@ class Agent:
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query; the rankings are not read, for the agent searches with its own words."""
-        states = [_State(query, _INSTRUCTION.format(question=query.text)) for query in queries]
+        start = _INSTRUCTION + (f"\n\n{_EXAMPLE}" if self.example else "")
+        states = [_State(query, f"{start}Question: {query.text}\n") for query in queries]
         for _ in range(self.max_searches + 1):
             self._turn([state for state in states if not state.is_done], scene)
         return [self._outcome(state, scene) for state in states]
