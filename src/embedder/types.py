@@ -146,14 +146,17 @@ class LanguageModel(Protocol):
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order."""
         ...
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """The greedy continuation of each prompt, cut at the first line break or end token, stripped."""
+    def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
+        """The greedy continuation of each prompt up to an end token or behind the first of the `stop` texts, stripped.
+
+        That a stop text which is not white space is kept tells a finished text from one that ran out of tokens.
+        """
         ...
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
-        """`n` sampled continuations of each prompt, cut like `generate`; one seed a prompt, whatever the batch."""
+        """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch."""
         ...
 
 

@@ -145,9 +145,19 @@ def test_records_with_flat_rewards_are_left_out_and_counted(trained):
 
 def test_all_tasks_are_evaluated(trained):
     root, common, _ = trained
-    run("evaluate.py", *common, f"hydra.run.dir={root}/evaluate", "rows=[random,bm25]", "rag.max_queries=2")
+    # The tiny LLM reads 4,096 tokens, of two letters each.
+    short = ["tasks.lrlm.consumer.top_k=1", "tasks.lrlm.consumer.recent=1", "rag.competitors.n=2"]
+    rows = "rows=[random,recent,bm25,oracle]"
+    run("evaluate.py", *common, f"hydra.run.dir={root}/evaluate", rows, "rag.max_queries=2", *short)
     rows = json.loads((root / "evaluate" / "scores.json").read_text())["rows"]
     assert {row["task"] for row in rows} == {"qa", "convsearch", "chat", "lrlm", "icl", "tool"}
+    measured = {row["task"]: set(row["mean"]) for row in rows if row["retriever"] == "BM25"}
+    assert {"em", "place", "harm", "answer_recall@5"} <= measured["qa"]
+    assert {"accuracy", "place", "harm", "gain"} <= measured["icl"]
+    assert all({"perplexity", "log_likelihood", "gain"} <= measured[task] for task in ("chat", "lrlm"))
+    assert not any("log_likelihood" in measured[task] for task in ("convsearch", "tool"))
+    assert {row["task"] for row in rows if row["retriever"] == "most recent"} == {"chat"}
+    assert "lrlm" not in {row["task"] for row in rows if row["retriever"] == "oracle"}
     chat = {row["retriever"]: row["mean"] for row in rows if row["task"] == "chat"}
     assert chat["BM25"]["ndcg@10"] > chat["random"]["ndcg@10"]
 

@@ -292,18 +292,32 @@ def test_stores_of_two_machines_merge_into_one_shard(trained, tmp_path):
     assert "run.stores: expected folders with scores/ or samples/ in them, got '/nowhere'" in wrong.stdout
 
 
-def test_evaluation_scores_every_row(trained):
+def test_a_killed_evaluation_goes_on_and_scores_every_row(trained):
     root, common = trained
-    done = run(
-        "evaluate.py", *common, f"hydra.run.dir={root}/evaluate", f"checkpoint={root}/train/export", "rag.max_queries=4"
-    )
+    folder, checkpoint = root / "evaluate", f"checkpoint={root}/train/export"
+    command = ["evaluate.py", *common, f"hydra.run.dir={folder}", checkpoint, "rag.max_queries=4"]
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL)
+    while process.poll() is None and not (folder / "scores.json").is_file():
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    before = json.loads((folder / "scores.json").read_text())["rows"]
+    done = run(*command)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("was scored before") == len(before) >= 1
     scores = json.loads((root / "evaluate" / "scores.json").read_text())
     rows = {row["retriever"]: row for row in scores["rows"]}
-    assert list(rows) == ["no retrieval", "random", "BM25", "base encoder", "trained encoder"]
+    names = ["no retrieval", "random", "BM25", "base encoder", "hybrid", "trained encoder", "oracle"]
+    assert list(rows) == names
+    assert scores["rows"][: len(before)] == before
+    lines = [json.loads(line) for line in (folder / "queries.jsonl").read_text().splitlines()]
+    assert [line["retriever"] for line in lines] == [name for name in names for _ in range(15)]
+    assert sum(line["output"] is not None for line in lines) == 4 * len(names)
     assert "ndcg@10" not in rows["no retrieval"]["mean"]
     assert all("em" in row["mean"] and len(row["per_query"]["em"]) == 4 for row in rows.values())
     assert rows["BM25"]["mean"]["ndcg@10"] > 0.5 > rows["random"]["mean"]["ndcg@10"]
+    assert rows["oracle"]["mean"]["ndcg@10"] == 1.0
+    assert rows["no retrieval"]["mean"]["gain"] == 0.0
     assert rows["BM25"]["protocol"]["queries"] == 15
     table = (root / "evaluate" / "table.md").read_text()
     assert all(name in table for name in rows)

@@ -6,11 +6,11 @@ import pytest
 from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.dense import DenseProposer
 from embedder.candidates.filters import CandidateFilters
-from embedder.candidates.fusion import reciprocal_rank_fusion
 from embedder.candidates.lexical import BM25Proposer
 from embedder.data.corpus import Corpus
 from embedder.errors import ConfigError
 from embedder.index.faiss_index import FaissIndex
+from embedder.index.fusion import reciprocal_rank_fusion
 from embedder.metrics.text import has_answer
 from embedder.types import Query, TaskSides
 

@@ -4,10 +4,18 @@ import pytest
 
 from embedder.data.corpus import Corpus
 from embedder.data.view import CorpusView
-from embedder.evaluation.retrievers import BM25Retriever, DenseRetriever, RandomRetriever
+from embedder.evaluation.retrievers import (
+    BM25Retriever,
+    DenseRetriever,
+    HybridRetriever,
+    OracleRetriever,
+    RandomRetriever,
+    RecentRetriever,
+    SharedRetriever,
+)
 from embedder.index.faiss_index import FaissIndex
 from embedder.models.encoder import EncoderConfig
-from embedder.types import Query, TaskSides
+from embedder.types import Query, Ranking, TaskSides
 
 QUERIES = [
     Query("own", "red text 12", (), ("b/2",), among=("b/0", "b/9")),
@@ -25,11 +33,18 @@ def corpus(tmp_path_factory):
     return Corpus(path)
 
 
-@pytest.fixture(params=["bm25", "dense", "random"])
+@pytest.fixture(params=["bm25", "dense", "random", "hybrid", "oracle", "recent", "shared"])
 def retriever(request, bert_directory):
     if request.param == "dense":
         return DenseRetriever(EncoderConfig(str(bert_directory), "mean").build(), FaissIndex, TaskSides())
-    return BM25Retriever() if request.param == "bm25" else RandomRetriever()
+    return {
+        "bm25": BM25Retriever,
+        "random": RandomRetriever,
+        "hybrid": lambda: HybridRetriever([BM25Retriever(), RandomRetriever()]),
+        "oracle": lambda: OracleRetriever(BM25Retriever()),
+        "recent": RecentRetriever,
+        "shared": lambda: SharedRetriever(BM25Retriever()),
+    }[request.param]()
 
 
 def test_a_ranking_holds_eligible_keys_only_and_all_of_them(corpus, retriever):
@@ -48,3 +63,53 @@ def test_the_same_holds_in_a_view(corpus, retriever):
     assert sorted(own.key_ids) == ["b/2", "b/7", "b/8"]
     assert part.key_ids == ("a/0",)  # a/3 and a/5 lie in no or another part, a/1 is left out
     assert len(everything.key_ids) == 7
+
+
+class Fixed:
+    """Ranks as told, and counts how often it was asked."""
+
+    def __init__(self, *key_ids):
+        self.key_ids, self.fits, self.calls = key_ids, 0, 0
+
+    def fit(self, corpus):
+        self.fits += 1
+
+    def retrieve(self, queries, top_k):
+        self.calls += 1
+        return [Ranking(self.key_ids[:top_k], (1.0,) * len(self.key_ids[:top_k])) for _ in queries]
+
+
+def test_fusion_by_hand(corpus):
+    hybrid = HybridRetriever([Fixed("a/0", "a/1", "a/2"), Fixed("a/2", "a/0", "a/9")], depth=2)
+    hybrid.fit(corpus)
+    (ranking,) = hybrid.retrieve(QUERIES[2:], 2)
+    # a/0: 1/61 + 1/62; a/2 is the first of the second ranking, and beyond the depth of the first: 1/61; a/1: 1/62.
+    assert ranking.key_ids == ("a/0", "a/2")
+    assert ranking.scores == pytest.approx((1 / 61 + 1 / 62, 1 / 61))
+
+
+def test_the_oracle_knows_the_gold_keys_and_nothing_else(corpus):
+    oracle = OracleRetriever(Fixed("b/3", "b/2", "b/4"))
+    oracle.fit(corpus)
+    own, part, _ = oracle.retrieve(QUERIES, 3)
+    assert own == Ranking(("b/2", "b/3", "b/4"), (1.0, 0.0, 0.0))
+    assert part.key_ids == ("b/3", "b/2", "b/4")
+
+
+def test_what_was_said_last_comes_first(corpus):
+    recent = RecentRetriever()
+    recent.fit(corpus)
+    assert [r.key_ids for r in recent.retrieve(QUERIES, 2)] == [("b/9", "b/8"), ("a/3", "a/2"), ("c/9", "c/8")]
+
+
+def test_what_rows_share_is_fitted_and_asked_once(corpus):
+    inner = Fixed("a/0", "a/1")
+    shared = SharedRetriever(inner)
+    for retriever in (shared, HybridRetriever([shared], depth=2), OracleRetriever(shared)):
+        retriever.fit(corpus)
+        retriever.retrieve(QUERIES, 2)
+    assert (inner.fits, inner.calls) == (1, 1)
+    shared.retrieve(QUERIES[:1], 2)
+    shared.fit(CorpusView(corpus, [0, 1]))
+    shared.retrieve(QUERIES, 2)
+    assert (inner.fits, inner.calls) == (2, 3)

@@ -17,7 +17,6 @@ from embedder.evaluation.statistics import (
     mcnemar,
     mean_interval,
     paired_difference,
-    questions_needed,
     resample,
 )
 
@@ -201,23 +200,6 @@ def test_holm_by_hand():
     assert holm([0.9, 0.8]) == pytest.approx([1, 1])
     assert holm([0.02]) == pytest.approx([0.02])
     assert holm([]) == []
-
-
-def test_questions_needed_by_hand():
-    # c = 0.2, d = 0.1: (1.95996 sqrt(0.2) + 0.84162 sqrt(0.19))^2 / 0.01 = 1.24338^2 / 0.01 = 154.6.
-    assert questions_needed(0.15, 0.05) == questions_needed(0.05, 0.15) == 155
-    assert questions_needed(0.1, 0.1) is None
-    assert questions_needed(1, 0) == 4  # every question changes: 1.96^2
-    with pytest.raises(ValueError, match="shares"):
-        questions_needed(0.8, 0.4)
-
-
-def test_so_many_questions_have_the_power_that_was_asked_for():
-    n = questions_needed(0.15, 0.05)
-    draws = np.random.default_rng(9).multinomial(n, [0.15, 0.05, 0.8], size=3000)
-    # Without the exact test's reserve: the normal test that the formula is of.
-    found = np.abs(draws[:, 0] - draws[:, 1]) / np.sqrt(draws[:, 0] + draws[:, 1]) > 1.96
-    assert found.mean() == pytest.approx(0.8, abs=0.03)
 
 
 def test_the_test_keeps_its_level():

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from embedder.metrics.text import exact_match, f1, has_answer, normalise_answer, popqa_accuracy
+from embedder.metrics.text import contains, exact_match, f1, has_answer, normalise_answer, popqa_accuracy
 
 KNOWN = json.loads((Path(__file__).parents[1] / "assets" / "metrics.json").read_text(encoding="utf-8"))
 
@@ -32,6 +32,21 @@ def test_f1_by_hand():
     assert f1("new new york state", ["New York City"]) == pytest.approx(4 / 7)
     # The second answer shares 2 of 2 words: 2 * 2 / (4 + 2) is more.
     assert f1("new new york state", ["New York City", "york state"]) == pytest.approx(4 / 6)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "answers", "expected"),
+    [
+        ("It was the Eiffel-Tower.", ["eiffeltower"], True),  # punctuation goes on both sides
+        ("in The Paris of the north", ["Paris, of north"], True),  # and articles
+        ("Parisian", ["Paris"], True),  # parts of words count
+        ("London", ["Paris", "Lond"], True),
+        ("London", ["Paris"], False),
+        ("London", ["the", "!"], False),  # nothing is left of them
+    ],
+)
+def test_contains_by_hand(prediction, answers, expected):
+    assert contains(prediction, answers) is expected
 
 
 @pytest.mark.parametrize("case", KNOWN["popqa_accuracy"], ids=lambda case: case["generation"])

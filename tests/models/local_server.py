@@ -84,7 +84,7 @@ class LocalServer(ThreadingHTTPServer):
         written = []
         text = ""
         stops = body.get("stop") or []
-        reason = "length"
+        reason, stopped_by = "length", None
         while len(written) < body["max_tokens"]:
             logits = self.model(torch.tensor([ids + written])).logits[0, -1]
             if body["temperature"] == 0:
@@ -93,15 +93,16 @@ class LocalServer(ThreadingHTTPServer):
                 token = int(torch.multinomial((logits / body["temperature"]).softmax(-1), 1, generator=generator))
             written.append(token)
             text = self.tokenizer.decode(written, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            found = [text.index(stop) for stop in stops if stop in text]
+            found = sorted((text.index(stop), stop) for stop in stops if stop in text)
             if found or token == 0:
-                text, reason = text[: min(found, default=None)], "stop"
+                text, reason = text[: found[0][0] if found else None], "stop"
+                stopped_by = found[0][1] if found else None
                 break
         shown = ids + written if body.get("echo") else written
         if body.get("echo"):
             text = self.tokenizer.decode(ids, clean_up_tokenization_spaces=False) + text
         logprobs = self.logprobs(ids + written, len(shown)) if body.get("logprobs") is not None else None
-        return {"text": text, "logprobs": logprobs, "finish_reason": reason}
+        return {"text": text, "logprobs": logprobs, "finish_reason": reason, "stop_reason": stopped_by}
 
     def logprobs(self, ids, n_shown):
         table = self.model(torch.tensor([ids])).logits[0].log_softmax(-1)

@@ -101,6 +101,14 @@ def test_greedy_text_is_that_of_a_loop_without_cache_or_padding(model):
     assert any(texts)
 
 
+def test_a_text_ends_behind_the_stop_text_that_it_holds(model):
+    whole = model.generate(PROMPTS, 12, stop=("no such text",))
+    stops = [text[3:6] for text in whole]
+    for prompt, text, stop in zip(PROMPTS, whole, stops, strict=True):
+        end = text.index(stop) + len(stop)
+        assert model.generate([prompt], 12, stop=("no such text", stop)) == [text[:end].strip()]
+
+
 def test_sampling_does_not_depend_on_the_batch(model):
     seeds = [11, 22, 33]
     together = model.sample(PROMPTS, 3, 8, 1.0, seeds)

@@ -171,6 +171,13 @@ def test_greedy_text_is_that_of_the_local_model(make, local, settings):
     assert any(texts)
 
 
+def test_a_stop_text_that_the_server_cut_off_is_put_back(make, local):
+    whole = local.generate(PROMPTS, 8, stop=("no such text",))
+    stop = ("no such text", whole[0][2:4], whole[1][2:4])
+    assert make().generate(PROMPTS, 8, stop) == local.generate(PROMPTS, 8, stop)
+    assert any(text.endswith(stop[1:]) for text in local.generate(PROMPTS, 8, stop))
+
+
 def test_sampling_does_not_depend_on_the_batch(server, make):
     model = known(make(), server)
     seeds = [11, 22, 2**62 + 33]

@@ -36,8 +36,8 @@ class CountingModel:
         self.scored += [(prompt, output) for prompt, some in zip(prompts, outputs, strict=True) for output in some]
         return self.model.score(prompts, outputs)
 
-    def generate(self, prompts, max_new_tokens):
-        return self.model.generate(prompts, max_new_tokens)
+    def generate(self, prompts, max_new_tokens, stop=("\n",)):
+        return self.model.generate(prompts, max_new_tokens, stop)
 
     def sample(self, prompts, n, max_new_tokens, temperature, seeds):
         self.sampled += prompts

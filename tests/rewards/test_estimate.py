@@ -34,7 +34,7 @@ class SlowModel:
         self.asked.append(("score", tuple(prompts)))
         return [[OutputScore(-1.0, max(1, len(text) // 4)) for text in some] for some in outputs]
 
-    def generate(self, prompts, max_new_tokens):
+    def generate(self, prompts, max_new_tokens, stop=("\n",)):
         raise NotImplementedError
 
     def sample(self, prompts, n, max_new_tokens, temperature, seeds):

@@ -20,6 +20,13 @@ _CHANGE_NO_VECTOR = frozenset(
 )
 
 
+def encoder_protocol(encoder: EncoderConfig) -> dict[str, Any]:
+    """What the vectors of an encoder depend on: the contents of its files, and its settings."""
+    models = dict.fromkeys(sources(encoder).values())  # a separate encoder for keys is another one
+    settings = {name: value for name, value in asdict(encoder).items() if name not in _CHANGE_NO_VECTOR}
+    return {"encoder": [fingerprint_of(one, encoder.revision, "float32") for one in models], "settings": settings}
+
+
 @dataclass(frozen=True)
 class DenseSettings:
     """How dense candidates are proposed, where `candidates.sources` asks for them.
@@ -47,11 +54,8 @@ class DenseSettings:
     def protocol(self, task: Task) -> dict[str, Any]:
         """What the proposed candidates depend on."""
         sides = task.sides
-        models = dict.fromkeys(sources(self.encoder).values())  # a separate encoder for keys is another one
-        settings = {name: value for name, value in asdict(self.encoder).items() if name not in _CHANGE_NO_VECTOR}
         return {
-            "encoder": [fingerprint_of(one, self.encoder.revision, "float32") for one in models],
-            "settings": settings,
+            **encoder_protocol(self.encoder),
             "index": str(getattr(self.new_index, "keywords", self.new_index)),
             "lengths": [sides.query_max_length, sides.key_max_length, sides.query_keep],
             "instructions": [sides.query_instruction, sides.key_instruction] if self.instructions else None,

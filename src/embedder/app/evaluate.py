@@ -1,13 +1,14 @@
-"""Evaluate: one table with every baseline, and a JSON file in which every number carries its protocol."""
+"""Evaluate: one table with every baseline, and a folder in which every number carries its protocol."""
 
-import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from embedder.app.jobs import Source, dataset_pairs, shown_prompt
-from embedder.app.rows import TITLES, TableRows
+from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
 from embedder.app.start import environment
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import write_atomically
@@ -15,9 +16,14 @@ from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, check_types
 from embedder.evaluation.benchmark import Benchmark
-from embedder.evaluation.rag import RagSettings, single_shot
-from embedder.evaluation.retrieval import retrieval_scores
-from embedder.evaluation.retrievers import DenseRetriever, Retriever
+from embedder.evaluation.cached_lm import CachedLanguageModel
+from embedder.evaluation.consumer import Consumer, Outcome, Scene
+from embedder.evaluation.folder import EvaluationFolder
+from embedder.evaluation.needed import questions_text
+from embedder.evaluation.query_lines import query_lines
+from embedder.evaluation.rag import RagEvaluation, RagSettings, no_keys
+from embedder.evaluation.retrieval import answer_recalls, retrieval_scores
+from embedder.evaluation.statistics import Sampling
 from embedder.evaluation.table import Row, render
 from embedder.models.encoder import EncoderConfig
 from embedder.training.task import Task
@@ -39,13 +45,16 @@ class EvaluateRun:
         checkpoint: What the row `trained` loads; without one the row is left out.
         rows: Which retrievers, in which order.
         cutoffs: Places at which ranking metrics are cut.
+        rag: Which queries the LLM answers, and what its answers are compared with.
+        output_dir: Where `scores.json`, `queries.jsonl` and `table.md` go.
+        store_dir: Where it is kept what the LLM said.
+        vectors_dir: Where vectors of keys are kept.
+        consumer: What the LLM does, in place of each task's own.
         max_queries: Test queries of a data set, at most.
         precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
-        rag: How answers are made.
         rag_enabled: Whether the LLM answers at all.
         benchmark: Which means are reported beside those of data sets.
-        output_dir: Where `scores.json` and `table.md` go.
     """
 
     tasks: dict[str, Task]
@@ -58,6 +67,9 @@ class EvaluateRun:
     cutoffs: Sequence[int]
     rag: RagSettings
     output_dir: str
+    store_dir: str
+    vectors_dir: str
+    consumer: Consumer | None = None
     max_queries: int | None = None
     precision: str = "32-true"
     base_instructions: bool = False
@@ -76,7 +88,7 @@ class EvaluateRun:
             raise ConfigError("run.cutoffs", "a list of whole numbers above 0", self.cutoffs)
 
     def run(self) -> list[Row]:
-        """Score everything, log the tables, write the JSON."""
+        """Score everything and write it, row by row; started again in the same folder, it goes on."""
         self.new_index()
         found = self._datasets()
         table_rows = TableRows.load(
@@ -84,23 +96,20 @@ class EvaluateRun:
             self.encoder,
             self.checkpoint,
             self.new_index,
+            Path(self.vectors_dir),
             base_instructions=self.base_instructions,
             precision=self.precision,
         )
-        by_task = {task.name: table_rows.retrievers(task) for task, _ in found}
-        rows: list[Row] = []
-        path = Path(self.output_dir) / "scores.json"
+        by_task = {task.name: table_rows.rows(task) for task, _ in found}
         protocol = {"environment": environment(), "checkpoint": self.checkpoint, "encoder": asdict(self.encoder)}
+        folder = EvaluationFolder(Path(self.output_dir), protocol)
         for task, dataset in found:
-            rows += self._score(task, dataset, by_task[task.name])
-            rows += self.benchmark.dataset_means(rows) if self.benchmark and dataset is found[-1][1] else []
-            table = render(rows, self.cutoffs)
-            done = {"protocol": protocol, "rows": [row.as_json() for row in rows]}
-            write_atomically(path, json.dumps(done, indent=1))  # after each data set: what is scored is kept
-            write_atomically(path.with_name("table.md"), table)
-        logger.info("\n%s", table)
-        logger.info("scores: %s", path)
-        return rows
+            self._score(task, dataset, by_task[task.name], folder)
+        folder.rows += self.benchmark.dataset_means(folder.rows) if self.benchmark else []
+        folder.close()
+        logger.info("\n%s", self._write_table(folder, sampling=Sampling()))
+        logger.info("scores: %s", folder.scores_path)
+        return folder.rows
 
     def _datasets(self) -> list[tuple[Task, Dataset]]:
         """All data sets, read once, so that what is wrong with one shows before the first is scored."""
@@ -116,43 +125,93 @@ class EvaluateRun:
         queries = list(Queries(dataset.file("test"), corpus))
         return queries if self.max_queries is None else first_by_hash(queries, self.max_queries, "test")
 
-    def _score(self, task: Task, dataset: Dataset, retrievers: dict[str, Retriever]) -> list[Row]:
+    def _score(self, task: Task, dataset: Dataset, rows: Sequence[TableRow], folder: EvaluationFolder) -> None:
+        """Add the rows of one data set to the folder."""
         corpus = Corpus(dataset.file("corpus"))
         queries = self._queries(dataset, corpus)
-        answered = self._answered(task, queries)
-        prompt = shown_prompt(task, dataset, corpus) if answered else None
-        protocol = {
-            "files": dataset.fingerprint(["corpus", "test"]),
-            "precision": self.precision,
-            "queries": len(queries),
-            "answered": len(answered),
-            "prompt": repr(prompt),
-            "llm": self.language_model.fingerprint if answered else None,
-            "rag": asdict(self.rag) if answered else None,
-        }
-        rows = []
-        for name, retriever in retrievers.items():
-            logger.info(
-                "%s/%s: %s over %d keys, %d queries", task.name, dataset.name, TITLES[name], len(corpus), len(queries)
-            )
-            retriever.fit(corpus)
-            rankings = retriever.retrieve(queries, max(*self.cutoffs, self.rag.top_k))
-            metrics = retrieval_scores(queries, rankings, self.cutoffs) if name != "none" else None
-            means = {} if metrics is None else metrics.mean
-            per_query = {} if metrics is None else dict(metrics.per_query)
-            if answered and prompt is not None:
-                by_id = {query.id: ranking for query, ranking in zip(queries, rankings, strict=True)}
-                shown = [by_id[query.id] for query in answered]
-                result = single_shot(answered, shown, corpus, self.language_model, prompt, self.rag)
-                means, per_query = means | result.mean, per_query | result.per_query
-            means |= self.benchmark.part_means(queries, per_query) if self.benchmark else {}
-            sides = {"sides": asdict(retriever.sides)} if isinstance(retriever, DenseRetriever) else {}
-            rows.append(Row(task.name, dataset.name, TITLES[name], means, per_query, protocol | sides))
-        return rows
+        work = _Work(self, task, dataset, corpus, queries)
+        for row in rows:
+            where = f"{task.name}/{dataset.name}: {TITLES[row.name]}"
+            if row.name == "oracle" and not has_gold(queries):
+                logger.info("%s is left out, for no query has gold keys", where)
+                continue
+            scored = Row(task.name, dataset.name, TITLES[row.name], {}, {}, work.protocol | row.about)
+            if folder.take(scored):
+                logger.info("%s was scored before", where)
+                continue
+            logger.info("%s over %d keys, %d queries", where, len(corpus), len(queries))
+            folder.add(*work.score(row, scored))
+            self._write_table(folder, sampling=None)
 
-    def _answered(self, task: Task, queries: Sequence[Query]) -> list[Query]:
-        """The queries that the LLM answers: those with answers, of tasks with a prompt."""
-        if not self.rag_enabled or task.prompt is None:
-            return []
-        with_answers = [query for query in queries if any(answer.strip() for answer in query.answers)]
-        return first_by_hash(with_answers, self.rag.max_queries or len(with_answers), "rag")
+    def _write_table(self, folder: EvaluationFolder, *, sampling: Sampling | None) -> str:
+        table = render(folder.rows, self.cutoffs, sampling=sampling)
+        needed = questions_text(folder.rows)
+        text = f"{table}\n\n{needed}\n" if needed else f"{table}\n"
+        write_atomically(folder.scores_path.with_name("table.md"), text)
+        return text
+
+    @cached_property
+    def cached_language_model(self) -> LanguageModel:
+        """The LLM with its memory, opened when a data set needs it first."""
+        return CachedLanguageModel(self.language_model, Path(self.store_dir))
+
+
+class _Work:
+    """What all rows of one data set share.
+
+    Args:
+        run: The settings.
+        task: Of the data set.
+        dataset: Its files.
+        corpus: Its keys.
+        queries: Those that are retrieved for.
+    """
+
+    def __init__(
+        self, run: EvaluateRun, task: Task, dataset: Dataset, corpus: Corpus, queries: Sequence[Query]
+    ) -> None:
+        self._run, self._corpus, self._queries = run, corpus, queries
+        consumer: Consumer | None = run.consumer or task.consumer
+        answers = run.rag_enabled and consumer is not None and task.prompt is not None
+        self._answered = run.rag.choose(queries) if answers else []
+        self._consumer = consumer if self._answered else None
+        prompt = shown_prompt(task, dataset, corpus) if self._answered else None
+        self._rag: RagEvaluation | None = None
+        if self._consumer is not None and prompt is not None:
+            scene = Scene(corpus, no_keys, run.cached_language_model, prompt)
+            self._rag = RagEvaluation(self._consumer, self._answered, scene, run.rag.competitors)
+        self.protocol: dict[str, Any] = {
+            "files": dataset.fingerprint(["corpus", "test"]),
+            "precision": run.precision,
+            "queries": len(queries),
+            "answered": len(self._answered),
+            "cutoffs": list(run.cutoffs),
+            "prompt": repr(prompt) if self._answered else None,
+            "llm": run.language_model.fingerprint if self._answered else None,
+            "consumer": repr(self._consumer) if self._answered else None,
+            "rag": asdict(run.rag) if self._answered else None,
+        }
+
+    def score(self, row: TableRow, scored: Row) -> tuple[Row, list[Mapping[str, Any]]]:
+        """The row with its scores, and its lines."""
+        row.retriever.fit(self._corpus)
+        depth = max(*self._run.cutoffs, self._consumer.top_k if self._consumer is not None else 1)
+        rankings = row.retriever.retrieve(self._queries, depth)
+        means: dict[str, float] = {}
+        per_query: dict[str, dict[str, float]] = {}
+        if row.name != "none":
+            metrics = retrieval_scores(self._queries, rankings, self._run.cutoffs)
+            if metrics is not None:
+                means, per_query = metrics.mean, dict(metrics.per_query)
+            if self._consumer is not None and self._consumer.finds_answers:
+                recalls = answer_recalls(self._queries, rankings, self._corpus, self._run.cutoffs)
+                means, per_query = means | recalls.mean, per_query | recalls.per_query
+        outcomes: dict[str, Outcome] = {}
+        if self._rag is not None:
+            by_id = {query.id: ranking for query, ranking in zip(self._queries, rankings, strict=True)}
+            result = self._rag.score([by_id[query.id] for query in self._answered], row.retriever.retrieve)
+            means, per_query, outcomes = means | result.mean, per_query | result.per_query, result.outcomes
+        benchmark = self._run.benchmark
+        means |= benchmark.part_means(self._queries, per_query) if benchmark is not None else {}
+        done = replace(scored, mean=means, per_query=per_query)
+        return done, list(query_lines(done, self._queries, rankings, outcomes, self._corpus))

@@ -1,27 +1,63 @@
 """Which retriever a row of the evaluation table stands for."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+from embedder.app.dense import encoder_protocol
+from embedder.data.forms.histories import Histories
 from embedder.errors import ConfigError
-from embedder.evaluation.retrievers import BM25Retriever, DenseRetriever, NoRetriever, RandomRetriever, Retriever
+from embedder.evaluation.retrievers import (
+    BM25Retriever,
+    DenseRetriever,
+    HybridRetriever,
+    NoRetriever,
+    OracleRetriever,
+    RandomRetriever,
+    RecentRetriever,
+    Retriever,
+    SharedRetriever,
+)
+from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.checkpoint import TrainedEncoder, load_trained
 from embedder.models.device import torch_device
 from embedder.models.encoder import EncoderConfig
 from embedder.models.half_precision import HalfPrecisionEncoder
+from embedder.models.packages import sha256_of_file
 from embedder.training.task import Task
-from embedder.types import Encoder, TaskSides, VectorIndex
+from embedder.types import Encoder, Query, TaskSides, VectorIndex
 
 TITLES = {
     "none": "no retrieval",
     "random": "random",
+    "recent": "most recent",
     "bm25": "BM25",
     "base": "base encoder",
+    "hybrid": "hybrid",
     "trained": "trained encoder",
+    "oracle": "oracle",
 }
 
 PRECISIONS = ("32-true", "bf16-mixed")
-_BASELINES: dict[str, Callable[[], Retriever]] = {"none": NoRetriever, "random": RandomRetriever, "bm25": BM25Retriever}
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of the table for one task.
+
+    Args:
+        name: As in the setting `rows`.
+        retriever: What ranks.
+        about: What the rankings depend on, beside data and settings of the run.
+    """
+
+    name: str
+    retriever: Retriever
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,7 +70,7 @@ class TableRows:
         trained: What `checkpoint` names, if a row needs it.
         new_index: Makes an empty index.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
-        half_precision_on: The kind of device on which encoders compute in bfloat16; None for float32.
+        identities: What the vectors of the models depend on, by row.
     """
 
     names: tuple[str, ...]
@@ -42,7 +78,7 @@ class TableRows:
     trained: TrainedEncoder | None
     new_index: Callable[[], VectorIndex]
     base_instructions: bool
-    half_precision_on: str | None = None
+    identities: dict[str, Any]
 
     @classmethod
     def load(
@@ -51,51 +87,126 @@ class TableRows:
         encoder: EncoderConfig,
         checkpoint: str | None,
         new_index: Callable[[], VectorIndex],
+        vectors: Path,
         *,
         base_instructions: bool,
         precision: str = "32-true",
     ) -> "TableRows":
         """Load what the rows need; the row `trained` is left out where no checkpoint is named.
 
+        Args:
+            wanted: Names of rows.
+            encoder: The base encoder.
+            checkpoint: The trained one.
+            new_index: Makes an empty index.
+            vectors: Directory where vectors of keys are kept.
+            base_instructions: Whether the base encoder gets the task's instructions.
+            precision: `32-true`, or `bf16-mixed` for layers in bfloat16.
+
         Raises:
             ConfigError: A row is unknown, or none is left.
         """
         if not wanted or (unknown := [row for row in wanted if row not in TITLES]):
             raise ConfigError("rows", f"names among {list(TITLES)}", unknown[0] if wanted else list(wanted))
-        names = tuple(name for name in wanted if name != "trained" or checkpoint is not None)
+        names = tuple(name for name in dict.fromkeys(wanted) if name != "trained" or checkpoint is not None)
         if not names:
             raise ConfigError("checkpoint", "a checkpoint, since `trained` is the only row", None)
         if precision not in PRECISIONS:
             raise ConfigError("run.precision", f"one of {list(PRECISIONS)}", precision)
-        half = None if precision == "32-true" else torch_device(encoder.device, "encoder.device").type
-        base = encoder.build() if "base" in names else None
-        trained = load_trained(checkpoint) if "trained" in names and checkpoint is not None else None
-        return cls(names, base, trained, new_index, base_instructions, half)
+        device = None if precision == "32-true" else torch_device(encoder.device, "encoder.device").type
 
-    def retrievers(self, task: Task) -> dict[str, Retriever]:
-        """A retriever for each row.
+        def ready(some: Encoder, identity: Any) -> CachedEncoder:
+            faster = some if device is None else HalfPrecisionEncoder(some, device)
+            return CachedEncoder(faster, _digest([identity, precision]), vectors)
+
+        identities: dict[str, Any] = {}
+        base, trained = None, None
+        if "base" in names or ("hybrid" in names and checkpoint is None):
+            identities["base"] = encoder_protocol(encoder)
+            base = ready(encoder.build(), identities["base"])
+        if checkpoint is not None and {"trained", "hybrid"} & {*names}:
+            identities["trained"] = {"files": _digest_of_files(Path(checkpoint))}
+            loaded = load_trained(checkpoint)
+            trained = replace(loaded, encoder=ready(loaded.encoder, identities["trained"]))
+        return cls(names, base, trained, new_index, base_instructions, identities)
+
+    def rows(self, task: Task) -> list[TableRow]:
+        """The rows for a task: `recent` for dialogues alone.
 
         Raises:
             ConfigError: The trained model does not know the task.
         """
-        return {name: self._retriever(name, task) for name in self.names}
+        parts = _Parts(self, task)
+        is_dialogue = isinstance(task.form, Histories)
+        return [parts.row(name) for name in self.names if name != "recent" or is_dialogue]
 
-    def _retriever(self, name: str, task: Task) -> Retriever:
-        if name == "base" and self.base is not None:
+    def sides(self, name: str, task: Task) -> TaskSides:
+        """How the encoder of a row reads queries and keys of a task.
+
+        Raises:
+            ConfigError: The trained model does not know the task.
+        """
+        if name == "base":
             plain = replace(task.sides, query_instruction="", key_instruction="")
-            return self._dense(self.base, task.sides if self.base_instructions else plain)
-        if name == "trained" and self.trained is not None:
-            return self._dense(self.trained.encoder, self._trained_sides(task, self.trained))
-        return _BASELINES[name]()
+            return task.sides if self.base_instructions else plain
+        assert self.trained is not None  # noqa: S101  # the caller has seen it
+        if self.trained.sides is not None:
+            return self.trained.sides
+        if task.name not in self.trained.tasks:
+            raise ConfigError("checkpoint", f"a model trained on the task {task.name!r}", sorted(self.trained.tasks))
+        return self.trained.tasks[task.name]
 
-    def _dense(self, encoder: Encoder, sides: TaskSides) -> DenseRetriever:
-        half = self.half_precision_on
-        some = HalfPrecisionEncoder(encoder, half) if half else encoder
-        return DenseRetriever(some, self.new_index, sides, progress=True)
 
-    def _trained_sides(self, task: Task, trained: TrainedEncoder) -> TaskSides:
-        if trained.sides is not None:
-            return trained.sides
-        if task.name not in trained.tasks:
-            raise ConfigError("checkpoint", f"a model trained on the task {task.name!r}", sorted(trained.tasks))
-        return trained.tasks[task.name]
+class _Parts:
+    """The retrievers of one task; those that several rows need are fitted once."""
+
+    def __init__(self, rows: TableRows, task: Task) -> None:
+        self._rows, self._task = rows, task
+        self._dense: dict[str, SharedRetriever] = {}
+
+    @cached_property
+    def _bm25(self) -> Retriever:
+        return SharedRetriever(BM25Retriever())
+
+    def row(self, name: str) -> TableRow:
+        fused = "base" if self._rows.trained is None else "trained"
+        if name in ("base", "trained"):
+            return TableRow(name, self._encoder(name), self._about(name))
+        if name == "hybrid":
+            return TableRow(name, HybridRetriever([self._bm25, self._encoder(fused)]), self._about(fused))
+        plain: dict[str, Callable[[], Retriever]] = {
+            "none": NoRetriever,
+            "random": RandomRetriever,
+            "recent": RecentRetriever,
+            "bm25": lambda: self._bm25,
+            "oracle": lambda: OracleRetriever(self._bm25),
+        }
+        return TableRow(name, plain[name](), {})
+
+    def _encoder(self, name: str) -> Retriever:
+        if name not in self._dense:
+            encoder = self._rows.base if name == "base" or self._rows.trained is None else self._rows.trained.encoder
+            assert encoder is not None  # noqa: S101  # loaded for the rows that need it
+            sides = self._rows.sides(name, self._task)
+            self._dense[name] = SharedRetriever(DenseRetriever(encoder, self._rows.new_index, sides))
+        return self._dense[name]
+
+    def _about(self, name: str) -> dict[str, Any]:
+        index = str(getattr(self._rows.new_index, "keywords", self._rows.new_index))
+        about = {"encoder": self._rows.identities[name], "index": index}
+        return {"sides": asdict(self._rows.sides(name, self._task)), "retriever": about}
+
+
+def has_gold(queries: Sequence[Query]) -> bool:
+    """Whether any query has gold keys, without which an oracle knows nothing."""
+    return any(query.positives for query in queries)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _digest_of_files(path: Path) -> str:
+    """Of a file, or of all files of a directory with their names."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    return _digest([[str(file.relative_to(path)), sha256_of_file(file)] for file in files])

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from embedder.candidates.filters import CandidateFilters, HoldsAnswer
-from embedder.candidates.fusion import reciprocal_rank_fusion
 from embedder.candidates.proposer import Hits, Proposer
 from embedder.data.eligible import eligible_keys
 from embedder.errors import ConfigError, check_types
+from embedder.index.fusion import reciprocal_rank_fusion
 from embedder.types import Candidate, Eligible, Key, KeyStore, Query
 
 SOURCES = ("bm25", "dense")

@@ -16,10 +16,10 @@ from embedder.evaluation.statistics import (
     holm,
     macro_difference,
     paired_difference,
-    questions_needed,
     resample,
 )
 from embedder.evaluation.table import Row
+from embedder.metrics.sample_size import questions_needed
 
 _FEW = 20
 """Queries below which a bootstrap interval is too narrow to trust."""

@@ -1,98 +1,117 @@
-"""Single-shot retrieval-augmented answering: retrieve, show the keys to the LLM, compare its answer with the gold."""
+"""Retrieval-augmented answering: a consumer at work, its answers scored and measured against the LLM alone."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
-from embedder.data.prompts import Prompt
+from embedder.data.queries import first_by_hash
 from embedder.errors import ConfigError, check_types
-from embedder.metrics.text import exact_match, f1
-from embedder.types import KeyStore, LanguageModel, Query, Ranking
+from embedder.evaluation.consumer import Consumer, Outcome, Scene, Search
+from embedder.evaluation.paired import Competitors, against_alone, measured
+from embedder.metrics.likelihood import perplexity
+from embedder.types import Query, Ranking
 
 
 @dataclass(frozen=True)
 class RagSettings:
-    """How answers are made.
+    """Which queries the LLM answers, and what its answers are compared with; how it answers is up to the consumer.
 
     Args:
-        top_k: Keys shown to the LLM.
         max_queries: At most so many queries are answered, chosen by a hash of their ids; None for all.
-        max_new_tokens: Length of an answer.
+        competitors: The outputs among which gold answers are placed.
     """
 
-    top_k: int = 3
     max_queries: int | None = None
-    max_new_tokens: int = 16
+    competitors: Competitors = field(default_factory=Competitors)
 
     def __post_init__(self) -> None:
         check_types(self, "rag")
-        if self.top_k < 1:
-            raise ConfigError("rag.top_k", "1 or more", self.top_k)
         if self.max_queries is not None and self.max_queries < 1:
             raise ConfigError("rag.max_queries", "1 or more, or null for all", self.max_queries)
+
+    def choose(self, queries: Sequence[Query]) -> list[Query]:
+        """The queries that are answered: of those with an answer, the first by a hash."""
+        answerable = [query for query in queries if any(map(str.strip, query.answers))]
+        return first_by_hash(answerable, self.max_queries or len(answerable), "rag")
 
 
 @dataclass(frozen=True)
 class RagResult:
-    """Answers and their scores, by query id.
+    """What came of each query, and its scores.
 
     Args:
-        answers: What the LLM wrote.
-        em: Exact match of it.
-        f1: F1 of it.
-        log_likelihood: Of the best gold answer after the same prompt, in nats a token. A small LLM answers few
-            questions exactly, and this tells retrievers apart where exact match cannot.
+        outcomes: By query id.
+        per_query: Metric -> query id -> value.
     """
 
-    answers: dict[str, str]
-    em: dict[str, float]
-    f1: dict[str, float]
-    log_likelihood: dict[str, float]
-
-    @property
-    def per_query(self) -> dict[str, dict[str, float]]:
-        """The value of every query, by metric."""
-        return {"em": self.em, "f1": self.f1, "log_likelihood": self.log_likelihood}
+    outcomes: dict[str, Outcome]
+    per_query: dict[str, dict[str, float]]
 
     @property
     def mean(self) -> dict[str, float]:
-        """Means over queries."""
-        return {metric: fmean(values.values()) for metric, values in self.per_query.items()}
+        """Means over queries; of perplexities the geometric mean, which is exp of the mean surprise."""
+        return {metric: mean_of(metric, list(values.values())) for metric, values in self.per_query.items()}
 
 
-def single_shot(
-    queries: Sequence[Query],
-    rankings: Sequence[Ranking],
-    corpus: KeyStore,
-    language_model: LanguageModel,
-    prompt: Prompt,
-    settings: RagSettings,
-) -> RagResult:
-    """Answer every query once with its best keys in the prompt.
+def mean_of(metric: str, values: Sequence[float]) -> float:
+    """The mean of a metric over queries: arithmetic, and for `perplexity` exp of the mean surprise.
 
-    Source: Zhang et al., ACL 2024 (arXiv 2310.07554); exact match and F1 of SQuAD, maximum over the gold answers.
+    Raises:
+        ValueError: There are no values.
+    """
+    return perplexity([-math.log(value) for value in values]) if metric == "perplexity" else fmean(values)
+
+
+def no_keys(queries: Sequence[Query], top_k: int) -> list[Ranking]:
+    """Finds nothing: the `search` of an LLM alone."""
+    return [Ranking((), ()) for _ in queries]
+
+
+class RagEvaluation:
+    """One consumer on some queries of a data set, row after row.
+
+    What the LLM makes of the queries without retrieval is found out once, for `gain` and `harm` of every row.
 
     Args:
-        queries: Queries with answers.
-        rankings: One for each; an empty one asks without retrieval.
-        corpus: Where the keys are.
-        language_model: Answers greedily.
-        prompt: How keys and question are shown; the same as in labelling.
-        settings: How many keys, how long an answer.
+        consumer: What the LLM does.
+        queries: Each with an answer.
+        scene: The corpus, the LLM and the prompt; its `search` is replaced by that of each row.
+        competitors: The outputs among which gold answers are placed.
     """
-    prompts = []
-    for query, ranking in zip(queries, rankings, strict=True):
-        keys = [corpus[corpus.position(key_id)].text for key_id in ranking.key_ids[: settings.top_k]]
-        prompts.append(prompt.render(query.text, keys))
-    written = language_model.generate(prompts, settings.max_new_tokens)
-    outputs = [[prompt.output(answer) for answer in query.answers if answer.strip()] for query in queries]
-    gold = language_model.score(prompts, outputs)
-    pairs = list(zip(queries, written, strict=True))
-    return RagResult(
-        answers={query.id: answer for query, answer in pairs},
-        em={query.id: float(exact_match(answer, query.answers)) for query, answer in pairs},
-        f1={query.id: f1(answer, query.answers) for query, answer in pairs},
-        log_likelihood={
-            query.id: max(score.mean_logprob for score in scores) for query, scores in zip(queries, gold, strict=True)
-        },
-    )
+
+    def __init__(self, consumer: Consumer, queries: Sequence[Query], scene: Scene, competitors: Competitors) -> None:
+        self._consumer, self._queries, self._scene = consumer, list(queries), scene
+        self._sampled: list[tuple[str, ...]] | None = None
+        self._settings = competitors
+        self._alone: list[dict[str, float]] | None = None
+
+    def score(self, rankings: Sequence[Ranking], search: Search) -> RagResult:
+        """Let the consumer work with one retriever.
+
+        Args:
+            rankings: One for each query.
+            search: The retriever that they come from.
+        """
+        if self._alone is None:
+            _, self._alone = self._consume(no_keys(self._queries, 0), no_keys)
+        outcomes, scores = self._consume(rankings, search)
+        per_query: dict[str, dict[str, float]] = {}
+        for query, own, alone in zip(self._queries, scores, self._alone, strict=True):
+            for metric, value in (own | against_alone(own, alone)).items():
+                per_query.setdefault(metric, {})[query.id] = value
+        return RagResult(dict(zip((query.id for query in self._queries), outcomes, strict=True)), per_query)
+
+    def _consume(self, rankings: Sequence[Ranking], search: Search) -> tuple[list[Outcome], list[dict[str, float]]]:
+        scene = Scene(self._scene.corpus, search, self._scene.language_model, self._scene.prompt)
+        outcomes = self._consumer.consume(self._queries, rankings, scene)
+        return outcomes, measured(outcomes, self._competitors(outcomes), scene.language_model)
+
+    def _competitors(self, outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
+        """Sampled outputs for the outcomes that bring no competitors; which these are is the same in every row."""
+        if self._sampled is None:
+            wanted = [query for query, o in zip(self._queries, outcomes, strict=True) if o.competitors is None]
+            sampled = self._settings.sample(wanted, self._scene.language_model, self._scene.prompt)
+            by_id = dict(zip((query.id for query in wanted), sampled, strict=True))
+            self._sampled = [by_id.get(query.id, ()) for query in self._queries]
+        return self._sampled

@@ -1,9 +1,12 @@
-"""Score a retriever on labelled queries."""
+"""Score a retriever on queries: by their gold keys, and by whether what it finds holds an answer."""
 
 from collections.abc import Sequence
 
+from embedder.metrics.answer_recall import answer_recall
 from embedder.metrics.ranking import RankingMetrics, ranking_metrics
-from embedder.types import Query, Ranking
+from embedder.types import KeyStore, Query, Ranking
+
+_DEEPEST = 20  # an answer further down helps no LLM, and looking for it takes long
 
 
 def retrieval_scores(
@@ -24,3 +27,26 @@ def retrieval_scores(
         {query.id: query.positives for query, _ in labelled},
         cutoffs,
     )
+
+
+def answer_recalls(
+    queries: Sequence[Query], rankings: Sequence[Ranking], corpus: KeyStore, cutoffs: Sequence[int]
+) -> RankingMetrics:
+    """`answer_recall@k` over the queries that have answers, at the cut-offs up to 20.
+
+    Args:
+        queries: The queries.
+        rankings: One for each, in the same order.
+        corpus: Where the keys are.
+        cutoffs: Places at which rankings are cut.
+    """
+    places = [cutoff for cutoff in cutoffs if cutoff <= _DEEPEST]
+    per_query: dict[str, dict[str, float]] = {}
+    for query, ranking in zip(queries, rankings, strict=True):
+        answers = [answer for answer in query.answers if answer.strip()]
+        if not answers or not places:
+            continue
+        texts = [corpus[corpus.position(key_id)].text for key_id in ranking.key_ids[: max(places)]]
+        for k, found in answer_recall(texts, answers, places).items():
+            per_query.setdefault(f"answer_recall@{k}", {})[query.id] = found
+    return RankingMetrics(per_query)

@@ -3,12 +3,14 @@
 import hashlib
 import random
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Protocol
 
 from embedder.data.eligible import eligible_keys
 from embedder.index.bm25_index import BM25Index
 from embedder.index.eligible_search import search_eligible
 from embedder.index.encode import index_corpus
+from embedder.index.fusion import fused_scores
 from embedder.types import Encoder, KeyStore, Query, Ranking, TaskSides, VectorIndex
 
 
@@ -77,6 +79,100 @@ class BM25Retriever:
         eligible = [eligible_keys(query, self._corpus) for query in queries]
         scores, positions = self._index.search([query.text for query in queries], top_k, eligible)
         return to_rankings(scores.tolist(), positions.tolist(), self._corpus)
+
+
+class RecentRetriever:
+    """Ranks the keys of a query's own run by how late they come: what was said last in a dialogue."""
+
+    def fit(self, corpus: KeyStore) -> None:
+        """Keep the corpus."""
+        self._corpus = corpus
+
+    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
+        """The last eligible keys, the last one first."""
+        rankings = []
+        for query in queries:
+            eligible = eligible_keys(query, self._corpus)
+            latest = (p for p in range(eligible.stop - 1, eligible.start - 1, -1) if p in eligible)
+            positions = list(islice(latest, top_k))
+            rankings.append(to_rankings([[float(p) for p in positions]], [positions], self._corpus)[0])
+        return rankings
+
+
+class OracleRetriever:
+    """Ranks the gold keys first, then what another retriever finds: the most that a perfect retriever could do.
+
+    Args:
+        rest: What finds the other keys.
+    """
+
+    def __init__(self, rest: Retriever) -> None:
+        self._rest = rest
+
+    def fit(self, corpus: KeyStore) -> None:
+        """Index the corpus for the other keys."""
+        self._rest.fit(corpus)
+
+    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
+        """Gold keys with the score 1, others with 0."""
+        rankings = []
+        for query, rest in zip(queries, self._rest.retrieve(queries, top_k), strict=True):
+            gold = dict.fromkeys(query.positives)
+            key_ids = [*gold, *(key_id for key_id in rest.key_ids if key_id not in gold)][:top_k]
+            rankings.append(Ranking(tuple(key_ids), tuple(float(key_id in gold) for key_id in key_ids)))
+        return rankings
+
+
+class HybridRetriever:
+    """Ranks by reciprocal rank fusion of other retrievers: `fused_scores`.
+
+    Args:
+        parts: What is fused; ties go to the earlier one.
+        depth: Keys taken of each, or `top_k` if that is more.
+    """
+
+    def __init__(self, parts: Sequence[Retriever], depth: int = 100) -> None:
+        self._parts, self._depth = tuple(parts), depth
+
+    def fit(self, corpus: KeyStore) -> None:
+        """Index the corpus for each part."""
+        for part in self._parts:
+            part.fit(corpus)
+
+    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
+        """The keys that the parts agree on most."""
+        rankings = []
+        for found in zip(*(part.retrieve(queries, max(top_k, self._depth)) for part in self._parts), strict=True):
+            scores = fused_scores([ranking.key_ids for ranking in found])
+            best = sorted(scores, key=lambda key_id: -scores[key_id])[:top_k]  # stable, so ties keep their order
+            rankings.append(Ranking(tuple(best), tuple(scores[key_id] for key_id in best)))
+        return rankings
+
+
+class SharedRetriever:
+    """A retriever that several rows use: fitted once a corpus, asked once for the same queries.
+
+    Args:
+        retriever: What ranks; it must not change between two calls with one corpus, as an encoder in training does.
+    """
+
+    def __init__(self, retriever: Retriever) -> None:
+        self._retriever = retriever
+        self._corpus: KeyStore | None = None
+        self._found: dict[tuple[tuple[Query, ...], int], list[Ranking]] = {}
+
+    def fit(self, corpus: KeyStore) -> None:
+        """Index the corpus if it is another object than the last one."""
+        if corpus is not self._corpus:
+            self._retriever.fit(corpus)
+            self._corpus, self._found = corpus, {}
+
+    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
+        """The keys that the retriever ranks, from memory where it was asked before."""
+        asked = tuple(queries), top_k
+        if asked not in self._found:
+            self._found[asked] = self._retriever.retrieve(queries, top_k)
+        return list(self._found[asked])
 
 
 class DenseRetriever:

@@ -8,7 +8,7 @@ one matrix product, and differences, means over data sets and intervals are read
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, nan, sqrt
+from math import nan
 from typing import TypeVar
 
 import numpy as np
@@ -254,37 +254,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     from statsmodels.stats.multitest import multipletests
 
     return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
-
-
-def questions_needed(rose: float, fell: float, alpha: float = 1 - LEVEL, power: float = 0.8) -> int | None:
-    """How many questions a paired test of a 0/1 metric needs to find such a difference.
-
-        n = (z_{1 - alpha/2} sqrt(c) + z_power sqrt(c - d^2))^2 / d^2    with c = rose + fell, d = rose - fell
-
-    Source: Connor, Biometrics 1987 (sample size of McNemar's test).
-
-    Args:
-        rose: Share of questions that are right in B alone.
-        fell: Share of questions that are right in A alone.
-        alpha: Of the two-sided test.
-        power: Chance of finding it.
-
-    Returns:
-        The number, rounded up; None where the shares are equal: no number would do.
-
-    Raises:
-        ValueError: The shares are no shares.
-    """
-    from scipy.stats import norm
-
-    if rose < 0 or fell < 0 or rose + fell > 1 + TOLERANCE:
-        raise ValueError(f"rose, fell: expected shares with a sum of at most 1, got {rose} and {fell}")
-    changed, difference = rose + fell, rose - fell
-    if abs(difference) < TOLERANCE:
-        return None
-    spread = sqrt(max(changed - difference**2, 0.0))
-    root = float(norm.ppf(1 - alpha / 2)) * sqrt(changed) + float(norm.ppf(power)) * spread
-    return ceil((root / difference) ** 2)
 
 
 def _drawn(n: int, resamples: int, seed: list[int]) -> Iterator[Floats]:

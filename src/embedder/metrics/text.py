@@ -44,6 +44,18 @@ def f1(prediction: str, answers: Sequence[str]) -> float:
     return max(_f1(normalise_answer(prediction), normalise_answer(answer)) for answer in _checked(answers))
 
 
+def contains(prediction: str, answers: Sequence[str]) -> bool:
+    """Whether the prediction has any answer as a part, both after `normalise_answer`; an empty answer is in nothing.
+
+    Source: Schick et al., NeurIPS 2023 (Toolformer); known as sub-string or cover exact match.
+
+    Raises:
+        ValueError: `answers` is empty or a single string.
+    """
+    text = normalise_answer(prediction)
+    return any(answer in text for answer in map(normalise_answer, _checked(answers)) if answer)
+
+
 def popqa_accuracy(generation: str, answers: Sequence[str]) -> bool:
     """Whether any answer, as it is, in lower case or capitalised, is a part of the generation.
 

@@ -19,6 +19,7 @@ from embedder.models.packages import resolve_model
 from embedder.models.packed_scoring import score_packed, takes_packed_branches
 from embedder.models.prompt_start import prompt_start
 from embedder.models.row_scoring import TokenisedRequest, score_in_rows
+from embedder.models.stop import cut_behind
 from embedder.types import OutputScore
 
 logger = logging.getLogger(__name__)
@@ -104,14 +105,19 @@ class HuggingFaceLanguageModel:
             )
         return scores
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """The greedy continuation of each prompt, cut at the first line break or end token, stripped."""
-        return self._write(prompts, 1, max_new_tokens, greedy)
+    def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
+        """The greedy continuation of each prompt up to an end token or behind the first of the `stop` texts, stripped.
+
+        Raises:
+            ConfigError: `max_new_tokens` is not above 0.
+            ValueError: A stop text is empty, or there is none.
+        """
+        return self._write(prompts, 1, max_new_tokens, greedy, stop)
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
-        """`n` sampled continuations of each prompt, cut like `generate`; one seed a prompt, whatever the batch.
+        """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch.
 
         Raises:
             ConfigError: The temperature is not above 0, or `n` is not.
@@ -128,7 +134,9 @@ class HuggingFaceLanguageModel:
         texts = self._write(prompts, n, max_new_tokens, sampler(seeds, n, max_new_tokens, temperature))
         return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
 
-    def _write(self, prompts: Sequence[str], n: int, max_new_tokens: int, choose: Choose) -> list[str]:
+    def _write(
+        self, prompts: Sequence[str], n: int, max_new_tokens: int, choose: Choose, stop: Sequence[str] = ("\n",)
+    ) -> list[str]:
         if max_new_tokens < 1:
             raise ConfigError("max_new_tokens", "1 or more", max_new_tokens)
         tokenised = self._tokenise(prompts, "prompt")
@@ -136,11 +144,11 @@ class HuggingFaceLanguageModel:
             self._check_length(len(tokens) + max_new_tokens, prompt)
 
         def is_complete(tokens: list[int]) -> bool:
-            return tokens[-1] in self._end_tokens or "\n" in self._decode(tokens)
+            return tokens[-1] in self._end_tokens or any(text in self._decode(tokens) for text in stop)
 
         written = write(self._model, tokenised, n, max_new_tokens, self._batch_tokens, choose, is_complete)
         self._tokens_run += sum(map(len, tokenised)) + sum(map(len, written))
-        return [self._decode(tokens).partition("\n")[0].strip() for tokens in written]
+        return [cut_behind(self._decode(tokens), stop).strip() for tokens in written]
 
     def _decode(self, tokens: list[int]) -> str:
         text = tokens[:-1] if tokens and tokens[-1] in self._end_tokens else tokens

@@ -11,7 +11,8 @@ from embedder.errors import ConfigError, EmbedderError
 from embedder.models.packages import resolve_model
 from embedder.models.prompt_start import prompt_start
 from embedder.models.server_client import Request, ServerClient
-from embedder.models.server_scores import Choice, choices_of, score_text, score_tokens, text_of, tokens_of
+from embedder.models.server_scores import Choice, choices_of, score_text, score_tokens, stopped_by, text_of, tokens_of
+from embedder.models.stop import cut_behind
 from embedder.types import OutputScore
 
 logger = logging.getLogger(__name__)
@@ -115,17 +116,28 @@ class ServerLanguageModel:
         scores = self._in_order(batches, [self._scoring([pairs[k] for k in batch]) for batch in batches])
         return [[next(scores) for _ in some] for some in outputs]
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """The greedy continuation of each prompt, cut at the first line break or end token, stripped."""
+    def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
+        """The greedy continuation of each prompt up to an end token or behind the first of the `stop` texts, stripped.
+
+        Servers cut in front of a stop text. vLLM and SGLang say which one it was; where a server does not, it is
+        missing, as if the text had not been finished.
+
+        Raises:
+            ConfigError: `max_new_tokens` is not above 0.
+            ValueError: A stop text is empty, or there is none.
+            EmbedderError: The server failed for good.
+        """
         sent = self._sent(prompts, "prompt")
         batches = _batches(sent, self.prompts_per_request)
-        requests = [self._writing([sent[k] for k in batch], 1, max_new_tokens, temperature=0.0) for batch in batches]
+        requests = [
+            self._writing([sent[k] for k in batch], 1, max_new_tokens, temperature=0.0, stop=stop) for batch in batches
+        ]
         return [text for (text,) in self._in_order(batches, requests)]
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
-        """`n` sampled continuations of each prompt, cut like `generate`; one seed a prompt, whatever the batch.
+        """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch.
 
         The seed goes out with its prompt; how far it fixes the samples is up to the server.
 
@@ -163,17 +175,24 @@ class ServerLanguageModel:
         return Request("completions", self._body([pair.sent for pair in pairs], settings), read)
 
     def _writing(
-        self, prompts: Sequence[Any], n: int, max_new_tokens: int, temperature: float, seed: int | None = None
+        self,
+        prompts: Sequence[Any],
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int | None = None,
+        stop: Sequence[str] = ("\n",),
     ) -> Request[list[list[str]]]:
         if max_new_tokens < 1:
             raise ConfigError("max_new_tokens", "1 or more", max_new_tokens)
 
         def read(answer: Any) -> list[list[str]]:
             self._count(answer)
-            texts = [text_of(choice).partition("\n")[0].strip() for choice in choices_of(answer, len(prompts) * n)]
+            choices = choices_of(answer, len(prompts) * n)
+            texts = [cut_behind(text_of(choice) + stopped_by(choice, stop), stop).strip() for choice in choices]
             return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
 
-        settings = {"n": n, "max_tokens": max_new_tokens, "temperature": temperature, "stop": ["\n"]}
+        settings = {"n": n, "max_tokens": max_new_tokens, "temperature": temperature, "stop": list(stop)}
         if seed is not None:
             settings["seed"] = seed % 2**31  # some servers take 32 bits
         return Request("completions", self._body(prompts, settings | _WHOLE_DISTRIBUTION), read)

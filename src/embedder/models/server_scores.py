@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from embedder.errors import EmbedderError
@@ -39,6 +40,12 @@ def text_of(choice: Choice) -> str:
     if not isinstance(text, str):
         raise EmbedderError("a choice without `text` came: is this the completion endpoint?")
     return text
+
+
+def stopped_by(choice: Choice, stop: Sequence[str]) -> str:
+    """The stop text that ended the text of a choice and was cut off, as vLLM and SGLang name it; otherwise nothing."""
+    named = choice.get("stop_reason", choice.get("matched_stop"))
+    return named if isinstance(named, str) and named in stop else ""
 
 
 def tokens_of(choice: Choice) -> list[str]:

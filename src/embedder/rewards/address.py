@@ -1,6 +1,7 @@
 """Content addresses: what was scored or sampled is found again by what it was, wherever and whenever it was made."""
 
 import hashlib
+from collections.abc import Sequence
 
 ADDRESS_BYTES = 16
 
@@ -13,6 +14,11 @@ def output_address(fingerprint: str, prompt: str, output: str) -> bytes:
 def sample_address(fingerprint: str, prompt: str, n: int, temperature: float, seed: int, max_new_tokens: int) -> bytes:
     """Address of `n` outputs sampled after `prompt` with these settings, 16 bytes."""
     return _address(b"sample", fingerprint, prompt, str(n), repr(float(temperature)), str(seed), str(max_new_tokens))
+
+
+def text_address(fingerprint: str, prompt: str, max_new_tokens: int, stop: Sequence[str]) -> bytes:
+    """Address of the text written greedily after `prompt` up to one of the stop texts, 16 bytes."""
+    return _address(b"text", fingerprint, prompt, str(max_new_tokens), *stop)
 
 
 def _address(kind: bytes, *parts: str) -> bytes:

@@ -55,6 +55,8 @@ class Task:
         query_keep: Which part of a query longer than `query_max_length` is read, its `start` or its `end`.
         form: How data sets of the task may lie on disk, beside by id.
         labelling: How candidates of the task are judged, where that differs from the other tasks.
+        consumer: What the LLM does with the retriever at evaluation (a `Consumer` of the room `evaluation`); None where
+            retrieval is scored alone.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Task:
     query_keep: Keep = "start"
     form: Form | None = None
     labelling: Labelling = field(default_factory=Labelling)
+    consumer: Any = None
 
     @property
     def sides(self) -> TaskSides:

@@ -1,0 +1,109 @@
+"""What the LLM does with a retriever for the queries of a data set: the protocol of consumers, and what they share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from embedder.data.prompts import Prompt
+from embedder.types import KeyStore, LanguageModel, Query, Ranking
+
+Search = Callable[[Sequence[Query], int], list[Ranking]]
+"""Finds the best keys for each query, at most so many."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a consumer works with.
+
+    Args:
+        corpus: Where the keys are.
+        search: The retriever, for consumers that ask it themselves.
+        language_model: Reads and writes; best a `CachedLanguageModel`, for some prompts are asked again and again.
+        prompt: How a query and its keys are shown, the same as in labelling.
+    """
+
+    corpus: KeyStore
+    search: Search
+    language_model: LanguageModel
+    prompt: Prompt
+
+    def texts(self, key_ids: Sequence[str]) -> list[str]:
+        """The texts of some keys."""
+        return [self.corpus[self.corpus.position(key_id)].text for key_id in key_ids]
+
+    def gold(self, query: Query) -> tuple[str, ...]:
+        """The answers of a query as they stand after the prompt."""
+        return tuple(self.prompt.output(answer) for answer in query.answers if answer.strip())
+
+    def search_again(self, asked: Sequence[tuple[Query, str, int]], top_k: int) -> list[Ranking]:
+        """Keys for texts that the LLM wrote.
+
+        Args:
+            asked: The query that the text was written for, which says what it may be compared with; the text; and its
+                number, so that a retriever that draws by the id of the query draws anew.
+            top_k: Keys a text, at most.
+        """
+        queries = [replace(query, id=f"{query.id}/{number}", text=text) for query, text, number in asked]
+        return self.search(queries, top_k) if queries else []
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one query.
+
+    Args:
+        keys: The keys that the LLM was shown, in the order found, with the scores of the retriever.
+        prompt: The text before the answer.
+        gold: The gold answers as they would stand there: how likely was the best of them?
+        output: What the LLM answered; None where it only reads.
+        scores: Metric -> value of this query.
+        competitors: What else the LLM could have chosen, in the form of `gold`; None for open questions, where its own
+            sampled outputs compete.
+        steps: What it wrote on the way, such as its own search queries.
+    """
+
+    keys: Ranking
+    prompt: str
+    gold: tuple[str, ...]
+    output: str | None
+    scores: dict[str, float]
+    competitors: tuple[str, ...] | None = None
+    steps: tuple[str, ...] = ()
+
+
+class Consumer(Protocol):
+    """What the LLM does with a retriever. Its `repr` tells all settings."""
+
+    @property
+    def top_k(self) -> int:
+        """Keys of a ranking that it reads."""
+        ...
+
+    @property
+    def finds_answers(self) -> bool:
+        """Whether it answers questions whose answers can stand in a key, so that `answer_recall@k` says something."""
+        ...
+
+    def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
+        """An outcome for each query.
+
+        Args:
+            queries: Each with an answer.
+            rankings: One for each, at least `top_k` long where there are so many keys; an empty one shows no key.
+            scene: What it works with.
+        """
+        ...
+
+
+def first_keys(ranking: Ranking, n: int) -> Ranking:
+    """The first keys of a ranking."""
+    return Ranking(ranking.key_ids[:n], ranking.scores[:n])
+
+
+def joined_keys(rankings: Sequence[Ranking], n: int) -> Ranking:
+    """The first `n` distinct keys of several rankings, one ranking after the other."""
+    scores: dict[str, float] = {}
+    for ranking in rankings:
+        for key_id, score in zip(ranking.key_ids, ranking.scores, strict=True):
+            scores.setdefault(key_id, score)
+    return first_keys(Ranking(tuple(scores), tuple(scores.values())), n)

@@ -1,0 +1,99 @@
+"""An encoder that keeps the vectors of keys on disk, so that no text is encoded twice, in whichever run."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from embedder.types import Encoder, FloatArray, Keep, Side
+
+logger = logging.getLogger(__name__)
+
+_BLOCK = 4_096  # texts in a file; what a kill loses
+
+
+class CachedEncoder:
+    """Implements `embedder.types.Encoder` over another one; files are found by what they were made of.
+
+    A file holds the vectors of 4,096 texts that followed each other, [n, D] as `.npy`, under the digest of the encoder,
+    the instruction, the length and the texts; a corpus that grows at its end keeps what there is. Queries are few and
+    are encoded each time.
+
+    Args:
+        encoder: What makes the vectors.
+        fingerprint: Tells its weights and settings apart from all others.
+        directory: Where the files lie.
+    """
+
+    def __init__(self, encoder: Encoder, fingerprint: str, directory: Path) -> None:
+        self._encoder, self._fingerprint, self._directory = encoder, fingerprint, directory
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._encoder.dimension
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        instruction: str = "",
+        max_length: int | None = None,
+        *,
+        side: Side,
+        keep: Keep = "start",
+        progress: bool = False,
+    ) -> FloatArray:
+        """Unit vectors of `instruction + text`, [n, D]; those of keys are read where they were made before."""
+
+        def make(some: Sequence[str]) -> FloatArray:
+            return self._encoder.encode(some, instruction, max_length, side=side, keep=keep, progress=progress)
+
+        if side == "query" or not texts:
+            return make(texts)
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        made = 0
+        for start in range(0, len(texts), _BLOCK):
+            block = texts[start : start + _BLOCK]
+            path = self._directory / f"{self._address(block, instruction, max_length, keep)}.npy"
+            stored = self._read(path, len(block))
+            if stored is None:
+                stored = make(block)
+                _write(path, stored)
+                made += len(block)
+            vectors[start : start + len(block)] = stored
+        logger.info("%d of %d vectors of keys were in %s", len(texts) - made, len(texts), self._directory)
+        return vectors
+
+    def _read(self, path: Path, n: int) -> FloatArray | None:
+        """The vectors of a file; None where there is none, or what is there cannot be read."""
+        if not path.is_file():
+            return None
+        try:
+            stored: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            logger.warning("damaged vectors %s are made again: %s", path, error)
+            return None
+        if stored.shape != (n, self.dimension) or stored.dtype != np.float32:
+            logger.warning("damaged vectors %s are made again: %s of %s", path, stored.dtype, stored.shape)
+            return None
+        return stored
+
+    def _address(self, texts: Sequence[str], instruction: str, max_length: int | None, keep: Keep) -> str:
+        digest = hashlib.blake2b(digest_size=16, person=b"vectors")
+        for part in (self._fingerprint, instruction, str(max_length), keep, *texts):
+            encoded = part.encode("utf-8", "surrogatepass")
+            # The length in front: otherwise ("ab", "c") and ("a", "bc") would share an address.
+            digest.update(len(encoded).to_bytes(8, "little") + encoded)
+        return digest.hexdigest()
+
+
+def _write(path: Path, vectors: FloatArray) -> None:
+    """Under another name first, so that a file of the final name is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        np.save(file, vectors.astype(np.float32, copy=False), allow_pickle=False)
+    partial.replace(path)

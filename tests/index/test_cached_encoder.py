@@ -1,0 +1,66 @@
+import logging
+
+import numpy as np
+import pytest
+
+from embedder.index import cached_encoder
+from embedder.index.cached_encoder import CachedEncoder
+from embedder.models.encoder import EncoderConfig
+
+TEXTS = [f"text {i} of the lighthouse" for i in range(10)]
+
+
+class Counting:
+    """The real encoder; counts the texts that it is given."""
+
+    def __init__(self, encoder):
+        self.encoder, self.dimension, self.count = encoder, encoder.dimension, 0
+
+    def encode(self, texts, instruction="", max_length=None, *, side, keep="start", progress=False):
+        self.count += len(texts)
+        return self.encoder.encode(texts, instruction, max_length, side=side, keep=keep)
+
+
+@pytest.fixture(scope="module")
+def encoder(bert_directory):
+    return EncoderConfig(str(bert_directory), "mean").build()
+
+
+@pytest.fixture(autouse=True)
+def blocks_of_four(monkeypatch):
+    monkeypatch.setattr(cached_encoder, "_BLOCK", 4)
+
+
+def test_no_key_is_encoded_twice_and_vectors_are_those_of_the_encoder(encoder, tmp_path):
+    counting = Counting(encoder)
+    expected = encoder.encode(TEXTS, "Read: ", 16, side="key")
+    for _ in range(2):
+        cached = CachedEncoder(counting, "one", tmp_path)  # as in another run
+        np.testing.assert_allclose(cached.encode(TEXTS, "Read: ", 16, side="key"), expected, atol=1e-6)
+        assert counting.count == 10
+    cached.encode([*TEXTS[:8], "new"], "Read: ", 16, side="key")
+    assert counting.count == 11  # blocks of four: the third one differs
+    cached.encode(TEXTS, side="query")
+    assert counting.count == 21
+
+
+def test_other_vectors_are_kept_apart(encoder, tmp_path):
+    counting = Counting(encoder)
+    seen = set()
+    for fingerprint, instruction, length in (("a", "", None), ("b", "", None), ("a", "x", None), ("a", "", 8)):
+        CachedEncoder(counting, fingerprint, tmp_path).encode(TEXTS[:2], instruction, length, side="key")
+        seen |= {path.name for path in tmp_path.glob("*.npy")}
+    assert (counting.count, len(seen)) == (8, 4)
+
+
+def test_a_damaged_file_is_made_again(encoder, tmp_path, caplog):
+    cached = CachedEncoder(encoder, "one", tmp_path)
+    expected = cached.encode(TEXTS[:4], side="key")
+    (path,) = tmp_path.glob("*.npy")
+    for damage in (path.read_bytes()[:100], b"", b"no vectors"):
+        path.write_bytes(damage)
+        with caplog.at_level(logging.WARNING):
+            np.testing.assert_array_equal(cached.encode(TEXTS[:4], side="key"), expected)
+        assert "made again" in caplog.text
+        caplog.clear()
+        assert np.load(path).shape == expected.shape
