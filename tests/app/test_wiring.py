@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "rewards": {"data", "metrics"},
     "training": {"data", "losses"},
     "evaluation": {"data", "index", "metrics"},
-    "callbacks": {"data", "index", "evaluation", "training"},
+    "callbacks": {"data", "index", "candidates", "evaluation", "training"},
     "app": {"data", "candidates", "rewards", "training", "models", "index", "evaluation", "callbacks", "metrics"},
 }
 
@@ -58,8 +58,8 @@ def test_rooms_import_only_what_they_may(room):
                     assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
 
 
-GROUPS = ("task_mix", "encoder", "index", "reward", "llm", "logger", "experiment", "action")
-ONLY = {"logger": "train", "action": "prepare"}
+GROUPS = ("task_mix", "encoder", "index", "reward", "llm", "logger", "callbacks", "experiment", "action")
+ONLY = {"logger": "train", "callbacks": "train", "action": "prepare"}
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "conf" / group).glob("*.yaml"))]
 
 

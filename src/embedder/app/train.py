@@ -19,11 +19,13 @@ from embedder.app.prepare import Preparation
 from embedder.app.start import environment
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard
+from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError, check_types
+from embedder.metrics.text import has_answer
 from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, encoder_weights
 from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.models.export import export
@@ -36,6 +38,7 @@ from embedder.types import VectorIndex
 logger = logging.getLogger(__name__)
 
 _LEAST_TEXT = 4  # tokens of a text beside its instruction
+_NEGATIVES = "negatives"  # folder of a run
 # Settings of the encoder that change where and how it runs, and no weight.
 _FREE_TO_CHANGE = frozenset({"device", "encode_tokens", "micro_batch_tokens", "cached_gradients", "unpadded"})
 
@@ -54,6 +57,7 @@ class TrainRun:
         loggers: Lightning loggers.
         callbacks: Lightning callbacks that need nothing of the run; null switches one off.
         retrieval_eval: Makes the callback that scores retrieval, given `datasets` and `new_index`.
+        reindex: When and how hard negatives are made anew.
         new_index: Makes an empty index.
         output_dir: Checkpoints, logs and the exported model go here.
         seed: Of everything random outside of the batch plan.
@@ -69,6 +73,7 @@ class TrainRun:
     loggers: dict[str, Any]
     callbacks: dict[str, L.Callback | None]
     retrieval_eval: Callable[..., RetrievalEvalCallback]
+    reindex: ReindexSettings
     new_index: Callable[[], VectorIndex]
     output_dir: str
     seed: int
@@ -108,6 +113,7 @@ class TrainRun:
         loggers = [one for one in self.loggers.values() if one is not None]
         callbacks = [
             self.retrieval_eval(datasets=datasets, new_index=self.new_index),
+            *self._reindexing(checkpoint),
             DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, sides, about)),
             ValidateLast(),
             ProcessGroupGuard(),
@@ -154,6 +160,13 @@ class TrainRun:
         logger.info("going on from %s" if path.is_file() else "no %s yet: training from the start", path)
         return path if path.is_file() else None
 
+    def _reindexing(self, checkpoint: Path | None) -> list[L.Callback]:
+        """What makes negatives anew, if anything does."""
+        if not self.reindex.is_on:
+            return []
+        earlier = None if checkpoint is None else checkpoint.parent.parent / _NEGATIVES
+        return [ReindexCallback(self.reindex, self.new_index, has_answer, Path(self.output_dir) / _NEGATIVES, earlier)]
+
     def _settings(self) -> dict[str, Any]:
         """What tells runs apart in a logger."""
         parts: dict[str, Any] = {"encoder": self.encoder, "optim": self.optim, "data": self.data, **self.tasks}
@@ -173,7 +186,15 @@ class TrainRun:
         tasks = {
             f"tasks.{name}": repr((task.sides, task.objective, task.sampling)) for name, task in self.tasks.items()
         }
-        return {"encoder": repr(encoder), "optim": repr(self.optim), **tasks, **{n: trainer.get(n) for n in names}}
+        index = str(getattr(self.new_index, "keywords", self.new_index))
+        reindex = {"reindex": repr((self.reindex, index))} if self.reindex.is_on else {}
+        return {
+            "encoder": repr(encoder),
+            "optim": repr(self.optim),
+            **tasks,
+            **reindex,
+            **{n: trainer.get(n) for n in names},
+        }
 
     def _check_instructions(self, encoder: TextEncoder) -> None:
         """An instruction that fills the length of its side would make all texts one."""
