@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,16 +15,21 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
+from embedder.app.jobs import shown_prompt
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard
+from embedder.callbacks.prompt_cache import PromptCache
+from embedder.callbacks.rag_eval import Answer, RagEvalCallback, RagEvalSettings
 from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
+from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError, check_types
+from embedder.evaluation.rag import RagSettings, single_shot
 from embedder.metrics.text import has_answer
 from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, encoder_weights
 from embedder.models.encoder import EncoderConfig, TextEncoder
@@ -33,7 +38,7 @@ from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
-from embedder.types import VectorIndex
+from embedder.types import KeyStore, LanguageModel, Query, Ranking, VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +62,7 @@ class TrainRun:
         loggers: Lightning loggers.
         callbacks: Lightning callbacks that need nothing of the run; null switches one off.
         retrieval_eval: Makes the callback that scores retrieval, given `datasets` and `new_index`.
+        rag_eval: When and how the LLM answers held-out queries.
         reindex: When and how hard negatives are made anew.
         new_index: Makes an empty index.
         output_dir: Checkpoints, logs and the exported model go here.
@@ -73,6 +79,7 @@ class TrainRun:
     loggers: dict[str, Any]
     callbacks: dict[str, L.Callback | None]
     retrieval_eval: Callable[..., RetrievalEvalCallback]
+    rag_eval: RagEvalSettings
     reindex: ReindexSettings
     new_index: Callable[[], VectorIndex]
     output_dir: str
@@ -113,11 +120,12 @@ class TrainRun:
         loggers = [one for one in self.loggers.values() if one is not None]
         callbacks = [
             self.retrieval_eval(datasets=datasets, new_index=self.new_index),
-            *self._reindexing(checkpoint),
             DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, sides, about)),
             ValidateLast(),
             ProcessGroupGuard(),
             *(callback for callback in self.callbacks.values() if callback is not None),
+            *self._answering(datasets),
+            *self._reindexing(checkpoint),
             StepLogWriter(),
         ]
         if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
@@ -159,6 +167,18 @@ class TrainRun:
         path = Path(self.output_dir) / "checkpoints" / "last.ckpt"
         logger.info("going on from %s" if path.is_file() else "no %s yet: training from the start", path)
         return path if path.is_file() else None
+
+    def _answering(self, datasets: Sequence[PreparedDataset]) -> list[L.Callback]:
+        """What lets the LLM answer held-out queries, if anything does."""
+        if self.rag_eval.every_n_steps is None:
+            return []
+        sources = self.preparation.datasets(self.tasks)
+        prompts = [
+            shown_prompt(task, source, prepared.corpus())
+            for (task, source), prepared in zip(sources, datasets, strict=True)
+        ]
+        answer = _answer(self.preparation.rewards.language_model, self.rag_eval)
+        return [RagEvalCallback(self.rag_eval, datasets, prompts, self.new_index, answer)]
 
     def _reindexing(self, checkpoint: Path | None) -> list[L.Callback]:
         """What makes negatives anew, if anything does."""
@@ -221,6 +241,19 @@ class TrainRun:
         encoder = self.encoder.build()
         encoder.load_state_dict(encoder_weights(torch.load(path, map_location="cpu", weights_only=True)))
         return encoder
+
+
+def _answer(language_model: LanguageModel, settings: RagEvalSettings) -> Answer:
+    """Answers in one go, with the keys in the prompt; the LLM is asked nothing twice."""
+    remembered = PromptCache(language_model)
+    how = RagSettings(settings.top_k, None, settings.max_new_tokens)
+
+    def answer(
+        queries: Sequence[Query], rankings: Sequence[Ranking], corpus: KeyStore, prompt: Prompt
+    ) -> dict[str, dict[str, float]]:
+        return single_shot(queries, rankings, corpus, remembered, prompt, how).per_query
+
+    return answer
 
 
 @rank_zero_only

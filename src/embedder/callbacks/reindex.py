@@ -16,6 +16,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.shared_encoding import SharedEncoder
+from embedder.callbacks.throughput import off_the_clock
 from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.dense import DenseProposer
 from embedder.candidates.filters import HoldsAnswer
@@ -224,6 +225,7 @@ class ReindexCallback(L.Callback):
         values["reindex/seconds"] = time.monotonic() - begin
         for one in trainer.loggers:
             one.log_metrics(values, step=step - 1)  # steps count from 0, as Lightning numbers them
+        off_the_clock(trainer)
 
     def _mine(self, part: _Part, task: Task, encoder: Encoder, share: Share) -> IntArray:
         """Places of the negatives of this process's share of the records, -1 where there are fewer, [R, N]."""
