@@ -210,7 +210,8 @@ class ReindexCallback(L.Callback):
                 table = gather_shares(torch.from_numpy(table).to(module.device), len(part.queries)).cpu().numpy()
             tables[part.name] = table.astype(np.min_scalar_type(-len(part.corpus)))
             n = int((table >= 0).sum())
-            logger.info("%s: %d of %d negatives are new after %d steps", part.name, changed, n, step)
+            if trainer.is_global_zero:
+                logger.info("%s: %d of %d negatives are new after %d steps", part.name, changed, n, step)
             name = f"reindex/{part.dataset.task}/changed"
             values[name] = values.get(name, 0) + changed
         folder, digest = self._publish(trainer, step, tables)
@@ -241,7 +242,7 @@ class ReindexCallback(L.Callback):
                 # In rising order: a near tie that falls the other way on another machine changes nothing.
                 table[row, : len(keys)] = sorted(map(part.corpus.position, keys))
         if finder.dropped:
-            logger.info("%s: negatives passed over by filters: %s", part.name, dict(finder.dropped))
+            logger.info("%s: passed over by filters for %d queries: %s", part.name, len(own), dict(finder.dropped))
         return table
 
     def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, IntArray]) -> tuple[str, str]:
