@@ -163,7 +163,7 @@ def on_one_process(trained, tmp_path_factory):
 
 
 def on_processes(trained, directory, *overrides):
-    """Losses and scores of answers, by name, and final weights of six steps with batches of six queries and groups of three.
+    """Losses and scores of answers, by name, and final weights of six steps: six queries a batch, groups of three.
 
     Half of the steps are of the task `tool`, whose negatives are made anew after every second step.
     """
