@@ -170,7 +170,7 @@ def on_processes(trained, directory, *overrides):
     _, common = trained
     steps = ["trainer.max_steps=6", "trainer.val_check_interval=3", "trainer.log_every_n_steps=1", "data.batch_size=6"]
     cpu = ["trainer.accelerator=cpu", "logger=csv", "callbacks.plain.progress=null"]
-    group = ["tasks.qa.sampling.group_size=3", "encoder.lr=1e-3"]
+    group = ["tasks.qa.sampling.group_size=3", "encoder.lr=5e-4"]
     group += ["+task@tasks.tool=tool", "tasks.tool.sampling.group_size=3", "callbacks.reindex.every_n_steps=2"]
     group += ["callbacks.rag_eval.every_n_steps=4", "callbacks.rag_eval.max_queries=2"]
     done = run("train.py", *common, *steps, *cpu, *group, f"hydra.run.dir={directory}", *overrides)
