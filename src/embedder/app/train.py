@@ -21,7 +21,7 @@ from embedder.app.start import environment
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard
 from embedder.callbacks.prompt_cache import PromptCache
-from embedder.callbacks.rag_eval import Answer, RagEvalCallback, RagEvalSettings
+from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.step_log import StepLogWriter
@@ -46,6 +46,19 @@ _LEAST_TEXT = 4  # tokens of a text beside its instruction
 _NEGATIVES = "negatives"  # folder of a run
 # Settings of the encoder that change where and how it runs, and no weight.
 _FREE_TO_CHANGE = frozenset({"device", "encode_tokens", "micro_batch_tokens", "cached_gradients", "unpadded"})
+
+
+@dataclass(frozen=True)
+class _SingleShot:
+    """Answers in one go, with the keys in the prompt; unlike a closure it can be sent to a spawned process."""
+
+    language_model: LanguageModel
+    settings: RagSettings
+
+    def __call__(
+        self, queries: Sequence[Query], rankings: Sequence[Ranking], corpus: KeyStore, prompt: Prompt
+    ) -> dict[str, dict[str, float]]:
+        return single_shot(queries, rankings, corpus, self.language_model, prompt, self.settings).per_query
 
 
 @dataclass(frozen=True)
@@ -177,7 +190,8 @@ class TrainRun:
             shown_prompt(task, source, prepared.corpus())
             for (task, source), prepared in zip(sources, datasets, strict=True)
         ]
-        answer = _answer(self.preparation.rewards.language_model, self.rag_eval)
+        how = RagSettings(self.rag_eval.top_k, None, self.rag_eval.max_new_tokens)
+        answer = _SingleShot(PromptCache(self.preparation.rewards.language_model), how)
         return [RagEvalCallback(self.rag_eval, datasets, prompts, self.new_index, answer)]
 
     def _reindexing(self, checkpoint: Path | None) -> list[L.Callback]:
@@ -241,19 +255,6 @@ class TrainRun:
         encoder = self.encoder.build()
         encoder.load_state_dict(encoder_weights(torch.load(path, map_location="cpu", weights_only=True)))
         return encoder
-
-
-def _answer(language_model: LanguageModel, settings: RagEvalSettings) -> Answer:
-    """Answers in one go, with the keys in the prompt; the LLM is asked nothing twice."""
-    remembered = PromptCache(language_model)
-    how = RagSettings(settings.top_k, None, settings.max_new_tokens)
-
-    def answer(
-        queries: Sequence[Query], rankings: Sequence[Ranking], corpus: KeyStore, prompt: Prompt
-    ) -> dict[str, dict[str, float]]:
-        return single_shot(queries, rankings, corpus, remembered, prompt, how).per_query
-
-    return answer
 
 
 @rank_zero_only
