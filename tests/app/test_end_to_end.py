@@ -117,6 +117,7 @@ def losses_by_step(directory):
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
     _, common = trained
     mix = ["+task@tasks.tool=tool", "encoder.dropout=0.1", "callbacks.plain.self_paced.warmup=2", "data.batch_size=4"]
+    mix += ["callbacks.reindex.every_n_steps=4"]  # before every kill and after
     steps = ["trainer.max_steps=40", "trainer.val_check_interval=15", "trainer.log_every_n_steps=1"]
     cpu = ["trainer.accelerator=cpu", "logger=csv", "callbacks.plain.progress=null", "run.checkpoint=last"]
     command = [*common, *mix, *steps, *cpu, "callbacks.plain.last.every_n_steps=5"]
@@ -162,19 +163,26 @@ def on_one_process(trained, tmp_path_factory):
 
 
 def on_processes(trained, directory, *overrides):
-    """Losses, by name, and final weights of six steps with batches of six queries and groups of three."""
+    """Losses and scores of answers, by name, and final weights of six steps: six queries a batch, groups of three.
+
+    Half of the steps are of the task `tool`, whose negatives are made anew after every second step.
+    """
     _, common = trained
     steps = ["trainer.max_steps=6", "trainer.val_check_interval=3", "trainer.log_every_n_steps=1", "data.batch_size=6"]
     cpu = ["trainer.accelerator=cpu", "logger=csv", "callbacks.plain.progress=null"]
-    group = ["tasks.qa.sampling.group_size=3", "encoder.lr=1e-3"]
+    group = ["tasks.qa.sampling.group_size=3", "encoder.lr=5e-4"]
+    group += ["+task@tasks.tool=tool", "tasks.tool.sampling.group_size=3", "callbacks.reindex.every_n_steps=2"]
+    group += ["callbacks.rag_eval.every_n_steps=4", "callbacks.rag_eval.max_queries=2"]
     done = run("train.py", *common, *steps, *cpu, *group, f"hydra.run.dir={directory}", *overrides)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert (directory / "export" / "model.safetensors").is_file()
     if "trainer.strategy=ddp_spawn" not in overrides:  # spawned processes have no log of ours
-        assert done.stdout.count("each query sees ") == 1
+        assert done.stdout.count("each query sees ") == 2  # once a task
+        assert done.stdout.count("negatives are new after") == 2  # said by one process
     with (directory / "csv" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    losses = {name: [float(row[name]) for row in rows if row[name]] for name in rows[0] if "loss" in name}
+    names = [name for name in rows[0] if "loss" in name or name.startswith("rag/")]
+    losses = {name: [float(row[name]) for row in rows if row[name]] for name in names}
     weights = torch.load(directory / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     return losses, weights
 
@@ -192,10 +200,10 @@ def on_processes(trained, directory, *overrides):
 def test_losses_and_weights_do_not_depend_on_the_number_of_processes(trained, on_one_process, tmp_path, overrides):
     losses, weights = on_processes(trained, tmp_path, *overrides)
     expected_losses, expected_weights = on_one_process
-    assert losses.keys() == expected_losses.keys() >= {"train/qa/loss", "val/loss"}
+    assert losses.keys() == expected_losses.keys() >= {"train/qa/loss", "train/tool/loss", "val/loss", "rag/qa/em"}
     for name, values in losses.items():
         assert values == pytest.approx(expected_losses[name], abs=1e-5), name
-    assert len(losses["train/qa/loss"]) == 6
+    assert len(losses["train/qa/loss"]) + len(losses["train/tool/loss"]) == 6
     for name, value in weights.items():
         if name.endswith("attention.self.key.bias"):
             continue  # softmax takes the same off every score: the true gradient is 0, and Adam blows its rounding up

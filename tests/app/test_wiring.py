@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "rewards": {"data", "metrics"},
     "training": {"data", "losses"},
     "evaluation": {"data", "index", "metrics", "rewards"},
-    "callbacks": {"data", "index", "evaluation", "training"},
+    "callbacks": {"data", "index", "candidates", "evaluation", "training"},
     "app": {"data", "candidates", "rewards", "training", "models", "index", "evaluation", "callbacks", "metrics"},
 }
 
@@ -58,9 +58,24 @@ def test_rooms_import_only_what_they_may(room):
                     assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
 
 
-GROUPS = ("task_mix", "encoder", "index", "reward", "llm", "logger", "experiment", "action", "benchmark", "consumer")
+GROUPS = (
+    "task_mix",
+    "encoder",
+    "index",
+    "reward",
+    "llm",
+    "logger",
+    "callbacks",
+    "experiment",
+    "action",
+    "benchmark",
+    "consumer",
+)
 OF_EVALUATION = {f"action={name}": "evaluate" for name in ("evaluate", "compare", "mteb")}
-ONLY = {"logger": "train", "action": "prepare", "benchmark": "evaluate", "consumer": "evaluate", **OF_EVALUATION}
+ONLY = {
+    **{"logger": "train", "callbacks": "train", "action": "prepare", "benchmark": "evaluate", "consumer": "evaluate"},
+    **OF_EVALUATION,
+}
 CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "conf" / group).glob("[!_]*.yaml"))]
 
 

@@ -7,8 +7,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from embedder.losses.contrastive import contrastive_loss
-from embedder.training.datamodule import Share
-from embedder.training.gather import gather_rows, sum_over_processes
+from embedder.training.gather import Share, gather_rows, sum_over_processes
 from embedder.training.negatives import in_batch_negatives, negatives_by_place
 
 B, N, D = 6, 3, 5  # at least two hard negatives

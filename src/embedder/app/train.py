@@ -2,9 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,24 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
+from embedder.app.jobs import shown_prompt
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard
+from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
+from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
+from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError, check_types
+from embedder.evaluation.cached_lm import CachedLanguageModel
+from embedder.evaluation.consumer import Scene
+from embedder.evaluation.rag import no_keys, plain_scores
+from embedder.evaluation.single_shot import SingleShot
+from embedder.metrics.text import has_answer
 from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, encoder_weights
 from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.models.export import export
@@ -31,13 +40,33 @@ from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
-from embedder.types import VectorIndex
+from embedder.types import KeyStore, LanguageModel, Query, Ranking, VectorIndex
 
 logger = logging.getLogger(__name__)
 
 _LEAST_TEXT = 4  # tokens of a text beside its instruction
+_NEGATIVES = "negatives"  # folder of a run
 # Settings of the encoder that change where and how it runs, and no weight.
 _FREE_TO_CHANGE = frozenset({"device", "encode_tokens", "micro_batch_tokens", "cached_gradients", "unpadded"})
+
+
+@dataclass(frozen=True)
+class _SingleShot:
+    """Answers in one go, with the keys in the prompt; unlike a closure it can be sent to a spawned process."""
+
+    language_model: LanguageModel
+    store: str
+    consumer: SingleShot
+
+    @cached_property
+    def _cached(self) -> CachedLanguageModel:
+        """Opened in the process that asks."""
+        return CachedLanguageModel(self.language_model, Path(self.store))
+
+    def __call__(
+        self, queries: Sequence[Query], rankings: Sequence[Ranking], corpus: KeyStore, prompt: Prompt
+    ) -> dict[str, dict[str, float]]:
+        return plain_scores(self.consumer, queries, rankings, Scene(corpus, no_keys, self._cached, prompt))
 
 
 @dataclass(frozen=True)
@@ -54,6 +83,8 @@ class TrainRun:
         loggers: Lightning loggers.
         callbacks: Lightning callbacks that need nothing of the run; null switches one off.
         retrieval_eval: Makes the callback that scores retrieval, given `datasets` and `new_index`.
+        rag_eval: When and how the LLM answers held-out queries.
+        reindex: When and how hard negatives are made anew.
         new_index: Makes an empty index.
         output_dir: Checkpoints, logs and the exported model go here.
         seed: Of everything random outside of the batch plan.
@@ -69,6 +100,8 @@ class TrainRun:
     loggers: dict[str, Any]
     callbacks: dict[str, L.Callback | None]
     retrieval_eval: Callable[..., RetrievalEvalCallback]
+    rag_eval: RagEvalSettings
+    reindex: ReindexSettings
     new_index: Callable[[], VectorIndex]
     output_dir: str
     seed: int
@@ -112,6 +145,8 @@ class TrainRun:
             ValidateLast(),
             ProcessGroupGuard(),
             *(callback for callback in self.callbacks.values() if callback is not None),
+            *self._answering(datasets),
+            *self._reindexing(checkpoint),
             StepLogWriter(),
         ]
         if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
@@ -154,6 +189,26 @@ class TrainRun:
         logger.info("going on from %s" if path.is_file() else "no %s yet: training from the start", path)
         return path if path.is_file() else None
 
+    def _answering(self, datasets: Sequence[PreparedDataset]) -> list[L.Callback]:
+        """What lets the LLM answer held-out queries, if anything does."""
+        if self.rag_eval.every_n_steps is None:
+            return []
+        sources = self.preparation.datasets(self.tasks)
+        prompts = [
+            shown_prompt(task, source, prepared.corpus())
+            for (task, source), prepared in zip(sources, datasets, strict=True)
+        ]
+        how = SingleShot(self.rag_eval.top_k, self.rag_eval.max_new_tokens)
+        answer = _SingleShot(self.preparation.rewards.language_model, self.preparation.rewards.store, how)
+        return [RagEvalCallback(self.rag_eval, datasets, prompts, self.new_index, answer)]
+
+    def _reindexing(self, checkpoint: Path | None) -> list[L.Callback]:
+        """What makes negatives anew, if anything does."""
+        if not self.reindex.is_on:
+            return []
+        earlier = None if checkpoint is None else checkpoint.parent.parent / _NEGATIVES
+        return [ReindexCallback(self.reindex, self.new_index, has_answer, Path(self.output_dir) / _NEGATIVES, earlier)]
+
     def _settings(self) -> dict[str, Any]:
         """What tells runs apart in a logger."""
         parts: dict[str, Any] = {"encoder": self.encoder, "optim": self.optim, "data": self.data, **self.tasks}
@@ -173,7 +228,15 @@ class TrainRun:
         tasks = {
             f"tasks.{name}": repr((task.sides, task.objective, task.sampling)) for name, task in self.tasks.items()
         }
-        return {"encoder": repr(encoder), "optim": repr(self.optim), **tasks, **{n: trainer.get(n) for n in names}}
+        index = str(getattr(self.new_index, "keywords", self.new_index))
+        reindex = {"reindex": repr((self.reindex, index))} if self.reindex.is_on else {}
+        return {
+            "encoder": repr(encoder),
+            "optim": repr(self.optim),
+            **tasks,
+            **reindex,
+            **{n: trainer.get(n) for n in names},
+        }
 
     def _check_instructions(self, encoder: TextEncoder) -> None:
         """An instruction that fills the length of its side would make all texts one."""

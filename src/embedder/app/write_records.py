@@ -28,6 +28,8 @@ def write_records(
 ) -> tuple[dict[str, int], dict[str, Any]]:
     """Propose, judge and write the queries of a data set, streamed to `train.jsonl` and `validation.jsonl`.
 
+    Line by line beside these, `train.queries.jsonl` and `queries.jsonl` say what each query may be compared with.
+
     Args:
         job: The queries, and which of them are held out.
         finder: Proposes keys for them.
@@ -45,7 +47,7 @@ def write_records(
     with ExitStack() as files:
         out = {
             split: files.enter_context((directory / f"{split}.jsonl").open("w", encoding="utf-8"))
-            for split in (*SPLITS, "queries")
+            for split in (*SPLITS, "queries", "train.queries")
         }
         tables = {
             split: files.enter_context(TableWriter(directory / f"{split}.scores.arrow"))
@@ -62,8 +64,7 @@ def write_records(
                     by_split[split].append(table)
                     proposed = proposed[: table.n_candidates]  # early stop judges the first ones only
                 _write(out[split], record_row(query, proposed, job.task.name, _no_negatives(query, proposed, job)))
-                if split == "validation":
-                    _write(out["queries"], _query_row(query))
+                _write(out["queries" if split == "validation" else "train.queries"], _query_row(query))
             for split, writer in tables.items():
                 writer.write(by_split[split])
     about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}

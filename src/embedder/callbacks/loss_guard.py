@@ -1,6 +1,7 @@
 """Stop a run whose loss is not a number or grows out of hand, before it costs more, and name the batch."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import lightning as L
@@ -59,6 +60,12 @@ class LossGuard(L.Callback):
         if len(first) == self._warmup and self._smoothed[task] > self._diverged_at * start:
             about = f"the smoothed loss is {self._smoothed[task]:.4g}, {self._diverged_at:g} times that of the first"
             raise TrainingError(_describe(batch, f"{about} {self._warmup} batches ({start:.4g})"))
+
+    def start_over(self, tasks: Iterable[str]) -> None:
+        """Forget the losses of some tasks, whose next ones will be of another size."""
+        for task in tasks:
+            self._first.pop(task, None)
+            self._smoothed.pop(task, None)
 
     def state_dict(self) -> dict[str, Any]:
         """The losses that it goes by."""

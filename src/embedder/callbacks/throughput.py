@@ -21,7 +21,7 @@ class ThroughputCallback(L.Callback):
     `speed/tokens_per_s` (without padding), `speed/queries_per_s`, `speed/padding` (share of the tokens that the encoder
     ran for nothing), `speed/data_wait` (share of the time between batches: waiting for data, and checkpoints written in
     between), `memory/peak_gb` (most that the first process had so far: on the GPU where there is one, else resident).
-    Validation is not counted.
+    Validation, answers of the LLM and new negatives are not counted.
     """
 
     def __init__(self) -> None:
@@ -55,6 +55,10 @@ class ThroughputCallback(L.Callback):
         self._ended = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Validation is not counted."""
+        self.start_waiting()
+
+    def start_waiting(self) -> None:
         """What came since the last batch was no waiting for data."""
         self._ended = time.perf_counter()
 
@@ -77,6 +81,13 @@ class ThroughputCallback(L.Callback):
         self._queries = self._batches = self._run = 0
         self._trained_before = module.tokens_trained
         self._ended = time.perf_counter()
+
+
+def off_the_clock(trainer: L.Trainer) -> None:
+    """Leave the time since the last batch out of the speed: called after work between batches that is no training."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
+        if isinstance(callback, ThroughputCallback):
+            callback.start_waiting()
 
 
 def _tokens_run(module: L.LightningModule) -> int:

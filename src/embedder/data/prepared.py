@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from embedder.types import Query
 class PreparedDataset:
     """A folder of records with a manifest.
 
-    `train.jsonl` and `validation.jsonl` hold records, `queries.jsonl` the validation queries; `manifest.json`, written
-    last, names everything that the records depend on.
+    `train.jsonl` and `validation.jsonl` hold records, `train.queries.jsonl` and `queries.jsonl` their queries;
+    `manifest.json`, written last, names everything that the records depend on.
 
     Args:
         task: Name of the task.
@@ -66,7 +67,17 @@ class PreparedDataset:
 
     def corpus(self) -> Corpus:
         """The corpus that validation retrieves from."""
+        return self._corpus
+
+    @cached_property
+    def _corpus(self) -> Corpus:
+        """Read once, since that takes long where there are many keys."""
         return Corpus(self.corpus_path)
+
+    def train_queries(self) -> Queries | None:
+        """The queries of the training records, line by line; None for published records, which do not tell them."""
+        path = self.directory / "train.queries.jsonl"
+        return Queries(path) if path.is_file() else None
 
     def validation_queries(self) -> list[Query]:
         """The queries held out from training, with their gold keys."""

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import lightning as L
@@ -12,10 +12,13 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.records import Records
 from embedder.errors import ConfigError, DataError, check_types
 from embedder.training.collate import Batch, Tokenize, collate
+from embedder.training.fresh_negatives import FreshNegatives
+from embedder.training.gather import Share
 from embedder.training.mixture import Mixture, mixture_weights
 from embedder.training.plan import BatchPlan
 from embedder.training.sampling import sample_group
 from embedder.training.task import Task
+from embedder.types import Record
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,20 @@ class RetrieverDataModule(L.LightningDataModule):
         names = [dataset.task for dataset in self.datasets]
         weights = mixture_weights(sizes, names, {name: task.weight for name, task in tasks.items()}, settings.mixture)
         self.plan = BatchPlan(sizes, weights, settings.batch_size, settings.seed)
+        self._fresh: dict[int, FreshNegatives] = {}
+        self._refreshed_every: int | None = None
+
+    def refresh_every(self, n_batches: int) -> None:
+        """Make no batch before the negatives are there that come after every `n_batches` batches."""
+        self._refreshed_every = n_batches
+
+    def use_negatives(self, fresh: Mapping[int, FreshNegatives]) -> None:
+        """Train on these in place of the negatives of the records, from the next batch on; held-out ones stay.
+
+        Args:
+            fresh: By place of the data set in `datasets`.
+        """
+        self._fresh.update(fresh)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """All steps of the run as one epoch; after a resume, those that are left."""
@@ -79,9 +96,9 @@ class RetrieverDataModule(L.LightningDataModule):
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
         share = Share(trainer.global_rank, trainer.world_size)
         steps = _StepDataset(
-            self.plan, self._train, self.datasets, self._tasks, self._tokenize, self._settings.seed, share
+            self.plan, self._train, self.datasets, self._tasks, self._tokenize, self._settings.seed, share, self._fresh
         )
-        return self._loader(steps, _StepSampler(n_steps, done))
+        return self._loader(steps, _StepSampler(n_steps, done, self._refreshed_every))
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """The held-out records of every data set, each once, in their order."""
@@ -106,27 +123,25 @@ class RetrieverDataModule(L.LightningDataModule):
         )
 
 
-@dataclass(frozen=True)
-class Share:
-    """Which queries of a global batch a process takes: a run of neighbours, as long as the others' or one shorter."""
-
-    rank: int
-    world_size: int
-
-    def __call__(self, n: int) -> range:
-        """The process's part of `range(n)`; of fewer queries than processes, every process takes all."""
-        if n < self.world_size:
-            return range(n)
-        per_process, longer = divmod(n, self.world_size)
-        first = self.rank * per_process + min(self.rank, longer)
-        return range(first, first + per_process + (self.rank < longer))
-
-
 class _PlanLoader(DataLoader[Batch]):
     """A loader that Lightning may resume in the middle, without a warning.
 
     It keeps nothing of its own: where to go on is told by the trainer's count of batches.
     """
+
+    def __iter__(self) -> Any:
+        """Batches in order.
+
+        Workers make batches ahead, so they are started anew for each stretch of steps that has the same negatives: none
+        of them makes a batch of the next stretch too early.
+        """
+        if not isinstance(self.sampler, _StepSampler):
+            return super().__iter__()
+        return (
+            batch
+            for steps in self.sampler.stretches()
+            for batch in DataLoader(self.dataset, batch_size=None, sampler=steps, num_workers=self.num_workers)
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing."""
@@ -148,9 +163,11 @@ class _StepDataset(Dataset[Batch]):
         tokenize: Tokenize,
         seed: int,
         share: Share,
+        fresh: Mapping[int, FreshNegatives],
     ) -> None:
         self._plan, self._records, self._datasets = plan, records, datasets
         self._tasks, self._tokenize, self._seed, self._share = tasks, tokenize, seed, share
+        self._fresh = fresh
 
     def __getitem__(self, step: int) -> Batch:
         planned = self._plan.batch(step)
@@ -158,10 +175,16 @@ class _StepDataset(Dataset[Batch]):
         task = self._tasks[dataset.task]
         groups = []
         for place in self._share(len(planned.records)):
-            record = self._records[planned.dataset][planned.records[place]]
+            record = self._record(planned.dataset, planned.records[place])
             generator = random.Random(f"{self._seed}/{step}/{place}")  # noqa: S311  # not for cryptography
             groups.append(sample_group(record, task.sampling, generator))
         return collate(groups, task, dataset.name, step, len(planned.records), self._tokenize)
+
+    def _record(self, dataset: int, position: int) -> Record:
+        record = self._records[dataset][position]
+        if dataset not in self._fresh:
+            return record
+        return replace(record, negatives=self._fresh[dataset][position], rewards=None)  # nobody judged them
 
 
 class _OrderedBatches(Dataset[Batch]):
@@ -198,8 +221,16 @@ class _OrderedBatches(Dataset[Batch]):
 class _StepSampler(Sampler[int]):
     """Steps from `start` on. Its length counts those already done too, as Lightning does after a resume."""
 
-    def __init__(self, n_steps: int, start: int) -> None:
-        self._n_steps, self._start = n_steps, start
+    def __init__(self, n_steps: int, start: int, stretch: int | None = None) -> None:
+        self._n_steps, self._start, self._stretch = n_steps, start, stretch or max(n_steps, 1)
+
+    def stretches(self) -> Iterator[range]:
+        """The steps, cut at the multiples of the stretch."""
+        start = self._start
+        while start < self._n_steps:
+            stop = min(self._n_steps, start - start % self._stretch + self._stretch)
+            yield range(start, stop)
+            start = stop
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(self._start, self._n_steps))

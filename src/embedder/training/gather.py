@@ -1,11 +1,28 @@
-"""Collect tensors from all processes so that gradients stay exact."""
+"""Share work out over processes, and collect tensors from all of them so that gradients stay exact."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which queries of a global batch a process takes: a run of neighbours, as long as the others' or one shorter."""
+
+    rank: int
+    world_size: int
+
+    def __call__(self, n: int) -> range:
+        """The process's part of `range(n)`; of fewer queries than processes, every process takes all."""
+        if n < self.world_size:
+            return range(n)
+        per_process, longer = divmod(n, self.world_size)
+        first = self.rank * per_process + min(self.rank, longer)
+        return range(first, first + per_process + (self.rank < longer))
 
 
 def is_distributed() -> bool:
@@ -33,6 +50,19 @@ def gather_rows(local: Tensor, rows: int) -> Tensor:
     filled = F.pad(local, (0, 0) * (local.ndim - 1) + (0, rows - len(local)))
     gathered: Tensor = _GatherRows.apply(filled)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return gathered
+
+
+def gather_shares(local: Tensor, n: int) -> Tensor:
+    """Rows of all processes, each of which has its `Share` of `n` rows, in their order: [n, ...]; without gradient."""
+    world = world_size()
+    if world == 1 or n < world:  # of fewer rows than processes every process has all
+        return local
+    rows = -(-n // world)
+    filled = F.pad(local, (0, 0) * (local.ndim - 1) + (0, rows - len(local))).contiguous()
+    gathered = filled.new_empty((world * rows, *filled.shape[1:]))
+    dist.all_gather_into_tensor(gathered, filled)
+    shares = (Share(rank, world)(n) for rank in range(world))
+    return torch.cat([gathered[rank * rows :][: len(share)] for rank, share in enumerate(shares)])
 
 
 def sum_over_processes(value: Tensor) -> Tensor:

@@ -1,0 +1,300 @@
+"""Every so many steps: index the corpus with the current weights, and train on what it finds too near to a query."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.trainer.states import TrainerFn
+
+from embedder.callbacks.last_checkpoint import validation_follows
+from embedder.callbacks.loss_guard import LossGuard
+from embedder.callbacks.shared_encoding import SharedEncoder
+from embedder.callbacks.throughput import off_the_clock
+from embedder.candidates.candidates import CandidateFinder, Candidates
+from embedder.candidates.dense import DenseProposer
+from embedder.candidates.filters import HoldsAnswer
+from embedder.data.corpus import Corpus
+from embedder.data.prepared import PreparedDataset
+from embedder.data.queries import Queries
+from embedder.errors import ConfigError, check_types
+from embedder.training.datamodule import RetrieverDataModule
+from embedder.training.fresh_negatives import FreshNegatives, publish, published
+from embedder.training.gather import Share, gather_shares, sum_over_processes, world_size
+from embedder.training.module import RetrieverModule, require_retriever
+from embedder.training.task import Task
+from embedder.types import Encoder, IntArray, Record, VectorIndex
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 10_000  # queries held in memory together
+
+
+@dataclass(frozen=True)
+class ReindexSettings:
+    """When negatives are made anew, and how; off while both intervals are null.
+
+    Args:
+        every_n_steps: Optimizer steps between two times.
+        every_n_epochs: The same in epochs; an epoch has as many steps as it takes to see as many records as there are.
+        tasks: Which tasks; null for all whose objective needs no rewards.
+        candidates: How negatives are proposed. Gold keys count among its `n`.
+    """
+
+    candidates: Candidates
+    every_n_steps: int | None = None
+    every_n_epochs: float | None = None
+    tasks: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        where = "callbacks.reindex"
+        check_types(self, where)
+        if self.tasks is not None:
+            object.__setattr__(self, "tasks", tuple(self.tasks))  # Hydra hands over a list
+        if self.every_n_steps is not None and self.every_n_epochs is not None:
+            raise ConfigError(f"{where}.every_n_epochs", "null, since every_n_steps is set", self.every_n_epochs)
+        if self.every_n_steps is not None and self.every_n_steps < 1:
+            raise ConfigError(f"{where}.every_n_steps", "1 or more, or null", self.every_n_steps)
+        if self.every_n_epochs is not None and not self.every_n_epochs > 0:
+            raise ConfigError(f"{where}.every_n_epochs", "a number above 0, or null", self.every_n_epochs)
+        if self.candidates.sources != ("dense",):
+            raise ConfigError(f"{where}.candidates.sources", "[dense], the encoder", list(self.candidates.sources))
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is to be done."""
+        return self.every_n_steps is not None or self.every_n_epochs is not None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A data set whose negatives are made anew."""
+
+    place: int
+    dataset: PreparedDataset
+    corpus: Corpus
+    queries: Queries
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset.task}/{self.dataset.name}"
+
+
+class ReindexCallback(L.Callback):
+    """Rebuild the index every so many steps and hand fresh hard negatives to the data module.
+
+    Each process encodes its share of the corpus and searches for its share of the queries; the results are shared, so
+    that every process trains on the same negatives, from the next step on. They lie in `directory`, a folder for each
+    time; a checkpoint names its folder with a digest of the contents. Tasks that distil rewards keep their candidates:
+    nobody judged a fresh one, and the nearest of them are likelier to help the LLM than the worst that it judged.
+
+    Source: Xiong et al., ICLR 2021 (ANCE, arXiv 2007.00808), here between two steps and not beside them.
+
+    Args:
+        settings: When and how.
+        new_index: Makes an empty index.
+        holds_answer: Tells whether a text contains an answer.
+        directory: Where the negatives go.
+        earlier: Where those of the run lie that this one goes on from, if it had another folder.
+    """
+
+    def __init__(
+        self,
+        settings: ReindexSettings,
+        new_index: Callable[[], VectorIndex],
+        holds_answer: HoldsAnswer,
+        directory: Path,
+        earlier: Path | None = None,
+    ) -> None:
+        self._settings, self._new_index, self._holds_answer = settings, new_index, holds_answer
+        self._directory, self._earlier = directory, earlier
+        self._parts: list[_Part] = []
+        self._every = 0
+        self._now: dict[str, FreshNegatives] = {}
+        self._state: dict[str, Any] = {"step": 0, "folder": None, "digest": None}
+        self._validated: dict[str, float] = {}
+        """Score of each task at the last validation, if there was one since the last refresh."""
+        self._before: dict[str, float] = {}
+        """The same when the negatives were last made."""
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Fail before the first step when the new negatives could never be read."""
+        data, tasks = _data_module(trainer), require_retriever(pl_module).tasks
+        for name in self._settings.tasks or ():
+            if name not in tasks:
+                raise ConfigError("callbacks.reindex.tasks", f"tasks of the mix ({', '.join(sorted(tasks))})", name)
+            if tasks[name].objective.needs_rewards:
+                expected = "tasks whose objective needs no rewards: nobody judges the new negatives"
+                raise ConfigError("callbacks.reindex.tasks", expected, name)
+        chosen = self._settings.tasks or [name for name, task in tasks.items() if not task.objective.needs_rewards]
+        if not chosen:
+            expected = "a task whose objective needs no rewards in the mix: nobody judges the new negatives"
+            raise ConfigError("callbacks.reindex", expected, sorted(tasks))
+        self._every = self._interval(trainer, data)
+        if self._every >= trainer.max_steps:
+            expected = f"fewer steps than trainer.max_steps ({trainer.max_steps}): no step would see the new negatives"
+            raise ConfigError(f"callbacks.reindex.{self._setting}", expected, self._every)
+        for name in chosen:
+            sampling = tasks[name].sampling
+            if sampling.group_size == sampling.positives:
+                expected = f"more than {sampling.positives} (positives): a group without negatives reads no new ones"
+                raise ConfigError(f"tasks.{name}.sampling.group_size", expected, sampling.group_size)
+        self._parts = [_part(place, dataset) for place, dataset in enumerate(data.datasets) if dataset.task in chosen]
+        data.refresh_every(self._every * trainer.accumulate_grad_batches)
+        self._directory = Path(trainer.strategy.broadcast(str(self._directory)))
+
+    @property
+    def _setting(self) -> str:
+        return "every_n_epochs" if self._settings.every_n_steps is None else "every_n_steps"
+
+    def _interval(self, trainer: L.Trainer, data: RetrieverDataModule) -> int:
+        """Optimizer steps between two refreshes."""
+        if self._settings.every_n_steps is not None:
+            return self._settings.every_n_steps
+        records = sum(data.plan.sizes) * float(self._settings.every_n_epochs or 0)
+        return max(1, round(records / (data.plan.batch_size * trainer.accumulate_grad_batches)))
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Go on with the negatives of the checkpoint."""
+        if self._state["folder"] is None:
+            return
+        folder, digest = self._directory / self._state["folder"], self._state["digest"]
+        if not folder.is_dir() and self._earlier is not None:
+            paths = published(self._earlier / folder.name, digest)
+            self._publish(trainer, self._state["step"], {name: np.load(path) for name, path in paths.items()})
+        self._use(trainer, folder, digest)
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
+        """Make new negatives if it is time, unless the step is validated first."""
+        if not validation_follows(trainer):
+            self._refresh_if_due(trainer, pl_module)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note the scores, and make new negatives if it is time."""
+        for task in require_retriever(pl_module).tasks:
+            for name, value in trainer.callback_metrics.items():
+                if name.startswith(f"val/{task}/ndcg@"):
+                    self._validated[task] = float(value)
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._refresh_if_due(trainer, pl_module)
+        else:  # before the first step
+            self._before, self._validated = self._validated, {}
+
+    def _refresh_if_due(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        step = trainer.global_step
+        if step % self._every == 0 and self._state["step"] < step < trainer.max_steps:
+            self._refresh(trainer, require_retriever(pl_module))
+
+    def _refresh(self, trainer: L.Trainer, module: RetrieverModule) -> None:
+        begin, step = time.monotonic(), trainer.global_step
+        encoder = module.encoder
+        if not isinstance(encoder, Encoder):
+            raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
+        # Where each process has a part of the weights, all have to encode the same together.
+        is_sharded = isinstance(trainer.strategy, ModelParallelStrategy)
+        share = Share(0, 1) if is_sharded else Share(trainer.global_rank, world_size())
+        shared: Encoder = encoder if is_sharded else SharedEncoder(encoder, trainer.global_rank, module.device)
+        tables: dict[str, IntArray] = {}
+        values: dict[str, float] = {}
+        for part in self._parts:
+            table = self._mine(part, module.tasks[part.dataset.task], shared, share)
+            changed = _n_changed(table, share, part, self._now.get(part.name))
+            if not is_sharded and len(part.queries) >= world_size():
+                changed = int(sum_over_processes(torch.tensor(changed, device=module.device)))
+                table = gather_shares(torch.from_numpy(table).to(module.device), len(part.queries)).cpu().numpy()
+            tables[part.name] = table.astype(np.min_scalar_type(-len(part.corpus)))
+            n = int((table >= 0).sum())
+            if trainer.is_global_zero:
+                logger.info("%s: %d of %d negatives are new after %d steps", part.name, changed, n, step)
+            name = f"reindex/{part.dataset.task}/changed"
+            values[name] = values.get(name, 0) + changed
+        folder, digest = self._publish(trainer, step, tables)
+        self._state = {"step": step, "folder": folder, "digest": digest}
+        self._use(trainer, self._directory / folder, digest)
+        for guard in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
+            if isinstance(guard, LossGuard):
+                guard.start_over({part.dataset.task for part in self._parts})  # harder negatives, larger losses
+        for task in {part.dataset.task for part in self._parts} & self._validated.keys() & self._before.keys():
+            values[f"reindex/{task}/val_gain"] = self._validated[task] - self._before[task]
+        self._before, self._validated = self._before | self._validated, {}
+        values["reindex/seconds"] = time.monotonic() - begin
+        for one in trainer.loggers:
+            one.log_metrics(values, step=step - 1)  # steps count from 0, as Lightning numbers them
+        off_the_clock(trainer)
+
+    def _mine(self, part: _Part, task: Task, encoder: Encoder, share: Share) -> IntArray:
+        """Places of the negatives of this process's share of the records, -1 where there are fewer, [R, N]."""
+        proposer = DenseProposer(encoder, self._new_index, task.sides)
+        finder = CandidateFinder(self._settings.candidates, [proposer], part.corpus, self._holds_answer)
+        own = share(len(part.queries))
+        table = np.full((len(own), self._settings.candidates.n - 1), -1, np.int64)
+        for start in range(0, len(own), _CHUNK):
+            some = own[start : start + _CHUNK]
+            proposed = finder.propose([part.queries[place] for place in some])
+            for row, candidates in enumerate(proposed, start):
+                keys = [candidate.key.id for candidate in candidates if candidate.source != "gold"]
+                # In rising order: a near tie that falls the other way on another machine changes nothing.
+                table[row, : len(keys)] = sorted(map(part.corpus.position, keys))
+        if finder.dropped:
+            logger.info("%s: passed over by filters for %d queries: %s", part.name, len(own), dict(finder.dropped))
+        return table
+
+    def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, IntArray]) -> tuple[str, str]:
+        """Write the tables once a machine."""
+        written = publish(self._directory, step, tables) if trainer.local_rank == 0 else ("", "")
+        named = trainer.strategy.broadcast(written)
+        trainer.strategy.barrier("reindex")
+        return named
+
+    def _use(self, trainer: L.Trainer, folder: Path, digest: str) -> None:
+        paths = published(folder, digest)
+        self._now = {part.name: FreshNegatives(paths[part.name], part.corpus) for part in self._parts}
+        _data_module(trainer).use_negatives({part.place: self._now[part.name] for part in self._parts})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which negatives are trained on, and the scores that the next ones are held against."""
+        return {**self._state, "validated": dict(self._validated), "before": dict(self._before)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with them."""
+        self._state = {name: state_dict[name] for name in ("step", "folder", "digest")}
+        self._validated, self._before = dict(state_dict["validated"]), dict(state_dict["before"])
+
+
+def _part(place: int, dataset: PreparedDataset) -> _Part:
+    """What is needed to make the negatives of a data set, checked."""
+    queries = dataset.train_queries()
+    if queries is None:
+        expected = "corpus or world: published records do not say which keys a query may be compared with"
+        raise ConfigError("source", f"{expected} (callbacks.reindex)", str(dataset.directory))
+    records = dataset.records("train")
+    if len(records) != len(queries):
+        raise ConfigError("callbacks.reindex", f"queries of {len(records)} records in {queries.path}", len(queries))
+    return _Part(place, dataset, dataset.corpus(), queries)
+
+
+def _n_changed(table: IntArray, share: Share, part: _Part, before: FreshNegatives | None) -> int:
+    """How many negatives of the share's records these did not have before."""
+    records = part.dataset.records("train")
+    changed = 0
+    for row, place in zip(table, share(len(part.queries)), strict=True):
+        old = before.positions(place) if before is not None else _positions(records[place], part.corpus)
+        changed += len(set(row[row >= 0].tolist()) - set(old))
+    return changed
+
+
+def _positions(record: Record, corpus: Corpus) -> list[int]:
+    return [corpus.position(key.id) for key in record.negatives]
+
+
+def _data_module(trainer: L.Trainer) -> RetrieverDataModule:
+    data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it
+    if not isinstance(data, RetrieverDataModule):
+        raise TypeError(f"this callback works with RetrieverDataModule, not with {type(data).__name__}")
+    return data

@@ -1,0 +1,47 @@
+"""Encode a corpus on all processes: each encodes its share of the keys and gets the vectors of all."""
+
+from collections.abc import Sequence
+
+import torch
+
+from embedder.training.gather import Share, gather_shares, world_size
+from embedder.types import Encoder, FloatArray, Keep, Side
+
+
+class SharedEncoder:
+    """An encoder whose keys are shared out over the processes; queries are each process's own.
+
+    All processes have to encode the same keys at the same time.
+
+    Args:
+        encoder: With the same weights on all processes.
+        rank: Number of this process.
+        device: Where vectors can be gathered.
+    """
+
+    def __init__(self, encoder: Encoder, rank: int, device: torch.device) -> None:
+        self._encoder, self._rank, self._device = encoder, rank, device
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._encoder.dimension
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        instruction: str = "",
+        max_length: int | None = None,
+        *,
+        side: Side,
+        keep: Keep = "start",
+        progress: bool = False,
+    ) -> FloatArray:
+        """Unit vectors, [n, D]; see `Encoder`."""
+        progress = progress and self._rank == 0
+        if side == "query":
+            return self._encoder.encode(texts, instruction, max_length, side=side, keep=keep, progress=progress)
+        own = [texts[place] for place in Share(self._rank, world_size())(len(texts))]
+        vectors = self._encoder.encode(own, instruction, max_length, side=side, keep=keep, progress=progress)
+        shared: FloatArray = gather_shares(torch.from_numpy(vectors).to(self._device), len(texts)).cpu().numpy()
+        return shared
