@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= outputs/demo
+BROWSER := $(firstword $(shell command -v chromium chromium-browser google-chrome))
 
 .PHONY: setup demo demo-store test clean
 
@@ -40,7 +41,8 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2
+	$(if $(BROWSER),,@echo "No chromium here: the tests of the report's page in a browser are left out.")
+	$(BIN)/python -m pytest -n 2 $(if $(BROWSER),,-m "not slow and not gpu and not realdata and not browser")
 
 clean:
 	rm -rf $(VENV) outputs multirun .mypy_cache .ruff_cache .pytest_cache

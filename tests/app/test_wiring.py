@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "rewards": {"data", "metrics"},
     "training": {"data", "losses"},
     "evaluation": {"data", "index", "metrics", "rewards"},
+    "report": {"evaluation", "metrics"},
     "callbacks": {"data", "index", "candidates", "evaluation", "training"},
-    "app": {"data", "candidates", "rewards", "training", "models", "index", "evaluation", "callbacks", "metrics"},
 }
+MAY_IMPORT["app"] = set(MAY_IMPORT)  # the composition root
 
 
 def composed(name: str, *overrides: str) -> DictConfig:
@@ -71,7 +72,7 @@ GROUPS = (
     "benchmark",
     "consumer",
 )
-OF_EVALUATION = {f"action={name}": "evaluate" for name in ("evaluate", "compare", "mteb")}
+OF_EVALUATION = {f"action={name}": "evaluate" for name in ("evaluate", "compare", "html", "mteb")}
 ONLY = {
     **{"logger": "train", "callbacks": "train", "action": "prepare", "benchmark": "evaluate", "consumer": "evaluate"},
     **OF_EVALUATION,

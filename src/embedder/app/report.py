@@ -1,0 +1,46 @@
+"""Show an evaluation: a page beside its scores and, if wished, a run of Weights & Biases."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedder.errors import ConfigError, check_types
+from embedder.report.page import write_report
+from embedder.report.view import ReportSettings
+from embedder.report.wandb_run import log_to_wandb
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HtmlRun:
+    """What `evaluate.py action=html` does.
+
+    Args:
+        folder: An evaluation that `evaluate.py` wrote; the page goes there.
+        settings: What the page shows.
+        wandb: Whether the numbers become a run of Weights & Biases, in `FOLDER/wandb`.
+        project: Of that run.
+        offline: Whether it stays on this machine until `wandb sync`.
+    """
+
+    folder: str | None
+    settings: ReportSettings
+    wandb: bool = False
+    project: str = "embedder"
+    offline: bool = True
+
+    def __post_init__(self) -> None:
+        check_types(self, "report")
+        if self.folder is None or not Path(self.folder).is_dir():
+            raise ConfigError("run_dir", "a folder that evaluate.py wrote", self.folder)
+
+    def run(self) -> Path:
+        """Write the page."""
+        folder = Path(self.folder or "")
+        page = write_report(folder, self.settings)
+        logger.info("report: %s (%.0f kB)", page, page.stat().st_size / 1e3)
+        if self.wandb:
+            where = log_to_wandb(folder, self.project, offline=self.offline)
+            logger.info("Weights & Biases: %s", f"wandb sync {where}" if self.offline else where)
+        return page

@@ -1,0 +1,48 @@
+"""Scenario by retriever: where each is strong, at a glance."""
+
+from dataclasses import dataclass
+
+from embedder.report.intervals import mean_of_means
+from embedder.report.leaderboard import UPPER_BOUND
+from embedder.report.measures import Kind, from_scale, headlines, is_lower_better
+from embedder.report.scores import Scores
+
+
+@dataclass(frozen=True)
+class HeatLine:
+    """A data set and a metric."""
+
+    kind: Kind
+    dataset: str
+    metric: str
+    cells: list[tuple[float, float] | None]
+    """Value, and how good it is among its neighbours: 0 the worst, 1 the best. None where the metric does not apply."""
+
+
+def heat_map(scores: Scores) -> list[HeatLine]:
+    """A line for each data set and headline metric, those of retrieval first.
+
+    Shades are relative to the line: metrics of different tasks have no common scale.
+    """
+    found = []
+    for name in scores.datasets():
+        for kind, metric in headlines(scores.metrics([name])).items():
+            groups = [scores.values(metric, who, [name]) for who in scores.retrievers]
+            values = [None if own is None else from_scale(metric, mean_of_means(own)) for own in groups]
+            bound = [who == UPPER_BOUND for who in scores.retrievers]
+            found.append(HeatLine(kind, "/".join(name), metric, _shaded(values, bound, lower=is_lower_better(metric))))
+    kinds = list(dict.fromkeys(line.kind for line in found))
+    return sorted(found, key=lambda line: kinds.index(line.kind))
+
+
+def _shaded(values: list[float | None], bound: list[bool], *, lower: bool) -> list[tuple[float, float] | None]:
+    """Shades from the worst competitor to the best; an upper bound would make all others look alike."""
+    known = [value for value, is_bound in zip(values, bound, strict=True) if value is not None and not is_bound]
+    known = known or [value for value in values if value is not None]
+    worst, best = (max(known), min(known)) if lower else (min(known), max(known))
+    return [
+        None
+        if value is None
+        else (value, 1.0 if best == worst else min(1.0, max(0.0, (value - worst) / (best - worst))))
+        for value in values
+    ]

@@ -1,0 +1,90 @@
+"""One self-contained HTML page of an evaluation.
+
+Charts are plain HTML placed by percentages, and SVG paths for curves, written by Jinja2 templates: they take the page's
+colours in light and dark, keep their type size on a phone, are read out as lists, and cost a few kilobytes. A plotting
+library would bring either pictures that know one theme or megabytes of script.
+
+Everything from data goes through autoescaping and `text.visible`; a content security policy lets the browser run the
+page's own script, by its hash, and load nothing at all.
+"""
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from embedder.report import measures
+from embedder.report.comparisons import Difference
+from embedder.report.intervals import BOOTSTRAP, Statistics
+from embedder.report.leaderboard import UPPER_BOUND
+from embedder.report.text import visible
+from embedder.report.view import ReportSettings, View, build_view
+
+
+def write_report(folder: Path, settings: ReportSettings | None = None, statistics: Statistics = BOOTSTRAP) -> Path:
+    """Write `report.html` into an evaluation folder.
+
+    Args:
+        folder: Holds `scores.json`, and `queries.jsonl` for calibration and examples.
+        settings: What to show; the defaults where None.
+        statistics: Intervals and tests.
+
+    Returns:
+        The page.
+
+    Raises:
+        DataError: A file is missing or not what it should be.
+        ConfigError: A retriever that the settings name has no row.
+    """
+    page = render(build_view(folder, settings or ReportSettings(), statistics))
+    path = folder / "report.html"
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_text(page, encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def render(view: View) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=PackageLoader("embedder.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "visible": visible,
+        "title": measures.title,
+        "note": measures.note,
+        "number": measures.number,
+        "change": measures.difference,
+        "p": _p_value,
+        "metric_value": lambda value, metric: measures.number(measures.from_scale(metric, value), metric),
+    }
+    environment.tests |= {"lower_better": measures.is_lower_better, "mapping": lambda value: isinstance(value, dict)}
+    script = (files("embedder.report") / "templates" / "page.js").read_text(encoding="utf-8")
+    style = (files("embedder.report") / "templates" / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html.j2").render(
+        view=view,
+        upper_bound=UPPER_BOUND,
+        judgement=_judgement,
+        script=Markup(script),  # noqa: S704  # our own file
+        style=Markup(style),  # noqa: S704  # our own file
+        script_hash=digest,
+    )
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _judgement(ahead: Difference) -> str:
+    """What a difference allows to say, in a few words."""
+    if ahead.value == 0:
+        return "a tie"
+    return "more than chance" if ahead.is_significant else "within chance"

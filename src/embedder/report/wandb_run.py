@@ -1,0 +1,139 @@
+"""The numbers of an evaluation as a run of Weights & Biases: tables, a bar chart for each scenario, a summary."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+from embedder.errors import ConfigError
+from embedder.report.charts import scenarios
+from embedder.report.intervals import BOOTSTRAP, Statistics
+from embedder.report.leaderboard import Board, boards
+from embedder.report.measures import title
+from embedder.report.read import Answered, has_answers, read_answers, read_scores
+from embedder.report.scores import Scores
+from embedder.report.text import visible
+
+logger = logging.getLogger(__name__)
+
+LEADERBOARD, QUERIES = "leaderboard", "queries"
+"""Keys of the tables."""
+_MAX_LINES = 10_000
+_MAX_CHARACTERS = 300
+
+
+def chart_key(task: str, metric: str) -> str:
+    """Under which key the bar chart of a scenario is logged."""
+    return f"scenario/{task}/{metric}"
+
+
+def log_to_wandb(
+    folder: Path, project: str, *, offline: bool = True, statistics: Statistics = BOOTSTRAP, max_lines: int = _MAX_LINES
+) -> Path | str:
+    """Log an evaluation folder.
+
+    The run holds the table `leaderboard` (one line for each data set, retriever and metric, with its interval), the
+    table `queries` (texts cut), a bar chart `scenario/<task>/<metric>` of each headline metric, and in its summary
+    `<data set>/<retriever>/<metric>`. Its config is the protocol.
+
+    Args:
+        folder: Holds `scores.json`, and `queries.jsonl` where there are texts.
+        project: Of Weights & Biases.
+        offline: Whether the run stays on this machine until `wandb sync`.
+        statistics: Intervals.
+        max_lines: Lines of the table of queries, at most; the rest is counted in the log.
+
+    Returns:
+        The folder of the run, below `folder/wandb`; its address where it went online.
+
+    Raises:
+        DataError: A file is missing or not what it should be.
+        ConfigError: `project` is empty.
+    """
+    if not project:
+        raise ConfigError("report.project", "the name of a project", project)
+    evaluation = read_scores(folder)
+    scores = Scores(evaluation.rows)
+    tables = boards(scores, statistics)
+    queries = _queries_table(folder, max_lines)
+    settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
+    with wandb.init(
+        project=project,
+        job_type="evaluation",
+        name=folder.resolve().name,
+        dir=str(folder),
+        config={"protocol": evaluation.protocol, "data sets": ["/".join(name) for name in scores.datasets()]},
+        mode="offline" if offline else "online",
+        settings=settings,
+    ) as run:
+        charts = {
+            chart_key(scenario.task, chart.metric): wandb.plot.bar(
+                wandb.Table(
+                    ["retriever", chart.metric],
+                    [[visible(name, _MAX_CHARACTERS), mean.value] for name, mean in chart.bars],
+                ),
+                "retriever",
+                chart.metric,
+                title=f"{scenario.task}: {title(chart.metric)}",
+            )
+            for scenario in scenarios(scores, statistics)
+            for chart in scenario.charts
+        }
+        run.log({LEADERBOARD: _leaderboard_table(tables), **({} if queries is None else {QUERIES: queries}), **charts})
+        run.summary.update(_summary(tables))
+        return Path(run.dir).parent if offline else str(run.url)
+
+
+def _leaderboard_table(tables: list[Board]) -> wandb.Table:
+    lines = [
+        [board.title, name, metric, cell.mean.value, cell.mean.low, cell.mean.high, board.queries, cell.best]
+        for board in tables
+        for name, cells in board.lines
+        for metric, cell in zip(board.metrics, cells, strict=True)
+        if cell is not None
+    ]
+    return wandb.Table(["data set", "retriever", "metric", "mean", "low", "high", "queries", "best"], lines)
+
+
+def _queries_table(folder: Path, max_lines: int) -> wandb.Table | None:
+    """The lines of `queries.jsonl`, with a column for each metric; None where there is no such file."""
+    if not has_answers(folder):
+        return None
+    found: list[Answered] = []
+    total = 0
+    for line in read_answers(folder):
+        total += 1
+        if len(found) < max_lines:
+            found.append(line)
+    if total > max_lines:
+        logger.warning("Weights & Biases gets %d of %d lines of queries.jsonl", max_lines, total)
+    metrics = list(dict.fromkeys(metric for line in found for metric in line.scores))
+    columns = ["data set", "retriever", "query_id", "query", "wanted", "output", "first key", "score", "gold"]
+    return wandb.Table([*columns, *metrics], [_cells(line, metrics) for line in found])
+
+
+def _cells(line: Answered, metrics: list[str]) -> list[Any]:
+    first = line.keys[0] if line.keys else None
+    return [
+        f"{line.task}/{line.dataset}",
+        line.retriever,
+        line.query_id,
+        visible(line.query, _MAX_CHARACTERS),
+        visible(" · ".join(line.answers), _MAX_CHARACTERS),
+        None if line.output is None else visible(line.output, _MAX_CHARACTERS),
+        None if first is None else visible(first.text, _MAX_CHARACTERS),
+        None if first is None else first.score,
+        None if first is None or not line.gold else first.id in line.gold,
+        *(line.scores.get(metric) for metric in metrics),
+    ]
+
+
+def _summary(tables: list[Board]) -> dict[str, float]:
+    return {
+        f"{board.title}/{name}/{metric}": cell.mean.value
+        for board in tables
+        for name, cells in board.lines
+        for metric, cell in zip(board.metrics, cells, strict=True)
+        if cell is not None
+    }

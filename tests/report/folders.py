@@ -1,0 +1,99 @@
+"""Evaluation folders for the tests: one of the real evaluation, and written ones with known scores."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+Scores = Mapping[str, Mapping[str, float]]
+"""Metric -> query id -> value."""
+
+
+def row(retriever: str, per_query: Scores, task: str = "qa", dataset: str = "world", **protocol: Any) -> dict[str, Any]:
+    """A row with its means, those of perplexity too."""
+    mean = {metric: sum(values.values()) / len(values) for metric, values in per_query.items()}
+    return {
+        "task": task,
+        "dataset": dataset,
+        "retriever": retriever,
+        "mean": mean,
+        "per_query": per_query,
+        "protocol": {"queries": 3, "prompt": "QuestionPrompt()", **protocol},
+    }
+
+
+def line(retriever: str, query_id: str, **fields: Any) -> dict[str, Any]:
+    """A line of `queries.jsonl`."""
+    plain = {
+        "query": f"What is {query_id}?",
+        "answers": ["it"],
+        "gold": ["g"],
+        "keys": [],
+        "output": None,
+        "scores": {},
+    }
+    return {"task": "qa", "dataset": "world", "retriever": retriever, "query_id": query_id} | plain | fields
+
+
+def write_folder(folder: Path, rows: Sequence[Any], lines: Sequence[Any] | None = None, **fields: Any) -> Path:
+    """Write both files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scores = {"format": 2, "protocol": {"environment": {"commit": "abc1234"}}, "rows": rows} | fields
+    (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+    if lines is not None:
+        (folder / "queries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
+    return folder
+
+
+def evaluate_the_world(folder: Path, encoder: Path, llm: Path) -> Path:
+    """Run the real evaluation on a small world with tiny models, in this process."""
+    from hydra import compose, initialize_config_dir  # here, since most tests need neither these nor torch
+    from hydra.utils import instantiate
+
+    overrides = [
+        f"paths.root={folder}",
+        f"paths.output_dir={folder}",
+        "source.settings.passages=200",
+        "source.settings.questions=60",
+        f"encoder.name={encoder}",
+        f"llm.name={llm}",
+        "llm.device=cpu",
+        "rows=[none,random,bm25]",
+        "rag.max_queries=6",
+    ]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        run = instantiate(compose("evaluate", overrides=overrides).run, _convert_="all")
+    run.run()
+    if not (folder / "queries.jsonl").is_file():
+        _write_lines(folder, run)
+    return folder
+
+
+def _write_lines(folder: Path, run: Any) -> None:
+    """`queries.jsonl` of an evaluation that writes none: what its retrievers find."""
+    from embedder.app.jobs import dataset_pairs
+    from embedder.data.corpus import Corpus
+    from embedder.data.queries import Queries
+    from embedder.evaluation.retrievers import BM25Retriever, NoRetriever, RandomRetriever
+
+    found = {"no retrieval": NoRetriever(), "random": RandomRetriever(), "BM25": BM25Retriever()}
+    rows = {one["retriever"]: one for one in json.loads((folder / "scores.json").read_text())["rows"]}
+    lines = []
+    ((task, dataset),) = dataset_pairs(run.source, run.tasks)
+    corpus = Corpus(dataset.file("corpus"))
+    queries = list(Queries(dataset.file("test"), corpus))
+    for name, retriever in found.items():
+        retriever.fit(corpus)
+        per_query = rows[name]["per_query"]
+        for query, ranking in zip(queries, retriever.retrieve(queries, 3), strict=True):
+            keys = [
+                {"id": key, "score": score, "text": corpus[corpus.position(key)].text}
+                for key, score in zip(ranking.key_ids, ranking.scores, strict=True)
+            ]
+            scores = {metric: values[query.id] for metric, values in per_query.items() if query.id in values}
+            asked = {"query": query.text, "answers": list(query.answers), "gold": list(query.positives)}
+            written = {"output": "some words" if "em" in scores else None, "scores": scores}
+            lines.append(line(name, query.id, task=task.name, dataset=dataset.name, keys=keys, **asked, **written))
+    (folder / "queries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")

@@ -1,0 +1,120 @@
+"""Leaderboard, comparisons, harm, examples, heat map: each with sums by hand."""
+
+import pytest
+
+from embedder.evaluation.table import Row
+from embedder.report.charts import axis
+from embedder.report.comparisons import against, choose_pair, verdicts
+from embedder.report.examples import changes
+from embedder.report.harm import harms
+from embedder.report.heat_map import heat_map
+from embedder.report.intervals import BOOTSTRAP
+from embedder.report.leaderboard import boards
+from embedder.report.measures import columns, difference, number
+from embedder.report.scores import Scores
+
+
+def rows(table, dataset="world", task="qa"):
+    """A row for each retriever from metric -> list of values."""
+    return tuple(
+        Row(task, dataset, who, {}, {m: {f"q{i}": v for i, v in enumerate(vs)} for m, vs in metrics.items()}, {})
+        for who, metrics in table.items()
+    )
+
+
+TWO = Scores(
+    rows({"BM25": {"em": [1, 0]}, "base encoder": {"em": [1, 1]}, "oracle": {"em": [1, 1]}}, "a")
+    + rows({"BM25": {"em": [0, 0, 0, 1]}, "oracle": {"em": [1, 1, 1, 1]}}, "b")
+)
+
+
+def test_the_mean_is_over_data_sets_and_only_where_all_of_them_are_there():
+    whole, a, b = boards(TWO, BOOTSTRAP)
+    assert [board.title for board in (whole, a, b)] == ["mean over 2 data sets", "qa/a", "qa/b"]
+    cells = {who: cell for who, (cell,) in whole.lines}
+    assert cells["BM25"].mean.value == (0.5 + 0.25) / 2
+    assert cells["base encoder"] is None
+    assert whole.queries == 6
+
+
+def test_the_oracle_is_not_the_best():
+    whole, *_ = boards(TWO, BOOTSTRAP)
+    cells = {who: cell for who, (cell,) in whole.lines}
+    assert cells["BM25"].best
+    assert not cells["oracle"].best
+
+
+def test_perplexity_is_best_where_it_is_lowest_and_its_difference_is_a_ratio():
+    nats = {"BM25": {"perplexity": [1.0, 3.0]}, "base encoder": {"perplexity": [0.0, 2.0]}}
+    scores = Scores(rows(nats))
+    (board,) = boards(scores, BOOTSTRAP)
+    values = {who: (cell.mean.value, cell.best) for who, (cell,) in board.lines}
+    assert values["base encoder"] == (pytest.approx(2.71828, abs=1e-4), True)  # exp of the mean of 0 and 2
+    (one,) = against("BM25", scores, BOOTSTRAP)
+    assert (one.value, one.better, one.worse, one.is_gain) == (-1.0, 2, 0, True)
+    assert difference(one.value, "perplexity") == "\N{MULTIPLICATION SIGN} 0.368"  # exp(-1)
+
+
+def test_a_verdict_names_leader_lead_and_chance():
+    twenty = Scores(rows({"BM25": {"em": [1.0] * 20}, "random": {"em": [1.0] * 5 + [0.0] * 15}}))
+    (verdict,) = verdicts(twenty, BOOTSTRAP)
+    assert (verdict.best, verdict.ahead.second, verdict.ahead.value) == ("BM25", "random", 0.75)
+    assert verdict.ahead.is_significant
+    six = Scores(rows({"BM25": {"em": [1, 1, 1, 0, 0, 0]}, "random": {"em": [1, 1, 0, 0, 0, 0]}}))
+    (verdict,) = verdicts(six, BOOTSTRAP)
+    assert not verdict.ahead.is_significant
+    assert verdict.ahead.needed > 6
+
+
+def test_the_pair_is_the_trained_one_and_the_base_unless_named():
+    names = {"no retrieval": {"em": [0]}, "BM25": {"em": [1]}, "base encoder": {"em": [0]}}
+    assert choose_pair(Scores(rows(names)), None, None) == ("BM25", "base encoder")
+    assert choose_pair(Scores(rows(names)), "base encoder", None) == ("base encoder", "BM25")
+    trained = Scores(rows(names | {"trained encoder": {"em": [0]}}))
+    assert choose_pair(trained, None, None) == ("trained encoder", "base encoder")
+    assert choose_pair(trained, None, "BM25") == ("trained encoder", "BM25")
+    assert choose_pair(Scores(rows({"BM25": {"em": [1]}})), None, None) is None
+
+
+def test_harm_counts_what_was_right_alone():
+    scores = Scores(rows({"no retrieval": {"em": [1, 1, 0, 0, 0]}, "BM25": {"em": [0, 1, 1, 1, 0]}}))
+    (found,) = harms(scores, BOOTSTRAP)
+    assert (found.counts, found.harmed.value, found.mended.value, found.queries) == ((2, 1), 0.2, 0.4, 5)
+
+
+def test_answers_that_turned_come_before_likelihoods():
+    ours = {"em": [1, 0, 0, 0, 0], "log_likelihood": [-3.0, -1.0, -2.0, -2.0, -5.0]}
+    theirs = {"em": [0, 0, 0, 1, 0], "log_likelihood": [-1.0, -2.0, -2.0, -2.5, -3.0]}
+    found = changes(Scores(rows({"BM25": ours, "base encoder": theirs})), "BM25", "base encoder", 2)
+    gained, lost = ([c.query_id for c in found if c.direction == d] for d in ("gained", "lost"))
+    assert gained == ["q0", "q1"]  # q0 turned right, though its likelihood fell; q2 did not change
+    assert lost == ["q3", "q4"]
+    assert found[1].scores == (("log_likelihood", -2.0, -1.0),)  # what did not change is not shown
+
+
+def test_shades_leave_the_oracle_out():
+    table = {"BM25": {"em": [0, 0]}, "base encoder": {"em": [1, 0]}, "oracle": {"em": [1, 1]}}
+    (line,) = heat_map(Scores(rows(table)))
+    assert line.cells == [(0.0, 0.0), (0.5, 1.0), (1.0, 1.0)]
+    (line,) = heat_map(Scores(rows({"BM25": {"perplexity": [0.0]}, "random": {"perplexity": [1.0]}})))
+    assert [shade for _, shade in line.cells] == [1.0, 0.0]
+
+
+def test_axis_has_round_ticks_and_holds_all_values():
+    found = axis([0.0, 0.585])
+    assert found.ticks == (0.0, 0.2, 0.4, 0.6)
+    assert found.place(0) == 0
+    for values in ([-10.03, -3.88], [5.0], [0.0], [-3.0], [1e-9, 2e-9], [1e6, 3e6]):
+        found = axis(values)
+        assert all(0 <= found.place(value) <= 100 for value in values)
+        assert 2 <= len(found.ticks) <= 7
+
+
+def test_columns_prefer_the_usual_cutoffs():
+    assert columns(["ndcg@1", "ndcg@10", "em", "recall@100", "odd"]) == ["recall@100", "ndcg@10", "em", "odd"]
+
+
+def test_numbers_have_true_minus_signs_and_no_negative_zero():
+    assert number(-0.5) == "\N{MINUS SIGN}0.500"
+    assert number(-0.0001) == "0.000"
+    assert number(0.25, signed=True) == "+0.250"
