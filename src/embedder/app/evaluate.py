@@ -26,6 +26,7 @@ from embedder.evaluation.retrieval import answer_recalls, retrieval_scores
 from embedder.evaluation.statistics import Sampling
 from embedder.evaluation.table import Row, render
 from embedder.models.encoder import EncoderConfig
+from embedder.report.page import write_report
 from embedder.training.task import Task
 from embedder.types import LanguageModel, Query, VectorIndex
 
@@ -46,7 +47,7 @@ class EvaluateRun:
         rows: Which retrievers, in which order.
         cutoffs: Places at which ranking metrics are cut.
         rag: Which queries the LLM answers, and what its answers are compared with.
-        output_dir: Where `scores.json`, `queries.jsonl` and `table.md` go.
+        output_dir: Where `scores.json`, `queries.jsonl`, `table.md` and `report.html` go.
         store_dir: Where it is kept what the LLM said.
         vectors_dir: Where vectors of keys are kept.
         consumer: What the LLM does, in place of each task's own.
@@ -109,6 +110,7 @@ class EvaluateRun:
         folder.close()
         logger.info("\n%s", self._write_table(folder, sampling=Sampling()))
         logger.info("scores: %s", folder.scores_path)
+        logger.info("page: %s", write_report(Path(self.output_dir)))
         return folder.rows
 
     def _datasets(self) -> list[tuple[Task, Dataset]]:
