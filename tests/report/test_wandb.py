@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 
 import pytest
 from wandb.proto.wandb_internal_pb2 import Record
@@ -36,7 +37,13 @@ def logged(tmp_path_factory):
     keys = [{"id": "g", "score": 2.5, "text": "<b>" + "long " * 200}]
     lines = [line("BM25", query, keys=keys, output="\0", scores={"em": value}) for query, value in values.items()]
     folder = write_folder(tmp_path_factory.mktemp("logged"), rows, lines)
-    return folder, log_to_wandb(folder, "embedder-test", max_lines=2)
+    run = log_to_wandb(folder, "embedder-test", max_lines=2)
+    (path,) = run.glob("run-*.wandb")
+    for _ in range(600):  # another process writes it, on a busy machine some time after the run is finished
+        if any(one.WhichOneof("record_type") == "exit" for one in records(path)):
+            break
+        time.sleep(0.1)
+    return folder, run
 
 
 def table(run, name):
