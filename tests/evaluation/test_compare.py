@@ -56,6 +56,13 @@ def test_a_gain_is_not_counted_beside_its_log_likelihood(tmp_path):
     assert metrics == ["log_likelihood"]
 
 
+def test_what_is_0_by_definition_is_not_compared(tmp_path):
+    values = {"log_likelihood": [-1.0, -2.0], "gain": [0.0, 0.0], "harm": [0.0, 0.0]}
+    a = results(tmp_path, [row("no retrieval", values), row("BM25", values | {"harm": [1.0, 0.0]})])
+    (pair,) = compare(a, a, [("no retrieval", "BM25")], SETTINGS).pairs
+    assert [each.metric for each in pair.datasets] == ["log_likelihood"]
+
+
 def test_p_values_are_corrected_over_pairs_data_sets_and_metrics(tmp_path):
     # Six of six for the better, p = 1/32; four comparisons: 1/8.
     low, high = [0.0] * 20, [1.0] * 6 + [0.0] * 14

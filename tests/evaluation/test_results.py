@@ -91,7 +91,9 @@ def test_texts_are_read_for_the_wanted_queries(tmp_path):
     [
         ({"query_id": 3}, 'queries.jsonl:2: expected "task", "dataset", "retriever" and "query_id", all text'),
         ({"query": None}, '"query": expected text, got None'),
-        ({"keys": [{"text": "no id"}]}, '"keys": expected objects with "id" and "text"'),
+        ({"keys": [{"text": "no id"}]}, '"keys": expected objects with "id", "score" and "text"'),
+        ({"keys": [{"id": "k", "text": ""}]}, 'expected objects with "id", "score" and "text"'),
+        ({"scores": {"em": "1"}}, '"scores": expected a number for each metric'),
         ({"answers": "1285"}, '"answers": expected a list of texts'),
         ({"output": 5}, '"output": expected text or null, got 5'),
     ],

@@ -14,6 +14,7 @@ from embedder.evaluation.statistics import (
     Sampling,
     holm,
     macro_difference,
+    macro_interval,
     mcnemar,
     mean_interval,
     paired_difference,
@@ -59,6 +60,13 @@ def test_sampled_randomisation_agrees_with_scipy():
 
 def test_a_p_value_is_never_zero():
     assert difference(np.zeros(100), np.ones(100) * 0.5).p == pytest.approx(1 / 4001)
+
+
+def test_one_change_among_equal_values_is_chance():
+    # scipy's test refuses a single value; either sign of it is as far from 0.
+    found = difference([0.2, 0.5, 0.5, 0.1], [0.7, 0.5, 0.5, 0.1])
+    assert (found.p, found.rose, found.tied) == (1.0, 1, 3)
+    assert found.difference == pytest.approx(0.125)
 
 
 def test_mcnemar_by_hand():
@@ -123,11 +131,18 @@ def test_one_query_tells_nothing():
     assert found.p == 1.0
 
 
+def test_equal_values_say_nothing_unless_they_are_of_right_and_wrong():
+    for name, numbers in (("recall", [0.5] * 9), ("place", [1.0] * 9), ("gain", [0.0] * 9)):
+        column = resample({name: values(numbers)}, SAMPLING, unbounded=("place", "gain"))[name]
+        assert not column.is_binary
+        assert math.isnan(mean_interval(column).low)
+
+
 def test_equal_columns_are_equal():
     a = np.random.default_rng(0).random(30)
     found = difference(a, a)
     assert (found.difference, found.p, found.tied) == (0, 1, 30)
-    assert (found.interval.low, found.interval.high) == (0, 0)
+    assert math.isnan(found.interval.low)  # no resample differs, which is not certainty
 
 
 def test_resamples_depend_on_seed_queries_and_data_set_alone():
@@ -185,6 +200,21 @@ def test_the_interval_over_data_sets_has_the_variance_of_the_sum():
     assert found.interval.high - found.interval.low == pytest.approx(2 * 1.96 * error, rel=0.03)
     normal = 2 * stats.norm.sf(abs(found.difference) / math.sqrt(sum((b**2).mean() / len(b) for _, b in sets)) * 3)
     assert found.p == pytest.approx(normal, abs=0.02)
+
+
+def test_the_interval_of_a_mean_over_data_sets():
+    # Standard error of (m1 + m2) / 2, 400 values of deviation 1 each: sqrt(2 / 400) / 2 = 0.0354; times 1.96, 0.0693.
+    drawn = np.random.default_rng(0).normal(0, 1, (2, 400))
+    sets = [(some - some.mean()) / some.std() for some in drawn]
+    columns = [resample({"a": values(some)}, Sampling(20_000), str(place))["a"] for place, some in enumerate(sets)]
+    found = macro_interval(columns)
+    assert (found.low, found.high) == pytest.approx((-0.0693, 0.0693), abs=0.003)
+    assert macro_interval(columns[:1]) == mean_interval(columns[0])
+    wrong = [resample({"em": values([0, 0])}, SAMPLING, name)["em"] for name in ("nq", "popqa")]
+    assert math.isnan(macro_interval(wrong).low)
+    assert math.isnan(macro([([0, 0], [0, 0])] * 2).interval.low)
+    with pytest.raises(ValueError, match="at least one data set"):
+        macro_interval([])
 
 
 def test_data_sets_with_the_same_ids_are_drawn_independently():

@@ -75,6 +75,18 @@ def test_rows_of_means_alone_have_no_interval():
     assert render([mean]) == "| qa/mean of 3 |    em |\n| ------------ | ----: |\n| base encoder | 0.500 |"
 
 
+def test_what_is_0_by_definition_has_no_interval_and_no_mark():
+    values = {"gain": [0.0, 0.0, 0.0], "harm": [0.0, 0.0, 0.0]}
+    rows = [
+        Row(**row("no retrieval", values)),
+        Row(**row("base encoder", {"gain": [0.1, 0.2, 0.4], "harm": [1.0] * 3})),
+    ]
+    columns = columns_of(rows, ["gain", "harm"], SAMPLING)
+    assert list(columns) == [("base encoder", "gain"), ("base encoder", "harm")]
+    assert significance(columns, "base encoder") == {}
+    assert "| no retrieval   |              - |              - |" in render(rows, sampling=SAMPLING)
+
+
 def test_means_alone_where_nothing_is_drawn():
     only = Row(**row("base encoder", {"em": [0.0, 1.0]}))
     assert (

@@ -7,7 +7,7 @@ import pytest
 from embedder.metrics.answer_recall import answer_recall
 from embedder.metrics.likelihood import best_option, perplexity
 from embedder.metrics.rouge import rouge_l
-from embedder.metrics.sample_size import questions_needed
+from embedder.metrics.sample_size import questions_needed, values_needed
 
 
 def test_rouge_l_by_hand():
@@ -41,6 +41,15 @@ def test_answer_recall_by_hand():
     assert answer_recall(texts, ["Berlin", "paris"], [1, 2, 5]) == {1: 0.0, 2: 1.0, 5: 1.0}
     assert answer_recall([], ["paris"], [1]) == {1: 0.0}
     assert answer_recall(texts, ["Par"], [3]) == {3: 0.0}  # no part of a word
+
+
+def test_values_needed_by_hand():
+    # (1.95996 + 0.84162)^2 / 0.25 = 31.4.
+    assert values_needed(-0.5, 1.0) == 32
+    assert values_needed(0.0, 1.0) is None
+    assert values_needed(1.0, 0.0) is None
+    with pytest.raises(ValueError, match="spread of 0 or more"):
+        values_needed(1.0, -1.0)
 
 
 def test_questions_needed_by_hand():

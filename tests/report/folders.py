@@ -12,7 +12,7 @@ Scores = Mapping[str, Mapping[str, float]]
 
 
 def row(retriever: str, per_query: Scores, task: str = "qa", dataset: str = "world", **protocol: Any) -> dict[str, Any]:
-    """A row with its means, those of perplexity too."""
+    """A row with its means."""
     mean = {metric: sum(values.values()) / len(values) for metric, values in per_query.items()}
     return {
         "task": task,
@@ -66,34 +66,4 @@ def evaluate_the_world(folder: Path, encoder: Path, llm: Path) -> Path:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         run = instantiate(compose("evaluate", overrides=overrides).run, _convert_="all")
     run.run()
-    if not (folder / "queries.jsonl").is_file():
-        _write_lines(folder, run)
     return folder
-
-
-def _write_lines(folder: Path, run: Any) -> None:
-    """`queries.jsonl` of an evaluation that writes none: what its retrievers find."""
-    from embedder.app.jobs import dataset_pairs
-    from embedder.data.corpus import Corpus
-    from embedder.data.queries import Queries
-    from embedder.evaluation.retrievers import BM25Retriever, NoRetriever, RandomRetriever
-
-    found = {"no retrieval": NoRetriever(), "random": RandomRetriever(), "BM25": BM25Retriever()}
-    rows = {one["retriever"]: one for one in json.loads((folder / "scores.json").read_text())["rows"]}
-    lines = []
-    ((task, dataset),) = dataset_pairs(run.source, run.tasks)
-    corpus = Corpus(dataset.file("corpus"))
-    queries = list(Queries(dataset.file("test"), corpus))
-    for name, retriever in found.items():
-        retriever.fit(corpus)
-        per_query = rows[name]["per_query"]
-        for query, ranking in zip(queries, retriever.retrieve(queries, 3), strict=True):
-            keys = [
-                {"id": key, "score": score, "text": corpus[corpus.position(key)].text}
-                for key, score in zip(ranking.key_ids, ranking.scores, strict=True)
-            ]
-            scores = {metric: values[query.id] for metric, values in per_query.items() if query.id in values}
-            asked = {"query": query.text, "answers": list(query.answers), "gold": list(query.positives)}
-            written = {"output": "some words" if "em" in scores else None, "scores": scores}
-            lines.append(line(name, query.id, task=task.name, dataset=dataset.name, keys=keys, **asked, **written))
-    (folder / "queries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")

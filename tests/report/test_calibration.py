@@ -1,13 +1,13 @@
 import pytest
 
+from embedder.evaluation.results import Answered, Shown
 from embedder.report.calibration import FirstKeys
-from embedder.report.read import Answered, ShownKey
 
 
 def seen(hits, scores, dataset="world"):
     keys = FirstKeys()
     for number, (hit, score) in enumerate(zip(hits, scores, strict=True)):
-        first = ShownKey("g" if hit else "x", score, "")
+        first = Shown("g" if hit else "x", score, "")
         keys.see(Answered("qa", dataset, "BM25", str(number), "", (), ("g",), (first,), None, {}))
     return keys
 
@@ -33,7 +33,7 @@ def test_scores_of_two_data_sets_are_ranked_apart():
     keys = FirstKeys()
     for dataset, offset in (("small", 0), ("large", 1000)):
         for number in range(20):
-            first = ShownKey("g" if number >= 10 else "x", float(offset + number), "")
+            first = Shown("g" if number >= 10 else "x", float(offset + number), "")
             keys.see(Answered("qa", dataset, "BM25", str(number), "", (), ("g",), (first,), None, {}))
     (found,) = keys.calibrations()
     assert found.auc == 1.0  # pooled raw scores would give 0.75
@@ -43,5 +43,5 @@ def test_equal_scores_and_unlabelled_queries():
     (found,) = seen([True, False] * 10, [0.0] * 20).calibrations()
     assert (found.bins, found.auc, found.queries) == ([], None, 20)
     keys = FirstKeys()
-    keys.see(Answered("qa", "world", "BM25", "1", "", (), (), (ShownKey("x", 1.0, ""),), None, {}))
+    keys.see(Answered("qa", "world", "BM25", "1", "", (), (), (Shown("x", 1.0, ""),), None, {}))
     assert keys.calibrations() == []

@@ -1,25 +1,26 @@
 """Leaderboard, comparisons, harm, examples, heat map: each with sums by hand."""
 
+import math
+
 import pytest
 
-from embedder.evaluation.table import Row
+from embedder.evaluation.statistics import Sampling, mean_interval
+from embedder.evaluation.table import Row, columns_of
+from embedder.metrics.sample_size import questions_needed
 from embedder.report.charts import axis
 from embedder.report.comparisons import against, choose_pair, verdicts
 from embedder.report.examples import changes
 from embedder.report.harm import harms
 from embedder.report.heat_map import heat_map
-from embedder.report.intervals import BOOTSTRAP
 from embedder.report.leaderboard import boards
-from embedder.report.measures import columns, difference, number
-from embedder.report.scores import Scores
+from embedder.report.measures import columns, compared, number
+from embedder.report.scores import Mean, Scores
+from tests.evaluation.folders import row
 
 
 def rows(table, dataset="world", task="qa"):
     """A row for each retriever from metric -> list of values."""
-    return tuple(
-        Row(task, dataset, who, {}, {m: {f"q{i}": v for i, v in enumerate(vs)} for m, vs in metrics.items()}, {})
-        for who, metrics in table.items()
-    )
+    return tuple(Row(**row(who, metrics, task, dataset)) for who, metrics in table.items())
 
 
 TWO = Scores(
@@ -29,7 +30,7 @@ TWO = Scores(
 
 
 def test_the_mean_is_over_data_sets_and_only_where_all_of_them_are_there():
-    whole, a, b = boards(TWO, BOOTSTRAP)
+    whole, a, b = boards(TWO)
     assert [board.title for board in (whole, a, b)] == ["mean over 2 data sets", "qa/a", "qa/b"]
     cells = {who: cell for who, (cell,) in whole.lines}
     assert cells["BM25"].mean.value == (0.5 + 0.25) / 2
@@ -38,32 +39,69 @@ def test_the_mean_is_over_data_sets_and_only_where_all_of_them_are_there():
 
 
 def test_the_oracle_is_not_the_best():
-    whole, *_ = boards(TWO, BOOTSTRAP)
+    whole, *_ = boards(TWO)
     cells = {who: cell for who, (cell,) in whole.lines}
     assert cells["BM25"].best
     assert not cells["oracle"].best
 
 
-def test_perplexity_is_best_where_it_is_lowest_and_its_difference_is_a_ratio():
+def test_perplexity_is_best_where_it_is_lowest():
     nats = {"BM25": {"perplexity": [1.0, 3.0]}, "base encoder": {"perplexity": [0.0, 2.0]}}
     scores = Scores(rows(nats))
-    (board,) = boards(scores, BOOTSTRAP)
+    (board,) = boards(scores)
     values = {who: (cell.mean.value, cell.best) for who, (cell,) in board.lines}
-    assert values["base encoder"] == (pytest.approx(2.71828, abs=1e-4), True)  # exp of the mean of 0 and 2
-    (one,) = against("BM25", scores, BOOTSTRAP)
-    assert (one.value, one.better, one.worse, one.is_gain) == (-1.0, 2, 0, True)
-    assert difference(one.value, "perplexity") == "\N{MULTIPLICATION SIGN} 0.368"  # exp(-1)
+    assert values["base encoder"] == (pytest.approx(math.e), True)  # exp of the mean of 0 and 2
+    (one,) = against("BM25", scores)
+    assert one.mean.value == pytest.approx(math.e - math.e**2)
+    assert (one.better, one.worse) == (2, 0)
 
 
 def test_a_verdict_names_leader_lead_and_chance():
     twenty = Scores(rows({"BM25": {"em": [1.0] * 20}, "random": {"em": [1.0] * 5 + [0.0] * 15}}))
-    (verdict,) = verdicts(twenty, BOOTSTRAP)
-    assert (verdict.best, verdict.ahead.second, verdict.ahead.value) == ("BM25", "random", 0.75)
-    assert verdict.ahead.is_significant
+    (verdict,) = verdicts(twenty)
+    assert (verdict.best, verdict.ahead.second, verdict.ahead.mean.value) == ("BM25", "random", 0.75)
+    assert verdict.ahead.verdict == 1
     six = Scores(rows({"BM25": {"em": [1, 1, 1, 0, 0, 0]}, "random": {"em": [1, 1, 0, 0, 0, 0]}}))
-    (verdict,) = verdicts(six, BOOTSTRAP)
-    assert not verdict.ahead.is_significant
-    assert verdict.ahead.needed > 6
+    (verdict,) = verdicts(six)
+    assert (verdict.ahead.verdict, verdict.ahead.p) == (0, 1.0)
+    assert verdict.ahead.needed == questions_needed(1 / 6, 0)
+
+
+def test_one_changed_query_of_many_is_chance():
+    values = {"BM25": {"ndcg@10": [0.5] * 30}, "random": {"ndcg@10": [0.5] * 29 + [0.0]}}
+    (one,) = against("random", Scores(rows(values)))
+    assert (one.better, one.p) == (1, 1.0)
+    (one,) = against("random", Scores(rows(values, "a") + rows(values, "b")))
+    assert one.p > 0.4  # two changed, of four patterns of signs two reach their sum
+
+
+def test_what_is_0_by_definition_is_not_best_and_not_compared():
+    alone = {"log_likelihood": [-3.0, -2.0], "gain": [0.0, 0.0], "harm": [0.0, 0.0]}
+    found = {"log_likelihood": [-4.0, -2.5], "gain": [-1.0, -0.5], "harm": [1.0, 0.0]}
+    scores = Scores(rows({"no retrieval": alone, "BM25": found}))
+    (board,) = boards(scores)
+    cells = {(who, m): cell for who, some in board.lines for m, cell in zip(board.metrics, some, strict=True)}
+    for metric in ("gain", "harm"):
+        assert cells["no retrieval", metric].mean == Mean(0.0, None, None)
+        assert not cells["no retrieval", metric].best
+        assert not cells["no retrieval", metric].level
+        assert cells["BM25", metric].best
+    assert cells["no retrieval", "log_likelihood"].best
+    assert compared(["gain", "harm", "log_likelihood"]) == ["log_likelihood"]
+    assert [(one.metric, one.mean.value) for one in against("no retrieval", scores)] == [("log_likelihood", -0.75)]
+
+
+def test_the_page_and_the_table_draw_alike():
+    values = {"BM25": {"ndcg@10": [0.1, 0.5, 0.9, 0.3]}, "random": {"ndcg@10": [0.2, 0.4, 0.0, 0.3]}}
+    mean = Scores(rows(values)).mean("ndcg@10", "BM25", [("qa", "world")])
+    drawn = mean_interval(columns_of(rows(values), ["ndcg@10"], Sampling())["BM25", "ndcg@10"])
+    assert (mean.low, mean.high) == (drawn.low, drawn.high)
+
+
+def test_retrievers_are_compared_over_the_queries_that_both_have():
+    ours, theirs = rows({"BM25": {"em": [1, 0, 1]}, "random": {"em": [0, 1]}})
+    (one,) = against("random", Scores((ours, theirs)))
+    assert (one.difference.n, one.mean.value, one.better, one.worse) == (2, 0.0, 1, 1)
 
 
 def test_the_pair_is_the_trained_one_and_the_base_unless_named():
@@ -78,7 +116,7 @@ def test_the_pair_is_the_trained_one_and_the_base_unless_named():
 
 def test_harm_counts_what_was_right_alone():
     scores = Scores(rows({"no retrieval": {"em": [1, 1, 0, 0, 0]}, "BM25": {"em": [0, 1, 1, 1, 0]}}))
-    (found,) = harms(scores, BOOTSTRAP)
+    (found,) = harms(scores)
     assert (found.counts, found.harmed.value, found.mended.value, found.queries) == ((2, 1), 0.2, 0.4, 5)
 
 
@@ -96,7 +134,7 @@ def test_shades_leave_the_oracle_out():
     table = {"BM25": {"em": [0, 0]}, "base encoder": {"em": [1, 0]}, "oracle": {"em": [1, 1]}}
     (line,) = heat_map(Scores(rows(table)))
     assert line.cells == [(0.0, 0.0), (0.5, 1.0), (1.0, 1.0)]
-    (line,) = heat_map(Scores(rows({"BM25": {"perplexity": [0.0]}, "random": {"perplexity": [1.0]}})))
+    (line,) = heat_map(Scores(rows({"BM25": {"perplexity": [0.5]}, "random": {"perplexity": [1.0]}})))
     assert [shade for _, shade in line.cells] == [1.0, 0.0]
 
 
@@ -111,7 +149,7 @@ def test_axis_has_round_ticks_and_holds_all_values():
 
 
 def test_columns_prefer_the_usual_cutoffs():
-    assert columns(["ndcg@1", "ndcg@10", "em", "recall@100", "odd"]) == ["recall@100", "ndcg@10", "em", "odd"]
+    assert columns(["ndcg@1", "ndcg@10", "odd", "recall@100", "em"]) == ["ndcg@10", "em", "odd"]
 
 
 def test_numbers_have_true_minus_signs_and_no_negative_zero():

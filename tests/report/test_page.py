@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, DataError
 from embedder.report.page import write_report
 from embedder.report.view import ReportSettings
 from tests.report.folders import line, row, write_folder
@@ -170,10 +170,20 @@ def test_scores_alone_make_a_page(tmp_path, opened):
     assert page.complaints == []
 
 
-def test_a_single_row_and_a_row_without_scores_make_a_page(tmp_path, opened):
+def test_a_single_row_makes_a_page(tmp_path, opened):
     page = opened(write_folder(tmp_path, [row("BM25", {"em": {"a": 1.0}})]))
     assert "No other retriever was scored" in page.locator("#verdict").inner_text()
-    opened(write_folder(tmp_path / "empty", [row("BM25", {}), row("random", {})]))
+
+
+def test_rows_of_means_are_left_out_and_their_means_taken(tmp_path):
+    own = [row("BM25", {"em": {"a": value, "b": 0.0}}, dataset=name) for name, value in (("nq", 1.0), ("popqa", 0.0))]
+    mean = row("BM25", {}, dataset="mean of 2", mean_of={"nq": "1", "popqa": "2"}) | {"mean": {"em": 0.25}}
+    page = write_report(write_folder(tmp_path, [*own, mean])).read_text(encoding="utf-8")
+    assert "mean over 2 data sets" in page
+    assert "0.250" in page
+    assert "mean of 2" not in page
+    with pytest.raises(DataError, match="no row has values of queries"):
+        write_report(write_folder(tmp_path / "means alone", [mean]))
 
 
 @pytest.mark.parametrize(

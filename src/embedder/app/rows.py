@@ -11,6 +11,7 @@ from typing import Any
 from embedder.app.dense import encoder_protocol
 from embedder.data.forms.histories import Histories
 from embedder.errors import ConfigError
+from embedder.evaluation.measures import ALONE
 from embedder.evaluation.retrievers import (
     BM25Retriever,
     DenseRetriever,
@@ -32,7 +33,7 @@ from embedder.training.task import Task
 from embedder.types import Encoder, Query, TaskSides, VectorIndex
 
 TITLES = {
-    "none": "no retrieval",
+    "none": ALONE,
     "random": "random",
     "recent": "most recent",
     "bm25": "BM25",

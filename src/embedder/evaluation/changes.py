@@ -48,7 +48,7 @@ class Changes:
         def plain(change: Change) -> dict[str, Any]:
             found = {"in_a": texts[0].get(self.address(title_a, change))}
             found |= {"in_b": texts[1].get(self.address(title_b, change))}
-            return asdict(change) | {side: asdict(text) for side, text in found.items() if text is not None}
+            return asdict(change) | {side: text.as_json() for side, text in found.items() if text is not None}
 
         return {
             "scope": f"{self.task}/{self.dataset}",

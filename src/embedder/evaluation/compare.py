@@ -6,7 +6,7 @@ from typing import Any
 
 from embedder.errors import ConfigError, check_types
 from embedder.evaluation.changes import Changes, changes_of, read_texts
-from embedder.evaluation.measures import EXPONENTIAL, main_metrics, shown_metrics, sign
+from embedder.evaluation.measures import cutoffs_of, is_given, main_metrics, shown_metrics, sign
 from embedder.evaluation.protocols import check_comparable, differing_versions
 from embedder.evaluation.results import Address, Answered, Results
 from embedder.evaluation.statistics import (
@@ -16,9 +16,8 @@ from embedder.evaluation.statistics import (
     holm,
     macro_difference,
     paired_difference,
-    resample,
 )
-from embedder.evaluation.table import Row
+from embedder.evaluation.table import Row, resample_metrics
 from embedder.metrics.sample_size import questions_needed
 
 _FEW = 20
@@ -221,10 +220,14 @@ def _matched(
         if one is None or other is None:
             continue
         shared = [metric for metric in one.per_query if metric in other.per_query]
-        cutoffs = sorted({int(metric.rpartition("@")[2]) for metric in shared if metric.startswith("ndcg@")})
+        shared = [metric for metric in shared if not (is_given(metric, title_a) or is_given(metric, title_b))]
         if "log_likelihood" in shared and settings.metrics is None:
             shared = [metric for metric in shared if metric != "gain"]  # its differences are those of log_likelihood
-        metrics = [m for m in settings.metrics if m in shared] if settings.metrics else shown_metrics(shared, cutoffs)
+        metrics = (
+            [m for m in settings.metrics if m in shared]
+            if settings.metrics
+            else shown_metrics(shared, cutoffs_of(shared))
+        )
         if metrics:
             check_comparable(one, other, [*metrics, *_listed(one, other, metrics, settings)], (a, b))
             rows[task, dataset] = (one, other, metrics)
@@ -263,7 +266,7 @@ def _resampled(
         for side, row in zip("AB", rows[task, dataset][:2], strict=True)
         for metric in rows[task, dataset][2]
     }
-    return resample(values, settings.sampling, f"{task}/{dataset}", [name for name in values if name[2] in EXPONENTIAL])
+    return resample_metrics(values, settings.sampling, task, dataset)
 
 
 def _dataset_lines(

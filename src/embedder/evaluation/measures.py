@@ -4,9 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from math import exp, inf, isclose, log
 from statistics import fmean
 
+ALONE = "no retrieval"
+"""Title of the row of the LLM alone."""
 LOWER_IS_BETTER = frozenset({"perplexity", "place", "harm"})
 EXPONENTIAL = frozenset({"perplexity"})
 """Metrics that are exp of the mean over queries."""
+UNBOUNDED = EXPONENTIAL | {"log_likelihood", "gain", "place"}
+"""Metrics that do not lie between 0 and 1."""
 
 _RANKING = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10")
 _ANSWERS = (
@@ -35,6 +39,19 @@ def is_retrieval(metric: str) -> bool:
 def sign(metric: str) -> int:
     """1 where larger is better, -1 where smaller is."""
     return -1 if metric in LOWER_IS_BETTER else 1
+
+
+def is_given(metric: str, retriever: str) -> bool:
+    """Whether a value holds by definition: gain and harm are measured against the LLM alone, whose own are 0.
+
+    Such a value is as sure as can be and nobody's merit: it has no interval, is best at nothing and is not compared.
+    """
+    return retriever == ALONE and metric in ("gain", "harm")
+
+
+def cutoffs_of(available: Collection[str]) -> list[int]:
+    """Places at which ranking metrics were cut."""
+    return sorted({_cutoff(name) for name in available if name.startswith("ndcg@")})
 
 
 def shown_metrics(available: Collection[str], cutoffs: Sequence[int]) -> list[str]:

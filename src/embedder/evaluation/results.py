@@ -1,7 +1,7 @@
 """An evaluation folder as it lies on disk: scores with their protocol, and what was retrieved and written."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -61,26 +61,42 @@ class Shown:
     """A key that a retriever brought."""
 
     id: str
+    score: float
     text: str
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What one retriever brought for one query, and what the LLM made of it.
+    """What one retriever brought for one query, and what the LLM made of it: a line of `queries.jsonl`.
 
     Args:
+        task: Of the row, as the next two.
+        dataset: Its name.
+        retriever: Its title.
+        query_id: Which query.
         query: Its text.
         answers: Gold answers.
         gold: Ids of gold keys.
         keys: The best keys, as the LLM saw them.
-        output: What the LLM wrote; None where it wrote nothing.
+        output: What the LLM wrote; None where it was not asked.
+        scores: Metric -> value.
     """
 
+    task: str
+    dataset: str
+    retriever: str
+    query_id: str
     query: str
     answers: tuple[str, ...]
     gold: tuple[str, ...]
     keys: tuple[Shown, ...]
     output: str | None
+    scores: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """What was brought and written, without the address and the scores."""
+        keys = [{"id": key.id, "text": key.text} for key in self.keys]
+        return {name: getattr(self, name) for name in ("query", "answers", "gold", "output")} | {"keys": keys}
 
 
 Address = tuple[str, str, str, str]
@@ -114,7 +130,7 @@ def read_results(folder: Path | str) -> Results:
         raise DataError(path, None, f"the row {' / '.join(repeated[0])} is there twice")
     usable = tuple(row for row in read if row.per_query)
     if not usable:
-        raise DataError(path, None, "no row has values of queries (per_query), which a comparison needs")
+        raise DataError(path, None, "no row has values of queries (per_query): there is nothing to compare or to show")
     return Results(Path(folder), protocol, usable)
 
 
@@ -124,17 +140,29 @@ def read_answers(folder: Path | str, wanted: Collection[Address]) -> dict[Addres
     Raises:
         DataError: A line is damaged.
     """
-    path = Path(folder) / "queries.jsonl"
-    if not path.is_file():
+    if not has_answers(folder):
         return None
     wanted, found = set(wanted), {}
-    for number, line in enumerate(JsonLines(path), start=1):
-        address = (line.get("task"), line.get("dataset"), line.get("retriever"), line.get("query_id"))
-        if not all(isinstance(part, str) for part in address):
-            raise DataError(path, number, 'expected "task", "dataset", "retriever" and "query_id", all text')
+    for one in all_answers(folder):
+        address = (one.task, one.dataset, one.retriever, one.query_id)
         if address in wanted:
-            found[address] = _answered(path, number, line)
+            found[address] = one
     return found
+
+
+def has_answers(folder: Path | str) -> bool:
+    """Whether the folder says what happened query by query."""
+    return (Path(folder) / "queries.jsonl").is_file()
+
+
+def all_answers(folder: Path | str) -> Iterator[Answered]:
+    """The lines of `queries.jsonl`, one at a time: seven question sets and eight retrievers are half a million.
+
+    Raises:
+        DataError: There is no such file, or a line is damaged.
+    """
+    path = Path(folder) / "queries.jsonl"
+    return (_answered(path, number, line) for number, line in enumerate(JsonLines(path), start=1))
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -168,7 +196,7 @@ def _row(path: Path, place: int, row: Any) -> Row:
         if not isinstance(values, dict) or not values:
             raise DataError(path, None, f"{where}: expected a value for each query id, got {values!r:.60}")
         for query_id, value in values.items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            if not _is_number(value):
                 raise DataError(path, None, f"{where}.{query_id}: expected a number, got {value!r:.60}")
         mean = row["mean"].get(metric)
         if isinstance(mean, bool) or not isinstance(mean, int | float):
@@ -187,7 +215,10 @@ def _held_against(path: Path, where: str, metric: str, mean: float, values: Valu
 
 
 def _answered(path: Path, number: int, line: Mapping[str, Any]) -> Answered:
-    keys, output = line.get("keys", []), line.get("output")
+    address = {name: line.get(name) for name in ("task", "dataset", "retriever", "query_id")}
+    if not all(isinstance(part, str) for part in address.values()):
+        raise DataError(path, number, 'expected "task", "dataset", "retriever" and "query_id", all text')
+    keys, output, scores = line.get("keys", []), line.get("output"), line.get("scores", {})
     answers, gold = line.get("answers", []), line.get("gold", [])
     if not isinstance(line.get("query"), str):
         raise DataError(path, number, f'"query": expected text, got {line.get("query")!r:.60}')
@@ -195,11 +226,28 @@ def _answered(path: Path, number: int, line: Mapping[str, Any]) -> Answered:
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise DataError(path, number, f'"{name}": expected a list of texts, got {texts!r:.60}')
     if not isinstance(keys, list) or not all(
-        isinstance(key, dict) and isinstance(key.get("id"), str) and isinstance(key.get("text", ""), str)
+        isinstance(key, dict)
+        and isinstance(key.get("id"), str)
+        and isinstance(key.get("text", ""), str)
+        and _is_number(key.get("score"))
         for key in keys
     ):
-        raise DataError(path, number, f'"keys": expected objects with "id" and "text", got {keys!r:.60}')
+        raise DataError(path, number, f'"keys": expected objects with "id", "score" and "text", got {keys!r:.60}')
     if output is not None and not isinstance(output, str):
         raise DataError(path, number, f'"output": expected text or null, got {output!r:.60}')
-    shown = tuple(Shown(key["id"], key.get("text", "")) for key in keys)
-    return Answered(line["query"], tuple(answers), tuple(gold), shown, output)
+    if not isinstance(scores, dict) or not all(_is_number(value) for value in scores.values()):
+        raise DataError(path, number, f'"scores": expected a number for each metric, got {scores!r:.60}')
+    shown = tuple(Shown(key["id"], key["score"], key.get("text", "")) for key in keys)
+    return Answered(
+        **{name: str(part) for name, part in address.items()},
+        query=line["query"],
+        answers=tuple(answers),
+        gold=tuple(gold),
+        keys=shown,
+        output=output,
+        scores=scores,
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -58,6 +58,7 @@ class Column:
         resampled: Its mean over each bootstrap resample, [R].
         flipped: Its mean with random signs, [R]; of a difference of columns, what chance alone would give.
         exponential: Whether the metric is exp of the mean, as perplexity is of nats a token.
+        unbounded: Whether the metric may lie outside of 0 to 1.
     """
 
     queries: tuple[str, ...]
@@ -65,6 +66,7 @@ class Column:
     resampled: Floats
     flipped: Floats
     exponential: bool = False
+    unbounded: bool = False
 
     @property
     def mean(self) -> float:
@@ -73,8 +75,13 @@ class Column:
 
     @property
     def is_binary(self) -> bool:
-        """Whether every value is 0 or 1."""
-        return bool(np.isin(self.values, (0.0, 1.0)).all()) and not self.exponential
+        """Whether every value is 0 or 1 and no other could be: the first place of all is 1, too."""
+        return not (self.exponential or self.unbounded) and bool(np.isin(self.values, (0.0, 1.0)).all())
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all values are equal: resamples of such a column say nothing about other queries."""
+        return bool(np.ptp(self.values) <= TOLERANCE)
 
     def scaled(self, means: Floats | np.floating) -> Floats | np.floating:
         """The metric of each mean of values."""
@@ -120,7 +127,11 @@ class Difference:
 
 
 def resample(
-    columns: Mapping[Name, Values], sampling: Sampling, stream: str = "", exponential: Collection[Name] = ()
+    columns: Mapping[Name, Values],
+    sampling: Sampling,
+    stream: str = "",
+    exponential: Collection[Name] = (),
+    unbounded: Collection[Name] = (),
 ) -> dict[Name, Column]:
     """Draw the resamples of all columns of one data set; columns over the same queries share them.
 
@@ -131,6 +142,7 @@ def resample(
         sampling: How many, and the seed.
         stream: Name of the data set, so that two of them with the same ids are drawn independently.
         exponential: Names of columns whose metric is exp of the mean.
+        unbounded: Names of columns whose metric may lie outside of 0 to 1.
 
     Raises:
         ValueError: A column is empty or has a value that is not finite.
@@ -153,6 +165,7 @@ def resample(
                 resampled[:, place] / len(queries),
                 flipped[:, place] / len(queries),
                 name in exponential,
+                name in unbounded,
             )
     return {name: found[name] for name in columns}
 
@@ -161,18 +174,34 @@ def mean_interval(column: Column) -> Interval:
     """The 95 % percentile bootstrap interval of the metric.
 
     Where all values are 0, or all 1, no resample differs and the bootstrap would claim certainty: the exact binomial
-    interval (Clopper-Pearson) stands in. One query of another metric says nothing about the others: NaN.
+    interval (Clopper-Pearson) stands in. Equal values of another metric say nothing about other queries: NaN.
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
     from scipy.stats import binomtest
 
-    constant = np.ptp(column.values) == 0
-    if constant and column.is_binary:
+    if column.is_constant and column.is_binary:
         n = len(column.values)
         exact = binomtest(round(column.values.sum()), n).proportion_ci(LEVEL, method="exact")
         return Interval(float(exact.low), float(exact.high))
-    return _percentiles(column.scaled(column.resampled), len(column.values))
+    return _percentiles(column.scaled(column.resampled), [column.values])
+
+
+def macro_interval(columns: Sequence[Column]) -> Interval:
+    """The 95 % interval of the mean over data sets; queries are resampled within each, as in `macro_difference`.
+
+    Args:
+        columns: One for each data set, resampled in streams of their own.
+
+    Raises:
+        ValueError: There are no columns.
+    """
+    if not columns:
+        raise ValueError("columns: expected at least one data set")
+    if len(columns) == 1:
+        return mean_interval(columns[0])
+    means = np.mean([column.scaled(column.resampled) for column in columns], axis=0)
+    return _percentiles(means, [column.values for column in columns])
 
 
 def paired_difference(a: Column, b: Column) -> Difference:
@@ -196,7 +225,7 @@ def paired_difference(a: Column, b: Column) -> Difference:
         interval = _binary_interval(a, b)
     else:
         p = _randomisation(change, b.flipped - a.flipped)
-        interval = _percentiles(_differences(a, b), len(change))
+        interval = _percentiles(_differences(a, b), [change])
     return Difference(len(change), a.mean, b.mean, b.mean - a.mean, interval, p, rose, fell)
 
 
@@ -233,7 +262,8 @@ def macro_difference(pairs: Sequence[tuple[Column, Column]], weights: Sequence[f
     n = sum(part.n for part in parts)
     rose, fell = sum(part.rose for part in parts), sum(part.fell for part in parts)
     p = 1.0 if rose + fell == 0 else _share_beyond(flipped, observed)
-    return Difference(n, mean_a, mean_b, mean_b - mean_a, _percentiles(resampled, n), p, rose, fell)
+    interval = _percentiles(resampled, [b.values - a.values for a, b in pairs])
+    return Difference(n, mean_a, mean_b, mean_b - mean_a, interval, p, rose, fell)
 
 
 def mcnemar(rose: int, fell: int) -> float:
@@ -287,9 +317,9 @@ def _differences(a: Column, b: Column) -> Floats:
     return np.asarray(b.scaled(b.resampled) - a.scaled(a.resampled), dtype=np.float64)
 
 
-def _percentiles(resampled: Floats | np.floating, n: int) -> Interval:
-    if n < 2:
-        return Interval(nan, nan)
+def _percentiles(resampled: Floats | np.floating, values: Sequence[Floats]) -> Interval:
+    if all(np.ptp(some) <= TOLERANCE for some in values):
+        return Interval(nan, nan)  # no resample differs, which is not certainty
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
@@ -297,7 +327,7 @@ def _percentiles(resampled: Floats | np.floating, n: int) -> Interval:
 def _binary_interval(a: Column, b: Column) -> Interval:
     change = b.values - a.values
     if np.ptp(change) > 0:
-        return _percentiles(_differences(a, b), len(change))
+        return _percentiles(_differences(a, b), [change])
     # No resample differs, as in `mean_interval`: the share of other queries that would is at most 1 - (alpha/2)^(1/n).
     rest = 1 - ((1 - LEVEL) / 2) ** (1 / len(change))
     width = rest if change[0] == 0 else 2 * rest

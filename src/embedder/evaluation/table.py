@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from embedder.evaluation.measures import EXPONENTIAL, averaged, shown_metrics, sign
+from embedder.evaluation.measures import EXPONENTIAL, UNBOUNDED, averaged, is_given, shown_metrics, sign
 from embedder.evaluation.statistics import (
     LEVEL,
     Column,
     Interval,
     Sampling,
+    Values,
     holm,
     mean_interval,
     paired_difference,
@@ -17,6 +18,7 @@ from embedder.evaluation.statistics import (
 )
 
 BETTER, WORSE = "▲", "▼"
+Name = TypeVar("Name", bound=tuple[str, ...])
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,30 @@ def render(
 
 
 def columns_of(rows: Sequence[Row], metrics: Sequence[str], sampling: Sampling) -> dict[tuple[str, str], Column]:
-    """The values of one data set by (retriever, metric), resampled together."""
+    """The values of one data set by (retriever, metric), resampled together; what holds by definition is left out."""
     values = {
         (row.retriever, metric): found
         for row in rows
         for metric in metrics
         if row.per_query.get(metric)
+        and not is_given(metric, row.retriever)
         and (found := averaged(metric, row.per_query[metric], row.mean[metric])) is not None
     }
-    if not values:
-        return {}
-    stream = f"{rows[0].task}/{rows[0].dataset}"
-    return resample(values, sampling, stream, exponential=[name for name in values if name[1] in EXPONENTIAL])
+    return resample_metrics(values, sampling, rows[0].task, rows[0].dataset) if values else {}
+
+
+def resample_metrics(values: Mapping[Name, Values], sampling: Sampling, task: str, dataset: str) -> dict[Name, Column]:
+    """Columns of one data set, each drawn as its metric asks.
+
+    Args:
+        values: By names that end with the metric.
+        sampling: How many resamples, and the seed.
+        task: Of the data set.
+        dataset: Its name.
+    """
+    exponential = [name for name in values if name[-1] in EXPONENTIAL]
+    unbounded = [name for name in values if name[-1] in UNBOUNDED]
+    return resample(values, sampling, f"{task}/{dataset}", exponential, unbounded)
 
 
 def significance(columns: Mapping[tuple[str, str], Column], baseline: str) -> dict[tuple[str, str], str]:

@@ -37,3 +37,30 @@ def questions_needed(only_first: float, only_second: float, power: float = 0.8, 
     scaled = normal.inv_cdf(1 - alpha / 2) * math.sqrt(differ)
     scaled += normal.inv_cdf(power) * math.sqrt(max(differ - difference**2, 0.0))
     return math.ceil((scaled / difference) ** 2)
+
+
+def values_needed(difference: float, spread: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
+    """Queries that a two-sided paired test of means needs to find a difference.
+
+        n = ((z(1 - alpha / 2) + z(power)) spread / difference)^2
+
+    Source: Lachin, Controlled Clinical Trials 2, 1981.
+
+    Args:
+        difference: Mean of the paired differences.
+        spread: Standard deviation of the paired differences.
+        power: Probability of finding the difference.
+        alpha: Probability of finding one where there is none.
+
+    Returns:
+        A whole number, rounded up; None where the difference or the spread is 0.
+
+    Raises:
+        ValueError: The spread is negative, or power or alpha is no probability.
+    """
+    if not (spread >= 0 and 0 < power < 1 and 0 < alpha < 1):
+        raise ValueError(f"expected a spread of 0 or more and probabilities, got {spread}, {power} and {alpha}")
+    if difference == 0 or spread == 0:
+        return None
+    normal = NormalDist()
+    return math.ceil(((normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)) * spread / difference) ** 2)

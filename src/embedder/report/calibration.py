@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from embedder.report.read import Answered
+from embedder.evaluation.results import Answered
 
 Floats = npt.NDArray[np.float64]
 

@@ -4,10 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.report.intervals import Statistics
-from embedder.report.leaderboard import Mean, mean
 from embedder.report.measures import headlines, is_share
-from embedder.report.scores import Scores
+from embedder.report.scores import Mean, Scores
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,14 @@ class Scenario:
     charts: list[Chart]
 
 
-def scenarios(scores: Scores, statistics: Statistics) -> list[Scenario]:
+def scenarios(scores: Scores) -> list[Scenario]:
     """Charts of the headline metrics of each task."""
     found = []
     for task in scores.tasks:
         datasets = scores.datasets(task)
         charts = []
         for metric in headlines(scores.metrics(datasets)).values():
-            means = [(who, mean(metric, who, scores, datasets, statistics)) for who in scores.retrievers]
+            means = [(who, scores.mean(metric, who, datasets)) for who in scores.retrievers]
             bars = [(who, value) for who, value in means if value is not None]
             if bars:
                 charts.append(_chart(metric, bars))

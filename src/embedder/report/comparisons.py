@@ -1,45 +1,29 @@
 """Who is better than whom, by how much, and whether that is more than chance."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from embedder.report.intervals import Statistics, holm, mean_of_means, queries_needed
-from embedder.report.leaderboard import Mean, mean, ranked
-from embedder.report.measures import headlines, is_lower_better
-from embedder.report.scores import DatasetName, Scores
-
-_LEVEL = 0.05
+from embedder.evaluation.compare import Line
+from embedder.evaluation.measures import ALONE
+from embedder.evaluation.statistics import holm, macro_difference
+from embedder.metrics.sample_size import questions_needed, values_needed
+from embedder.report.leaderboard import ranked
+from embedder.report.measures import compared
+from embedder.report.scores import DatasetName, Mean, Pairs, Scores
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Paired differences of two retrievers over the same queries, on the scale of the metric."""
+class Gap(Line):
+    """What the first of two retrievers has more than the second, on the data sets of a task."""
 
-    task: str
-    metric: str
     first: str
     second: str
-    value: float
-    low: float | None
-    high: float | None
-    p_value: float
-    """Corrected by Holm for the comparisons beside it."""
-    queries: int
-    better: int
-    """Queries on which the first is better."""
-    worse: int
-    needed: int | None
-    """Queries that would show a difference of this size."""
 
     @property
-    def is_significant(self) -> bool:
-        """At the 5 % level, after correction."""
-        return self.p_value < _LEVEL
-
-    @property
-    def is_gain(self) -> bool:
-        """Whether the first is the better one."""
-        return (self.value < 0) == is_lower_better(self.metric) and self.value != 0
+    def mean(self) -> Mean:
+        """The difference with its interval."""
+        return Mean.of(self.difference.difference, self.difference.interval)
 
 
 @dataclass(frozen=True)
@@ -50,73 +34,59 @@ class Verdict:
     metric: str
     best: str
     mean: Mean
-    ahead: Difference | None
+    ahead: Gap | None
     """Of the next best; None where nobody else was scored."""
 
 
-def verdicts(scores: Scores, statistics: Statistics) -> list[Verdict]:
+def verdicts(scores: Scores) -> list[Verdict]:
     """For every scenario and headline metric: who leads, and over whom. Corrected over all of them."""
-    found: list[tuple[str, str, str, Mean, Difference | None]] = []
+    found = []
     for task in scores.tasks:
         datasets = scores.datasets(task)
-        for metric in headlines(scores.metrics(datasets)).values():
-            means = {
-                who: value
-                for who in scores.retrievers
-                if (value := mean(metric, who, scores, datasets, statistics)) is not None
-            }
-            order = ranked(metric, means)
-            if not order:
-                continue
-            ahead = difference(task, metric, order[0], order[1], scores, statistics) if len(order) > 1 else None
-            found.append((task, metric, order[0], means[order[0]], ahead))
-    corrected = iter(_corrected([ahead for *_, ahead in found if ahead is not None]))
-    return [
-        Verdict(task, metric, best, value, None if ahead is None else next(corrected))
-        for task, metric, best, value, ahead in found
-    ]
+        for metric in compared(scores.metrics(datasets)):
+            means = _means(metric, scores, datasets)
+            if order := ranked(metric, means):
+                ahead = gap(task, metric, order[0], order[1], scores) if len(order) > 1 else None
+                found.append(Verdict(task, metric, order[0], means[order[0]], ahead))
+    corrected = iter(_corrected([one.ahead for one in found if one.ahead is not None]))
+    return [one if one.ahead is None else replace(one, ahead=next(corrected)) for one in found]
 
 
-def against(baseline: str, scores: Scores, statistics: Statistics) -> list[Difference]:
+def against(baseline: str, scores: Scores) -> list[Gap]:
     """Every retriever against the baseline, by the headline metrics of every scenario, corrected over all of them."""
     found = [
-        difference(task, metric, who, baseline, scores, statistics)
+        gap(task, metric, who, baseline, scores)
         for task in scores.tasks
-        for metric in headlines(scores.metrics(scores.datasets(task))).values()
+        for metric in compared(scores.metrics(scores.datasets(task)))
         for who in scores.retrievers
         if who != baseline
     ]
     return _corrected([one for one in found if one is not None])
 
 
-def difference(
-    task: str, metric: str, first: str, second: str, scores: Scores, statistics: Statistics
-) -> Difference | None:
+def gap(task: str, metric: str, first: str, second: str, scores: Scores) -> Gap | None:
     """Two retrievers over the data sets of a scenario; None where they share no queries."""
-    groups = scores.differences(metric, first, second, scores.datasets(task))
-    if groups is None:
+    pairs = scores.pairs(metric, first, second, scores.datasets(task))
+    if pairs is None:
         return None
-    low, high = statistics.difference(groups) or (None, None)
-    sign = -1 if is_lower_better(metric) else 1
-    return Difference(
-        task=task,
-        metric=metric,
-        first=first,
-        second=second,
-        value=mean_of_means(groups),
-        low=low,
-        high=high,
-        p_value=statistics.p_value(groups),
-        queries=sum(map(len, groups)),
-        better=sum(int((sign * group > 0).sum()) for group in groups),
-        worse=sum(int((sign * group < 0).sum()) for group in groups),
-        needed=queries_needed(groups),
-    )
+    found = macro_difference(pairs)
+    return Gap(task, metric, found, found.p, _needed(pairs), first, second)
 
 
-def _corrected(found: Sequence[Difference]) -> list[Difference]:
-    p_values = holm([one.p_value for one in found])
-    return [Difference(**{**vars(one), "p_value": p_value}) for one, p_value in zip(found, p_values, strict=True)]
+def _needed(pairs: Pairs) -> int | None:
+    """Queries, over all data sets together, that would show a difference of the present size."""
+    changes = [b.values - a.values for a, b in pairs]
+    if len(pairs) == 1 and all(column.is_binary for column in pairs[0]):
+        return questions_needed(float((changes[0] > 0).mean()), float((changes[0] < 0).mean()))
+    if any(len(change) < 2 for change in changes):
+        return None
+    n = sum(map(len, changes))
+    error = math.sqrt(sum(float(change.var(ddof=1)) / len(change) for change in changes)) / len(changes)
+    return values_needed(sum(float(change.mean()) for change in changes) / len(changes), error * math.sqrt(n))
+
+
+def _corrected(found: Sequence[Gap]) -> list[Gap]:
+    return [replace(one, p=p) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
 
 
 def choose_pair(scores: Scores, candidate: str | None, baseline: str | None) -> tuple[str, str] | None:
@@ -136,7 +106,7 @@ def choose_pair(scores: Scores, candidate: str | None, baseline: str | None) -> 
         return None
     if baseline is None:
         others = [who for who in scores.retrievers if who != candidate]
-        usual = ("base encoder", "BM25", "no retrieval", *others)
+        usual = ("base encoder", "BM25", ALONE, *others)
         baseline = next((who for who in usual if who in others), None)
     return None if baseline is None else (candidate, baseline)
 
@@ -144,10 +114,14 @@ def choose_pair(scores: Scores, candidate: str | None, baseline: str | None) -> 
 def _candidate(scores: Scores, without: str | None) -> str | None:
     if "trained encoder" in scores.retrievers and without != "trained encoder":
         return "trained encoder"
-    names: list[DatasetName] = scores.datasets()
-    for metric in headlines(scores.metrics(names)).values():
-        found = {who: groups for who in scores.retrievers if (groups := scores.values(metric, who, names)) is not None}
-        means = {who: Mean(mean_of_means(groups), None, None) for who, groups in found.items() if who != without}
-        if order := ranked(metric, means):
+    names = scores.datasets()
+    for metric in compared(scores.metrics(names)):
+        means = _means(metric, scores, names)
+        if order := [who for who in ranked(metric, means) if who != without]:
             return order[0]
     return next((who for who in scores.retrievers if who != without), None)
+
+
+def _means(metric: str, scores: Scores, datasets: Sequence[DatasetName]) -> dict[str, Mean]:
+    found = {who: scores.mean(metric, who, datasets) for who in scores.retrievers}
+    return {who: value for who, value in found.items() if value is not None}

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from embedder.report.measures import headlines, is_lower_better
-from embedder.report.read import Answered
+from embedder.evaluation.measures import sign
+from embedder.evaluation.results import Answered
+from embedder.report.measures import headlines
 from embedder.report.scores import DatasetName, Scores
 
 _LEAST = 0.0005
@@ -63,8 +64,8 @@ def changes(scores: Scores, candidate: str, baseline: str, count: int) -> list[C
             gaps[query] = tuple(
                 _gain(m, ours.per_query[m][query], theirs.per_query[m][query]) if m in have else 0.0 for m in metrics
             )
-        for direction, sign in (("gained", 1), ("lost", -1)):
-            order = sorted((q for q in gaps if _lead(gaps[q]) * sign > 0), key=lambda q: gaps[q], reverse=sign > 0)
+        for direction, way in (("gained", 1), ("lost", -1)):
+            order = sorted((q for q in gaps if _lead(gaps[q]) * way > 0), key=lambda q: gaps[q], reverse=way > 0)
             for query in order[:count]:
                 shown = tuple(
                     (m, theirs.per_query[m][query], ours.per_query[m][query])
@@ -78,7 +79,7 @@ def changes(scores: Scores, candidate: str, baseline: str, count: int) -> list[C
 
 
 def _gain(metric: str, ours: float, theirs: float) -> float:
-    return theirs - ours if is_lower_better(metric) else ours - theirs
+    return sign(metric) * (ours - theirs)
 
 
 def _lead(gaps: tuple[float, ...]) -> float:

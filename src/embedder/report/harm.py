@@ -1,13 +1,15 @@
 """What retrieval breaks and what it mends: answers that were right alone, and answers that became right."""
 
 from dataclasses import dataclass
+from statistics import fmean
 
-from embedder.report.intervals import Groups, Statistics, mean_of_means
-from embedder.report.leaderboard import Mean
-from embedder.report.scores import Scores
+from embedder.evaluation.measures import ALONE
+from embedder.evaluation.statistics import Column, macro_interval
+from embedder.evaluation.table import resample_metrics
+from embedder.report.scores import Mean, Scores
 
-_ALONE = "no retrieval"
-_RIGHT = ("em", "popqa_accuracy", "accuracy", "contains")
+_RIGHT = ("accuracy", "em", "popqa_accuracy", "contains")
+_WAYS = {"mended": 1, "harmed": -1}
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Harm:
     """Queries mended, and harmed."""
 
 
-def harms(scores: Scores, statistics: Statistics) -> list[Harm]:
+def harms(scores: Scores) -> list[Harm]:
     """Every retriever against the row without retrieval, where the LLM answered in both.
 
     Computed from the answers of both rows, so that it needs no column of its own.
@@ -35,28 +37,43 @@ def harms(scores: Scores, statistics: Statistics) -> list[Harm]:
     found = []
     for task in scores.tasks:
         datasets = scores.datasets(task)
-        metric = next((name for name in _RIGHT if scores.values(name, _ALONE, datasets) is not None), None)
+        metric = next((name for name in _RIGHT if scores.mean(name, ALONE, datasets) is not None), None)
         for who in scores.retrievers if metric is not None else []:
-            if who == _ALONE or (gaps := scores.differences(metric or "", who, _ALONE, datasets)) is None:
+            if who == ALONE or (turned := _turned(scores, task, metric or "", who)) is None:
                 continue
-            mended, harmed = ([(sign * gap >= 1).astype(float) for gap in gaps] for sign in (1, -1))
+            mended, harmed = turned
             found.append(
                 Harm(
                     task=task,
                     metric=metric or "",
                     retriever=who,
-                    queries=sum(map(len, gaps)),
-                    mended=_mean(mended, statistics),
-                    harmed=_mean(harmed, statistics),
+                    queries=sum(len(column.queries) for column in mended),
+                    mended=_mean(mended),
+                    harmed=_mean(harmed),
                     counts=(_count(mended), _count(harmed)),
                 )
             )
     return found
 
 
-def _mean(groups: Groups, statistics: Statistics) -> Mean:
-    return Mean(mean_of_means(groups), *(statistics.interval(groups) or (None, None)))
+def _turned(scores: Scores, task: str, metric: str, retriever: str) -> tuple[list[Column], list[Column]] | None:
+    """On each data set which queries were mended, and which harmed; None where the retriever lacks one."""
+    mended, harmed = [], []
+    for name in scores.with_metric(metric, scores.datasets(task)):
+        ours, alone = scores.values(metric, name, retriever), scores.values(metric, name, ALONE)
+        gaps = {query: ours[query] - alone[query] for query in ours if query in alone}
+        if not gaps:
+            return None
+        turned = {(way,): {q: float(sign * gap >= 1) for q, gap in gaps.items()} for way, sign in _WAYS.items()}
+        drawn = resample_metrics(turned, scores.sampling, *name)
+        mended.append(drawn["mended",])
+        harmed.append(drawn["harmed",])
+    return mended, harmed
 
 
-def _count(groups: Groups) -> int:
-    return int(sum(group.sum() for group in groups))
+def _mean(columns: list[Column]) -> Mean:
+    return Mean.of(fmean(column.mean for column in columns), macro_interval(columns))
+
+
+def _count(columns: list[Column]) -> int:
+    return int(sum(column.values.sum() for column in columns))

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from embedder.report.intervals import mean_of_means
+from embedder.evaluation.measures import sign
 from embedder.report.leaderboard import UPPER_BOUND
-from embedder.report.measures import Kind, from_scale, headlines, is_lower_better
+from embedder.report.measures import Kind, headlines
 from embedder.report.scores import Scores
 
 
@@ -27,10 +27,10 @@ def heat_map(scores: Scores) -> list[HeatLine]:
     found = []
     for name in scores.datasets():
         for kind, metric in headlines(scores.metrics([name])).items():
-            groups = [scores.values(metric, who, [name]) for who in scores.retrievers]
-            values = [None if own is None else from_scale(metric, mean_of_means(own)) for own in groups]
+            means = [scores.mean(metric, who, [name]) for who in scores.retrievers]
+            values = [None if own is None else own.value for own in means]
             bound = [who == UPPER_BOUND for who in scores.retrievers]
-            found.append(HeatLine(kind, "/".join(name), metric, _shaded(values, bound, lower=is_lower_better(metric))))
+            found.append(HeatLine(kind, "/".join(name), metric, _shaded(values, bound, lower=sign(metric) < 0)))
     kinds = list(dict.fromkeys(line.kind for line in found))
     return sorted(found, key=lambda line: kinds.index(line.kind))
 

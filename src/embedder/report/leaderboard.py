@@ -3,21 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.report.intervals import Statistics, mean_of_means
-from embedder.report.measures import columns, from_scale, is_lower_better
-from embedder.report.scores import DatasetName, Scores
+from embedder.evaluation.measures import is_given, sign
+from embedder.evaluation.statistics import macro_difference
+from embedder.report.measures import columns
+from embedder.report.scores import DatasetName, Mean, Scores
 
 UPPER_BOUND = "oracle"
 """The row that knows the gold keys: a bound, not a competitor."""
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over queries (and data sets), with its 95 % interval."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -42,56 +34,42 @@ class Board:
     """Retriever, and a cell for each metric; None where the metric does not apply."""
 
 
-def boards(scores: Scores, statistics: Statistics) -> list[Board]:
+def boards(scores: Scores) -> list[Board]:
     """The mean over data sets, then each data set; one table where there is one data set."""
     names = scores.datasets()
-    each = [board("/".join(name), scores, [name], statistics) for name in names]
+    each = [board("/".join(name), scores, [name]) for name in names]
     if len(names) == 1:
         return each
-    return [board(f"mean over {len(names)} data sets", scores, names, statistics), *each]
+    return [board(f"mean over {len(names)} data sets", scores, names), *each]
 
 
-def board(title: str, scores: Scores, datasets: Sequence[DatasetName], statistics: Statistics) -> Board:
+def board(title: str, scores: Scores, datasets: Sequence[DatasetName]) -> Board:
     """The table over some data sets, each of which counts the same."""
     metrics = columns(scores.metrics(datasets))
-    by_metric = {metric: _column(metric, scores, datasets, statistics) for metric in metrics}
+    by_metric = {metric: _column(metric, scores, datasets) for metric in metrics}
     present = [who for who in scores.retrievers if any(scores.row(name, who) for name in datasets)]
     lines = [(who, [by_metric[metric].get(who) for metric in metrics]) for who in present]
     return Board(title, _queries(scores, datasets), metrics, lines)
 
 
-def mean(metric: str, retriever: str, scores: Scores, datasets: Sequence[DatasetName], s: Statistics) -> Mean | None:
-    """The mean of a retriever with its interval; None where it lacks a data set."""
-    groups = scores.values(metric, retriever, datasets)
-    if groups is None:
-        return None
-    low, high = s.interval(groups) or (None, None)
-    ends = [None if end is None else from_scale(metric, end) for end in (low, high)]
-    return Mean(from_scale(metric, mean_of_means(groups)), *ends)
-
-
 def ranked(metric: str, means: dict[str, Mean]) -> list[str]:
-    """Competitors, best first."""
-    sign = 1 if is_lower_better(metric) else -1
-    return sorted((who for who in means if who != UPPER_BOUND), key=lambda who: sign * means[who].value)
+    """Competitors, best first; a value that holds by definition competes with none."""
+    competitors = [who for who in means if who != UPPER_BOUND and not is_given(metric, who)]
+    return sorted(competitors, key=lambda who: -sign(metric) * means[who].value)
 
 
-def _column(
-    metric: str, scores: Scores, datasets: Sequence[DatasetName], statistics: Statistics
-) -> dict[str, Cell | None]:
-    found = {who: mean(metric, who, scores, datasets, statistics) for who in scores.retrievers}
+def _column(metric: str, scores: Scores, datasets: Sequence[DatasetName]) -> dict[str, Cell]:
+    found = {who: scores.mean(metric, who, datasets) for who in scores.retrievers}
     means = {who: value for who, value in found.items() if value is not None}
     order = ranked(metric, means)
     best = means[order[0]].value if order else None
-    cells: dict[str, Cell | None] = {}
+    cells = {}
     for who, value in means.items():
-        is_best = who != UPPER_BOUND and value.value == best
         level = False
-        if order and who not in (order[0], UPPER_BOUND):
-            gap = scores.differences(metric, who, order[0], datasets)
-            ends = None if gap is None else statistics.difference(gap)
-            level = value.value == best if ends is None else ends[0] <= 0 <= ends[1]
-        cells[who] = Cell(value, is_best, level)
+        if who in order[1:] and (pairs := scores.pairs(metric, who, order[0], datasets)) is not None:
+            ends = macro_difference(pairs).interval
+            level = value.value == best if ends.low != ends.low else ends.low <= 0 <= ends.high
+        cells[who] = Cell(value, who in order and value.value == best, level)
     return cells
 
 

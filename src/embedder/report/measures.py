@@ -1,25 +1,18 @@
-"""What the report knows about a metric: its name for people, which direction is good, how its mean is taken."""
+"""How metrics are shown: their names for people, which of them charts are about, how a value is written."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Literal
 
-Kind = Literal["retrieval", "answers", "likelihood"]
+from embedder.evaluation.measures import EXPONENTIAL, UNBOUNDED, cutoffs_of, is_retrieval, shown_metrics
 
-PERPLEXITY = "perplexity"
+Kind = Literal["retrieval", "answers", "likelihood"]
 
 _HEADLINES: dict[Kind, tuple[str, ...]] = {
     "retrieval": ("ndcg@10", "ndcg@5", "ndcg@3", "ndcg@100", "ndcg@1"),
     "answers": ("em", "popqa_accuracy", "accuracy", "rouge_l", "f1", "contains"),
     "likelihood": ("gain", "log_likelihood", "perplexity"),
 }
-_COLUMNS = (
-    *("ndcg@3", "ndcg@5", "ndcg@10", "recall@10", "mrr@10", "answer_recall@3", "answer_recall@10"),
-    *("em", "f1", "contains", "popqa_accuracy", "accuracy", "rouge_l"),
-    *("log_likelihood", "gain", "place", "perplexity", "harm"),
-)
-_LOWER = frozenset({"perplexity", "harm", "place"})
-_UNBOUNDED = frozenset({"log_likelihood", "gain", "place", "perplexity"})
 _TITLES = {
     "em": "exact match",
     "f1": "F1",
@@ -53,19 +46,14 @@ def note(metric: str) -> str:
     return _NOTES.get(metric, "")
 
 
-def is_lower_better(metric: str) -> bool:
-    """Whether small values are good."""
-    return metric in _LOWER
-
-
 def is_share(metric: str) -> bool:
     """Whether a metric lies between 0 and 1."""
-    return metric not in _UNBOUNDED
+    return metric not in UNBOUNDED
 
 
-def from_scale(metric: str, value: float) -> float:
-    """A mean over queries as people read it: perplexity is the exponential of nats a token."""
-    return math.exp(value) if metric == PERPLEXITY else value
+def of_query(metric: str, value: float) -> float:
+    """The metric of one query: of perplexity rows hold the nats a token."""
+    return math.exp(value) if metric in EXPONENTIAL else value
 
 
 def headlines(metrics: Collection[str]) -> dict[Kind, str]:
@@ -77,15 +65,19 @@ def headlines(metrics: Collection[str]) -> dict[Kind, str]:
     return found
 
 
-def columns(metrics: Iterable[str]) -> list[str]:
-    """The metrics that a table shows, in order: the usual cut-offs, or the largest where those are not among them."""
-    present = list(dict.fromkeys(metrics))
-    shown = [name for name in _COLUMNS if name in present]
-    for family in dict.fromkeys(name.partition("@")[0] for name in present if "@" in name):
-        own = [name for name in present if name.startswith(f"{family}@")]
-        if not any(name in shown for name in own):
-            shown.insert(0, max(own, key=lambda name: int(name.partition("@")[2])))
-    return shown + [name for name in present if "@" not in name and name not in shown]
+def compared(metrics: Collection[str]) -> list[str]:
+    """The headlines that retrievers are compared by.
+
+    Not by gain where there is the log-likelihood: their differences are the same, and the LLM alone has only that.
+    """
+    found = headlines(metrics).values()
+    return ["log_likelihood" if name == "gain" and "log_likelihood" in metrics else name for name in found]
+
+
+def columns(metrics: Sequence[str]) -> list[str]:
+    """The metrics that a table shows, in order: those of the written table, then what else the LLM was scored by."""
+    shown = shown_metrics(metrics, cutoffs_of(metrics))
+    return shown + [name for name in metrics if not is_retrieval(name) and name not in shown]
 
 
 def number(value: float, metric: str = "", *, signed: bool = False) -> str:
@@ -95,10 +87,3 @@ def number(value: float, metric: str = "", *, signed: bool = False) -> str:
     if float(text) == 0:
         text = text.lstrip("+-")
     return text.replace("-", "\N{MINUS SIGN}")
-
-
-def difference(value: float, metric: str) -> str:
-    """A difference for people; of perplexities the ratio."""
-    return (
-        f"\N{MULTIPLICATION SIGN} {math.exp(value):.3f}" if metric == PERPLEXITY else number(value, metric, signed=True)
-    )

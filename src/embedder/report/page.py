@@ -16,21 +16,20 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from embedder.evaluation.measures import sign
 from embedder.report import measures
-from embedder.report.comparisons import Difference
-from embedder.report.intervals import BOOTSTRAP, Statistics
+from embedder.report.comparisons import Gap
 from embedder.report.leaderboard import UPPER_BOUND
 from embedder.report.text import visible
 from embedder.report.view import ReportSettings, View, build_view
 
 
-def write_report(folder: Path, settings: ReportSettings | None = None, statistics: Statistics = BOOTSTRAP) -> Path:
+def write_report(folder: Path, settings: ReportSettings | None = None) -> Path:
     """Write `report.html` into an evaluation folder.
 
     Args:
         folder: Holds `scores.json`, and `queries.jsonl` for calibration and examples.
         settings: What to show; the defaults where None.
-        statistics: Intervals and tests.
 
     Returns:
         The page.
@@ -39,7 +38,7 @@ def write_report(folder: Path, settings: ReportSettings | None = None, statistic
         DataError: A file is missing or not what it should be.
         ConfigError: A retriever that the settings name has no row.
     """
-    page = render(build_view(folder, settings or ReportSettings(), statistics))
+    page = render(build_view(folder, settings or ReportSettings()))
     path = folder / "report.html"
     unfinished = path.with_name(f".{path.name}")
     unfinished.write_text(page, encoding="utf-8")
@@ -61,11 +60,14 @@ def render(view: View) -> str:
         "title": measures.title,
         "note": measures.note,
         "number": measures.number,
-        "change": measures.difference,
+        "change": lambda value, metric: measures.number(value, metric, signed=True),
         "p": _p_value,
-        "metric_value": lambda value, metric: measures.number(measures.from_scale(metric, value), metric),
+        "metric_value": lambda value, metric: measures.number(measures.of_query(metric, value), metric),
     }
-    environment.tests |= {"lower_better": measures.is_lower_better, "mapping": lambda value: isinstance(value, dict)}
+    environment.tests |= {
+        "lower_better": lambda metric: sign(metric) < 0,
+        "mapping": lambda value: isinstance(value, dict),
+    }
     script = (files("embedder.report") / "templates" / "page.js").read_text(encoding="utf-8")
     style = (files("embedder.report") / "templates" / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -83,8 +85,8 @@ def _p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _judgement(ahead: Difference) -> str:
+def _judgement(ahead: Gap) -> str:
     """What a difference allows to say, in a few words."""
-    if ahead.value == 0:
+    if ahead.difference.difference == 0:
         return "a tie"
-    return "more than chance" if ahead.is_significant else "within chance"
+    return "more than chance" if ahead.verdict else "within chance"

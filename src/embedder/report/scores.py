@@ -1,22 +1,46 @@
 """The rows of an evaluation, asked for by data set, retriever and metric."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Self
 
-import numpy as np
-
-from embedder.evaluation.table import Row
-from embedder.report.intervals import Groups
+from embedder.evaluation.statistics import Column, Interval, Sampling, macro_interval
+from embedder.evaluation.table import Row, columns_of, resample_metrics
+from embedder.report.measures import columns, headlines
 
 DatasetName = tuple[str, str]
 """Task and data set."""
+Pairs = list[tuple[Column, Column]]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over queries (and data sets), with its 95 % interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, value: float, interval: Interval | None) -> Self:
+        """With the interval, where it says something."""
+        known = interval is not None and interval.low == interval.low
+        return cls(value, interval.low, interval.high) if interval and known else cls(value, None, None)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of every query, on the scale on which they are averaged (`measures.from_scale` leads back)."""
+    """Scores of every query; a mean over data sets counts each of them the same.
+
+    Args:
+        rows: With values of queries, as `read_results` brings them.
+        sampling: How intervals and p-values are drawn; by default as for the written table, so that both agree.
+    """
 
     rows: tuple[Row, ...]
+    sampling: Sampling = Sampling()  # noqa: RUF009  # frozen
 
     @property
     def retrievers(self) -> list[str]:
@@ -32,7 +56,7 @@ class Scores:
         """Those of a task, or all."""
         return list(dict.fromkeys((row.task, row.dataset) for row in self.rows if task in (None, row.task)))
 
-    def metrics(self, datasets: Sequence[DatasetName]) -> list[str]:
+    def metrics(self, datasets: Collection[DatasetName]) -> list[str]:
         """All that any retriever was scored by."""
         return list(dict.fromkeys(m for row in self.rows if (row.task, row.dataset) in datasets for m in row.per_query))
 
@@ -43,26 +67,52 @@ class Scores:
 
     def with_metric(self, metric: str, datasets: Sequence[DatasetName]) -> list[DatasetName]:
         """The data sets on which any retriever has the metric."""
-        return [name for name in datasets if any(self._of(metric, name, who) for who in self.retrievers)]
+        return [name for name in datasets if any(self.values(metric, name, who) for who in self.retrievers)]
 
-    def values(self, metric: str, retriever: str, datasets: Sequence[DatasetName]) -> Groups | None:
-        """Values of a retriever, by data set; None where it misses one: a mean over others is not comparable."""
-        found = [self._of(metric, name, retriever) for name in self.with_metric(metric, datasets)]
-        if not found or not all(found):
-            return None
-        return [np.array(list(values.values())) for values in found]
-
-    def differences(self, metric: str, retriever: str, other: str, datasets: Sequence[DatasetName]) -> Groups | None:
-        """First minus second for every query that both have; None where one of them misses a data set."""
-        groups = []
-        for name in self.with_metric(metric, datasets):
-            ours, theirs = self._of(metric, name, retriever), self._of(metric, name, other)
-            shared = [query for query in ours if query in theirs]
-            if not shared:
-                return None
-            groups.append(np.array([ours[query] for query in shared]) - np.array([theirs[query] for query in shared]))
-        return groups or None
-
-    def _of(self, metric: str, dataset: DatasetName, retriever: str) -> dict[str, float]:
+    def values(self, metric: str, dataset: DatasetName, retriever: str) -> dict[str, float]:
+        """Query id -> value; of perplexity the nats a token. Empty where the retriever was not scored."""
         row = self.row(dataset, retriever)
         return {} if row is None else row.per_query.get(metric, {})
+
+    def mean(self, metric: str, retriever: str, datasets: Sequence[DatasetName]) -> Mean | None:
+        """The mean of a retriever; None where it lacks a data set: a mean over others is not comparable."""
+        names = self.with_metric(metric, datasets)
+        rows = [row for name in names if (row := self.row(name, retriever)) and metric in row.per_query]
+        if not rows or len(rows) < len(names):
+            return None
+        drawn = [self._columns[name, retriever, metric] for name in names if (name, retriever, metric) in self._columns]
+        value = fmean(row.mean[metric] for row in rows)
+        return Mean.of(value, macro_interval(drawn) if len(drawn) == len(names) else None)
+
+    def pairs(self, metric: str, retriever: str, other: str, datasets: Sequence[DatasetName]) -> Pairs | None:
+        """The other and the retriever on each data set, over the queries that both have.
+
+        Returns:
+            None where one of them lacks a data set, or its values hold by definition.
+        """
+        found = []
+        for name in self.with_metric(metric, datasets):
+            a, b = self._columns.get((name, other, metric)), self._columns.get((name, retriever, metric))
+            if a is None or b is None:
+                return None
+            if a.queries != b.queries:
+                sides = {"a": self.values(metric, name, other), "b": self.values(metric, name, retriever)}
+                shared = sides["a"].keys() & sides["b"].keys()
+                if not shared:
+                    return None
+                values = {(side, metric): {query: own[query] for query in shared} for side, own in sides.items()}
+                drawn = resample_metrics(values, self.sampling, *name)
+                a, b = drawn["a", metric], drawn["b", metric]
+            found.append((a, b))
+        return found or None
+
+    @cached_property
+    def _columns(self) -> dict[tuple[DatasetName, str, str], Column]:
+        """What the page shows of each data set, drawn together."""
+        found: dict[tuple[DatasetName, str, str], Column] = {}
+        for name in self.datasets():
+            own = [row for row in self.rows if (row.task, row.dataset) == name]
+            metrics = self.metrics([name])
+            shown = dict.fromkeys([*columns(metrics), *headlines(metrics).values()])
+            found |= {(name, *key): column for key, column in columns_of(own, [*shown], self.sampling).items()}
+        return found

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from embedder.errors import ConfigError, check_types
+from embedder.evaluation.results import Answered, Results, all_answers, has_answers, read_results
 from embedder.report.calibration import Calibration, FirstKeys
 from embedder.report.charts import Scenario, scenarios
-from embedder.report.comparisons import Difference, Verdict, against, choose_pair, verdicts
+from embedder.report.comparisons import Gap, Verdict, against, choose_pair, verdicts
 from embedder.report.curves import Curve, read_curves
 from embedder.report.examples import Change, Example, changes
 from embedder.report.harm import Harm, harms
 from embedder.report.heat_map import HeatLine, heat_map
-from embedder.report.intervals import Statistics
 from embedder.report.leaderboard import Board, boards
-from embedder.report.read import Answered, Evaluation, has_answers, read_answers, read_scores
 from embedder.report.scores import Scores
 
 
@@ -48,13 +47,13 @@ class ReportSettings:
 class View:
     """The page as values."""
 
-    evaluation: Evaluation
+    evaluation: Results
     scores: Scores
     boards: list[Board]
     verdicts: list[Verdict]
     pair: tuple[str, str] | None
     """Candidate and baseline."""
-    differences: list[Difference]
+    differences: list[Gap]
     scenarios: list[Scenario]
     heat: list[HeatLine]
     calibrations: list[Calibration]
@@ -82,14 +81,14 @@ class View:
         return found
 
 
-def build_view(folder: Path, settings: ReportSettings, statistics: Statistics) -> View:
+def build_view(folder: Path, settings: ReportSettings) -> View:
     """Read a folder and compute what the page shows.
 
     Raises:
         DataError: A file is missing or not what it should be.
         ConfigError: A retriever that the settings name has no row.
     """
-    evaluation = read_scores(folder)
+    evaluation = read_results(folder)
     scores = Scores(evaluation.rows)
     for setting in ("candidate", "baseline"):
         name = getattr(settings, setting)
@@ -101,23 +100,23 @@ def build_view(folder: Path, settings: ReportSettings, statistics: Statistics) -
     first_keys, wanted = FirstKeys(), {(*change.dataset, change.query_id) for change in found}
     kept: dict[tuple[str, ...], Answered] = {}
     if has_answers(folder):
-        for line in read_answers(folder):
+        for line in all_answers(folder):
             first_keys.see(line)
             if (line.task, line.dataset, line.query_id) in wanted and pair is not None and line.retriever in pair:
                 kept[line.task, line.dataset, line.query_id, line.retriever] = line
     return View(
         evaluation=evaluation,
         scores=scores,
-        boards=boards(scores, statistics),
-        verdicts=verdicts(scores, statistics),
+        boards=boards(scores),
+        verdicts=verdicts(scores),
         pair=pair,
-        differences=[] if pair is None else against(pair[1], scores, statistics),
-        scenarios=scenarios(scores, statistics),
+        differences=[] if pair is None else against(pair[1], scores),
+        scenarios=scenarios(scores),
         heat=heat_map(scores),
         calibrations=first_keys.calibrations(),
         examples=_examples(found, pair, kept),
         has_answers=has_answers(folder),
-        harms=harms(scores, statistics),
+        harms=harms(scores),
         curves=curves,
     )
 

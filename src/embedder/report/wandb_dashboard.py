@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedder.errors import MissingExtraError
+from embedder.evaluation.results import read_results
 from embedder.report.measures import headlines, title
-from embedder.report.read import read_scores
 from embedder.report.scores import Scores
 from embedder.report.wandb_run import LEADERBOARD, QUERIES
 
@@ -33,7 +33,7 @@ def dashboard(entity: str, project: str, folder: Path) -> "Workspace":
         import wandb_workspaces.workspaces as workspaces
     except ImportError as error:
         raise MissingExtraError("wandb-workspaces", "pip install 'embedder[dashboard]'", "a dashboard") from error
-    scores = Scores(read_scores(folder).rows)
+    scores = Scores(read_results(folder).rows)
     layout = workspaces.Workspace(entity=entity, project=project, name="embedder: evaluation")
     for task in scores.tasks:
         metrics = headlines(scores.metrics(scores.datasets(task))).values()

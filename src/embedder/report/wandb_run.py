@@ -7,11 +7,10 @@ from typing import Any
 import wandb
 
 from embedder.errors import ConfigError
+from embedder.evaluation.results import Answered, all_answers, has_answers, read_results
 from embedder.report.charts import scenarios
-from embedder.report.intervals import BOOTSTRAP, Statistics
 from embedder.report.leaderboard import Board, boards
 from embedder.report.measures import title
-from embedder.report.read import Answered, has_answers, read_answers, read_scores
 from embedder.report.scores import Scores
 from embedder.report.text import visible
 
@@ -28,9 +27,7 @@ def chart_key(task: str, metric: str) -> str:
     return f"scenario/{task}/{metric}"
 
 
-def log_to_wandb(
-    folder: Path, project: str, *, offline: bool = True, statistics: Statistics = BOOTSTRAP, max_lines: int = _MAX_LINES
-) -> Path | str:
+def log_to_wandb(folder: Path, project: str, *, offline: bool = True, max_lines: int = _MAX_LINES) -> Path | str:
     """Log an evaluation folder.
 
     The run holds the table `leaderboard` (one line for each data set, retriever and metric, with its interval), the
@@ -41,7 +38,6 @@ def log_to_wandb(
         folder: Holds `scores.json`, and `queries.jsonl` where there are texts.
         project: Of Weights & Biases.
         offline: Whether the run stays on this machine until `wandb sync`.
-        statistics: Intervals.
         max_lines: Lines of the table of queries, at most; the rest is counted in the log.
 
     Returns:
@@ -53,9 +49,9 @@ def log_to_wandb(
     """
     if not project:
         raise ConfigError("report.project", "the name of a project", project)
-    evaluation = read_scores(folder)
+    evaluation = read_results(folder)
     scores = Scores(evaluation.rows)
-    tables = boards(scores, statistics)
+    tables = boards(scores)
     queries = _queries_table(folder, max_lines)
     settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
     with wandb.init(
@@ -77,7 +73,7 @@ def log_to_wandb(
                 chart.metric,
                 title=f"{scenario.task}: {title(chart.metric)}",
             )
-            for scenario in scenarios(scores, statistics)
+            for scenario in scenarios(scores)
             for chart in scenario.charts
         }
         run.log({LEADERBOARD: _leaderboard_table(tables), **({} if queries is None else {QUERIES: queries}), **charts})
@@ -102,7 +98,7 @@ def _queries_table(folder: Path, max_lines: int) -> wandb.Table | None:
         return None
     found: list[Answered] = []
     total = 0
-    for line in read_answers(folder):
+    for line in all_answers(folder):
         total += 1
         if len(found) < max_lines:
             found.append(line)
