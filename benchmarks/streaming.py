@@ -4,8 +4,8 @@
     python benchmarks/streaming.py --records 10000 1000000
 
 The records are those of a bundled world's questions, repeated under new ids. Each size trains some steps, drawn from
-all over the file, in a process of its own. Private memory is what the process holds itself; mapped pages of the file,
-which the system takes back when it needs them, are told apart.
+all over the file, in a process of its own. Private memory is what the process holds itself (anonymous pages); mapped pages
+of files, which the system takes back when it needs them, are told apart.
 """
 
 import argparse
@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 
 import lightning as L
-import psutil
 from side_by_side import Row, write_json
 
 from embedder.data.prepared import PreparedDataset
@@ -113,8 +112,12 @@ def train(folder: Path, encoder: str) -> tuple[float, float, float]:
         limit_val_batches=0,
     )
     trainer.fit(module, data)
-    memory = psutil.Process().memory_full_info()
-    return memory.uss / 1e6, (memory.rss - memory.uss) / 1e6, opening
+    return _memory_mb("RssAnon"), _memory_mb("RssFile"), opening
+
+
+def _memory_mb(kind: str) -> float:
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{kind}:")) * 1024 / 1e6
 
 
 if __name__ == "__main__":

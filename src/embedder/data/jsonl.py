@@ -5,7 +5,7 @@ import mmap
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class JsonLines:
             raise DataError(self.path, None, "the file is empty; expected one JSON object a line")
         with self.path.open("rb") as file:
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._ends = _line_ends(self._bytes)
+            self._ends = _line_ends(file)
 
     def __reduce__(self) -> tuple[type["JsonLines"], tuple[Path]]:
         return JsonLines, (self.path,)  # a worker process maps the file anew
@@ -66,13 +66,18 @@ class JsonLines:
         return (self[row] for row in range(len(self)))
 
 
-def _line_ends(data: mmap.mmap) -> IntArray:
-    """Positions of the line breaks (and of the end of an unfinished last line), in a mapped temporary file."""
+def _line_ends(data: BinaryIO) -> IntArray:
+    """Positions of the line breaks (and of the end of an unfinished last line), in a mapped temporary file.
+
+    The file is read, not looked at through the map: pages of a map stay with the process once they were touched.
+    """
+    start, block = 0, b""
     with tempfile.TemporaryFile() as file:
-        for start in range(0, len(data), _BLOCK):
-            block = np.frombuffer(data[start : start + _BLOCK], dtype=np.uint8)
-            (np.flatnonzero(block == ord("\n")) + start).astype(np.int64).tofile(file)
-        if data[len(data) - 1 : len(data)] != b"\n":
-            np.array([len(data)], dtype=np.int64).tofile(file)
+        while following := data.read(_BLOCK):
+            block = following
+            (np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n")) + start).astype(np.int64).tofile(file)
+            start += len(block)
+        if not block.endswith(b"\n"):
+            np.array([start], dtype=np.int64).tofile(file)
         file.flush()
         return np.memmap(file, dtype=np.int64, mode="r")
