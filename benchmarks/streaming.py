@@ -4,8 +4,8 @@
     python benchmarks/streaming.py --records 10000 1000000
 
 The records are those of a bundled world's questions, repeated under new ids. Each size trains some steps, drawn from
-all over the file, in a process of its own. Private memory is what the process holds itself (anonymous pages); mapped pages
-of files, which the system takes back when it needs them, are told apart.
+all over the file, in a process of its own. Private memory is what the process holds itself (anonymous pages); mapped
+pages of files, which the system takes back when it needs them, are told apart.
 """
 
 import argparse
