@@ -110,7 +110,10 @@ class EvaluateRun:
         folder.close()
         logger.info("\n%s", self._write_table(folder, sampling=Sampling()))
         logger.info("scores: %s", folder.scores_path)
-        logger.info("page: %s", write_report(Path(self.output_dir)))
+        if any(row.per_query for row in folder.rows):
+            logger.info("page: %s", write_report(Path(self.output_dir)))
+        else:
+            logger.warning("no query has gold keys or was answered: there is nothing to show on a page")
         return folder.rows
 
     def _datasets(self) -> list[tuple[Task, Dataset]]:
