@@ -30,6 +30,7 @@ demo: setup
 	@echo "log             $(DEMO)/train/csv/metrics.csv (TensorBoard and wandb beside it)"
 	@echo "exported model  $(DEMO)/train/export"
 	@echo "scores          $(DEMO)/evaluate/scores.json"
+	@echo "page            $(DEMO)/evaluate/report.html"
 
 # Makes the log-likelihoods that the demo ships: about 10 minutes on 2 cores.
 demo-store: setup
