@@ -142,6 +142,10 @@ class LanguageModel(Protocol):
         """Tokens of prompts and outputs that were scored or written so far, for showing how fast it goes."""
         ...
 
+    def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
+        """Whether the LLM can read each prompt with so many tokens after it; true where it does not tell."""
+        ...
+
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order."""
         ...

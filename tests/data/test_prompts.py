@@ -47,6 +47,8 @@ def test_examples_have_answers_and_prefer_gold_passages():
         Query("open", "Open?"),
     ]
     assert choose_examples(queries, 3) == choose_examples(queries[::-1], 3) == [queries[1], queries[0]]
+    many = [Query(f"q{i}", f"{i}?", ("a",)) for i in range(20)]
+    assert choose_examples(many, 5, seed=1) not in (choose_examples(many, 5), choose_examples(many, 5, seed=2))
     prompt = with_examples(QuestionPrompt(n_examples=1), choose_examples(queries, 2), _Corpus(k=7))
     assert prompt.examples == (SolvedQuestion("Gold?", "g", ("text of 7",)), SolvedQuestion("Bare?", "b"))
 

@@ -10,9 +10,13 @@ class ScriptedLanguageModel:
     fingerprint = "scripted"
     tokens_run = 0
 
-    def __init__(self, write=lambda prompt: "", score_of=lambda prompt, output: -1.0):
+    def __init__(self, write=lambda prompt: "", score_of=lambda prompt, output: -1.0, max_words=10_000):
         self._write, self._score_of = write, score_of
+        self._max_words = max_words
         self.prompts, self.settings = [], []
+
+    def fits(self, prompts, max_new_tokens):
+        return [len(prompt.split()) + max_new_tokens <= self._max_words for prompt in prompts]
 
     def score(self, prompts, outputs):
         return [

@@ -38,6 +38,9 @@ def test_categories_count_the_same_however_many_tasks_and_queries_they_have():
     assert means == {"accuracy[macro category]": pytest.approx((0.5 + 0.0 + 1.0) / 3)}
     with pytest.raises(DataError, match="query 'e' is of the task 'new', which is in no category"):
         benchmark.part_means([query("e", task_name="new")], {"accuracy": {"e": 1.0}})
+    benchmark.check(queries)
+    with pytest.raises(DataError, match="query 'e' is of the task 'new', which is in no category"):
+        benchmark.check([*queries, query("e", task_name="new")])
 
 
 def test_what_counts_of_a_task_is_one_score():

@@ -121,6 +121,18 @@ def test_an_agent_that_never_stops_searching_is_stopped():
     assert (outcome.output, outcome.scores["em"]) == ("", 0.0)
 
 
+def test_a_transcript_longer_than_the_llm_reads_is_unfinished():
+    turns = iter(["<search>oru</search>", "<search>tolvik</search>", "<answer>Harrow</answer>"])
+    probe = ScriptedLanguageModel(lambda prompt: next(turns))
+    Agent(max_new_tokens=4).consume([BORN], [ranking()], scene(CORPUS, probe, BARE))
+    first, second, third = probe.prompts
+    model = ScriptedLanguageModel(lambda prompt: "<search>oru</search>", max_words=len(third.split()) + 3)
+    (outcome,) = Agent(max_new_tokens=4).consume([BORN], [ranking()], scene(CORPUS, model, BARE))
+    assert model.prompts == [first, second]
+    assert (outcome.output, outcome.scores["em"]) == ("", 0.0)
+    assert outcome.prompt == f"{second}<answer>"  # what the gold answer is scored behind is short enough
+
+
 def test_options_are_chosen_by_their_mean_likelihood():
     query = Query("q", "Is it old?", ("yes",), options=("No", "Yes", "Maybe"))
     model = ScriptedLanguageModel(score_of=lambda prompt, output: {"No": -2.0, "Yes": -0.5, "Maybe": -1.0}[output])

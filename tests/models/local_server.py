@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404, {"error": "no such page"})
         if not self.is_welcome():
             return None
-        return self.answer(200, {"object": "list", "data": [{"id": "tiny"}, {"id": "tiny-lora"}]})
+        return self.answer(200, {"object": "list", "data": [{"id": "tiny", "max_model_len": 64}, {"id": "tiny-lora"}]})
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -69,6 +69,14 @@ def test_empty_and_too_long_texts_are_refused(model):
         model.score(["x " * 600], [[" y"]])
 
 
+def test_a_prompt_fits_up_to_the_last_token(folder):
+    model = HuggingFaceLanguageModel(str(folder), device="cpu")
+    n_tokens = len(model._tokenise(["A lighthouse"], "prompt")[0])
+    assert model.fits(["A lighthouse"], 512 - n_tokens) == [True]
+    assert model.fits(["A lighthouse", "A"], 513 - n_tokens) == [False, True]
+    assert "_model" not in vars(model)  # without its weights
+
+
 def test_an_unknown_model_type_is_scored_in_rows_with_one_warning(tmp_path, caplog):
     tiny_tokenizer(tmp_path)
     settings = {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8}

@@ -406,6 +406,13 @@ def test_a_prompt_too_long_for_the_server_gives_the_error_of_the_server(server, 
         model.score(["x " * 40], [[" y"]])
 
 
+def test_what_fits_is_what_the_server_lists(server, make, local):
+    n_tokens = len(local._tokenise(PROMPTS[:1], "prompt")[0])
+    assert make().fits(PROMPTS[:2], 64 - n_tokens) == [True, True]
+    assert make().fits(PROMPTS[:2], 65 - n_tokens) == [False, True]
+    assert make(tokenizer=None).fits(PROMPTS[:1], 1000) == [True]  # nobody counts here
+
+
 def test_the_key_comes_from_the_environment_and_is_shown_nowhere(server, make, monkeypatch, caplog):
     key = "sk-never-shown-17"
     monkeypatch.setenv("MY_LLM_KEY", key)

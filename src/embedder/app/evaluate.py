@@ -123,7 +123,9 @@ class EvaluateRun:
             if dataset.records is not None:
                 expected = "corpus or world: published records have no test queries (docs/data.md tells the other form)"
                 raise ConfigError("source", expected, str(dataset.records))
-            self._queries(dataset, Corpus(dataset.file("corpus")))
+            queries = self._queries(dataset, Corpus(dataset.file("corpus")))
+            if self.benchmark is not None:
+                self.benchmark.check(queries)
         return found
 
     def _queries(self, dataset: Dataset, corpus: Corpus) -> list[Query]:

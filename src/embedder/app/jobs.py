@@ -41,7 +41,7 @@ def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus) -> Prompt | None:
     """The prompt with the solved examples that labelling shows; none of a data set that is for tests only."""
     if task.prompt is None or not task.prompt.pool_size or dataset.train is None:
         return task.prompt
-    examples = choose_examples(Queries(dataset.train, corpus), task.prompt.pool_size)
+    examples = choose_examples(Queries(dataset.train, corpus), task.prompt.pool_size, task.prompt.examples_seed)
     return with_examples(task.prompt, examples, corpus)
 
 
@@ -136,8 +136,8 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
         )
     if task.objective.needs_rewards and task.prompt is None:
         raise ConfigError(f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None)
-    n_examples = 0 if task.prompt is None else task.prompt.pool_size
-    examples = choose_examples(source, n_examples) if n_examples else []
+    shown = task.prompt if task.prompt is not None and task.prompt.pool_size else None
+    examples = [] if shown is None else choose_examples(source, shown.pool_size, shown.examples_seed)
     held_out = _held_out(usable, examples, validation.size(len(usable)))
     if len(held_out) == len(usable):
         raise DataError(source.path, None, "all usable queries have one text: nothing is left to train on")

@@ -9,16 +9,17 @@ from embedder.types import KeyStore, Query
 _MAX_KEYS = 3  # gold keys of an example that are shown
 
 
-def choose_examples(queries: Iterable[Query], n: int) -> list[Query]:
-    """`n` queries with an answer, those with gold keys first, chosen by a hash of their ids.
+def choose_examples(queries: Iterable[Query], n: int, seed: int = 0) -> list[Query]:
+    """`n` queries with an answer, those with gold keys first, chosen by a hash of their ids and a seed.
 
     They depend on nothing else: neither on how many queries are labelled nor on what is held out, so that prompts, and
     with them the addresses of stored scores, stay the same when these change.
     """
+    purpose = f"examples/{seed}" if seed else "examples"  # 0 as in stores older than the seed
     pool = [query for query in queries if any(map(str.strip, query.answers))]
-    chosen = first_by_hash([query for query in pool if query.positives], n, "examples")
+    chosen = first_by_hash([query for query in pool if query.positives], n, purpose)
     if len(chosen) < n:
-        chosen += first_by_hash([query for query in pool if not query.positives], n - len(chosen), "examples")
+        chosen += first_by_hash([query for query in pool if not query.positives], n - len(chosen), purpose)
     return chosen
 
 

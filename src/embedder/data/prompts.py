@@ -31,6 +31,11 @@ class Prompt(Protocol):
         """Solved queries that `with_examples` asks for; 0 for a prompt that shows none."""
         ...
 
+    @property
+    def examples_seed(self) -> int:
+        """Which of the training queries these are."""
+        ...
+
     def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
         """The same prompt with these solved queries."""
         ...
@@ -49,7 +54,68 @@ class Prompt(Protocol):
 
 
 @dataclass(frozen=True)
-class QuestionPrompt:
+class _WithExamples:
+    """Shows solved queries first."""
+
+    n_examples: int = 3
+    examples: tuple[SolvedQuestion, ...] = ()
+    max_key_words: int = 150
+    examples_seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if self.n_examples < 0:
+            raise ConfigError("prompt.n_examples", "0 or more", self.n_examples)
+
+    @property
+    def pool_size(self) -> int:
+        """One more than is shown, in case one is the query."""
+        return self.n_examples + 1 if self.n_examples else 0
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The same prompt with these solved queries; more than shown are kept, in case one is the query."""
+        return replace(self, examples=tuple(pool)[: self.pool_size])
+
+    def for_query(self, query: Query) -> Self:
+        """The prompt as it is."""
+        return self
+
+    def _shown(self, query: str, *, with_keys: bool) -> list[SolvedQuestion]:
+        """The first examples that are not the query itself, as bare as the query is."""
+        shown = [example for example in self.examples if example.question != query][: self.n_examples]
+        return shown if with_keys else [replace(example, keys=()) for example in shown]
+
+
+@dataclass(frozen=True)
+class _WithoutExamples:
+    """Shows the query and its keys, nothing else."""
+
+    max_key_words: int
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def pool_size(self) -> int:
+        """0: there are no examples."""
+        return 0
+
+    @property
+    def examples_seed(self) -> int:
+        """Of no examples."""
+        return 0
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The prompt as it is."""
+        return self
+
+    def for_query(self, query: Query) -> Self:
+        """The prompt as it is."""
+        return self
+
+
+@dataclass(frozen=True)
+class QuestionPrompt(_WithExamples):
     """Solved examples, then the retrieved passages under `Knowledge:`, then the question.
 
     Examples are shown as the question is: with their gold passages if it comes with passages, without if it does not.
@@ -62,26 +128,17 @@ class QuestionPrompt:
         examples: The pool that they are taken from. A question is never shown as an example of itself.
         max_key_words: Longer passages are cut to so many words, and to ten times as many characters, which matters for
             writing without spaces.
+        examples_seed: Which training questions are the pool; each seed has its own.
         other_types: Never show an example of the type of the query (`for_query` tells it), as of the same relation in
             PopQA (Mallen et al., ACL 2023).
     """
 
-    n_examples: int = 3
-    examples: tuple[SolvedQuestion, ...] = ()
-    max_key_words: int = 150
     other_types: bool = False
-
-    def __post_init__(self) -> None:
-        _check(self)
 
     @property
     def pool_size(self) -> int:
         """One more than is shown, in case one is the query; four times as many where those of one type fall out."""
-        return 4 * self.n_examples if self.other_types else self.n_examples + 1
-
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The same prompt with these solved questions; more than shown are kept, in case one is the query."""
-        return replace(self, examples=tuple(pool)[: self.pool_size])
+        return 4 * self.n_examples if self.other_types else super().pool_size
 
     def for_query(self, query: Query) -> Self:
         """The prompt without the examples of the type of the query, if those are not to be shown.
@@ -104,7 +161,7 @@ class QuestionPrompt:
             query: The question.
             keys: Texts of the retrieved passages, best first; none asks without retrieval.
         """
-        shown = _shown(self.examples, self.n_examples, query, with_keys=bool(keys))
+        shown = self._shown(query, with_keys=bool(keys))
         solved = "".join(f"{self._ask(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
         return solved + self._ask(query, keys)
 
@@ -119,7 +176,7 @@ class QuestionPrompt:
 
 
 @dataclass(frozen=True)
-class ChatPrompt:
+class ChatPrompt(_WithExamples):
     """Solved examples, then the retrieved turns as they were said, then the current utterance of one speaker.
 
     The other speaker's reply is the output. Examples teach a small LLM to reply with what was asked for and no more;
@@ -131,31 +188,12 @@ class ChatPrompt:
         n_examples: Solved queries shown first, each with the turns that it rests on.
         examples: The pool that they are taken from. A query is never shown as an example of itself.
         max_key_words: Longer turns are cut to so many words, and to ten times as many characters.
+        examples_seed: Which training queries are the pool; each seed has its own.
     """
-
-    n_examples: int = 3
-    examples: tuple[SolvedQuestion, ...] = ()
-    max_key_words: int = 150
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    @property
-    def pool_size(self) -> int:
-        """One more than is shown, in case one is the query."""
-        return self.n_examples + 1 if self.n_examples else 0
-
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The same prompt with these solved queries; one more than shown is kept, in case one is the query."""
-        return replace(self, examples=tuple(pool)[: self.pool_size])
-
-    def for_query(self, query: Query) -> Self:
-        """The prompt as it is."""
-        return self
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the reply, with the texts of the retrieved turns, best first."""
-        shown = _shown(self.examples, self.n_examples, query, with_keys=bool(keys))
+        shown = self._shown(query, with_keys=bool(keys))
         solved = "".join(f"{self._say(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
         return solved + self._say(query, keys)
 
@@ -169,7 +207,7 @@ class ChatPrompt:
 
 
 @dataclass(frozen=True)
-class ContinuationPrompt:
+class ContinuationPrompt(_WithoutExamples):
     """The retrieved chunks, each with its continuation, then the current text; the output is how the text goes on.
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), long-range language modelling.
@@ -179,22 +217,6 @@ class ContinuationPrompt:
     """
 
     max_key_words: int = 256
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    @property
-    def pool_size(self) -> int:
-        """0: there are no examples."""
-        return 0
-
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The prompt as it is."""
-        return self
-
-    def for_query(self, query: Query) -> Self:
-        """The prompt as it is."""
-        return self
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the next chunk; keys stand in the order given."""
@@ -207,7 +229,7 @@ class ContinuationPrompt:
 
 
 @dataclass(frozen=True)
-class ExamplePrompt:
+class ExamplePrompt(_WithoutExamples):
     """The retrieved solved examples as they are, then the input on lines of its own; the output follows on the next.
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of the in-context learning task.
@@ -217,22 +239,6 @@ class ExamplePrompt:
     """
 
     max_key_words: int = 300
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    @property
-    def pool_size(self) -> int:
-        """0: the examples are what is retrieved."""
-        return 0
-
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The prompt as it is."""
-        return self
-
-    def for_query(self, query: Query) -> Self:
-        """The prompt as it is."""
-        return self
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the output, with the texts of the retrieved examples, best first."""
@@ -244,18 +250,10 @@ class ExamplePrompt:
         return text.strip()
 
 
-def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePrompt) -> None:
+def _check(prompt: _WithExamples | _WithoutExamples) -> None:
     check_types(prompt, "prompt")
-    if getattr(prompt, "n_examples", 0) < 0:
-        raise ConfigError("prompt.n_examples", "0 or more", getattr(prompt, "n_examples", 0))
     if prompt.max_key_words < 1:
         raise ConfigError("prompt.max_key_words", "1 or more", prompt.max_key_words)
-
-
-def _shown(examples: Sequence[SolvedQuestion], n: int, query: str, *, with_keys: bool) -> list[SolvedQuestion]:
-    """The first examples that are not the query itself, as bare as the query is."""
-    shown = [example for example in examples if example.question != query][:n]
-    return shown if with_keys else [replace(example, keys=()) for example in shown]
 
 
 def _cut(text: str, words: int) -> str:

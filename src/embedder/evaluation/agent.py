@@ -33,6 +33,7 @@ class _State:
 
     query: Query
     transcript: str
+    before_turn: str = ""
     found: list[Ranking] = field(default_factory=list)
     searches: list[str] = field(default_factory=list)
     answer: str | None = None
@@ -45,8 +46,9 @@ class Agent:
 
     In a turn it writes until `</search>` or `</answer>`. A search adds the best keys between `<information>` tags and
     the next turn begins; an answer ends it. A turn that closes neither tag, closes one that it did not open, searches
-    for nothing, or searches once more than allowed ends it without an answer, which counts as wrong. Tags are looked
-    for in what the LLM wrote in this turn and nowhere else.
+    for nothing, or searches once more than allowed ends it without an answer, which counts as wrong; so does a
+    transcript that with another turn would be longer than the LLM reads. Tags are looked for in what the LLM wrote in
+    this turn and nowhere else.
 
     `Outcome.prompt` is what stood before its answer, or for an unfinished one what stood before the last turn, with an
     opened `<answer>` tag.
@@ -82,8 +84,16 @@ class Agent:
         start = _INSTRUCTION + (f"\n\n{_EXAMPLE}" if self.example else "")
         states = [_State(query, f"{start}Question: {query.text}\n") for query in queries]
         for _ in range(self.max_searches + 1):
-            self._turn([state for state in states if not state.is_done], scene)
+            self._turn(self._going_on([state for state in states if not state.is_done], scene), scene)
         return [self._outcome(state, scene) for state in states]
+
+    def _going_on(self, states: Sequence[_State], scene: Scene) -> list[_State]:
+        """Those whose transcripts leave the LLM room for another turn; the others end without an answer."""
+        fitting = scene.language_model.fits([state.transcript for state in states], self.max_new_tokens)
+        for state, is_short in zip(states, fitting, strict=True):
+            if not is_short and state.searches:  # where the first prompt is too long, writing says so
+                state.is_done, state.transcript = True, state.before_turn
+        return [state for state in states if not state.is_done]
 
     def _turn(self, states: Sequence[_State], scene: Scene) -> None:
         """One turn of every agent that is not done."""
@@ -93,6 +103,7 @@ class Agent:
         written = scene.language_model.generate(transcripts, self.max_new_tokens, _STOP)
         searching = []
         for state, text in zip(states, written, strict=True):
+            state.before_turn = state.transcript
             answer, query = _between(text, "answer"), _between(text, "search")
             state.is_done = query is None or len(state.searches) == self.max_searches
             if answer is not None:

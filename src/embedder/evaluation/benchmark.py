@@ -58,6 +58,16 @@ class Benchmark:
             )
         return category
 
+    def check(self, queries: Iterable[Query]) -> None:
+        """See that every query has a place in the parts.
+
+        Raises:
+            DataError: One is of a task that is in no category.
+        """
+        if "category" in (*self.groups, self.macro):
+            for query in queries:
+                self.group(query, "category")
+
     def part_means(self, queries: Iterable[Query], per_query: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
         """Means of parts, as `em[gold=yes]`, and the mean of part means, as `em[macro category]`.
 

@@ -42,6 +42,10 @@ class CachedLanguageModel:
         """Tokens that the LLM itself has read and written so far."""
         return self._language_model.tokens_run
 
+    def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
+        """Whether the LLM can read each prompt with so many tokens after it."""
+        return self._language_model.fits(prompts, max_new_tokens)
+
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order."""
         addresses = [

@@ -74,6 +74,11 @@ class HuggingFaceLanguageModel:
         """Tokens of prompts and outputs that were scored or written so far."""
         return self._tokens_run
 
+    def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
+        """Whether the LLM can read each prompt with so many tokens after it; true where its settings tell no limit."""
+        limit = self._max_tokens
+        return [limit is None or len(tokens) + max_new_tokens <= limit for tokens in self._tokenise(prompts, "prompt")]
+
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
 
@@ -169,13 +174,21 @@ class HuggingFaceLanguageModel:
         return prompt_start(self._tokenizer)
 
     def _check_length(self, n_tokens: int, prompt: str) -> None:
-        limit = getattr(self._model.config, "max_position_embeddings", None)
-        if limit is not None and n_tokens > limit:
+        if self._max_tokens is not None and n_tokens > self._max_tokens:
             raise EmbedderError(
-                f"a prompt with its output takes {n_tokens} tokens, and {self._name} reads at most {limit}: "
+                f"a prompt with its output takes {n_tokens} tokens, and {self._name} reads at most {self._max_tokens}: "
                 "shorten the keys, show fewer of them, or use an LLM with a longer context. "
                 f"The prompt ends with {prompt[-80:]!r}"
             )
+
+    @cached_property
+    def _max_tokens(self) -> int | None:
+        """What the LLM reads at most; its settings tell it without its weights."""
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(self._folder_or_hub_name, revision=self._revision, trust_remote_code=False)
+        limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+        return None if limit is None else int(limit)
 
     @cached_property
     def _folder_or_hub_name(self) -> str | Path:

@@ -99,6 +99,18 @@ class ServerLanguageModel:
         """Tokens that the server says it has taken and written so far; 0 if it says nothing."""
         return self._usage["total_tokens"]
 
+    def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
+        """Whether the LLM can read each prompt with so many tokens after it.
+
+        True for all where the tokens are not counted here (no `tokenizer`), or where the server, unlike vLLM, does not
+        list how many it reads (`max_model_len`).
+        """
+        sent = self._sent(prompts, "prompt")
+        if self.tokenizer is None or not prompts:
+            return [True] * len(prompts)
+        limit = self._max_tokens
+        return [limit is None or len(tokens) + max_new_tokens <= limit for tokens in sent]
+
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
 
@@ -253,12 +265,20 @@ class ServerLanguageModel:
         return client
 
     def _check_listed(self, answer: Any) -> None:
-        models = answer.get("data") if isinstance(answer, dict) else None
-        listed = [str(model.get("id")) for model in models or [] if isinstance(model, dict)]
-        if self.name not in listed:
+        if self.name not in (listed := _listed(answer)):
             raise EmbedderError(
                 f"the server does not list {self.name!r} (llm.name); it has: {', '.join(listed) or '-'}"
             )
+
+    @cached_property
+    def _max_tokens(self) -> int | None:
+        """What the LLM reads at most, where the server tells."""
+
+        def read(answer: Any) -> int | None:
+            limit = _listed(answer)[self.name].get("max_model_len")
+            return limit if isinstance(limit, int) else None
+
+        return self._client.send([Request("models", None, read)])[0]
 
     def _check_tokens(self, sent: Sequence[Any], theirs: Sequence[str]) -> None:
         for token, text in zip(sent, theirs, strict=False):  # theirs may have the written token too
@@ -281,6 +301,12 @@ class ServerLanguageModel:
             raise EmbedderError(
                 f"llm.tokenizer: no tokenizer could be loaded from {self.tokenizer!r} ({reason}); null sends text"
             ) from error
+
+
+def _listed(answer: Any) -> dict[str, dict[str, Any]]:
+    """What the server says of each model that it serves, by name."""
+    models = answer.get("data") if isinstance(answer, dict) else None
+    return {str(model.get("id")): model for model in models or [] if isinstance(model, dict)}
 
 
 def _batches(sent: Sequence[Any], size: int) -> list[list[int]]:
