@@ -8,7 +8,8 @@ import pytest
 from hydra.utils import instantiate
 
 from embedder.errors import ConfigError, ProtocolError
-from embedder.evaluation.compare import CompareSettings, compare
+from embedder.evaluation.compare import compare
+from embedder.evaluation.comparison import CompareSettings
 from embedder.evaluation.comparison_text import render_comparison
 from embedder.evaluation.results import read_results
 from tests.app.test_wiring import composed

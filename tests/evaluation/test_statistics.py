@@ -10,15 +10,14 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from embedder.errors import ConfigError
+from embedder.evaluation.resampling import Sampling, resample
 from embedder.evaluation.statistics import (
-    Sampling,
     holm,
     macro_difference,
     macro_interval,
     mcnemar,
     mean_interval,
     paired_difference,
-    resample,
 )
 
 SAMPLING = Sampling(resamples=4000, seed=1)

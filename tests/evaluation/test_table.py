@@ -3,7 +3,7 @@
 import numpy as np
 
 from embedder.evaluation.measures import shown_metrics
-from embedder.evaluation.statistics import Sampling
+from embedder.evaluation.resampling import Sampling
 from embedder.evaluation.table import Row, columns_of, render, significance
 from tests.evaluation.folders import row
 

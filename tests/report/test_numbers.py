@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from embedder.evaluation.statistics import Sampling, mean_interval
+from embedder.evaluation.resampling import Sampling
+from embedder.evaluation.statistics import mean_interval
 from embedder.evaluation.table import Row, columns_of
 from embedder.metrics.sample_size import questions_needed
 from embedder.report.charts import axis

@@ -9,7 +9,8 @@ from pathlib import Path
 from embedder.app.rows import TITLES
 from embedder.data.prepared import write_atomically
 from embedder.errors import ConfigError
-from embedder.evaluation.compare import CompareSettings, Comparison, compare
+from embedder.evaluation.compare import compare
+from embedder.evaluation.comparison import CompareSettings, Comparison
 from embedder.evaluation.comparison_text import render_comparison
 from embedder.evaluation.results import Results, read_results
 

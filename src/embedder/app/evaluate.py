@@ -22,8 +22,8 @@ from embedder.evaluation.folder import EvaluationFolder
 from embedder.evaluation.needed import questions_text
 from embedder.evaluation.query_lines import query_lines
 from embedder.evaluation.rag import RagEvaluation, RagSettings, no_keys
+from embedder.evaluation.resampling import Sampling
 from embedder.evaluation.retrieval import answer_recalls, retrieval_scores
-from embedder.evaluation.statistics import Sampling
 from embedder.evaluation.table import Row, render
 from embedder.models.encoder import EncoderConfig
 from embedder.report.page import write_report

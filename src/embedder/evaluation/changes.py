@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from embedder.evaluation.measures import sign
+from embedder.evaluation.resampling import TOLERANCE
 from embedder.evaluation.results import Address, Answered, read_answers
-from embedder.evaluation.statistics import TOLERANCE
 from embedder.evaluation.table import Row
 
 Texts = tuple[Mapping[Address, Answered], Mapping[Address, Answered]]

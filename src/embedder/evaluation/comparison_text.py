@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from embedder.evaluation.changes import Change, Changes
-from embedder.evaluation.compare import Comparison, Line, PairComparison
+from embedder.evaluation.comparison import Comparison, Line, PairComparison
 from embedder.evaluation.measures import EXPONENTIAL
 from embedder.evaluation.results import Answered
 from embedder.evaluation.statistics import LEVEL

@@ -11,7 +11,7 @@ from typing import Any
 from embedder.data.jsonl import JsonLines
 from embedder.errors import DataError
 from embedder.evaluation.measures import averaged
-from embedder.evaluation.statistics import Values
+from embedder.evaluation.resampling import Values
 from embedder.evaluation.table import Row
 
 FORMATS = (1, 2)

@@ -5,17 +5,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from embedder.evaluation.measures import EXPONENTIAL, UNBOUNDED, averaged, is_given, shown_metrics, sign
-from embedder.evaluation.statistics import (
-    LEVEL,
-    Column,
-    Interval,
-    Sampling,
-    Values,
-    holm,
-    mean_interval,
-    paired_difference,
-    resample,
-)
+from embedder.evaluation.resampling import Column, Sampling, Values, resample
+from embedder.evaluation.statistics import LEVEL, Interval, holm, mean_interval, paired_difference
 
 BETTER, WORSE = "▲", "▼"
 Name = TypeVar("Name", bound=tuple[str, ...])

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from embedder.evaluation.compare import Line
+from embedder.evaluation.comparison import Line
 from embedder.evaluation.measures import ALONE
 from embedder.evaluation.statistics import holm, macro_difference
 from embedder.metrics.sample_size import questions_needed, values_needed

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from embedder.evaluation.measures import ALONE
-from embedder.evaluation.statistics import Column, macro_interval
+from embedder.evaluation.resampling import Column
+from embedder.evaluation.statistics import macro_interval
 from embedder.evaluation.table import resample_metrics
 from embedder.report.scores import Mean, Scores
 

@@ -6,7 +6,8 @@ from functools import cached_property
 from statistics import fmean
 from typing import Self
 
-from embedder.evaluation.statistics import Column, Interval, Sampling, macro_interval
+from embedder.evaluation.resampling import Column, Sampling
+from embedder.evaluation.statistics import Interval, macro_interval
 from embedder.evaluation.table import Row, columns_of, resample_metrics
 from embedder.report.measures import columns, headlines
 
