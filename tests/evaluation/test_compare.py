@@ -152,7 +152,14 @@ def folders_with_texts(tmp_path):
         line("base encoder", "q1", hostile, [("k8", "long " * 200)], None),
     ]
     lines_b = [
-        line("trained encoder", "q0", "When was it founded?", [("k1", "Founded in 1285.")], "1285"),
+        line(
+            "trained encoder",
+            "q0",
+            "When was it founded?",
+            [("k1", "Founded in 1285.")],
+            "1285",
+            steps=["*who*"],
+        ),
         line("trained encoder", "q1", hostile, [("k1", "gold")], ""),
     ]
     a = write(tmp_path / "a", [row("base encoder", {"em": [0.0, 1.0, 1.0]})], queries=lines_a)
@@ -165,12 +172,13 @@ def test_texts_of_what_changed(tmp_path):
     found = compare(a, b, [("base encoder", "trained encoder")], SETTINGS)
     text = render_comparison(found)
     better, worse = text.split("(B) better than")[1].split("(B) worse than")
-    assert better.splitlines()[2:8] == [
+    assert better.splitlines()[2:9] == [
         "- **When was it founded?** (q0: 0.000 in A, 1.000 in B)",
         "  - answers: 1285",
         "  - gold: k1",
         "  - A wrote: in 1640",
         "  - A retrieved 1. k9: A fishmonger.",
+        r"  - B, step 1: \*who\*",
         "  - B wrote: 1285",
     ]
     assert "B retrieved 1. k1 (gold): Founded in 1285." in better

@@ -34,8 +34,9 @@ def hostile_folder(tmp_path_factory):
             rows.append(row(retriever, scores, task, dataset, **about))
             for i, text in zip(range(20), list(HOSTILE.values()) * 3, strict=False):
                 keys = [{"id": text[:50], "score": i / 10, "text": f"{text} key"}]
-                fields = {"query": text, "answers": [text], "output": text, "gold": [text[:50]], "keys": keys}
-                lines.append(line(retriever, f"q{i}", task=task, dataset=dataset, **fields))
+                told = {"query": text, "answers": [text], "output": text, "steps": [text]}
+                where = {"task": task, "dataset": dataset, "gold": [text[:50]], "keys": keys}
+                lines.append(line(retriever, f"q{i}", **told, **where))
     return write_folder(tmp_path_factory.mktemp("hostile"), rows, lines)
 
 

@@ -130,6 +130,8 @@ def _change(pair: PairComparison, changes: Changes, change: Change, comparison: 
 def _side(name: str, side: Answered | None) -> Iterator[str]:
     if side is None:
         return
+    for place, step in enumerate(side.steps, start=1):
+        yield f"  - {name}, step {place}: {_plain(step)}"
     if side.output is not None:
         yield f"  - {name} wrote: {_plain(side.output) or '(nothing)'}"
     for place, key in enumerate(side.keys, start=1):

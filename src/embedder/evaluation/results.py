@@ -80,6 +80,7 @@ class Answered:
         keys: The best keys, as the LLM saw them.
         output: What the LLM wrote; None where it was not asked.
         scores: Metric -> value.
+        steps: What it wrote on the way, such as its own search queries.
     """
 
     task: str
@@ -92,11 +93,12 @@ class Answered:
     keys: tuple[Shown, ...]
     output: str | None
     scores: dict[str, float]
+    steps: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What was brought and written, without the address and the scores."""
         keys = [{"id": key.id, "text": key.text} for key in self.keys]
-        return {name: getattr(self, name) for name in ("query", "answers", "gold", "output")} | {"keys": keys}
+        return {name: getattr(self, name) for name in ("query", "answers", "gold", "output", "steps")} | {"keys": keys}
 
 
 Address = tuple[str, str, str, str]
@@ -222,7 +224,8 @@ def _answered(path: Path, number: int, line: Mapping[str, Any]) -> Answered:
     answers, gold = line.get("answers", []), line.get("gold", [])
     if not isinstance(line.get("query"), str):
         raise DataError(path, number, f'"query": expected text, got {line.get("query")!r:.60}')
-    for name, texts in (("answers", answers), ("gold", gold)):
+    steps = line.get("steps", [])
+    for name, texts in (("answers", answers), ("gold", gold), ("steps", steps)):
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise DataError(path, number, f'"{name}": expected a list of texts, got {texts!r:.60}')
     if not isinstance(keys, list) or not all(
@@ -246,6 +249,7 @@ def _answered(path: Path, number: int, line: Mapping[str, Any]) -> Answered:
         keys=shown,
         output=output,
         scores=scores,
+        steps=tuple(steps),
     )
 
 
