@@ -1,4 +1,4 @@
-"""Every so many steps: retrieve with the current weights, let the LLM answer, and log `rag/<task>/em`."""
+"""Every so many steps: retrieve with the current weights, let the LLM answer, and log `rag/<task>/<dataset>/em`."""
 
 import logging
 import time
@@ -72,8 +72,8 @@ class _Part:
 class RagEvalCallback(L.Callback):
     """Answers a fixed sample of the held-out queries of every data set that has a prompt and answers.
 
-    One process retrieves and runs the LLM; all log the same numbers. With several data sets in a task, the task's
-    number is their mean, and each is logged as `rag/<task>/<dataset>/em` too.
+    One process retrieves and runs the LLM; all log the same numbers: `rag/<task>/<dataset>/em`, and their mean over the
+    data sets of a task, `rag/<task>/em`.
 
     Args:
         settings: When, and how much.
@@ -149,8 +149,7 @@ class RagEvalCallback(L.Callback):
         by_task: dict[str, list[dict[str, float]]] = defaultdict(list)
         for (task, name), means in found.items():
             by_task[task].append(means)
-            if sum(other == task for other, _ in found) > 1:
-                scores |= {f"rag/{task}/{name}/{metric}": value for metric, value in means.items()}
+            scores |= {f"rag/{task}/{name}/{metric}": value for metric, value in means.items()}
         for task, some in by_task.items():
             scores |= {f"rag/{task}/{metric}": fmean(means[metric] for means in some) for metric in METRICS}
         told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
