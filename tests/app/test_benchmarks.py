@@ -90,20 +90,51 @@ def test_a_benchmark_runs_on_files_of_its_public_form(tmp_path):
     assert json.loads((tmp_path / "scores.json").read_text())["rows"][0]["dataset"] == "nq"
 
 
-def test_parts_and_the_mean_over_data_sets_are_reported(tmp_path):
+def write_folder(folder, keys, queries):
+    folder.mkdir(parents=True)
+    for name, rows in (("corpus", keys), ("test", queries)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_a_benchmark_is_answered_and_its_parts_and_means_are_reported(tmp_path, llama_directory, caplog):
     for name in SEVEN:
-        folder = tmp_path / "data" / "qa" / name
-        folder.mkdir(parents=True)
         keys = [{"id": f"{name}-{n}", "text": f"The tower of {town} is high."} for n, town in enumerate(TOWNS)]
         queries = [
-            {"query_id": f"{name}-q{n}", "query": town, "pos": [f"{name}-{n}"], "gold": ("yes", "no")[n % 2]}
-            for n, town in enumerate(TOWNS)
+            {"query_id": f"{name}-q{n}", "query": town, "pos": [f"{name}-{n}"], "answers": ["high"], "gold": gold}
+            for n, (town, gold) in enumerate(zip(TOWNS, ("yes", "no") * 2, strict=True))
         ]
-        (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in keys))
-        (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
-    overrides = ["benchmark=seven_qa", "source=corpus", f"source.path={tmp_path}/data", "rows=[bm25]"]
-    rows = instantiate(composed(tmp_path, *overrides, "run.rag_enabled=false").run, _convert_="all").run()
-    assert [row.dataset for row in rows] == [*sorted(SEVEN), "mean of 7"]
-    assert rows[-1].mean["ndcg@5[gold=no]"] == pytest.approx(1.0)
+        write_folder(tmp_path / "data" / "qa" / name, keys, queries)
+    overrides = ["benchmark=seven_qa", "source=corpus", f"source.path={tmp_path}/data", "rows=[none,bm25]"]
+    overrides += [f"llm.name={llama_directory}", "llm.device=cpu", "rag.competitors.n=2"]
+    rows = instantiate(composed(tmp_path, *overrides).run, _convert_="all").run()
+    assert [row.dataset for row in rows] == [name for name in sorted(SEVEN) for _ in range(2)]
+    assert rows[1].protocol["answered"] == 4
+    assert "qa/nq has no training queries: the LLM is asked without solved examples" in caplog.text
+    table = (tmp_path / "table.md").read_text()
+    assert "| qa/nq, ndcg@10 by gold | queries |  BM25 |" in table
+    assert "| qa, mean of data sets |" in table
+    page = (tmp_path / "report.html").read_text()
+    assert "mean over 7 data sets" in page
     queries = Queries(tmp_path / "data" / "qa" / "nq" / "test.jsonl")
     assert queries[1].group("gold") == "no"
+
+
+def test_the_score_of_icl_is_the_mean_of_categories(tmp_path, llama_directory):
+    keys = [{"id": f"k{n}", "text": f"Is {town} old?\nyes"} for n, town in enumerate(TOWNS)]
+    queries = [
+        {"query_id": f"q{n}", "query": f"{town}?", "answers": ["yes"], "task_name": task}
+        | ({"options": ["yes", "no"]} if task != "aeslc" else {})
+        for n, (town, task) in enumerate(zip(TOWNS, ("rte", "rte", "cb", "aeslc"), strict=True))
+    ]
+    write_folder(tmp_path / "data" / "icl" / "mix", keys, queries)
+    overrides = ["benchmark=icl", "source=corpus", f"source.path={tmp_path}/data", "rows=[none,bm25]"]
+    overrides += [f"llm.name={llama_directory}", "llm.device=cpu", "rag.competitors.n=0"]
+    _, row = instantiate(composed(tmp_path, *overrides).run, _convert_="all").run()
+    score = row.per_query["score"]
+    assert score["q0"] == row.per_query["accuracy"]["q0"]
+    assert score["q3"] == row.per_query["rouge_l"]["q3"]
+    macro = (((score["q0"] + score["q1"]) / 2 + score["q2"]) / 2 + score["q3"]) / 2
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    title = "| icl/mix, mean by category and task_name | score |"
+    place = next(n for n, line in enumerate(lines) if line.startswith(title))
+    assert lines[place + 3].split("|")[2].strip() == f"{macro:.3f}"

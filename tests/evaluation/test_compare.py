@@ -90,6 +90,15 @@ def test_means_over_data_sets_and_tasks_by_hand(tmp_path):
     assert all(each.verdict == 1 for each in found.pairs[0].means)
 
 
+def test_the_mean_of_parts_is_compared(tmp_path):
+    def rows(values):
+        parts = {"category": {"q0": "nli", "q1": "nli", "q2": "topic"}}
+        return [row("base encoder", {"score": values}) | {"parts": parts, "macro": ["category"]}]
+
+    (mean,) = one_pair(tmp_path, rows([0.0, 0.0, 0.0]), rows([1.0, 0.0, 1.0])).pairs[0].means
+    assert (mean.scope, mean.difference.difference) == ("qa/world, mean by category", 0.75)
+
+
 def test_other_protocols_are_refused(tmp_path):
     values = {"em": [0.0, 1.0]}
     with pytest.raises(ProtocolError, match="llm: 'gguf:b179:float32' in A, 'larger' in B"):
@@ -140,7 +149,7 @@ def test_the_largest_changes_come_first_whatever_the_table_shows(tmp_path):
     b = {"ndcg@1": [0.2, 1.0, 0.2, 0.5], "ndcg@10": [0.5] * 4}
     settings = CompareSettings(resamples=100, by=["ndcg@1"])
     pair = one_pair(tmp_path, [row("base encoder", a)], [row("base encoder", b)], settings).pairs[0]
-    assert [each.metric for each in pair.datasets] == ["ndcg@10"]
+    assert [each.metric for each in pair.datasets] == ["ndcg@1", "ndcg@10"]
     assert [change.query_id for change in pair.changes[0].better] == ["q1", "q0", "q2"]
     assert [change.query_id for change in pair.changes[0].worse] == ["q3"]
 

@@ -5,7 +5,7 @@ import pytest
 from embedder.errors import DataError
 from embedder.evaluation.folder import EvaluationFolder
 from embedder.evaluation.query_lines import query_lines
-from embedder.evaluation.table import Row
+from embedder.evaluation.row import Row
 from embedder.types import Query
 from tests.evaluation.scripted import Keys, ranking
 

@@ -3,12 +3,13 @@ import math
 import pytest
 
 from embedder.data.prompts import QuestionPrompt
+from embedder.evaluation.agent import Agent
 from embedder.evaluation.consumer import Outcome, Scene
 from embedder.evaluation.needed import questions_text
 from embedder.evaluation.paired import Competitors, against_alone, measured
 from embedder.evaluation.rag import RagEvaluation, RagSettings, mean_of, no_keys
+from embedder.evaluation.row import Row
 from embedder.evaluation.single_shot import SingleShot
-from embedder.evaluation.table import Row
 from embedder.types import Query
 from tests.evaluation.scripted import Keys, ScriptedLanguageModel, ranking
 
@@ -48,6 +49,19 @@ def test_paired_measures_by_hand():
     assert bad.outcomes["known"].output == "Rome"
 
 
+def test_the_llm_alone_answers_in_one_go_whatever_searches():
+    # An agent whose searches find nothing writes no answer; the LLM alone knows one of the two.
+    model = ScriptedLanguageModel(lambda prompt: "<search>x</search>" if "<answer>" in prompt else write(prompt), score)
+    scene = Scene(CORPUS, no_keys, model, QuestionPrompt(n_examples=0))
+    rag = RagEvaluation(Agent(max_searches=1), QUERIES, scene, Competitors(n=0))
+    alone = rag.alone()
+    assert alone.per_query["em"] == {"known": 1.0, "unknown": 0.0}
+    assert set(alone.per_query["gain"].values()) == {0.0}
+    searching = rag.score([ranking(), ranking()], no_keys)
+    assert searching.per_query["em"] == {"known": 0.0, "unknown": 0.0}
+    assert searching.per_query["harm"] == {"known": 1.0, "unknown": 0.0}
+
+
 def test_options_bring_their_own_competitors_and_reading_has_none():
     model = ScriptedLanguageModel(score_of=lambda prompt, output: -float(output))
     choice = Outcome(ranking(), "p", ("2", "3"), "1", {"accuracy": 0.0}, ("1", "4"))
@@ -60,8 +74,8 @@ def test_options_bring_their_own_competitors_and_reading_has_none():
 
 def test_harm_needs_a_right_and_a_wrong():
     right, wrong = {"accuracy": 1.0, "log_likelihood": -1.0}, {"accuracy": 0.0, "log_likelihood": -3.0}
-    assert against_alone(wrong, right) == {"gain": -2.0, "harm": 1.0}
-    assert against_alone(right, wrong) == {"gain": 2.0, "harm": 0.0}
+    assert against_alone(wrong, right) == {"gain": -2.0, "harm": 1.0, "mended": 0.0}
+    assert against_alone(right, wrong) == {"gain": 2.0, "harm": 0.0, "mended": 1.0}
     assert against_alone({"perplexity": 2.0, "log_likelihood": -1.0}, {"log_likelihood": -2.0}) == {"gain": 1.0}
 
 
@@ -90,5 +104,5 @@ def test_the_sentence_below_the_table_by_hand():
         "qa/d, em: best are BM25 (0.300) and base (0.200); they differ on 2 + 1 of 10 questions, and a difference of "
         "this size takes 234 questions to find (power 0.8, alpha 0.05)."
     )
-    assert "equal on these 10 questions" in questions_text([row("a", [1]), row("b", [2])])
+    assert "as many of 10 questions go each way (1)." in questions_text([row("a", [1]), row("b", [2])])
     assert questions_text([Row("tool", "d", "a", {"ndcg@10": 1.0}, {}, {})]) == ""

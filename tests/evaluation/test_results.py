@@ -9,7 +9,7 @@ import pytest
 from embedder.errors import DataError, ProtocolError
 from embedder.evaluation.protocols import check_comparable, differing_versions
 from embedder.evaluation.results import read_answers, read_results
-from embedder.evaluation.table import Row
+from embedder.evaluation.row import Row
 from tests.evaluation.folders import PROTOCOL, RUN, line, row, write
 
 VALUES = {"ndcg@10": [0.5, 1.0, 0.0, 0.25], "em": [1.0, 0.0, 0.0, 1.0]}

@@ -1,10 +1,17 @@
 """The table marks what differs from the base encoder beyond chance, and shows how sure each mean is."""
 
-import numpy as np
+import math
+from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from embedder.evaluation.columns import columns_of
 from embedder.evaluation.measures import shown_metrics
 from embedder.evaluation.resampling import Sampling
-from embedder.evaluation.table import Row, columns_of, render, significance
+from embedder.evaluation.row import Row, split
+from embedder.evaluation.scores import Scores
+from embedder.evaluation.table import render, significance
 from tests.evaluation.folders import row
 
 SAMPLING = Sampling(resamples=1000)
@@ -21,9 +28,20 @@ def made(n=60):
     ]
 
 
+def marks(rows):
+    """Every row against the base encoder, by all of its metrics."""
+    scores = Scores(rows, SAMPLING)
+    pairs = {
+        (row.retriever, metric): scores.pairs(metric, row.retriever, "base encoder", scores.datasets())
+        for row in rows
+        if row.retriever != "base encoder"
+        for metric in row.per_query
+    }
+    return significance({name: pair for name, pair in pairs.items() if pair is not None})
+
+
 def test_rows_are_marked_against_the_base_encoder():
-    marks = significance(columns_of(made(), ["ndcg@10", "em", "perplexity"], SAMPLING), "base encoder")
-    assert marks == {
+    assert marks(made()) == {
         ("no retrieval", "em"): "▼",
         ("no retrieval", "perplexity"): "▼",
         ("BM25", "ndcg@10"): "▼",
@@ -59,8 +77,8 @@ def test_one_lucky_metric_among_many_is_not_marked():
     base, better = [0.0] * 60, [1.0] * 6 + [0.0] * 54
     alone = [Row(**row("base encoder", {"em": base})), Row(**row("BM25", {"em": better}))]
     more = [Row(**row(name, {"em": base})) for name in ("random", "no retrieval")]
-    assert significance(columns_of(alone, ["em"], SAMPLING), "base encoder")["BM25", "em"] == "▲"
-    assert significance(columns_of(alone + more, ["em"], SAMPLING), "base encoder")["BM25", "em"] == ""
+    assert marks(alone)["BM25", "em"] == "▲"
+    assert marks(alone + more)["BM25", "em"] == ""
 
 
 def test_without_base_encoder_nothing_is_marked():
@@ -70,20 +88,14 @@ def test_without_base_encoder_nothing_is_marked():
     assert "95 % intervals" in table
 
 
-def test_rows_of_means_alone_have_no_interval():
-    mean = Row("qa", "mean of 3", "base encoder", {"em": 0.5}, {}, {})
-    assert render([mean]) == "| qa/mean of 3 |    em |\n| ------------ | ----: |\n| base encoder | 0.500 |"
-
-
 def test_what_is_0_by_definition_has_no_interval_and_no_mark():
     values = {"gain": [0.0, 0.0, 0.0], "harm": [0.0, 0.0, 0.0]}
     rows = [
         Row(**row("no retrieval", values)),
         Row(**row("base encoder", {"gain": [0.1, 0.2, 0.4], "harm": [1.0] * 3})),
     ]
-    columns = columns_of(rows, ["gain", "harm"], SAMPLING)
-    assert list(columns) == [("base encoder", "gain"), ("base encoder", "harm")]
-    assert significance(columns, "base encoder") == {}
+    assert list(columns_of(rows, ["gain", "harm"], SAMPLING)) == [("base encoder", "gain"), ("base encoder", "harm")]
+    assert marks(rows) == {}
     assert "| no retrieval   |              - |              - |" in render(rows, sampling=SAMPLING)
 
 
@@ -94,9 +106,73 @@ def test_means_alone_where_nothing_is_drawn():
     )
 
 
-def test_the_largest_cutoff_is_shown_where_5_and_10_are_not():
+def test_few_cutoffs_are_all_shown():
     only = Row(**row("BM25", {f"{name}@{k}": [0.5, 1.0] for name in ("ndcg", "recall", "mrr") for k in (1, 3)}))
-    assert render([only], [1, 3], sampling=SAMPLING).splitlines()[0] == "| qa/world | ndcg@3 | recall@3 | mrr@3 |"
+    head = "| qa/world | ndcg@1 | ndcg@3 | recall@3 | mrr@3 |"
+    assert [render([only], sampling=some).splitlines()[0].replace("  ", "") for some in (SAMPLING, None)] == [head] * 2
+    many = [f"{name}@{k}" for name in ("ndcg", "recall", "mrr") for k in (1, 3, 5, 10, 100)]
+    assert shown_metrics(many, [1, 3, 5, 10, 100]) == ["ndcg@5", "ndcg@10", "recall@10", "mrr@10"]
+    assert shown_metrics(many, [1, 2, 3, 100]) == ["ndcg@100", "recall@100", "mrr@100"]
+
+
+def sorted_row(title, values, dataset="mix", **parts):
+    """A row of four queries with their parts."""
+    return Row(
+        **row(title, values, "icl", dataset),
+        parts={field: dict(zip(("q0", "q1", "q2", "q3"), own, strict=True)) for field, own in parts.items()},
+        macro=list(parts),
+    )
+
+
+def test_parts_and_their_mean_by_hand():
+    parts = {"category": ["nli", "nli", "nli", "topic"], "task_name": ["rte", "rte", "cb", "trec"]}
+    rows = [
+        sorted_row("BM25", {"score": [1.0, 0.0, 0.0, 1.0]}, **parts),
+        sorted_row("base encoder", {"score": [1.0, 1.0, 0.0, 0.0]}, **parts),
+    ]
+    lines = render(rows, sampling=SAMPLING).splitlines()
+    place = lines.index("| icl/mix, score by category | queries |  BM25 | base encoder |")
+    assert lines[place + 2 : place + 4] == [
+        "| nli                        |       3 | 0.333 |        0.667 |",
+        "| topic                      |       1 | 1.000 |        0.000 |",
+    ]
+    assert "| trec                        |       1 | 1.000 |        0.000 |" in lines
+    place = lines.index("| icl/mix, mean by category and task_name | score |")
+    assert lines[place + 2].endswith("| BM25                                    | 0.625 |")  # ((0.5 + 0) / 2 + 1) / 2
+    assert lines[place + 3].endswith("| base encoder                            | 0.250 |")  # ((1 + 0) / 2 + 0) / 2
+
+
+def test_the_mean_over_data_sets_has_an_interval_and_leaves_out_who_lacks_one():
+    rows = [Row(**row(who, {"em": [0.0, 1.0] * 20}, "qa", "nq")) for who in ("base encoder", "BM25", "oracle")]
+    rows += [Row(**row(who, {"em": [1.0] * 39 + [0.0]}, "qa", "popqa")) for who in ("base encoder", "BM25")]
+    rows[0] = Row(**row("base encoder", {"em": [0.0, 1.0] * 20, "ndcg@5": [0.5] * 40}, "qa", "nq"))
+    blocks = render(rows, sampling=SAMPLING).split("\n\n")
+    (means,) = (block for block in blocks if block.startswith("| qa, mean of data sets"))
+    intervals = blocks[blocks.index(means) + 1]
+    assert means.splitlines()[0] == "| qa, mean of data sets | ndcg@5 (of 1) | em (of 2) |"
+    assert means.splitlines()[3] == "| BM25                  |             - |     0.738 |"  # (20 / 40 + 39 / 40) / 2
+    assert "oracle" not in means
+    low, high = (float(end) for end in intervals.splitlines()[3].split("|")[3].split(" to "))
+    assert 0.64 < low < 0.68
+    assert 0.79 < high < 0.84
+
+
+def test_tasks_count_the_same_in_the_mean_of_tasks():
+    named = [("qa", "a"), ("qa", "b"), ("qa", "c"), ("tool", "d")]
+    rows = [Row(**row("BM25", {"em": [0.0 if d == "d" else 1.0] * 2}, task, d)) for task, d in named]
+    scores = Scores(rows, SAMPLING)
+    assert scores.mean("em", "BM25", scores.datasets()).value == pytest.approx(0.5)
+    assert "| mean of tasks |    em |" in render(rows, sampling=SAMPLING)
+
+
+def test_a_part_has_the_metric_of_its_queries_and_perplexity_is_of_mean_nats():
+    kept = sorted_row("BM25", {"em": [1.0, 0.0, 1.0, 1.0]}, type=["a", "a", "b", ""])
+    per_query = kept.per_query | {"perplexity": {"q0": 2.0, "q1": 200.0, "q2": 4.0}}
+    mean = kept.mean | {"perplexity": math.exp((math.log(2) + math.log(200) + math.log(4)) / 3)}
+    a, b = split(replace(kept, per_query=per_query, mean=mean), ["type"])
+    assert (a.task, a.dataset, b.dataset) == ("icl/mix", "a", "b")
+    assert a.mean == {"em": 0.5, "perplexity": pytest.approx(20.0)}
+    assert b.mean == {"em": 1.0, "perplexity": pytest.approx(4.0)}
 
 
 def test_one_answer_recall_is_shown():

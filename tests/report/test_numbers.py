@@ -4,9 +4,11 @@ import math
 
 import pytest
 
+from embedder.evaluation.columns import columns_of
 from embedder.evaluation.resampling import Sampling
+from embedder.evaluation.row import Row
+from embedder.evaluation.scores import Mean, Scores
 from embedder.evaluation.statistics import mean_interval
-from embedder.evaluation.table import Row, columns_of
 from embedder.metrics.sample_size import questions_needed
 from embedder.report.charts import axis
 from embedder.report.comparisons import against, choose_pair, verdicts
@@ -15,7 +17,6 @@ from embedder.report.harm import harms
 from embedder.report.heat_map import heat_map
 from embedder.report.leaderboard import boards
 from embedder.report.measures import columns, compared, number
-from embedder.report.scores import Mean, Scores
 from tests.evaluation.folders import row
 
 
@@ -116,8 +117,8 @@ def test_the_pair_is_the_trained_one_and_the_base_unless_named():
 
 
 def test_harm_counts_what_was_right_alone():
-    scores = Scores(rows({"no retrieval": {"em": [1, 1, 0, 0, 0]}, "BM25": {"em": [0, 1, 1, 1, 0]}}))
-    (found,) = harms(scores)
+    none, found = {"harm": [0] * 5, "mended": [0] * 5}, {"harm": [1, 0, 0, 0, 0], "mended": [0, 0, 1, 1, 0]}
+    (found,) = harms(Scores(rows({"no retrieval": none, "BM25": found})))
     assert (found.counts, found.harmed.value, found.mended.value, found.queries) == ((2, 1), 0.2, 0.4, 5)
 
 
@@ -150,7 +151,8 @@ def test_axis_has_round_ticks_and_holds_all_values():
 
 
 def test_columns_prefer_the_usual_cutoffs():
-    assert columns(["ndcg@1", "ndcg@10", "odd", "recall@100", "em"]) == ["ndcg@10", "em", "odd"]
+    many = [f"ndcg@{cutoff}" for cutoff in (1, 3, 5, 10, 100)]
+    assert columns([*many, "odd", "recall@100", "em"]) == ["ndcg@5", "ndcg@10", "em", "odd"]
 
 
 def test_numbers_have_true_minus_signs_and_no_negative_zero():

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from embedder.app.jobs import Source, dataset_pairs, shown_prompt
@@ -24,7 +25,8 @@ from embedder.evaluation.query_lines import query_lines
 from embedder.evaluation.rag import RagEvaluation, RagSettings, no_keys
 from embedder.evaluation.resampling import Sampling
 from embedder.evaluation.retrieval import answer_recalls, retrieval_scores
-from embedder.evaluation.table import Row, render
+from embedder.evaluation.row import Row
+from embedder.evaluation.table import render
 from embedder.models.encoder import EncoderConfig
 from embedder.report.page import write_report
 from embedder.training.task import Task
@@ -55,7 +57,7 @@ class EvaluateRun:
         precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag_enabled: Whether the LLM answers at all.
-        benchmark: Which means are reported beside those of data sets.
+        benchmark: Which parts of data sets are reported apart, and what counts for a query.
     """
 
     tasks: dict[str, Task]
@@ -106,7 +108,6 @@ class EvaluateRun:
         folder = EvaluationFolder(Path(self.output_dir), protocol)
         for task, dataset in found:
             self._score(task, dataset, by_task[task.name], folder)
-        folder.rows += self.benchmark.dataset_means(folder.rows) if self.benchmark else []
         folder.close()
         logger.info("\n%s", self._write_table(folder, sampling=Sampling()))
         logger.info("scores: %s", folder.scores_path)
@@ -125,7 +126,7 @@ class EvaluateRun:
                 raise ConfigError("source", expected, str(dataset.records))
             queries = self._queries(dataset, Corpus(dataset.file("corpus")))
             if self.benchmark is not None:
-                self.benchmark.check(queries)
+                self.benchmark.check(queries, answered=self.rag_enabled)
         return found
 
     def _queries(self, dataset: Dataset, corpus: Corpus) -> list[Query]:
@@ -142,7 +143,7 @@ class EvaluateRun:
             if row.name == "oracle" and not has_gold(queries):
                 logger.info("%s is left out, for no query has gold keys", where)
                 continue
-            scored = Row(task.name, dataset.name, TITLES[row.name], {}, {}, work.protocol | row.about)
+            scored = work.row(TITLES[row.name], row.about)
             if folder.take(scored):
                 logger.info("%s was scored before", where)
                 continue
@@ -151,7 +152,7 @@ class EvaluateRun:
             self._write_table(folder, sampling=None)
 
     def _write_table(self, folder: EvaluationFolder, *, sampling: Sampling | None) -> str:
-        table = render(folder.rows, self.cutoffs, sampling=sampling)
+        table = render(folder.rows, sampling=sampling)
         needed = questions_text(folder.rows)
         text = f"{table}\n\n{needed}\n" if needed else f"{table}\n"
         write_atomically(folder.scores_path.with_name("table.md"), text)
@@ -177,12 +178,15 @@ class _Work:
     def __init__(
         self, run: EvaluateRun, task: Task, dataset: Dataset, corpus: Corpus, queries: Sequence[Query]
     ) -> None:
-        self._run, self._corpus, self._queries = run, corpus, queries
+        self._run, self._task, self._dataset, self._corpus, self._queries = run, task, dataset, corpus, queries
         consumer: Consumer | None = run.consumer or task.consumer
         answers = run.rag_enabled and consumer is not None and task.prompt is not None
         self._answered = run.rag.choose(queries) if answers else []
         self._consumer = consumer if self._answered else None
         prompt = shown_prompt(task, dataset, corpus) if self._answered else None
+        if prompt is not None and prompt.pool_size and dataset.train is None:
+            where = f"{task.name}/{dataset.name}"
+            logger.warning("%s has no training queries: the LLM is asked without solved examples", where)
         self._rag: RagEvaluation | None = None
         if self._consumer is not None and prompt is not None:
             scene = Scene(corpus, no_keys, run.cached_language_model, prompt)
@@ -196,8 +200,16 @@ class _Work:
             "prompt": repr(prompt) if self._answered else None,
             "llm": run.language_model.fingerprint if self._answered else None,
             "consumer": repr(self._consumer) if self._answered else None,
+            "consumer_texts": list(self._consumer.texts) if self._consumer is not None else None,
             "rag": asdict(run.rag) if self._answered else None,
-        }
+        } | (run.benchmark.protocol() if run.benchmark is not None else {})
+
+    def row(self, title: str, about: Mapping[str, Any]) -> Row:
+        """A row without scores."""
+        benchmark = self._run.benchmark
+        parts = {} if benchmark is None else benchmark.parts(self._queries)
+        macro = () if benchmark is None else benchmark.macro
+        return Row(self._task.name, self._dataset.name, title, {}, {}, self.protocol | dict(about), parts, macro)
 
     def score(self, row: TableRow, scored: Row) -> tuple[Row, list[Mapping[str, Any]]]:
         """The row with its scores, and its lines."""
@@ -216,9 +228,14 @@ class _Work:
         outcomes: dict[str, Outcome] = {}
         if self._rag is not None:
             by_id = {query.id: ranking for query, ranking in zip(self._queries, rankings, strict=True)}
-            result = self._rag.score([by_id[query.id] for query in self._answered], row.retriever.retrieve)
+            result = (
+                self._rag.alone()
+                if row.name == "none"
+                else self._rag.score([by_id[query.id] for query in self._answered], row.retriever.retrieve)
+            )
             means, per_query, outcomes = means | result.mean, per_query | result.per_query, result.outcomes
         benchmark = self._run.benchmark
-        means |= benchmark.part_means(self._queries, per_query) if benchmark is not None else {}
+        if benchmark is not None and (counts := benchmark.score(self._queries, per_query)):
+            means, per_query = means | {"score": fmean(counts.values())}, per_query | {"score": counts}
         done = replace(scored, mean=means, per_query=per_query)
         return done, list(query_lines(done, self._queries, rankings, outcomes, self._corpus))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from embedder.errors import check_types
 from embedder.evaluation.answer_scores import answer_scores
-from embedder.evaluation.consumer import Outcome, Scene, first_keys, joined_keys
+from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
 from embedder.evaluation.settings import check_least
+from embedder.evaluation.single_shot import SingleShot
 from embedder.types import Query, Ranking
 
 _INSTRUCTION = (
@@ -79,9 +80,19 @@ class Agent:
         """Questions have answers that stand in keys."""
         return True
 
+    @property
+    def alone(self) -> Consumer:
+        """An answer in one go: an agent whose searches find nothing is not the LLM alone."""
+        return SingleShot(self.top_k)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What it is told, and the solved question if it is shown one."""
+        return (_INSTRUCTION, _EXAMPLE) if self.example else (_INSTRUCTION,)
+
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query; the rankings are not read, for the agent searches with its own words."""
-        start = _INSTRUCTION + (f"\n\n{_EXAMPLE}" if self.example else "")
+        start = "\n\n".join(self.texts)
         states = [_State(query, f"{start}Question: {query.text}\n") for query in queries]
         for _ in range(self.max_searches + 1):
             self._turn(self._going_on([state for state in states if not state.is_done], scene), scene)

@@ -1,14 +1,15 @@
-"""What a benchmark is: which data sets, and which means of their scores are reported."""
+"""What a benchmark is: which data sets, which parts of them are reported, and what counts for a query."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from typing import Any
 
 from embedder.data.queries import GROUPS
 from embedder.errors import ConfigError, DataError, check_types
-from embedder.evaluation.table import Row
-from embedder.metrics.groups import group_means, macro_mean
 from embedder.types import Query
+
+_WITH_OPTIONS = "accuracy"
+"""What counts for a query that has options."""
 
 
 @dataclass(frozen=True)
@@ -19,31 +20,52 @@ class Benchmark:
         name: As in results.
         datasets: Names of the data sets of a folder that belong to it; None for all of its task.
         groups: Fields of queries whose parts are reported apart, such as `type`.
-        macro: The field whose parts count the same in a mean of their means; None for no such mean.
+        macro: Fields whose parts count the same in a mean of their means, the outer one first: `[category, task_name]`
+            is the mean of categories, each of which is the mean of its tasks.
         categories: Names of tasks (`task_name`) by category, for queries that do not name their category.
-        mean: Whether the mean over its data sets is reported.
-        metrics: What counts for a task (`task_name`), where that is not accuracy; it adds the metric `score`, which can
-            be averaged over tasks of multiple choice and of generation. None for no such metric.
+        metrics: What counts for a task (`task_name`) whose queries have no options; where it is set, the metric `score`
+            is it for these tasks and accuracy for the others, and can be averaged over both.
     """
 
     name: str
     datasets: Sequence[str] | None = None
     groups: Sequence[str] = ()
-    macro: str | None = None
+    macro: Sequence[str] = ()
     categories: Mapping[str, Sequence[str]] | None = None
-    mean: bool = False
     metrics: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         check_types(self, "benchmark")
-        for field in (*self.groups, *([] if self.macro is None else [self.macro])):
+        for field in self._fields:
             if field not in GROUPS:
                 raise ConfigError("benchmark.groups and benchmark.macro", f"fields among {list(GROUPS)}", field)
+        if len(self.macro) > 2:
+            raise ConfigError("benchmark.macro", "one field, or two", list(self.macro))
         names = [name for members in (self.categories or {}).values() for name in members]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ConfigError("benchmark.categories", "each task in one category", f"{twice[0]!r} twice")
 
-    def group(self, query: Query, field: str) -> str:
+    @property
+    def _fields(self) -> list[str]:
+        return list(dict.fromkeys((*self.groups, *self.macro)))
+
+    def check(self, queries: Iterable[Query], *, answered: bool = True) -> None:
+        """See that every query has a place in the parts, and something that counts.
+
+        Args:
+            queries: All of a data set.
+            answered: Whether an LLM answers them.
+
+        Raises:
+            DataError: One is of a task that is in no category, or of which nothing is known to count.
+        """
+        for query in queries:
+            for field in self._fields:
+                self.part(query, field)
+            if answered and self.metrics is not None and not query.options:
+                self._counts(query)
+
+    def part(self, query: Query, field: str) -> str:
         """The part of the data set that a query is in; empty for none.
 
         Raises:
@@ -58,62 +80,32 @@ class Benchmark:
             )
         return category
 
-    def check(self, queries: Iterable[Query]) -> None:
-        """See that every query has a place in the parts.
+    def parts(self, queries: Iterable[Query]) -> dict[str, dict[str, str]]:
+        """Field -> query id -> part, for the fields by which any query is sorted."""
+        queries = list(queries)
+        found = {field: {query.id: self.part(query, field) for query in queries} for field in self._fields}
+        return {field: own for field, own in found.items() if any(own.values())}
 
-        Raises:
-            DataError: One is of a task that is in no category.
-        """
-        if "category" in (*self.groups, self.macro):
-            for query in queries:
-                self.group(query, "category")
-
-    def part_means(self, queries: Iterable[Query], per_query: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-        """Means of parts, as `em[gold=yes]`, and the mean of part means, as `em[macro category]`.
+    def score(self, queries: Iterable[Query], per_query: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """What counts of every query that was answered; empty where the benchmark has no `metrics`.
 
         Args:
-            queries: All that have a value.
+            queries: All of the data set.
             per_query: Metric -> query id -> value.
         """
-        by_id = {query.id: query for query in queries}
-        score = self._score(by_id, per_query)
-        means = {"score": fmean(score.values())} if score else {}
-        per_query = dict(per_query) | ({"score": score} if score else {})
-        for field in dict.fromkeys((*self.groups, *([] if self.macro is None else [self.macro]))):
-            groups = {query_id: self.group(query, field) for query_id, query in by_id.items()}
-            for metric, values in per_query.items():
-                parts = group_means(values, groups)
-                if field in self.groups:
-                    means |= {f"{metric}[{field}={part}]": mean for part, mean in parts.items()}
-                macro = macro_mean(values, groups) if field == self.macro else None
-                means |= {} if macro is None else {f"{metric}[macro {field}]": macro}
-        return means
-
-    def _score(self, queries: Mapping[str, Query], per_query: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-        """The value that counts of every query that has it."""
         if self.metrics is None:
             return {}
-        counts = {name: self.metrics.get(query.group("task_name"), "accuracy") for name, query in queries.items()}
+        counts = {query.id: _WITH_OPTIONS if query.options else self._counts(query) for query in queries}
         return {name: per_query[metric][name] for name, metric in counts.items() if name in per_query.get(metric, {})}
 
-    def dataset_means(self, rows: Sequence[Row]) -> list[Row]:
-        """For each task and retriever the mean over data sets of every metric that all of them have.
+    def protocol(self) -> dict[str, Any]:
+        """What scores depend on."""
+        parts = {"groups": list(self.groups), "macro": list(self.macro), "categories": self.categories}
+        return {"score": self.metrics, "parts": parts}
 
-        Args:
-            rows: One for each data set and retriever.
-
-        Returns:
-            Rows without values of queries; none unless `mean` is set and two data sets or more have a metric in common.
-        """
-        found = []
-        for task, retriever in dict.fromkeys((row.task, row.retriever) for row in rows):
-            own = [row for row in rows if (row.task, row.retriever) == (task, retriever)]
-            if not self.mean or len(own) < 2:
-                continue
-            shared = [metric for metric in own[0].mean if all(metric in row.mean for row in own)]
-            if not shared:
-                continue
-            means = {metric: fmean(row.mean[metric] for row in own) for metric in shared}
-            protocol = {"mean_of": {row.dataset: row.protocol.get("files") for row in own}}
-            found.append(Row(task, f"mean of {len(own)}", retriever, means, {}, protocol))
-        return found
+    def _counts(self, query: Query) -> str:
+        task = query.group("task_name")
+        if (metric := (self.metrics or {}).get(task)) is None:
+            expected = f"query {query.id!r} has no options, and nothing says what counts for its task {task!r}"
+            raise DataError("benchmark.metrics", None, expected)
+        return metric

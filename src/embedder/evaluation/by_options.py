@@ -29,6 +29,16 @@ class ByOptions:
         """Only if both do."""
         return self.choice.finds_answers and self.open.finds_answers
 
+    @property
+    def alone(self) -> Consumer:
+        """Both as they are alone."""
+        return ByOptions(self.choice.alone, self.open.alone)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Those of both."""
+        return (*self.choice.texts, *self.open.texts)
+
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query."""
         outcomes: dict[str, Outcome] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from embedder.evaluation.measures import sign
 from embedder.evaluation.resampling import TOLERANCE
 from embedder.evaluation.results import Address, Answered, read_answers
-from embedder.evaluation.table import Row
+from embedder.evaluation.row import Row
 
 Texts = tuple[Mapping[Address, Answered], Mapping[Address, Answered]]
 """What A and what B brought, by row and query."""

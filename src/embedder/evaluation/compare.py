@@ -5,17 +5,22 @@ from dataclasses import dataclass, field
 
 from embedder.errors import ConfigError
 from embedder.evaluation.changes import Changes, changes_of, read_texts
+from embedder.evaluation.columns import resample_metrics
 from embedder.evaluation.comparison import CompareSettings, Comparison, Line, PairComparison
-from embedder.evaluation.measures import cutoffs_of, is_given, main_metrics, shown_metrics
+from embedder.evaluation.measures import BINARY, cutoffs_of, is_given, main_metrics, shown_metrics
 from embedder.evaluation.protocols import check_comparable, differing_versions
 from embedder.evaluation.resampling import Column
 from embedder.evaluation.results import Results
-from embedder.evaluation.statistics import Difference, holm, macro_difference, paired_difference
-from embedder.evaluation.table import Row, resample_metrics
+from embedder.evaluation.row import Row, split
+from embedder.evaluation.statistics import Difference, holm, macro_difference, nested_weights, paired_difference
 from embedder.metrics.sample_size import questions_needed
 
 _FEW = 20
 """Queries below which a bootstrap interval is too narrow to trust."""
+
+
+_Raw = tuple[str, str, Difference, int | None]
+"""Scope, metric, difference and questions needed of a line."""
 
 
 @dataclass
@@ -23,6 +28,7 @@ class _Found:
     """What is collected for one pair of retrievers before p-values are corrected."""
 
     columns: dict[tuple[str, str, str], tuple[Column, Column]] = field(default_factory=dict)  # (task, data set, metric)
+    by_parts: list[_Raw] = field(default_factory=list)
     changes: list[Changes] = field(default_factory=list)
 
 
@@ -60,10 +66,11 @@ def compare(a: Results, b: Results, pairs: Sequence[tuple[str, str]], settings: 
             for metric in metrics:
                 both = columns["A", title_a, metric], columns["B", title_b, metric]
                 into.columns[task, dataset, metric] = both
+            into.by_parts += _part_lines(row_a, row_b, metrics, settings)
             for metric in _listed(row_a, row_b, metrics, settings):
                 into.changes.append(changes_of(row_a, row_b, metric))
     raw_datasets = [list(_dataset_lines(some.columns)) for some in found]
-    raw_means = [list(_mean_lines(some.columns)) for some in found]
+    raw_means = [[*some.by_parts, *_mean_lines(some.columns)] for some in found]
     corrected = zip(pairs, _corrected(raw_datasets), _corrected(raw_means), found, strict=True)
     done = tuple(
         PairComparison(*pair, datasets, means, tuple(some.changes)) for pair, datasets, means, some in corrected
@@ -151,17 +158,32 @@ def _resampled(
 
 def _dataset_lines(
     columns: Mapping[tuple[str, str, str], tuple[Column, Column]],
-) -> Iterator[tuple[str, str, Difference, int | None]]:
+) -> Iterator[_Raw]:
     for (task, dataset, metric), (a, b) in columns.items():
         found = paired_difference(a, b)
-        binary = a.is_binary and b.is_binary
-        needed = questions_needed(found.rose / found.n, found.fell / found.n) if binary else None
+        needed = questions_needed(found.rose / found.n, found.fell / found.n) if metric in BINARY else None
         yield f"{task}/{dataset}", metric, found, needed
+
+
+def _part_lines(a: Row, b: Row, metrics: Sequence[str], settings: CompareSettings) -> Iterator[_Raw]:
+    """The mean that counts the parts of a data set the same, where a benchmark has one."""
+    if not a.macro or a.macro[0] not in a.parts or a.parts != b.parts:
+        return
+    by_metric: dict[str, dict[tuple[str, str], tuple[Column, Column]]] = {}
+    for one, other in zip(split(a, a.macro), split(b, b.macro), strict=True):
+        shown = [metric for metric in metrics if metric in one.per_query and metric in other.per_query]
+        values = {(side, m): row.per_query[m] for side, row in (("A", one), ("B", other)) for m in shown}
+        columns = resample_metrics(values, settings.sampling, one.task, one.dataset)
+        for metric in shown:
+            by_metric.setdefault(metric, {})[one.task, one.dataset] = columns["A", metric], columns["B", metric]
+    for metric, pairs in by_metric.items():
+        found = macro_difference(list(pairs.values()), nested_weights(list(pairs)))
+        yield f"{a.task}/{a.dataset}, mean by {' and '.join(a.macro)}", metric, found, None
 
 
 def _mean_lines(
     columns: Mapping[tuple[str, str, str], tuple[Column, Column]],
-) -> Iterator[tuple[str, str, Difference, int | None]]:
+) -> Iterator[_Raw]:
     """The mean over the data sets of each task, then the mean over tasks, of each metric that several have."""
     by_metric: dict[str, dict[str, list[tuple[Column, Column]]]] = {}
     for (task, _, metric), pair in columns.items():
@@ -172,12 +194,12 @@ def _mean_lines(
                 yield f"{task}, mean of {len(pairs)}", metric, macro_difference(pairs), None
     for metric, tasks in by_metric.items():
         if len(tasks) > 1:
-            weights = [1 / len(tasks) / len(pairs) for pairs in tasks.values() for _ in pairs]
+            weights = nested_weights([(task, str(n)) for task, pairs in tasks.items() for n in range(len(pairs))])
             flat = [pair for pairs in tasks.values() for pair in pairs]
             yield f"mean of {len(tasks)} tasks", metric, macro_difference(flat, weights), None
 
 
-def _corrected(raw: Sequence[Sequence[tuple[str, str, Difference, int | None]]]) -> Iterator[tuple[Line, ...]]:
+def _corrected(raw: Sequence[Sequence[_Raw]]) -> Iterator[tuple[Line, ...]]:
     p_values = iter(holm([found.p for lines in raw for _, _, found, _ in lines]))
     for lines in raw:
         yield tuple(Line(scope, metric, found, next(p_values), needed) for scope, metric, found, needed in lines)

@@ -84,6 +84,16 @@ class Consumer(Protocol):
         """Whether it answers questions whose answers can stand in a key, so that `answer_recall@k` says something."""
         ...
 
+    @property
+    def alone(self) -> "Consumer":
+        """What the LLM alone is measured by, for `gain` and `harm`: itself, or what answers in one go without keys."""
+        ...
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What it says to the LLM in words of its own, beside the scene's prompt; part of the protocol of a result."""
+        ...
+
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query.
 

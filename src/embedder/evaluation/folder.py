@@ -8,7 +8,7 @@ from typing import Any
 
 from embedder.data.prepared import write_atomically
 from embedder.errors import DataError
-from embedder.evaluation.table import Row
+from embedder.evaluation.row import Row
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from embedder.errors import ConfigError, check_types
-from embedder.evaluation.consumer import Outcome, Scene, first_keys, joined_keys
+from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
 from embedder.evaluation.settings import check_least
-from embedder.evaluation.single_shot import answered
+from embedder.evaluation.single_shot import SingleShot, answered
 from embedder.types import Query, Ranking
 
 # One solved question each; a small LLM copies the form and no more. The second one shows when to stop.
@@ -78,6 +78,16 @@ class Iterative:
     def finds_answers(self) -> bool:
         """Questions have answers that stand in keys."""
         return True
+
+    @property
+    def alone(self) -> Consumer:
+        """An answer in one go: what it writes between searches is for searching alone."""
+        return SingleShot(self.top_k, self.max_new_tokens)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The solved question that its thoughts or follow-up questions are modelled on."""
+        return (_EXAMPLES[self.style],)
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query."""

@@ -1,11 +1,13 @@
 """What the name of a metric says: which way is better, how its values average, which ones people look at."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import exp, inf, isclose, log
 from statistics import fmean
 
 ALONE = "no retrieval"
 """Title of the row of the LLM alone."""
+BINARY = frozenset({"em", "contains", "popqa_accuracy", "accuracy", "harm", "mended"})
+"""Metrics that are 0 or 1 for every query, whatever the query."""
 LOWER_IS_BETTER = frozenset({"perplexity", "place", "harm"})
 EXPONENTIAL = frozenset({"perplexity"})
 """Metrics that are exp of the mean over queries."""
@@ -13,7 +15,9 @@ UNBOUNDED = EXPONENTIAL | {"log_likelihood", "gain", "place"}
 """Metrics that do not lie between 0 and 1."""
 
 _RANKING = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10")
+_FEW_CUTOFFS = 3  # chosen by hand, as those of a benchmark: nDCG is shown at each
 _ANSWERS = (
+    "score",
     "em",
     "f1",
     "contains",
@@ -26,7 +30,18 @@ _ANSWERS = (
     "perplexity",
     "harm",
 )
-_MAIN_ANSWER = ("f1", "accuracy", "rouge_l", "popqa_accuracy", "em", "contains", "perplexity", "log_likelihood")
+# For looking at single queries: F1 changes by degrees where exact match mostly stays.
+_MAIN_ANSWER = (
+    "score",
+    "f1",
+    "accuracy",
+    "rouge_l",
+    "popqa_accuracy",
+    "em",
+    "contains",
+    "perplexity",
+    "log_likelihood",
+)
 _LARGEST_SHOWN = 10
 _LARGEST_NATS = 700.0  # exp of more does not fit a float
 
@@ -42,11 +57,11 @@ def sign(metric: str) -> int:
 
 
 def is_given(metric: str, retriever: str) -> bool:
-    """Whether a value holds by definition: gain and harm are measured against the LLM alone, whose own are 0.
+    """Whether a value holds by definition: gain, harm and mended are measured against the LLM alone, whose own are 0.
 
     Such a value is as sure as can be and nobody's merit: it has no interval, is best at nothing and is not compared.
     """
-    return retriever == ALONE and metric in ("gain", "harm")
+    return retriever == ALONE and metric in ("gain", "harm", "mended")
 
 
 def cutoffs_of(available: Collection[str]) -> list[int]:
@@ -59,11 +74,13 @@ def shown_metrics(available: Collection[str], cutoffs: Sequence[int]) -> list[st
 
     Args:
         available: What was measured.
-        cutoffs: Places at which ranking metrics were cut; where 5 and 10 are not among them, the largest is shown.
+        cutoffs: Places at which ranking metrics were cut. Of three or fewer, nDCG is shown at each and the others at
+            the largest; of more, what 5 and 10 give, or else the largest.
     """
-    ranking = [name for name in _RANKING if int(name.partition("@")[2]) in cutoffs]
-    if not ranking and cutoffs:
-        ranking = [f"{name}@{max(cutoffs)}" for name in ("ndcg", "recall", "mrr")]
+    ranking = [name for name in _RANKING if _cutoff(name) in cutoffs]
+    if cutoffs and (len(cutoffs) <= _FEW_CUTOFFS or not ranking):
+        each = cutoffs if len(cutoffs) <= _FEW_CUTOFFS else [max(cutoffs)]
+        ranking = [*(f"ndcg@{cutoff}" for cutoff in each), *(f"{name}@{max(cutoffs)}" for name in ("recall", "mrr"))]
     # One answer recall, at 10 or the largest cut-off below: more columns are more comparisons to correct for.
     contained = [name for name in available if name.startswith("answer_recall@") and _cutoff(name) <= _LARGEST_SHOWN]
     return [name for name in (*ranking, *sorted(contained, key=_cutoff)[-1:], *_ANSWERS) if name in available]
@@ -74,6 +91,16 @@ def main_metrics(available: Sequence[str]) -> list[str]:
     ndcg = [name for name in available if name.startswith("ndcg@")]
     found = ndcg[-1:] + [name for name in _MAIN_ANSWER if name in available][:1]
     return found or list(available[:1])
+
+
+def mean_of_nats(metric: str, values: Iterable[float]) -> float:
+    """The metric of some queries: of an exponential one the values are nats a token.
+
+    Raises:
+        ValueError: There are no values.
+    """
+    mean = fmean(values)
+    return exp(mean) if metric in EXPONENTIAL else mean
 
 
 def averaged(metric: str, values: Mapping[str, float], mean: float) -> dict[str, float] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from embedder.evaluation.table import Row
+from embedder.evaluation.row import Row
 from embedder.metrics.sample_size import questions_needed
 
 _METRICS = ("em", "accuracy")
@@ -17,9 +17,10 @@ def questions_text(rows: Sequence[Row]) -> str:
     lines = []
     for task, dataset in dict.fromkeys((row.task, row.dataset) for row in rows):
         own = [row for row in rows if (row.task, row.dataset) == (task, dataset) and row.retriever != "oracle"]
-        metric = next((metric for metric in _METRICS if any(metric in row.per_query for row in own)), None)
-        best = sorted((row for row in own if metric in row.mean), key=lambda row: -row.mean[metric or ""])[:2]
-        if metric is None or len(best) < 2:
+        counts = {metric: max((len(row.per_query.get(metric, ())) for row in own), default=0) for metric in _METRICS}
+        metric = max(counts, key=counts.__getitem__)
+        best = sorted((row for row in own if metric in row.mean), key=lambda row: -row.mean[metric])[:2]
+        if len(best) < 2:
             continue
         first, second = (row.per_query[metric] for row in best)
         shared = first.keys() & second.keys()
@@ -31,7 +32,7 @@ def questions_text(rows: Sequence[Row]) -> str:
             f"they differ on {only_first} + {only_second} of {len(shared)} questions, and a difference of this size "
             f"takes {needed:,} questions to find (power 0.8, alpha 0.05)"
             if needed is not None
-            else f"equal on these {len(shared)} questions"
+            else f"as many of {len(shared)} questions go each way ({only_first})"
         )
         lines.append(f"{task}/{dataset}, {metric}: best are {names}; {told}.")
     return "\n".join(lines)

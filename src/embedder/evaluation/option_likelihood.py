@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embedder.errors import DataError, check_types
-from embedder.evaluation.consumer import Outcome, Scene, first_keys
+from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.evaluation.settings import check_least
 from embedder.metrics.likelihood import best_option
 from embedder.types import Query, Ranking
+
+_KNOWLEDGE = "Knowledge:\n{keys}\n\n"
+_LETTERS = "{question}\n{options}Answer:"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,16 @@ class OptionLikelihood:
     def finds_answers(self) -> bool:
         """An option is often a word such as "yes", which many keys hold."""
         return False
+
+    @property
+    def alone(self) -> Consumer:
+        """The same without keys."""
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """With letters, how keys, question and options are put together; the scene's prompt is not shown then."""
+        return (_KNOWLEDGE, _LETTERS) if self.letters else ()
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query.
@@ -72,9 +85,9 @@ class OptionLikelihood:
         if not self.letters:
             return scene.prompt.for_query(query).render(query.text, texts)
         cut = [" ".join(text.split()[: self.max_key_words])[: 10 * self.max_key_words] for text in texts]
-        knowledge = "Knowledge:\n" + "\n".join(cut) + "\n\n" if cut else ""
+        knowledge = _KNOWLEDGE.format(keys="\n".join(cut)) if cut else ""
         listed = "".join(f"{a}. {option}\n" for a, option in zip(string.ascii_uppercase, query.options, strict=False))
-        return f"{knowledge}{query.text}\n{listed}Answer:"
+        return knowledge + _LETTERS.format(question=query.text, options=listed)
 
 
 def gold_options(query: Query) -> list[int]:

@@ -14,7 +14,7 @@ from embedder.rewards.sampled_outputs import DRAWS, sample_competitors
 from embedder.types import LanguageModel, Query
 
 _RIGHT = ("accuracy", "em")
-"""What says whether an answer is right, the first that there is."""
+"""What says whether an answer is right, the first that a query has."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,17 @@ def against_alone(scores: Mapping[str, float], alone: Mapping[str, float]) -> di
 
         gain = log_likelihood - log_likelihood without retrieval
         harm = 1 where the LLM is right alone and wrong with retrieval, otherwise 0
+        mended = 1 where it is wrong alone and right with retrieval, otherwise 0
 
     Args:
         scores: Of the query with retrieval.
-        alone: Of the query without retrieval, by the same consumer.
+        alone: Of the query without retrieval.
 
     Returns:
-        `gain`, and `harm` where answers are right or wrong.
+        `gain`, and `harm` and `mended` where answers are right or wrong.
     """
     changed = {"gain": scores["log_likelihood"] - alone["log_likelihood"]}
     if (right := next((metric for metric in _RIGHT if metric in scores), None)) is not None:
         changed["harm"] = float(alone[right] == 1.0 and scores[right] == 0.0)
+        changed["mended"] = float(alone[right] == 0.0 and scores[right] == 1.0)
     return changed

@@ -7,10 +7,10 @@ from typing import Any
 from embedder.errors import ProtocolError
 from embedder.evaluation.measures import is_retrieval
 from embedder.evaluation.results import Results
-from embedder.evaluation.table import Row
+from embedder.evaluation.row import Row
 
-MAY_DIFFER = frozenset({"sides", "checkpoint", "encoder", "retriever", "base_instructions"})
-"""Fields of a row's protocol that describe the retriever, which is what a comparison is of."""
+MAY_DIFFER = frozenset({"sides", "checkpoint", "encoder", "retriever", "base_instructions", "precision", "parts"})
+"""Fields of a row's protocol that describe the retriever, which is what a comparison is of, or only what is shown."""
 RUN_FIELDS = ("seed", "cutoffs")
 """Fields of a run's protocol that are part of what is measured, where a run has them."""
 ANSWER_FIELDS = frozenset({"answered", "prompt", "llm", "rag", "consumer", "generation"})

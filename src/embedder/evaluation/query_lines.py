@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from embedder.evaluation.consumer import Outcome
-from embedder.evaluation.table import Row
+from embedder.evaluation.row import Row
 from embedder.types import KeyStore, Query, Ranking
 
 _KEYS = 3  # shown where no LLM was

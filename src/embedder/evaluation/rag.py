@@ -83,7 +83,7 @@ def plain_scores(
 class RagEvaluation:
     """One consumer on some queries of a data set, row after row.
 
-    What the LLM makes of the queries without retrieval is found out once, for `gain` and `harm` of every row.
+    What the LLM makes of the queries alone is found out once, for `gain` and `harm` of every row.
 
     Args:
         consumer: What the LLM does.
@@ -96,7 +96,11 @@ class RagEvaluation:
         self._consumer, self._queries, self._scene = consumer, list(queries), scene
         self._sampled: list[tuple[str, ...]] | None = None
         self._settings = competitors
-        self._alone: list[dict[str, float]] | None = None
+        self._alone: tuple[list[Outcome], list[dict[str, float]]] | None = None
+
+    def alone(self) -> RagResult:
+        """The LLM without retrieval."""
+        return self._result(*self._without_keys())
 
     def score(self, rankings: Sequence[Ranking], search: Search) -> RagResult:
         """Let the consumer work with one retriever.
@@ -105,18 +109,26 @@ class RagEvaluation:
             rankings: One for each query.
             search: The retriever that they come from.
         """
+        return self._result(*self._consume(self._consumer, rankings, search))
+
+    def _without_keys(self) -> tuple[list[Outcome], list[dict[str, float]]]:
         if self._alone is None:
-            _, self._alone = self._consume(no_keys(self._queries, 0), no_keys)
-        outcomes, scores = self._consume(rankings, search)
+            self._alone = self._consume(self._consumer.alone, no_keys(self._queries, 0), no_keys)
+        return self._alone
+
+    def _result(self, outcomes: Sequence[Outcome], scores: Sequence[dict[str, float]]) -> RagResult:
+        """Beside the scores what retrieval changed."""
         per_query: dict[str, dict[str, float]] = {}
-        for query, own, alone in zip(self._queries, scores, self._alone, strict=True):
+        for query, own, alone in zip(self._queries, scores, self._without_keys()[1], strict=True):
             for metric, value in (own | against_alone(own, alone)).items():
                 per_query.setdefault(metric, {})[query.id] = value
         return RagResult(dict(zip((query.id for query in self._queries), outcomes, strict=True)), per_query)
 
-    def _consume(self, rankings: Sequence[Ranking], search: Search) -> tuple[list[Outcome], list[dict[str, float]]]:
+    def _consume(
+        self, consumer: Consumer, rankings: Sequence[Ranking], search: Search
+    ) -> tuple[list[Outcome], list[dict[str, float]]]:
         scene = Scene(self._scene.corpus, search, self._scene.language_model, self._scene.prompt)
-        outcomes = self._consumer.consume(self._queries, rankings, scene)
+        outcomes = consumer.consume(self._queries, rankings, scene)
         return outcomes, measured(outcomes, self._competitors(outcomes), scene.language_model)
 
     def _competitors(self, outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from embedder.data.eligible import eligible_keys
 from embedder.errors import check_types
-from embedder.evaluation.consumer import Outcome, Scene, first_keys
+from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.evaluation.settings import check_least
 from embedder.types import Query, Ranking
 
@@ -40,6 +40,16 @@ class Perplexity:
     def finds_answers(self) -> bool:
         """A reply or a chunk stands in no key."""
         return False
+
+    @property
+    def alone(self) -> Consumer:
+        """The same without keys."""
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """None: it shows the scene's prompt."""
+        return ()
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query."""

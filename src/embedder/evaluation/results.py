@@ -12,7 +12,7 @@ from embedder.data.jsonl import JsonLines
 from embedder.errors import DataError
 from embedder.evaluation.measures import averaged
 from embedder.evaluation.resampling import Values
-from embedder.evaluation.table import Row
+from embedder.evaluation.row import Row
 
 FORMATS = (1, 2)
 """1, without a number in the file, is the form before `queries.jsonl`."""
@@ -204,7 +204,12 @@ def _row(path: Path, place: int, row: Any) -> Row:
         if isinstance(mean, bool) or not isinstance(mean, int | float):
             raise DataError(path, None, f"{name}.mean.{metric}: expected a number, got {mean!r:.60}")
         per_query[metric] = _held_against(path, where, metric, mean, values)
-    return Row(**{field: row[field] for field in _FIELDS} | {"per_query": per_query})
+    parts, macro = row.get("parts", {}), row.get("macro", [])
+    if not isinstance(parts, dict) or not all(isinstance(own, dict) for own in parts.values()):
+        raise DataError(path, None, f"{name}.parts: expected the part of each query id by field, got {parts!r:.60}")
+    if not isinstance(macro, list):
+        raise DataError(path, None, f"{name}.macro: expected a list of fields, got {macro!r:.60}")
+    return Row(**{field: row[field] for field in _FIELDS} | {"per_query": per_query, "parts": parts, "macro": macro})
 
 
 def _held_against(path: Path, where: str, metric: str, mean: float, values: Values) -> dict[str, float]:

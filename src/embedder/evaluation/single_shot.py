@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from embedder.errors import check_types
 from embedder.evaluation.answer_scores import answer_scores
-from embedder.evaluation.consumer import Outcome, Scene, first_keys
+from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.evaluation.settings import check_least
 from embedder.types import Query, Ranking
 
@@ -29,6 +29,16 @@ class SingleShot:
     def __post_init__(self) -> None:
         check_types(self, "consumer")
         check_least(self, top_k=1, max_new_tokens=1)
+
+    @property
+    def alone(self) -> Consumer:
+        """The same without keys."""
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """None: it shows the scene's prompt."""
+        return ()
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query."""

@@ -70,11 +70,30 @@ def mean_interval(column: Column) -> Interval:
     return _percentiles(column.scaled(column.resampled), [column.values])
 
 
-def macro_interval(columns: Sequence[Column]) -> Interval:
+def nested_weights(names: Sequence[tuple[str, ...]]) -> list[float]:
+    """Weights of a mean of means: each first part of the names counts the same, then each second one in it.
+
+    Args:
+        names: Distinct and of one length, such as task and data set.
+
+    Returns:
+        One for each, with the sum 1.
+    """
+    weights = [1.0] * len(names)
+    for depth in range(len(names[0]) if names else 0):
+        children: dict[tuple[str, ...], set[str]] = {}
+        for name in names:
+            children.setdefault(name[:depth], set()).add(name[depth])
+        weights = [weight / len(children[name[:depth]]) for weight, name in zip(weights, names, strict=True)]
+    return weights
+
+
+def macro_interval(columns: Sequence[Column], weights: Sequence[float] | None = None) -> Interval:
     """The 95 % interval of the mean over data sets; queries are resampled within each, as in `macro_difference`.
 
     Args:
         columns: One for each data set, resampled in streams of their own.
+        weights: One for each, with the sum 1; None for equal ones.
 
     Raises:
         ValueError: There are no columns.
@@ -83,7 +102,7 @@ def macro_interval(columns: Sequence[Column]) -> Interval:
         raise ValueError("columns: expected at least one data set")
     if len(columns) == 1:
         return mean_interval(columns[0])
-    means = np.mean([column.scaled(column.resampled) for column in columns], axis=0)
+    means = np.average([column.scaled(column.resampled) for column in columns], axis=0, weights=weights)
     return _percentiles(means, [column.values for column in columns])
 
 

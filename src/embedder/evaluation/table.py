@@ -1,116 +1,139 @@
-"""The table that people read and the rows that programs read."""
+"""The tables that people read: means with their marks, 95 % intervals, parts of data sets, means over them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-from embedder.evaluation.measures import EXPONENTIAL, UNBOUNDED, averaged, is_given, shown_metrics, sign
-from embedder.evaluation.resampling import Column, Sampling, Values, resample
-from embedder.evaluation.statistics import LEVEL, Interval, holm, mean_interval, paired_difference
+from embedder.evaluation.measures import cutoffs_of, main_metrics, shown_metrics, sign
+from embedder.evaluation.resampling import Sampling
+from embedder.evaluation.row import Row
+from embedder.evaluation.scores import DatasetName, Mean, Pairs, Scores
+from embedder.evaluation.statistics import LEVEL, holm
 
 BETTER, WORSE = "▲", "▼"
-Name = TypeVar("Name", bound=tuple[str, ...])
+_NONE = "-"
 
 
 @dataclass(frozen=True)
-class Row:
-    """The scores of one retriever on one data set."""
+class _Cells:
+    """Means by (retriever, metric), and how they compare with the baseline."""
 
-    task: str
-    dataset: str
-    retriever: str
-    mean: dict[str, float]
-    per_query: dict[str, dict[str, float]]
-    """Metric -> query id -> score, so that two runs can be compared query by query."""
-    protocol: dict[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it, as plain values."""
-        return dict(vars(self))
+    retrievers: list[str]
+    metrics: list[str]
+    means: dict[tuple[str, str], Mean]
+    marks: dict[tuple[str, str], str]
 
 
 def render(
     rows: Sequence[Row],
-    cutoffs: Sequence[int] = (5, 10),
     baseline: str = "base encoder",
     sampling: Sampling | None = Sampling(),  # noqa: B008  # frozen
 ) -> str:
-    """Two Markdown tables for each data set: means, marked against the baseline, and their 95 % intervals.
+    """Markdown tables of means, marked against the baseline, and of their 95 % intervals.
 
-    Every row is compared with the baseline query by query; p-values are corrected for all comparisons of the data set.
-    Tables of several data sets may be rendered one by one and joined.
+    For each data set, then for its parts where it has any, then for the mean over the data sets of each task that has
+    several, then for the mean of tasks. Every row is compared with the baseline query by query; p-values are corrected
+    for all comparisons of a table. Tables of several data sets may be rendered one by one and joined.
 
     Args:
-        rows: The scores; a dash stands where a metric does not apply.
-        cutoffs: Places at which ranking metrics were cut; where 5 and 10 are not among them, the largest is shown.
+        rows: The scores; a dash stands where a metric does not apply, or where a retriever lacks a data set.
         baseline: Title of the row that others are held against; without such a row nothing is marked.
-        sampling: How intervals and p-values are drawn; None for means alone, as while an evaluation is under way.
+        sampling: How intervals and p-values are drawn; None for the means of data sets alone, as while an evaluation is
+            under way.
     """
-    parts = []
-    for task, dataset in dict.fromkeys((row.task, row.dataset) for row in rows):
-        own = [row for row in rows if (row.task, row.dataset) == (task, dataset)]
-        shown = shown_metrics({metric for row in own for metric in row.mean}, cutoffs)
-        columns = {} if sampling is None else columns_of(own, shown, sampling)
-        marks = significance(columns, baseline)
-        width = 2 * any(marks.values())
-        parts.append(
-            align(
-                [
-                    [f"{task}/{dataset}", *shown],
-                    *([row.retriever, *(_cell(row, m, marks, width) for m in shown)] for row in own),
-                ]
-            )
-        )
-        if columns:
-            intervals = {name: mean_interval(column) for name, column in columns.items()}
-            cells = [[row.retriever, *(_range(intervals.get((row.retriever, m))) for m in shown)] for row in own]
-            parts.append(align([[f"{LEVEL:.0%} intervals".replace("%", " %"), *shown], *cells]))
-            parts.append(_legend(columns, baseline, len(marks)))
-    return "\n\n".join(parts)
+    if sampling is None:
+        return "\n\n".join(_bare(Scores(rows), name) for name in Scores(rows).datasets())
+    scores = Scores(rows, sampling)
+    blocks = []
+    for name in scores.datasets():
+        blocks.append(_block("/".join(name), scores, [name], baseline))
+        blocks += _part_tables(scores, name, baseline)
+    for task in scores.tasks:
+        if len(datasets := scores.datasets(task)) > 1:
+            blocks.append(_block(f"{task}, mean of data sets", scores, datasets, baseline))
+    if len(scores.tasks) > 1:
+        blocks.append(_block("mean of tasks", scores, scores.datasets(), baseline))
+    return "\n\n".join(block for block in blocks if block)
 
 
-def columns_of(rows: Sequence[Row], metrics: Sequence[str], sampling: Sampling) -> dict[tuple[str, str], Column]:
-    """The values of one data set by (retriever, metric), resampled together; what holds by definition is left out."""
-    values = {
-        (row.retriever, metric): found
-        for row in rows
+def _bare(scores: Scores, name: DatasetName) -> str:
+    """The means of one data set."""
+    rows = scores.of(name)
+    available = {metric for row in rows for metric in row.mean}
+    shown = shown_metrics(available, cutoffs_of(available))
+    lines = [[row.retriever, *(f"{row.mean[m]:.3f}" if m in row.mean else _NONE for m in shown)] for row in rows]
+    return align([["/".join(name), *shown], *lines])
+
+
+def _block(title: str, scores: Scores, datasets: Sequence[DatasetName], baseline: str) -> str:
+    """Means and intervals over some data sets; empty where none has a value."""
+    available = scores.metrics(datasets)
+    shown = shown_metrics(available, cutoffs_of(available))
+    cells = _cells(scores, datasets, shown, baseline)
+    if not cells.means:
+        return ""
+    heads = _heads(shown, [len(scores.with_metric(metric, datasets)) for metric in shown])
+    width = 2 * any(cells.marks.values())
+    means = [[who, *(_cell(cells, who, m, width) for m in cells.metrics)] for who in cells.retrievers]
+    ranges = [[who, *(_range(cells.means.get((who, m))) for m in cells.metrics)] for who in cells.retrievers]
+    tables = align([[title, *heads], *means]), align([[f"{100 * LEVEL:.0f} % intervals", *heads], *ranges])
+    return "\n\n".join([*tables, _legend(scores, datasets, cells, baseline)])
+
+
+def _heads(metrics: Sequence[str], counts: Sequence[int]) -> list[str]:
+    """Names of metrics, with the number of data sets that have them where that is not the same for all."""
+    if len(set(counts)) == 1:
+        return list(metrics)
+    return [f"{metric} (of {count})" for metric, count in zip(metrics, counts, strict=True)]
+
+
+def _part_tables(scores: Scores, name: DatasetName, baseline: str) -> list[str]:
+    """The main metrics of the parts by each field that sorts the queries; last the mean that counts parts the same."""
+    title, rows, available = "/".join(name), scores.of(name), scores.metrics([name])
+    metrics = main_metrics(shown_metrics(available, cutoffs_of(available)))
+    tables = [
+        _part_table(f"{title}, {metric} by {field}", scores.parts(name, [field]), metric)
+        for field in dict.fromkeys(field for row in rows for field in row.parts)
         for metric in metrics
-        if row.per_query.get(metric)
-        and not is_given(metric, row.retriever)
-        and (found := averaged(metric, row.per_query[metric], row.mean[metric])) is not None
-    }
-    return resample_metrics(values, sampling, rows[0].task, rows[0].dataset) if values else {}
+    ]
+    macro = next((list(row.macro) for row in rows if row.macro and row.macro[0] in row.parts), None)
+    if macro is not None:
+        parts = scores.parts(name, macro).everywhere()
+        tables.append(_block(f"{title}, mean by {' and '.join(macro)}", parts, parts.datasets(), baseline))
+    return tables
 
 
-def resample_metrics(values: Mapping[Name, Values], sampling: Sampling, task: str, dataset: str) -> dict[Name, Column]:
-    """Columns of one data set, each drawn as its metric asks.
+def _part_table(title: str, parts: Scores, metric: str) -> str:
+    """One metric: a line for each part, a column for each retriever."""
+    names = parts.with_metric(metric, parts.datasets())
+    retrievers = [who for who in parts.retrievers if any(parts.values(metric, name, who) for name in names)]
+    lines = []
+    for name in names:
+        rows = [parts.row(name, who) for who in retrievers]
+        n = max(len(row.per_query.get(metric, ())) for row in rows if row is not None)
+        values = [None if row is None else row.mean.get(metric) for row in rows]
+        lines.append([name[1], f"{n:,}", *(_NONE if value is None else f"{value:.3f}" for value in values)])
+    return align([[title, "queries", *retrievers], *lines]) if lines else ""
 
-    Args:
-        values: By names that end with the metric.
-        sampling: How many resamples, and the seed.
-        task: Of the data set.
-        dataset: Its name.
-    """
-    exponential = [name for name in values if name[-1] in EXPONENTIAL]
-    unbounded = [name for name in values if name[-1] in UNBOUNDED]
-    return resample(values, sampling, f"{task}/{dataset}", exponential, unbounded)
 
-
-def significance(columns: Mapping[tuple[str, str], Column], baseline: str) -> dict[tuple[str, str], str]:
-    """Whether each row is better or worse than the baseline, after Holm's correction; "" where nobody can say.
-
-    Args:
-        columns: By (retriever, metric), of one data set.
-        baseline: A retriever; columns without a counterpart of it are not compared.
-    """
+def _cells(scores: Scores, datasets: Sequence[DatasetName], metrics: Sequence[str], baseline: str) -> _Cells:
+    present = [who for who in scores.retrievers if any(scores.row(name, who) for name in datasets)]
+    means = {(who, m): mean for who in present for m in metrics if (mean := scores.mean(m, who, datasets)) is not None}
     pairs = {
-        name: (columns[baseline, name[1]], column)
-        for name, column in columns.items()
-        if name[0] != baseline
-        and (baseline, name[1]) in columns
-        and columns[baseline, name[1]].queries == column.queries
+        (who, m): pair
+        for who, m in means
+        if who != baseline and (pair := scores.pairs(m, who, baseline, datasets)) is not None
     }
-    found = [paired_difference(*pair) for pair in pairs.values()]
+    retrievers = [who for who in present if len(datasets) == 1 or any((who, m) in means for m in metrics)]
+    return _Cells(retrievers, list(metrics), means, significance(pairs))
+
+
+def significance(pairs: Mapping[tuple[str, str], Pairs]) -> dict[tuple[str, str], str]:
+    """Whether the second of each pair is better or worse than the first, after Holm's correction; "" if nobody can say.
+
+    Args:
+        pairs: By (retriever, metric), the baseline first.
+    """
+    found = [pair.difference for pair in pairs.values()]
     marks = {}
     for name, difference, p in zip(pairs, found, holm([each.p for each in found]), strict=True):
         gain = difference.difference * sign(name[1])
@@ -132,22 +155,28 @@ def align(cells: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
 
 
-def _cell(row: Row, metric: str, marks: Mapping[tuple[str, str], str], width: int) -> str:
-    if metric not in row.mean:
-        return "-".ljust(1 + width)
-    return f"{row.mean[metric]:.3f}" + f" {marks.get((row.retriever, metric), '')}".ljust(width)[:width]
+def _cell(cells: _Cells, who: str, metric: str, width: int) -> str:
+    mean = cells.means.get((who, metric))
+    if mean is None:
+        return _NONE.ljust(1 + width)
+    return f"{mean.value:.3f}" + f" {cells.marks.get((who, metric), '')}".ljust(width)[:width]
 
 
-def _range(interval: Interval | None) -> str:
-    return "-" if interval is None or interval.low != interval.low else f"{interval.low:.3f} to {interval.high:.3f}"
+def _range(mean: Mean | None) -> str:
+    return _NONE if mean is None or mean.low is None else f"{mean.low:.3f} to {mean.high:.3f}"
 
 
-def _legend(columns: Mapping[tuple[str, str], Column], baseline: str, compared: int) -> str:
-    sizes = sorted({len(column.queries) for column in columns.values()})
-    text = f"Bootstrap over {' or '.join(f'{n:,}' for n in sizes)} queries"
-    if compared:
+def _legend(scores: Scores, datasets: Sequence[DatasetName], cells: _Cells, baseline: str) -> str:
+    rows = [row for name in datasets for row in scores.of(name)]
+    sizes = sorted({len(values) for row in rows for m in cells.metrics if (values := row.per_query.get(m))})
+    text = f"Bootstrap over {_sizes(sizes)} queries"
+    if cells.marks:
         text += (
             f"; {BETTER} better, {WORSE} worse than {baseline}: paired test, p < {1 - LEVEL:.2f} "
-            f"after Holm's correction for {compared} comparisons"
+            f"after Holm's correction for {len(cells.marks)} comparisons"
         )
     return text + "."
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    return " or ".join(f"{n:,}" for n in sizes) if len(sizes) < 4 else f"{sizes[0]:,} to {sizes[-1]:,}"

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from embedder.evaluation.comparison import Line
-from embedder.evaluation.measures import ALONE
-from embedder.evaluation.statistics import holm, macro_difference
+from embedder.evaluation.measures import ALONE, BINARY
+from embedder.evaluation.scores import DatasetName, Mean, Pairs, Scores
+from embedder.evaluation.statistics import holm
 from embedder.metrics.sample_size import questions_needed, values_needed
 from embedder.report.leaderboard import ranked
 from embedder.report.measures import compared
-from embedder.report.scores import DatasetName, Mean, Pairs, Scores
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,21 @@ def gap(task: str, metric: str, first: str, second: str, scores: Scores) -> Gap 
     pairs = scores.pairs(metric, first, second, scores.datasets(task))
     if pairs is None:
         return None
-    found = macro_difference(pairs)
-    return Gap(task, metric, found, found.p, _needed(pairs), first, second)
+    found = pairs.difference
+    return Gap(task, metric, found, found.p, _needed(metric, pairs), first, second)
 
 
-def _needed(pairs: Pairs) -> int | None:
+def _needed(metric: str, pairs: Pairs) -> int | None:
     """Queries, over all data sets together, that would show a difference of the present size."""
-    changes = [b.values - a.values for a, b in pairs]
-    if len(pairs) == 1 and all(column.is_binary for column in pairs[0]):
+    changes = [b.values - a.values for a, b in pairs.columns]
+    if len(changes) == 1 and metric in BINARY:
         return questions_needed(float((changes[0] > 0).mean()), float((changes[0] < 0).mean()))
     if any(len(change) < 2 for change in changes):
         return None
     n = sum(map(len, changes))
-    error = math.sqrt(sum(float(change.var(ddof=1)) / len(change) for change in changes)) / len(changes)
-    return values_needed(sum(float(change.mean()) for change in changes) / len(changes), error * math.sqrt(n))
+    weighted = list(zip(pairs.weights, changes, strict=True))
+    error = math.sqrt(sum(w**2 * float(change.var(ddof=1)) / len(change) for w, change in weighted))
+    return values_needed(sum(w * float(change.mean()) for w, change in weighted), error * math.sqrt(n))
 
 
 def _corrected(found: Sequence[Gap]) -> list[Gap]:

@@ -5,8 +5,8 @@ from typing import Literal
 
 from embedder.evaluation.measures import sign
 from embedder.evaluation.results import Answered
+from embedder.evaluation.scores import DatasetName, Scores
 from embedder.report.measures import headlines
-from embedder.report.scores import DatasetName, Scores
 
 _LEAST = 0.0005
 _ORDER = ("answers", "likelihood", "retrieval")

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from embedder.evaluation.measures import sign
+from embedder.evaluation.scores import Scores
 from embedder.report.leaderboard import UPPER_BOUND
 from embedder.report.measures import Kind, headlines
-from embedder.report.scores import Scores
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embedder.evaluation.measures import is_given, sign
-from embedder.evaluation.statistics import macro_difference
+from embedder.evaluation.scores import DatasetName, Mean, Scores
 from embedder.report.measures import columns
-from embedder.report.scores import DatasetName, Mean, Scores
 
 UPPER_BOUND = "oracle"
 """The row that knows the gold keys: a bound, not a competitor."""
@@ -35,12 +34,23 @@ class Board:
 
 
 def boards(scores: Scores) -> list[Board]:
-    """The mean over data sets, then each data set; one table where there is one data set."""
+    """The mean of tasks or data sets, then each data set with the mean of its parts; one table where there is one."""
     names = scores.datasets()
-    each = [board("/".join(name), scores, [name]) for name in names]
+    each = [one for name in names for one in (board("/".join(name), scores, [name]), *_macro_board(scores, name))]
     if len(names) == 1:
         return each
-    return [board(f"mean over {len(names)} data sets", scores, names), *each]
+    n_tasks = len(scores.tasks)
+    title = f"mean over {len(names)} data sets" if n_tasks == 1 else f"mean of {n_tasks} tasks"
+    return [board(title, scores, names), *each]
+
+
+def _macro_board(scores: Scores, name: DatasetName) -> list[Board]:
+    """The mean that counts the parts of a data set the same, where it has one."""
+    macro = next((row.macro for row in scores.of(name) if row.macro and row.macro[0] in row.parts), None)
+    if macro is None:
+        return []
+    parts = scores.parts(name, macro).everywhere()
+    return [board(f"{'/'.join(name)}, mean by {' and '.join(macro)}", parts, parts.datasets())]
 
 
 def board(title: str, scores: Scores, datasets: Sequence[DatasetName]) -> Board:
@@ -67,7 +77,7 @@ def _column(metric: str, scores: Scores, datasets: Sequence[DatasetName]) -> dic
     for who, value in means.items():
         level = False
         if who in order[1:] and (pairs := scores.pairs(metric, who, order[0], datasets)) is not None:
-            ends = macro_difference(pairs).interval
+            ends = pairs.difference.interval
             level = value.value == best if ends.low != ends.low else ends.low <= 0 <= ends.high
         cells[who] = Cell(value, who in order and value.value == best, level)
     return cells

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from embedder.errors import MissingExtraError
 from embedder.evaluation.results import read_results
+from embedder.evaluation.scores import Scores
 from embedder.report.measures import headlines, title
-from embedder.report.scores import Scores
 from embedder.report.wandb_run import LEADERBOARD, QUERIES
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import wandb
 
 from embedder.errors import ConfigError
 from embedder.evaluation.results import Answered, all_answers, has_answers, read_results
+from embedder.evaluation.scores import Scores
 from embedder.report.charts import scenarios
 from embedder.report.leaderboard import Board, boards
 from embedder.report.measures import title
-from embedder.report.scores import Scores
 from embedder.report.text import visible
 
 logger = logging.getLogger(__name__)

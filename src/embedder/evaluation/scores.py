@@ -1,19 +1,18 @@
-"""The rows of an evaluation, asked for by data set, retriever and metric."""
+"""The rows of an evaluation, asked for by data set, retriever and metric: means with intervals, paired differences."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean
 from typing import Self
 
+from embedder.evaluation.columns import columns_of, resample_metrics
+from embedder.evaluation.measures import cutoffs_of, is_retrieval, shown_metrics
 from embedder.evaluation.resampling import Column, Sampling
-from embedder.evaluation.statistics import Interval, macro_interval
-from embedder.evaluation.table import Row, columns_of, resample_metrics
-from embedder.report.measures import columns, headlines
+from embedder.evaluation.row import Row, split
+from embedder.evaluation.statistics import Difference, Interval, macro_difference, macro_interval, nested_weights
 
 DatasetName = tuple[str, str]
 """Task and data set."""
-Pairs = list[tuple[Column, Column]]
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,28 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Two retrievers by one metric: what one and the other have on each data set, and how much each counts."""
+
+    columns: list[tuple[Column, Column]]
+    weights: list[float]
+
+    @property
+    def difference(self) -> Difference:
+        """What the second has more than the first."""
+        return macro_difference(self.columns, self.weights)
+
+
+@dataclass(frozen=True)
 class Scores:
-    """Scores of every query; a mean over data sets counts each of them the same.
+    """Scores of every query. In a mean over data sets each task counts the same, and each data set in its task.
 
     Args:
         rows: With values of queries, as `read_results` brings them.
         sampling: How intervals and p-values are drawn; by default as for the written table, so that both agree.
     """
 
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     sampling: Sampling = Sampling()  # noqa: RUF009  # frozen
 
     @property
@@ -57,21 +69,38 @@ class Scores:
         """Those of a task, or all."""
         return list(dict.fromkeys((row.task, row.dataset) for row in self.rows if task in (None, row.task)))
 
+    def of(self, dataset: DatasetName) -> list[Row]:
+        """The rows of a data set."""
+        return [row for row in self.rows if (row.task, row.dataset) == dataset]
+
     def metrics(self, datasets: Collection[DatasetName]) -> list[str]:
         """All that any retriever was scored by."""
         return list(dict.fromkeys(m for row in self.rows if (row.task, row.dataset) in datasets for m in row.per_query))
 
     def row(self, dataset: DatasetName, retriever: str) -> Row | None:
         """One row, where there is one."""
-        names = (*dataset, retriever)
-        return next((row for row in self.rows if (row.task, row.dataset, row.retriever) == names), None)
+        return next((row for row in self.of(dataset) if row.retriever == retriever), None)
+
+    def parts(self, dataset: DatasetName, fields: Sequence[str]) -> "Scores":
+        """The parts of a data set as data sets of their own; see `split`."""
+        return Scores([part for row in self.of(dataset) if row.parts for part in split(row, fields)], self.sampling)
+
+    def everywhere(self) -> "Scores":
+        """With no metrics but those that every data set has for some retriever."""
+        names = self.datasets()
+        kept = [metric for metric in self.metrics(names) if len(self.with_metric(metric, names)) == len(names)]
+        rows = [
+            replace(row, per_query={metric: own for metric, own in row.per_query.items() if metric in kept})
+            for row in self.rows
+        ]
+        return Scores(rows, self.sampling)
 
     def with_metric(self, metric: str, datasets: Sequence[DatasetName]) -> list[DatasetName]:
         """The data sets on which any retriever has the metric."""
         return [name for name in datasets if any(self.values(metric, name, who) for who in self.retrievers)]
 
     def values(self, metric: str, dataset: DatasetName, retriever: str) -> dict[str, float]:
-        """Query id -> value; of perplexity the nats a token. Empty where the retriever was not scored."""
+        """Query id -> value. Empty where the retriever was not scored."""
         row = self.row(dataset, retriever)
         return {} if row is None else row.per_query.get(metric, {})
 
@@ -81,9 +110,10 @@ class Scores:
         rows = [row for name in names if (row := self.row(name, retriever)) and metric in row.per_query]
         if not rows or len(rows) < len(names):
             return None
+        weights = nested_weights(names)
+        value = sum(weight * row.mean[metric] for weight, row in zip(weights, rows, strict=True))
         drawn = [self._columns[name, retriever, metric] for name in names if (name, retriever, metric) in self._columns]
-        value = fmean(row.mean[metric] for row in rows)
-        return Mean.of(value, macro_interval(drawn) if len(drawn) == len(names) else None)
+        return Mean.of(value, macro_interval(drawn, weights) if len(drawn) == len(names) else None)
 
     def pairs(self, metric: str, retriever: str, other: str, datasets: Sequence[DatasetName]) -> Pairs | None:
         """The other and the retriever on each data set, over the queries that both have.
@@ -92,7 +122,8 @@ class Scores:
             None where one of them lacks a data set, or its values hold by definition.
         """
         found = []
-        for name in self.with_metric(metric, datasets):
+        names = self.with_metric(metric, datasets)
+        for name in names:
             a, b = self._columns.get((name, other, metric)), self._columns.get((name, retriever, metric))
             if a is None or b is None:
                 return None
@@ -105,15 +136,16 @@ class Scores:
                 drawn = resample_metrics(values, self.sampling, *name)
                 a, b = drawn["a", metric], drawn["b", metric]
             found.append((a, b))
-        return found or None
+        return Pairs(found, nested_weights(names)) if found else None
 
     @cached_property
     def _columns(self) -> dict[tuple[DatasetName, str, str], Column]:
-        """What the page shows of each data set, drawn together."""
+        """What tables and pages show of each data set, drawn together."""
         found: dict[tuple[DatasetName, str, str], Column] = {}
         for name in self.datasets():
-            own = [row for row in self.rows if (row.task, row.dataset) == name]
             metrics = self.metrics([name])
-            shown = dict.fromkeys([*columns(metrics), *headlines(metrics).values()])
-            found |= {(name, *key): column for key, column in columns_of(own, [*shown], self.sampling).items()}
+            shown = shown_metrics(metrics, cutoffs_of(metrics))
+            metrics = [m for m in metrics if m in shown or m.startswith("ndcg@") or not is_retrieval(m)]
+            drawn = columns_of(self.of(name), metrics, self.sampling)
+            found |= {(name, *key): column for key, column in drawn.items()}
         return found
