@@ -325,6 +325,41 @@ def test_what_cannot_be_loaded_is_one_message(table, message):
         next(table.rows(["a"]))
 
 
+def test_files_that_were_cut_off_are_one_message(tmp_path):
+    whole = gzip.compress(b"id\ttext\ttitle\n" + b"1\tAaron\tAaron\n" * 50_000)
+    (tmp_path / "half.tsv.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.jsonl").write_bytes(b"")
+    for table in (
+        Table("csv", files=str(tmp_path / "half.tsv.gz"), options={"delimiter": "\t"}),
+        Table("json", files=str(tmp_path / "empty.jsonl")),
+    ):
+        with pytest.raises(DataError, match=r"cannot be loaded: |expected rows, got none"):
+            list(table.rows([]))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"id": "1", "question": " ", "answer": ["a"]}, "field 'question' is blank"),
+        ({"id": "", "question": "q", "answer": ["a"]}, "column 'id': expected a text, got a blank one"),
+    ],
+)
+def test_blank_questions_and_ids_are_found_before_conversion(tmp_path, wikipedia, row, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        read(tmp_path, Questions(lines(tmp_path / "q.jsonl", [row]), id="id"), corpus=wikipedia)
+    assert not list((tmp_path / "converted").rglob("test.jsonl"))
+
+
+def test_null_paragraphs_and_sentences_are_blank(tmp_path):
+    context = [["One", None], ["Two", ["a.", None, "b."]]]
+    rows = [{"question": "q", "answer": "a", "context": context, "supporting_facts": [["Two", 0]]}]
+    table = Table("json", "test", files=str(tmp_path / "w.json"), json_columns=["context", "supporting_facts"])
+    texts = [{name: json.dumps(v) if isinstance(v, list) else v for name, v in row.items()} for row in rows]
+    (tmp_path / "w.json").write_text("".join(json.dumps(row) + "\n" for row in texts))
+    _, keys, _ = read(tmp_path, QuestionsWithParagraphs(Questions(table)))
+    assert list(keys.values()) == ["Two a. b."]
+
+
 def test_a_missing_library_is_named_with_its_command(tmp_path, monkeypatch):
     real = builtins.__import__
 

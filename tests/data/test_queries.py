@@ -24,6 +24,7 @@ def test_an_id_that_comes_twice_is_refused(tmp_path):
         ({"among": ["b", "c"], "pos": ["a"]}, r"q.jsonl:1: field 'pos' names 'a', which 'among' or 'exclude' rules"),
         ({"exclude": ["a"], "pos": ["b", "a"]}, r"q.jsonl:1: field 'pos' names 'a', which 'among' or 'exclude' rules"),
         ({"exclude": ["a", "b", "c"]}, r"q.jsonl:1: field .exclude. names all keys"),
+        ({"options": ["yes", " "]}, r"q.jsonl:1: field 'options': expected texts, got a blank one"),
     ],
 )
 def test_what_a_query_may_be_compared_with_is_checked(tmp_path, fields, message):

@@ -240,7 +240,7 @@ def test_within_one_run_every_row_is_held_against_the_baseline(tmp_path):
         (("runs=a",), r"runs: expected one or two folders"),
         (("runs=[A]",), r"baseline: expected a row that the others of the one run are held against"),
         (("runs=[A]", "baseline=bsae"), r"baseline: expected rows of A \(.*\), which are \['bm25'\], got 'bsae'"),
-        (("runs=[A]", "baseline=bm25"), r"rows: expected rows of B to compare with bm25"),
+        (("runs=[A]", "baseline=bm25"), r"rows: expected a row of B other than the baseline"),
         (("runs=[A,A]", "rows=[trained]"), r"rows: expected rows of B .*, got 'trained'"),
         (("runs=[A,A]", "rows=trained"), r"rows: expected a list of rows"),
     ],

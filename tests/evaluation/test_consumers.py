@@ -9,6 +9,7 @@ from embedder.evaluation.by_options import ByOptions
 from embedder.evaluation.cached_lm import CachedLanguageModel
 from embedder.evaluation.consumer import Scene
 from embedder.evaluation.iterative import Iterative
+from embedder.evaluation.measures import averaged
 from embedder.evaluation.option_likelihood import OptionLikelihood
 from embedder.evaluation.paired import Competitors
 from embedder.evaluation.rag import RagEvaluation, no_keys
@@ -157,6 +158,29 @@ def test_options_without_the_answer_are_an_error(options, message):
         OptionLikelihood().consume(
             [Query("q", "?", ("yes",), options=options)], [ranking()], scene(CORPUS, ScriptedLanguageModel(), BARE)
         )
+
+
+def test_an_option_that_comes_twice_is_one_competitor():
+    query = Query("q", "?", ("A",), options=("x", "x", "A", "y"))
+    (outcome,) = OptionLikelihood().consume(
+        [query], [ranking()], scene(CORPUS, ScriptedLanguageModel(), ExamplePrompt())
+    )
+    assert outcome.competitors == ("x", "y")
+
+
+def test_nothing_written_is_wrong_even_where_a_gold_answer_is_an_article():
+    outcomes = [
+        kind.consume([Query("q", "?", ("The A",))], [ranking()], scene(CORPUS, ScriptedLanguageModel(), BARE))[0]
+        for kind in (SingleShot(), Agent())
+    ]
+    assert [set(outcome.scores.values()) for outcome in outcomes] == [{0.0}] * 2
+
+
+def test_a_perplexity_that_no_float_holds_is_cut():
+    model = ScriptedLanguageModel(score_of=lambda prompt, output: -9999.0)
+    (outcome,) = Perplexity().consume([BORN], [ranking()], scene(CORPUS, model, BARE))
+    assert outcome.scores == {"perplexity": math.exp(700)}
+    assert averaged("perplexity", {"q": math.exp(700)}, math.exp(700)) == {"q": pytest.approx(700)}
 
 
 def test_a_query_goes_to_the_consumer_that_suits_it():

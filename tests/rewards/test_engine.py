@@ -227,8 +227,8 @@ def test_the_wrong_options_of_a_choice_are_its_competitors_and_nothing_is_sample
     )
     labelled = engine(model, tmp_path)
     labelled.label([choice, *make_requests(1)])
-    assert {output for prompt, output in model.scored if prompt == choice.prompt} == {" red", " blue", " green"}
+    assert {output for prompt, output in model.scored if prompt == choice.prompt} == {" red", " blue", " green", " Red"}
     assert choice.prompt not in model.sampled
     table, other = labelled.tables([choice, *make_requests(1)])
-    assert table.sums.shape == (2, 3)
+    assert table.sums.shape == (2, 4)
     assert other.sums.shape == (4, 6)

@@ -1,6 +1,6 @@
 import logging
 
-from embedder.rewards.sampled_outputs import sample_competitors, wrong_options
+from embedder.rewards.sampled_outputs import sample_competitors
 
 
 class Writer:
@@ -64,11 +64,3 @@ def test_several_prompts_take_turns_and_give_equal_shares():
     assert sample_competitors(draw, [["p", "q", "r"]], [(" x",)], 5, seed=0) == [("1", "2", "4", "5", "6")]
     assert [prompts for prompts, _ in draw.asked] == [["p"], ["q"], ["r"], ["p"]]
     assert draw.asked[0][1] != draw.asked[3][1]
-
-
-def test_wrong_options_are_distinct_and_none_is_right():
-    options = (" Tower", " tower ", " Bridge", " bridge", " Gate")
-    assert wrong_options(options, (" tower",)) == (" Bridge", " Gate")
-    assert wrong_options((" 5", " -5", " 0.5"), (" 5",)) == (" -5", " 0.5")
-    assert wrong_options((" C", " C++", " C#"), (" C",)) == (" C++", " C#")
-    assert wrong_options((" yes",), (" Yes",)) == ()

@@ -41,6 +41,7 @@ class CompareRun:
         if isinstance(self.runs, str) or not 1 <= len(self.runs) <= 2:
             expected = "one or two folders that evaluate.py wrote, such as 'runs=[outputs/a,outputs/b]'"
             raise ConfigError("runs", expected, self.runs)
+        object.__setattr__(self, "runs", [str(run) for run in self.runs])  # Hydra reads a folder 2024 as a number
         if self.rows is not None and (isinstance(self.rows, str) or not self.rows):
             raise ConfigError("rows", "a list of rows such as [trained], or null for all", self.rows)
         if len(self.runs) == 1 and self.baseline is None:
@@ -69,7 +70,8 @@ class CompareRun:
         pairs = [(_title("rows", title, a, "A") if against is None else against, title) for title in wanted]
         pairs = [(one, other) for one, other in pairs if a is not b or one != other]
         if not pairs:
-            raise ConfigError("rows", f"rows of B to compare with {self.baseline or a.retrievers} of A", b.retrievers)
+            expected = f"a row of B other than the baseline, or one that A has too ({self.baseline or a.retrievers})"
+            raise ConfigError("rows", expected, list(self.rows or b.retrievers))
         return pairs
 
 

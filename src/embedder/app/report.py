@@ -1,15 +1,18 @@
 """Show an evaluation: a page beside its scores and, if wished, a run of Weights & Biases."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from embedder.app.rows import TITLES
 from embedder.errors import ConfigError, check_types
 from embedder.report.page import write_report
 from embedder.report.view import ReportSettings
 from embedder.report.wandb_run import log_to_wandb
 
 logger = logging.getLogger(__name__)
+
+_SIDES = ("candidate", "baseline")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class HtmlRun:
     def run(self) -> Path:
         """Write the page."""
         folder = Path(self.folder or "")
-        page = write_report(folder, self.settings)
+        named = {side: TITLES.get(title, title) for side in _SIDES if (title := getattr(self.settings, side))}
+        page = write_report(folder, replace(self.settings, **named))
         logger.info("report: %s (%.0f kB)", page, page.stat().st_size / 1e3)
         if self.wandb:
             where = log_to_wandb(folder, self.project, offline=self.offline)

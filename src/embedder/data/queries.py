@@ -52,6 +52,8 @@ class Queries:
             exclude=row.texts("exclude"),
             groups=tuple((field, row.label(field)) for field in GROUPS if field in row),
         )
+        if not all(map(str.strip, query.options)):
+            raise row.error("field 'options': expected texts, got a blank one")
         if self._corpus is not None:
             _check_keys(query, self._corpus, row)
         return query

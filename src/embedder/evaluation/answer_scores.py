@@ -15,7 +15,8 @@ def answer_scores(written: str, answers: Sequence[str]) -> dict[str, float]:
     """
     gold = [answer for answer in answers if answer.strip()]
     return {
-        "em": float(exact_match(written, gold)),
+        # SQuAD's rule would take nothing for right where a gold answer is an article.
+        "em": float(bool(written.strip()) and exact_match(written, gold)),
         "f1": f1(written, gold),
         "contains": float(contains(written, gold)),
         "popqa_accuracy": float(popqa_accuracy(written, gold)),

@@ -43,7 +43,8 @@ _MAIN_ANSWER = (
     "log_likelihood",
 )
 _LARGEST_SHOWN = 10
-_LARGEST_NATS = 700.0  # exp of more does not fit a float
+LARGEST_NATS = 700.0
+"""Exp of more does not fit a float; a perplexity is cut there."""
 
 
 def is_retrieval(metric: str) -> bool:
@@ -119,7 +120,7 @@ def averaged(metric: str, values: Mapping[str, float], mean: float) -> dict[str,
         forms.append({query_id: log(value) for query_id, value in values.items()})
     for form in forms:
         nats = fmean(form.values())
-        if _close(exp(nats) if nats < _LARGEST_NATS else inf, mean):
+        if _close(exp(nats) if nats <= 1.01 * LARGEST_NATS else inf, mean):
             return form
     return None
 

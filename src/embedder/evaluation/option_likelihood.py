@@ -8,6 +8,7 @@ from embedder.errors import DataError, check_types
 from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.evaluation.settings import check_least
 from embedder.metrics.likelihood import best_option
+from embedder.metrics.options import right_options
 from embedder.types import Query, Ranking
 
 _KNOWLEDGE = "Knowledge:\n{keys}\n\n"
@@ -69,7 +70,7 @@ class OptionLikelihood:
         ):
             chosen = best_option([score.mean_logprob for score in scores])
             gold = tuple(some[place] for place in right)
-            others = tuple(output for place, output in enumerate(some) if place not in right)
+            others = tuple(dict.fromkeys(output for place, output in enumerate(some) if place not in right))
             correct = {"accuracy": float(chosen in right)}
             outcomes.append(Outcome(shown, prompt, gold, query.options[chosen], correct, others))
         return outcomes
@@ -91,15 +92,13 @@ class OptionLikelihood:
 
 
 def gold_options(query: Query) -> list[int]:
-    """Places of the options that are answers, but for case and white space around.
+    """Places of the options that are answers.
 
     Raises:
         DataError: The query has no options, or more than there are letters, or none of them is an answer.
     """
     if not 0 < len(query.options) <= len(string.ascii_uppercase):
         raise DataError(f"query {query.id}", None, f"expected 1 to 26 options, got {len(query.options)}")
-    answers = {answer.strip().casefold() for answer in query.answers}
-    right = [place for place, option in enumerate(query.options) if option.strip().casefold() in answers]
-    if not right:
+    if not (right := right_options(query.options, query.answers)):
         raise DataError(f"query {query.id}", None, f"none of its answers {query.answers} is among {query.options}")
     return right

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from embedder.data.eligible import eligible_keys
 from embedder.errors import check_types
 from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys
+from embedder.evaluation.measures import LARGEST_NATS
 from embedder.evaluation.settings import check_least
 from embedder.types import Query, Ranking
 
@@ -65,7 +66,7 @@ class Perplexity:
         scored = scene.language_model.score(prompts, gold)
         best = [max(score.mean_logprob for score in scores) for scores in scored]
         return [
-            Outcome(shown, prompt, answers, None, {"perplexity": math.exp(-value)}, ())
+            Outcome(shown, prompt, answers, None, {"perplexity": math.exp(min(-value, LARGEST_NATS))}, ())
             for shown, prompt, answers, value in zip(keys, prompts, gold, best, strict=True)
         ]
 

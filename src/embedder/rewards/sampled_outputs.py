@@ -67,21 +67,6 @@ def sample_competitors(
     return [tuple(some) for some in competitors]
 
 
-def wrong_options(options: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
-    """The distinct options that equal no gold answer but for case and white space around; none where all are right.
-
-    Answer normalisation would make one of `5` and `-5`, of `C` and `C++`: options are given, not written by an LLM.
-    """
-    taken = {answer.strip().casefold() for answer in answers}
-    wrong = []
-    for option in options:
-        plain = option.strip().casefold()
-        if plain not in taken:
-            taken.add(plain)
-            wrong.append(option)
-    return tuple(wrong)
-
-
 def _seed(seed: int, round_number: int, prompt: str) -> int:
     digest = hashlib.blake2b(f"{seed}:{round_number}:{prompt}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1  # a torch generator takes 63 bits

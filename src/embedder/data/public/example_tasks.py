@@ -1,5 +1,6 @@
 """Tasks for in-context learning: the examples of each are keys, its test inputs are queries."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,8 @@ from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
 from embedder.data.public.table import Table, columns_in, fill, texts
 from embedder.errors import ConfigError
+
+_NUMBER = re.compile(r"-?\d{1,9}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ class ExampleTask:
             )
             if not answers:
                 raise row.error(f"column {self.answer!r}: expected an answer, got none")
-            yield {"query": fill(self.input, row).strip() + listed, "options": options, "answers": answers}
+            if not (query := fill(self.input, row).strip()):
+                raise row.error(f"template {self.input!r}: expected an input, got a blank one")
+            yield {"query": query + listed, "options": options, "answers": answers}
 
     def _option(self, row: Row, options: Sequence[str]) -> str:
         value = row.value(self.answer)
@@ -61,9 +66,7 @@ class ExampleTask:
         elif value in options:
             return str(value)
         else:
-            number = (
-                int(value) - self.first_number if str(value).lstrip("-").isdecimal() or value in (True, False) else -1
-            )
+            number = int(value) - self.first_number if _NUMBER.fullmatch(str(value)) or value in (True, False) else -1
         if not 0 <= number < len(options):
             raise row.error(
                 f"column {self.answer!r}: expected one of {list(options)} or its number or label, got {value!r}"

@@ -51,7 +51,7 @@ class Questions:
         for number, row in enumerate(table.rows(columns)):
             answers = dict.fromkeys(text for column in self.answers for text in texts(row, column) if text.strip())
             query = {
-                "query_id": str(number) if self.id is None else row.label(self.id),
+                "query_id": str(number) if self.id is None else _given(row, self.id, row.label(self.id)),
                 "query": row.text(self.question),
                 "answers": list(answers),
             }
@@ -107,7 +107,7 @@ class QuestionsWithParagraphs:
         """Title, text and whether it is gold, of every paragraph that is not blank."""
         titles = set() if self.is_gold else set(self._supporting_titles(row))
         for title, text, marked in self._raw(row):
-            joined = text if isinstance(text, str) else " ".join(part.strip() for part in text)
+            joined = text if isinstance(text, str) else " ".join(part.strip() for part in text or () if part)
             if joined.strip():
                 yield title, joined.strip(), marked or title in titles
 
@@ -140,6 +140,13 @@ class QuestionsWithParagraphs:
         except (KeyError, TypeError, IndexError) as error:
             expected = "an object with 'title', or a list of pairs that begin with a title"
             raise row.error(f"column {self.supporting!r}: expected {expected}, got {str(value)[:80]!r}") from error
+
+
+def _given(row: Row, column: str, text: str) -> str:
+    """The text of a column that must not be blank."""
+    if not text.strip():
+        raise row.error(f"column {column!r}: expected a text, got a blank one")
+    return text
 
 
 def _id(title: str, text: str) -> str:

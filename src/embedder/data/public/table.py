@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -87,7 +88,8 @@ class Table:
             is_raw = rows.features is None
             for number, values in enumerate(rows, 1):
                 yield {name: self._decoded(name, value, number, is_raw=is_raw) for name, value in values.items()}
-        except (OSError, ValueError, TypeError, RuntimeError) as error:  # no such data set, split, file or option
+        # No such data set, split, file or option; a file that was cut off.
+        except (OSError, ValueError, TypeError, RuntimeError, EOFError, zlib.error, StopIteration) as error:
             cause = next(iter(str(error).splitlines()), type(error).__name__)
             raise DataError(self.label, None, f"cannot be loaded: {cause}") from error
 

@@ -1,0 +1,25 @@
+"""Which options of a multiple-choice query are right."""
+
+from collections.abc import Sequence
+
+
+def right_options(options: Sequence[str], answers: Sequence[str]) -> list[int]:
+    """Places of the options that are answers, but for white space around, and for case where none is one as it is.
+
+    Answer normalisation would make one of `5` and `-5`, of `C` and `C++`; case tells genotypes such as `Aa` and `AA`.
+    """
+    for form in (str.strip, _plain):
+        wanted = {form(answer) for answer in answers}
+        if right := [place for place, option in enumerate(options) if form(option) in wanted]:
+            return right
+    return []
+
+
+def wrong_options(options: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
+    """The others, each text once; none where all are right."""
+    right = set(right_options(options, answers))
+    return tuple(dict.fromkeys(option for place, option in enumerate(options) if place not in right))
+
+
+def _plain(text: str) -> str:
+    return text.strip().casefold()
