@@ -45,6 +45,21 @@ def test_judged_queries_become_queries_with_gold_keys(tmp_path):
     assert "q3" not in queries  # not judged in this split
 
 
+def test_a_query_is_not_compared_with_the_document_of_its_own_id(tmp_path, caplog):
+    header = "query-id\tcorpus-id\tscore\n"
+    write_beir(tmp_path / "set", f"{header}d1\td2\t1\nd3\td3\t1\nd3\td1\t1\nq1\td1\t1\n")
+    lines(tmp_path / "set" / "queries.jsonl", [{"_id": name, "text": f"{name}?"} for name in ("d1", "d3", "q1")])
+    (tmp_path / "set" / "qrels" / "train.tsv").write_text(f"{header}d3\td2\t1\n")
+    (dataset,) = CorpusSource(str(tmp_path / "set"), str(tmp_path / "converted")).datasets("qa")
+    corpus = Corpus(dataset.file("corpus"))
+    found = {query.id: (query.positives, query.exclude) for query in Queries(dataset.file("test"), corpus)}
+    # d3 is judged to be right for itself: BEIR drops it from every ranking, so that nobody could find it.
+    assert found == {"d1": (("d2",), ("d1",)), "d3": (("d1",), ("d3",)), "q1": (("d1",), ())}
+    assert [query.exclude for query in Queries(dataset.file("train"), corpus)] == [("d3",)]
+    assert "test.tsv: 2 queries have the id of a document" in caplog.text
+    assert "1 judgments" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("qrels", "message"),
     [

@@ -25,6 +25,7 @@ from embedder.data.public import (
     Sessions,
     Table,
     Texts,
+    beir,
 )
 from embedder.data.queries import Queries
 from embedder.errors import ConfigError, DataError, MissingExtraError
@@ -255,6 +256,18 @@ def test_beir_on_the_hub_is_three_tables(tmp_path):
     (tmp_path / "test.tsv").write_text("query-id\tcorpus-id\tscore\n9\td1\t1\n")
     with pytest.raises(DataError, match="names the query '9', which is not in"):
         read(tmp_path, Judged(corpus, queries, Judgments(qrels)))
+
+
+def test_queries_of_beir_have_no_document_of_their_own_but_numbers_of_toolbench_may_coincide(tmp_path):
+    texts = [{"_id": name, "title": "", "text": name} for name in ("a1", "a2", "a3")]
+    table = parquet(tmp_path / "c.parquet", texts)
+    (tmp_path / "test.tsv").write_text("query-id\tcorpus-id\tscore\na1\ta2\t1\na3\ta3\t1\n")
+    qrels = Table("csv", "test", files=str(tmp_path / "test.tsv"), options={"delimiter": "\t"})
+    _, _, found = read(tmp_path, Judged(table, table, Judgments(qrels), exclude_own=True))
+    assert {q.id: (q.positives, q.exclude) for q in found.values()} == {"a1": (("a2",), ("a1",)), "a3": ((), ("a3",))}
+    _, _, found = read(tmp_path, Judged(table, table, Judgments(qrels)))
+    assert {q.id: (q.positives, q.exclude) for q in found.values()} == {"a1": (("a2",), ()), "a3": (("a3",), ())}
+    assert beir("BeIR/arguana", "qa").form.exclude_own
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from embedder.data.forms.form import Form, Rows
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 1  # raised when a conversion changes, so that an older folder is never taken for a new one
+_FORMAT = 2  # raised when a conversion changes, so that an older folder is never taken for a new one
 
 
 def converted(form: Form, files: Mapping[str, Path], directory: Path) -> dict[str, Path]:

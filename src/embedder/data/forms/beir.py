@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
+from embedder.data.forms.own_documents import OwnDocuments
 from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
 from embedder.errors import DataError
@@ -18,7 +20,8 @@ class Beir:
     """`corpus.jsonl` (`_id`, `title`, `text`), `queries.jsonl` (`_id`, `text`) and `qrels/test.tsv`.
 
     The queries of a split are those with a judgment in it. What is judged above 0 becomes `pos`: our metrics know gold
-    or not gold, so that scores on data sets with graded judgments are not those of the BEIR paper.
+    or not gold, so that scores on data sets with graded judgments are not those of the BEIR paper. A query is not
+    compared with the document of its own id.
 
     Source: Thakur et al., NeurIPS Datasets and Benchmarks 2021 (arXiv 2104.08663).
     """
@@ -30,10 +33,13 @@ class Beir:
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files by id; see `Form`."""
         corpus, queries = JsonLines(files["corpus"]), _Texts(files["queries"])
-        yield "corpus", (document(Row(values, corpus.path, line)) for line, values in enumerate(corpus, 1))
-        for split in ("train", "test"):
-            if f"{split}_qrels" in files:
-                yield split, _queries(files[f"{split}_qrels"], queries)
+        paths = {split: files[f"{split}_qrels"] for split in ("train", "test") if f"{split}_qrels" in files}
+        gold = {split: _gold(path) for split, path in paths.items()}
+        own = OwnDocuments({query_id for some in gold.values() for query_id in some})
+        documents = (document(Row(values, corpus.path, line)) for line, values in enumerate(corpus, 1))
+        yield "corpus", own.noted(documents)
+        for split, path in paths.items():
+            yield split, _queries(own.fields(gold[split], str(path)), queries, path)
 
 
 def document(row: Row) -> dict[str, str]:
@@ -59,16 +65,21 @@ class _Texts:
         return self._row(number).text("_id")
 
 
-def _queries(path: Path, texts: _Texts) -> Rows:
+def _gold(path: Path) -> dict[str, list[str]]:
+    """What is right for every judged query."""
     gold: dict[str, list[str]] = {}
     for query_id, key_id, score in judgments(path):
         gold.setdefault(query_id, []).extend([key_id] if score > 0 else [])
-    for query_id, key_ids in gold.items():
+    return gold
+
+
+def _queries(fields: Mapping[str, Mapping[str, Any]], texts: _Texts, path: Path) -> Rows:
+    for query_id, own in fields.items():
         try:
             text = texts[query_id]
         except KeyError:
             raise DataError(path, None, f"names the query {query_id!r}, which is not in queries.jsonl") from None
-        yield {"query_id": query_id, "query": text, "pos": key_ids}
+        yield {"query_id": query_id, "query": text, **own}
 
 
 def judgments(path: Path) -> Iterator[tuple[str, str, float]]:

@@ -21,6 +21,8 @@ class Form(Protocol):
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files of the data set by id, streamed: `corpus`, and what there is of `train` and `test`.
 
+        Each is read to its end before the next is asked for.
+
         Raises:
             DataError: A row is not what it should be, with its file and line.
         """

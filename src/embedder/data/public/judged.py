@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
+from embedder.data.forms.own_documents import OwnDocuments
 from embedder.data.public.source import PublicDataset
 from embedder.data.public.table import Table, columns_in, fill, texts
 from embedder.errors import DataError
@@ -52,6 +54,7 @@ class Judged:
         query_text: Template of its text.
         history: The column of earlier turns, a list that goes in front of the text; None for none.
         answers: Columns of answers.
+        exclude_own: Whether a query is not compared with the document of its own id, as in BEIR.
     """
 
     corpus: Table
@@ -64,11 +67,14 @@ class Judged:
     query_text: str = "{text}"
     history: str | None = None
     answers: Sequence[str] = ()
+    exclude_own: bool = False
 
     def convert(self) -> Iterator[tuple[str, Rows]]:
         """Documents and queries; see `PublicForm`."""
-        yield "corpus", self._keys()
-        yield "test", self._queries()
+        gold = self.test.gold()
+        own = OwnDocuments(set(gold) if self.exclude_own else ())
+        yield "corpus", own.noted(self._keys())
+        yield "test", self._queries(own.fields(gold, self.test.table.label))
 
     def _keys(self) -> Rows:
         templates = (self.key_id, self.key_title, self.key_text)
@@ -76,30 +82,30 @@ class Judged:
             key_id, title, text = (fill(template, row).strip() for template in templates)
             yield {"id": key_id, "title": title, "text": text or title or key_id}
 
-    def _queries(self) -> Rows:
-        gold = self.test.gold()
+    def _queries(self, judged: dict[str, dict[str, Any]]) -> Rows:
         columns = [*columns_in(self.query_id), *columns_in(self.query_text), *self.answers]
         for row in self.queries.rows([*columns, *([self.history] if self.history else [])]):
             query_id = fill(self.query_id, row)
-            if (keys := gold.pop(query_id, None)) is None:
+            if (fields := judged.pop(query_id, None)) is None:
                 continue  # of another split
             earlier = [] if self.history is None else row.texts(self.history)
             query = {
                 "query_id": query_id,
                 "query": " ".join([*earlier, fill(self.query_text, row)]).strip(),
-                "pos": keys,
+                **fields,
             }
             found = [text for column in self.answers for text in texts(row, column) if text.strip()]
             yield query | ({"answers": found} if found else {})
-        if gold:
-            unknown = f"names the query {next(iter(gold))!r}, which is not in {self.queries.label}"
+        if judged:
+            unknown = f"names the query {next(iter(judged))!r}, which is not in {self.queries.label}"
             raise DataError(self.test.table.label, None, unknown)
 
 
 def beir(name: str, task: str, split: str = "test", revision: str | None = None) -> PublicDataset:
     """A data set of BEIR as the hub has it: `name` with the parts `corpus` and `queries`, and `name-qrels`."""
     corpus, queries = (Table(name, part, config=part, revision=revision) for part in ("corpus", "queries"))
-    return PublicDataset(task, Judged(corpus, queries, Judgments(Table(f"{name}-qrels", split))))
+    judgments = Judgments(Table(f"{name}-qrels", split))
+    return PublicDataset(task, Judged(corpus, queries, judgments, exclude_own=True))
 
 
 def _number(row: Row, column: str) -> float:
