@@ -115,5 +115,7 @@ def test_the_missing_library_is_named_with_its_command(bert_directory, tmp_path,
         return real(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"action=mteb needs the package 'mteb'.*pip install mteb"):
+    with pytest.raises(
+        MissingExtraError, match=r"action=mteb needs the package 'mteb'.*pip install 'embedder\[mteb\]'"
+    ):
         mteb_run(bert_directory, tmp_path).run()

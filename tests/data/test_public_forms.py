@@ -30,7 +30,7 @@ from embedder.data.public import (
 from embedder.data.queries import Queries
 from embedder.errors import ConfigError, DataError, MissingExtraError
 
-pytest.importorskip("datasets")
+datasets = pytest.importorskip("datasets")
 
 
 def parquet(path, rows):
@@ -382,7 +382,14 @@ def test_a_missing_library_is_named_with_its_command(tmp_path, monkeypatch):
         return real(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match="Install it with: pip install datasets"):
+    with pytest.raises(MissingExtraError, match=r"Install it with: pip install 'embedder\[benchmark\]'"):
+        next(Table("json", files="x").rows(["a"]))
+
+
+def test_a_library_that_would_run_code_of_data_sets_is_refused(monkeypatch):
+    monkeypatch.setattr(datasets, "__version__", "3.6.0")
+    message = r"datasets: expected version 4 or later.*'embedder\[benchmark\]'.*got '3\.6\.0'"
+    with pytest.raises(ConfigError, match=message):
         next(Table("json", files="x").rows(["a"]))
 
 

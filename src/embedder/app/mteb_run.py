@@ -125,7 +125,7 @@ class MtebRun:
         try:
             import mteb
         except ImportError as error:
-            raise MissingExtraError("mteb", "pip install mteb", "action=mteb") from error
+            raise MissingExtraError("mteb", "pip install 'embedder[mteb]'", "action=mteb") from error
         tasks = []
         for name in self.names:
             try:

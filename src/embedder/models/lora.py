@@ -47,7 +47,7 @@ def add_lora(backbone: Any, settings: LoraSettings) -> Any:
         ConfigError: The backbone has no layer of that name.
     """
     if importlib.util.find_spec("peft") is None:
-        raise MissingExtraError("peft", "pip install peft", "encoder.lora")
+        raise MissingExtraError("peft", "pip install 'embedder[lora]'", "encoder.lora")
     from peft import LoraConfig, get_peft_model
 
     targets = settings.target_modules if isinstance(settings.target_modules, str) else list(settings.target_modules)

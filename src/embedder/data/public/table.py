@@ -3,7 +3,7 @@
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from embedder.data.fields import Row
 from embedder.errors import ConfigError, DataError, MissingExtraError, check_types
 
+_INSTALL = "pip install 'embedder[benchmark]'"
+_NO_CODE = 4  # first version of the library that has no loading scripts
 _COLUMN = r"\{([\w.-]+)\}"
 
 
@@ -57,6 +59,7 @@ class Table:
 
         Raises:
             MissingExtraError: The library is not installed.
+            ConfigError: It is of a version that runs code of data sets.
             DataError: It cannot be loaded, has other columns or no rows.
         """
         number = 0
@@ -73,10 +76,7 @@ class Table:
             raise DataError(self.label, None, "expected rows, got none")
 
     def _values(self) -> Iterator[dict[str, Any]]:
-        try:
-            from datasets import load_dataset
-        except ImportError as error:
-            raise MissingExtraError("datasets", "pip install datasets", "the public form of a benchmark") from error
+        load_dataset = _loader()
         settings = dict(self.options or {})
         if self.files is not None:
             settings["data_files"] = {self.split: self.files if isinstance(self.files, str) else list(self.files)}
@@ -102,6 +102,19 @@ class Table:
             return json.loads(value) if isinstance(value, str) else value
         except json.JSONDecodeError as error:
             raise DataError(self.label, number, f"column {name!r}: expected JSON, got {value[:60]!r}") from error
+
+
+def _loader() -> Callable[..., Any]:
+    """What loads a data set, in a version that runs none of its code."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError("datasets", _INSTALL, "the public form of a benchmark") from error
+    if int(datasets.__version__.split(".")[0]) < _NO_CODE:
+        expected = f"version {_NO_CODE} or later, for those before run code that a data set brings along ({_INSTALL})"
+        raise ConfigError("the library datasets", expected, datasets.__version__)
+    loader: Callable[..., Any] = datasets.load_dataset
+    return loader
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
