@@ -3,7 +3,9 @@
 import builtins
 import gzip
 import json
+import logging
 import re
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -405,6 +407,26 @@ def test_what_is_converted_once_is_taken_again_until_its_files_change(tmp_path, 
     assert changed.file("test") != first.file("test")
     assert changed.file("corpus") == first.file("corpus")  # the passages are shared
     assert queries["0"].text == "other"
+
+
+def test_what_is_loaded_is_said_before_its_first_row_and_not_again(tmp_path, wikipedia, caplog):
+    caplog.set_level(logging.INFO, "embedder.data")
+    wrong = replace(wikipedia, text="body")  # fails at the first row
+    table = parquet(tmp_path / "nq.parquet", [{"question": "who", "answer": ["a"]}])
+    with pytest.raises(DataError, match="expected the columns"):
+        read(tmp_path, Questions(table), corpus=wrong)
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("loading")]
+    assert [line.split(" into ")[0] for line in said] == [
+        f"loading {table.files} (test)",
+        f"loading {wikipedia.table.files} (train)",
+    ]
+    assert f" into {tmp_path}/converted/public/" in said[1]
+    assert "; settings below public.set.corpus narrow it" in said[1]
+    assert "source=corpus source.path=DIR reads a folder instead" in said[1]
+    read(tmp_path, Questions(table), corpus=wikipedia)
+    caplog.clear()
+    read(tmp_path, Questions(table), corpus=wikipedia)
+    assert "loading" not in caplog.text
 
 
 def test_the_first_rows_alone_are_read_and_a_task_without_data_is_named(tmp_path, wikipedia):

@@ -1,6 +1,7 @@
 """Benchmarks as published: converted once, as streams, into the form that all tasks read."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from embedder.data.public.form import PublicForm
 from embedder.data.public.table import Table, tables_of
 from embedder.data.sources import Dataset, chosen, read_directory
 from embedder.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 _FORMAT = 1  # raised when a conversion changes, so that an older folder is never taken for a new one
 
@@ -86,16 +89,26 @@ class PublicSource:
         return [self._dataset(name, dataset, form) for name, dataset in own.items() if name in names]
 
     def _dataset(self, name: str, dataset: PublicDataset, form: Form | None) -> Dataset:
-        folder = self._converted(name, dataset.form)
+        folder = self._converted(name, dataset.form, f"public.{name}.form")
         if dataset.corpus is None:
             return read_directory(dataset.task, folder, form, Path(self.converted_dir))
-        shared = self._converted("corpus", dataset.corpus) / "corpus.jsonl"
+        shared = self._converted("corpus", dataset.corpus, f"public.{name}.corpus") / "corpus.jsonl"
         files = {path.stem: path for path in folder.glob("*.jsonl")}
         return Dataset(dataset.task, name, shared, files.get("train"), files.get("test"))
 
-    def _converted(self, name: str, form: PublicForm) -> Path:
+    def _converted(self, name: str, form: PublicForm, setting: str) -> Path:
+        """The folder of a form; what is not there is loaded, which is said before, for it may take hours."""
         folder = Path(self.converted_dir) / "public" / _fingerprint(form) / name
-        write_once(folder, form.convert, ", ".join(dict.fromkeys(table.label for table in tables_of(form))))
+        tables = ", ".join(dict.fromkeys(table.label for table in tables_of(form)))
+        if not folder.is_dir():
+            logger.info(
+                "loading %s into %s; settings below %s narrow it (files=PATH of a table, or its first rows by take=N); "
+                "source=corpus source.path=DIR reads a folder instead",
+                tables,
+                folder,
+                setting,
+            )
+        write_once(folder, form.convert, tables)
         return folder
 
 
