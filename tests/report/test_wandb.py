@@ -2,7 +2,10 @@
 
 import json
 import struct
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from wandb.proto.wandb_internal_pb2 import Record
@@ -36,7 +39,12 @@ def logged(tmp_path_factory):
     rows = [row("BM25", {"em": values, "ndcg@10": values}), row("base encoder", {"em": worse, "ndcg@10": worse})]
     keys = [{"id": "g", "score": 2.5, "text": "<b>" + "long " * 200}]
     lines = [line("BM25", query, keys=keys, output="\0", scores={"em": value}) for query, value in values.items()]
-    folder = write_folder(tmp_path_factory.mktemp("logged"), rows, lines)
+    protocol = {
+        "environment": {"commit": "abc1234"},
+        "checkpoint": "/somewhere/fine/export",
+        "encoder": {"name": "a/b"},
+    }
+    folder = write_folder(tmp_path_factory.mktemp("logged"), rows, lines, protocol=protocol)
     run = log_to_wandb(folder, "embedder-test", max_lines=2)
     (path,) = run.glob("run-*.wandb")
     for _ in range(600):  # another process writes it, on a busy machine some time after the run is finished
@@ -80,6 +88,7 @@ def test_charts_summary_and_protocol_are_in_the_file_that_sync_reads(logged):
     config = {one.key: json.loads(one.value_json) for one in begun.config.update}
     config |= {one.key: json.loads(one.value_json) for r in found for one in r.config.update}
     assert config["protocol"]["environment"]["commit"] == "abc1234"
+    assert (config["protocol"]["checkpoint"], config["protocol"]["encoder"]["name"]) == ("export", "a/b")
     history = {(item.key or item.nested_key[0]) for one in found for item in one.history.item}
     assert {"leaderboard", "queries"} <= history
     assert any(key.startswith("scenario/qa/em") for key in history)
@@ -94,6 +103,26 @@ def test_charts_summary_and_protocol_are_in_the_file_that_sync_reads(logged):
     assert asked == {f"qa/world/{who}/{metric}" for who in ("BM25", "base encoder") for metric in ("em", "ndcg@10")}
     assert asked <= set(summary)
     assert [section.name for section in layout.sections] == ["qa", "leaderboard", "queries"]
+
+
+def test_a_run_tells_nothing_of_this_machine(logged):
+    folder, run = logged
+    (path,) = run.glob("run-*.wandb")
+    found = list(records(path))
+    assert not [one for one in found if one.environment.ListFields() and one.environment.os]
+    (begun,) = [one.run for one in found if one.WhichOneof("record_type") == "run"]
+    assert (begun.host, begun.git.remote_url, begun.git.commit) == ("", "", "")
+    assert not list((run / "files").glob("*.*"))  # such as wandb-metadata.json and requirements.txt
+    sent = path.read_bytes() + b"".join(file.read_bytes() for file in (run / "files").rglob("*") if file.is_file())
+    assert b"qa/world" in sent
+    for own in (folder.parent, Path(__file__).parents[2], sys.executable, "/somewhere"):
+        assert str(own).encode() not in sent
+
+
+def test_a_page_loads_neither_wandb_nor_scipy():
+    code = "import sys, embedder.app.report; print({'wandb', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_a_project_needs_a_name(logged):

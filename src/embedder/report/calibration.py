@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from embedder.evaluation.results import Answered
 
@@ -65,10 +64,12 @@ class FirstKeys:
 
 def _calibration(task: str, retriever: str, by_dataset: Iterable[list[tuple[float, bool]]]) -> Calibration:
     """Scores are ranked inside their data set: those of two corpora have no common scale."""
+    from scipy.stats import rankdata
+
     parts = [(np.array([score for score, _ in own]), np.array([hit for _, hit in own])) for own in by_dataset]
     scores = np.concatenate([part for part, _ in parts])
     right = np.concatenate([part for _, part in parts])
-    places = np.concatenate([(stats.rankdata(part) - 0.5) / len(part) for part, _ in parts])  # in (0, 1)
+    places = np.concatenate([(rankdata(part) - 0.5) / len(part) for part, _ in parts])  # in (0, 1)
     if all(np.ptp(part) == 0 for part, _ in parts):
         return Calibration(task, retriever, len(scores), None, [])
     n_bins = max(1, min(_BINS, len(scores) // _LEAST))
@@ -79,7 +80,9 @@ def _calibration(task: str, retriever: str, by_dataset: Iterable[list[tuple[floa
 
 
 def _bin(scores: Floats, right: npt.NDArray[np.bool_]) -> Bin:
-    ends = stats.binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+    from scipy.stats import binomtest
+
+    ends = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     return Bin(
         float(scores.min()), float(scores.max()), len(scores), float(right.mean()), float(ends.low), float(ends.high)
     )
@@ -88,4 +91,6 @@ def _bin(scores: Floats, right: npt.NDArray[np.bool_]) -> Bin:
 def _auc(right: Floats, wrong: Floats) -> float | None:
     if not len(right) or not len(wrong):
         return None
-    return float(stats.mannwhitneyu(right, wrong).statistic / (len(right) * len(wrong)))
+    from scipy.stats import mannwhitneyu
+
+    return float(mannwhitneyu(right, wrong).statistic / (len(right) * len(wrong)))

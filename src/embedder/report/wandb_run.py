@@ -4,8 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import wandb
-
 from embedder.errors import ConfigError
 from embedder.evaluation.results import Answered, all_answers, has_answers, read_results
 from embedder.evaluation.scores import Scores
@@ -18,6 +16,18 @@ logger = logging.getLogger(__name__)
 
 LEADERBOARD, QUERIES = "leaderboard", "queries"
 """Keys of the tables."""
+Table = tuple[list[str], list[list[Any]]]
+"""Columns and rows."""
+
+_NOTHING_OF_THE_MACHINE: dict[str, Any] = {
+    "disable_git": True,  # commit, branch and address of the repository
+    "disable_code": True,
+    "x_disable_machine_info": True,  # hardware, user, script and its arguments
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,  # installed packages, and where editable ones lie
+    "host": "",
+}
 _MAX_LINES = 10_000
 _MAX_CHARACTERS = 300
 
@@ -32,7 +42,8 @@ def log_to_wandb(folder: Path, project: str, *, offline: bool = True, max_lines:
 
     The run holds the table `leaderboard` (one line for each data set, retriever and metric, with its interval), the
     table `queries` (texts cut), a bar chart `scenario/<task>/<metric>` of each headline metric, and in its summary
-    `<data set>/<retriever>/<metric>`. Its config is the protocol.
+    `<data set>/<retriever>/<metric>`. Its config is the protocol. What
+    Weights & Biases would add of itself about the machine is left out.
 
     Args:
         folder: Holds `scores.json`, and `queries.jsonl` where there are texts.
@@ -52,16 +63,20 @@ def log_to_wandb(folder: Path, project: str, *, offline: bool = True, max_lines:
     evaluation = read_results(folder)
     scores = Scores(evaluation.rows)
     tables = boards(scores)
-    queries = _queries_table(folder, max_lines)
-    settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
+    logged = {LEADERBOARD: _leaderboard_table(tables), QUERIES: _queries_table(folder, max_lines)}
+    import wandb  # here, for it takes seconds, and pages need none of it
+
     with wandb.init(
         project=project,
         job_type="evaluation",
         name=folder.resolve().name,
         dir=str(folder),
-        config={"protocol": evaluation.protocol, "data sets": ["/".join(name) for name in scores.datasets()]},
+        config={
+            "protocol": _without_folders(evaluation.protocol),
+            "data sets": ["/".join(name) for name in scores.datasets()],
+        },
         mode="offline" if offline else "online",
-        settings=settings,
+        settings=wandb.Settings(silent=True, console="off", **_NOTHING_OF_THE_MACHINE),
     ) as run:
         charts = {
             chart_key(scenario.task, chart.metric): wandb.plot.bar(
@@ -76,12 +91,24 @@ def log_to_wandb(folder: Path, project: str, *, offline: bool = True, max_lines:
             for scenario in scenarios(scores)
             for chart in scenario.charts
         }
-        run.log({LEADERBOARD: _leaderboard_table(tables), **({} if queries is None else {QUERIES: queries}), **charts})
+        written = {name: table for name, table in logged.items() if table is not None}
+        run.log(
+            {name: wandb.Table(columns=[*columns], data=rows) for name, (columns, rows) in written.items()} | charts
+        )
         run.summary.update(_summary(tables))
         return Path(run.dir).parent if offline else str(run.url)
 
 
-def _leaderboard_table(tables: list[Board]) -> wandb.Table:
+def _without_folders(value: Any) -> Any:
+    """Settings in which the path of a file of this machine is its name alone."""
+    if isinstance(value, dict):
+        return {name: _without_folders(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(one) for one in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def _leaderboard_table(tables: list[Board]) -> Table:
     lines = [
         [board.title, name, metric, cell.mean.value, cell.mean.low, cell.mean.high, board.queries, cell.best]
         for board in tables
@@ -89,10 +116,10 @@ def _leaderboard_table(tables: list[Board]) -> wandb.Table:
         for metric, cell in zip(board.metrics, cells, strict=True)
         if cell is not None
     ]
-    return wandb.Table(["data set", "retriever", "metric", "mean", "low", "high", "queries", "best"], lines)
+    return ["data set", "retriever", "metric", "mean", "low", "high", "queries", "best"], lines
 
 
-def _queries_table(folder: Path, max_lines: int) -> wandb.Table | None:
+def _queries_table(folder: Path, max_lines: int) -> Table | None:
     """The lines of `queries.jsonl`, with a column for each metric; None where there is no such file."""
     if not has_answers(folder):
         return None
@@ -106,7 +133,7 @@ def _queries_table(folder: Path, max_lines: int) -> wandb.Table | None:
         logger.warning("Weights & Biases gets %d of %d lines of queries.jsonl", max_lines, total)
     metrics = list(dict.fromkeys(metric for line in found for metric in line.scores))
     columns = ["data set", "retriever", "query_id", "query", "wanted", "output", "first key", "score", "gold"]
-    return wandb.Table([*columns, *metrics], [_cells(line, metrics) for line in found])
+    return [*columns, *metrics], [_cells(line, metrics) for line in found]
 
 
 def _cells(line: Answered, metrics: list[str]) -> list[Any]:
