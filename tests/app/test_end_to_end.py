@@ -305,11 +305,12 @@ def test_a_killed_evaluation_goes_on_and_scores_every_row(trained):
     folder, checkpoint = root / "evaluate", f"checkpoint={root}/train/export"
     command = ["evaluate.py", *common, f"hydra.run.dir={folder}", checkpoint, "rag.max_queries=4"]
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL)
-    while process.poll() is None and not (folder / "scores.json").is_file():
+    while process.poll() is None and not (folder / "table.md").is_file():
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    before = json.loads((folder / "scores.json").read_text())["rows"]
+    whole = [line for line in (folder / "rows.jsonl").read_text().splitlines(keepends=True) if line.endswith("\n")]
+    before = [json.loads(line) for line in whole[1:]]
     done = run(*command)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("was scored before") == len(before) >= 1

@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from embedder.errors import DataError
 from embedder.evaluation.folder import EvaluationFolder
 from embedder.evaluation.query_lines import query_lines
+from embedder.evaluation.results import read_results
 from embedder.evaluation.row import Row
 from embedder.types import Query
 from tests.evaluation.scripted import Keys, ranking
@@ -25,28 +27,99 @@ def lines(path):
     return [json.loads(line)["retriever"] for line in (path / "queries.jsonl").read_text().splitlines()]
 
 
-def test_what_was_scored_by_the_same_protocol_is_kept(tmp_path):
-    folder = EvaluationFolder(tmp_path, {"v": 1})
-    for name in ("none", "bm25", "base"):
-        assert not folder.take(row(name))
-        add(folder, row(name, em=1.0))
-    with (tmp_path / "queries.jsonl").open("a") as file:
-        file.write('{"task": "qa", "dataset": "d", "retriever": "killed"}\n{"task": "q')  # no scores came of these
+def stored(path):
+    return [(one["retriever"], one["mean"]) for one in json.loads((path / "scores.json").read_text())["rows"]]
 
-    again = EvaluationFolder(tmp_path, {"v": 1})
+
+def evaluate(path, settings, v=1):
+    """Score rows in order; those that were scored before are not scored again."""
+    folder, scored = EvaluationFolder(path, {"v": v}), []
+    for name, k in settings.items():
+        if not folder.take(row(name, k)):
+            scored.append(name)
+            add(folder, row(name, k, em=float(k)))
+    folder.close()
+    return scored
+
+
+def test_what_was_scored_by_the_same_protocol_is_kept(tmp_path):
+    assert evaluate(tmp_path, {"none": 1, "bm25": 1, "base": 1}) == ["none", "bm25", "base"]
     assert lines(tmp_path) == ["none", "bm25", "base"]
-    assert again.take(row("none"))
-    assert again.rows[0].mean == {"em": 1.0}
-    assert not again.take(row("bm25", k=2))  # another protocol
-    assert lines(tmp_path) == ["none", "base"]
-    add(again, row("bm25", k=2, em=0.0))
-    stored = json.loads((tmp_path / "scores.json").read_text())
-    assert stored["format"] == 2
-    assert [(one["retriever"], one["mean"]["em"]) for one in stored["rows"]] == [("none", 1), ("bm25", 0), ("base", 1)]
-    again.close()  # this run has no row `base`
-    assert lines(tmp_path) == ["none", "bm25"]
-    assert [one["retriever"] for one in json.loads((tmp_path / "scores.json").read_text())["rows"]] == ["none", "bm25"]
-    assert not EvaluationFolder(tmp_path, {"v": 2}).take(row("none"))
+    assert not (tmp_path / "rows.jsonl").exists()
+    assert evaluate(tmp_path, {"none": 1, "bm25": 2}) == ["bm25"]  # another protocol, and no row `base`
+    assert stored(tmp_path) == [("none", {"em": 1.0}), ("bm25", {"em": 2.0})]
+    assert sorted(lines(tmp_path)) == ["bm25", "none"]
+    assert json.loads((tmp_path / "scores.json").read_text())["format"] == 2
+    assert evaluate(tmp_path, {"none": 1, "bm25": 2}, v=2) == ["none", "bm25"]
+
+
+def test_rows_are_added_and_not_written_again(tmp_path):
+    folder = EvaluationFolder(tmp_path, {"v": 1})
+    add(folder, row("none", em=1.0))
+    first = (tmp_path / "rows.jsonl").read_bytes()
+    add(folder, row("bm25", em=1.0))
+    assert (tmp_path / "rows.jsonl").read_bytes().startswith(first)
+    with pytest.raises(DataError, match="this evaluation is not finished"):
+        read_results(tmp_path)
+
+
+def test_nothing_changes_before_the_first_row(tmp_path):
+    evaluate(tmp_path, {"none": 1, "bm25": 1})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for v, k in ((1, 2), (2, 1)):  # another protocol of the row, of the run
+        assert not EvaluationFolder(tmp_path, {"v": v}).take(row("none", k))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+class Killed(BaseException):
+    """As by kill -9, but that what stands in `finally` still runs."""
+
+
+def killed_before(monkeypatch, change, tear):
+    """Kill before the change of this number; a tear cuts the end off what was appended by the one before."""
+    changes, appended = 0, None
+
+    def counted(real):
+        def method(self, *arguments, **named):
+            nonlocal changes, appended
+            if real is Path.open and "a" not in arguments:
+                return real(self, *arguments, **named)
+            changes += 1
+            if changes == change:
+                if tear and appended is not None:
+                    appended.write_bytes(appended.read_bytes()[:-5])
+                raise Killed
+            appended = self if real is Path.open else None
+            return real(self, *arguments, **named)
+
+        return method
+
+    for name in ("open", "replace", "unlink"):
+        monkeypatch.setattr(Path, name, counted(getattr(Path, name)))
+
+
+@pytest.mark.parametrize("tear", [False, True])
+@pytest.mark.parametrize("then", [1, 2])
+def test_a_run_that_is_killed_after_any_change_ends_with_the_same(tmp_path, monkeypatch, tear, then):
+    """A folder with other rows, another run that is killed, and one that has its settings or those of before again."""
+    settings = {k: {"none": 1, "bm25": k, "base": 1} for k in (1, 2)}
+    for change in range(1, 100):
+        path = tmp_path / str(change)
+        evaluate(path, settings[1] | {"hybrid": 1})
+        with monkeypatch.context() as patch:
+            killed_before(patch, change, tear)
+            try:
+                evaluate(path, settings[2] | {"oracle": 1})
+                break
+            except Killed:
+                pass
+        again = evaluate(path, settings[then])
+        assert "none" not in again  # was the same all along
+        assert stored(path) == [(name, {"em": float(k)}) for name, k in settings[then].items()]
+        assert sorted(lines(path)) == sorted(settings[then])
+        ems = {one["retriever"]: one["scores"] for one in map(json.loads, (path / "queries.jsonl").open())}
+        assert ems == {name: {"em": float(k)} for name, k in settings[then].items()}
+    assert change > 12  # of two rows and the end
 
 
 def test_a_line_tells_what_was_shown():
@@ -62,3 +135,10 @@ def test_a_file_of_another_kind_is_not_overwritten(tmp_path, content):
     with pytest.raises(DataError, match="no result of an evaluation"):
         EvaluationFolder(tmp_path, {})
     assert (tmp_path / "scores.json").read_text() == content
+
+
+@pytest.mark.parametrize("content", ["{\n", "", '{"rows": 1}\n{"x": 1}\n', '{"format": 2}\n'])
+def test_nor_are_damaged_rows(tmp_path, content):
+    (tmp_path / "rows.jsonl").write_text(content)
+    with pytest.raises(DataError, match="no result of an evaluation"):
+        EvaluationFolder(tmp_path, {})

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedder.app.rows import TITLES
-from embedder.data.prepared import write_atomically
 from embedder.errors import ConfigError
 from embedder.evaluation.compare import compare
 from embedder.evaluation.comparison import CompareSettings, Comparison
 from embedder.evaluation.comparison_text import render_comparison
 from embedder.evaluation.results import Results, read_results
+from embedder.files import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from typing import Any
 from embedder.app.jobs import Job
 from embedder.app.prepare import Preparation
 from embedder.app.write_records import chunks
-from embedder.data.prepared import write_atomically
 from embedder.data.queries import first_by_hash
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, check_types
+from embedder.files import write_atomically
 from embedder.rewards.diagnostics import label_report
 from embedder.rewards.early_stop import EarlyStopReport
 from embedder.rewards.estimate import LabelEstimate, count_requests, estimate

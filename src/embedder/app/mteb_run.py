@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from embedder.app.start import environment
-from embedder.data.prepared import write_atomically
 from embedder.errors import ConfigError, MissingExtraError, check_types
+from embedder.files import write_atomically
 from embedder.models.checkpoint import load_trained
 from embedder.models.encoder import EncoderConfig
 from embedder.training.task import Task

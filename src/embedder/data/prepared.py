@@ -1,7 +1,6 @@
 """The prepared data set: what `prepare.py` leaves on disk and `train.py` reads."""
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from embedder.data.queries import Queries
 from embedder.data.records import Records
 from embedder.data.reward_column import RewardColumn
 from embedder.errors import DataError
+from embedder.files import write_atomically as write_atomically  # app/evaluate.py still looks for it here
 from embedder.types import Query
 
 
@@ -82,11 +82,3 @@ class PreparedDataset:
     def validation_queries(self) -> list[Query]:
         """The queries held out from training, with their gold keys."""
         return list(Queries(self.directory / "queries.jsonl"))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

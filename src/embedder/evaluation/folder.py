@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from embedder.data.prepared import write_atomically
 from embedder.errors import DataError
 from embedder.evaluation.row import Row
+from embedder.files import whole_file, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -19,26 +19,28 @@ Name = tuple[str, str, str]
 
 
 class EvaluationFolder:
-    """`scores.json` with all rows, and `queries.jsonl` with a line for each row and query.
+    """`scores.json` with all rows, written at the end, and `queries.jsonl` with a line for each row and query.
 
-    The lines of a row are written first and its scores last, in one step: lines without scores are those of a row that
-    was cut off, and are dropped when the folder is opened again.
+    Until then `rows.jsonl` stands for it: its first line is the protocol, and every row is a line, added when
+    the lines of its queries are written. So whatever a kill cuts off is lines without a row or a last line without its
+    end, and both are dropped when the next row is added. Nothing changes in a folder before the first row is.
 
     Args:
         directory: The folder.
         protocol: Of the run. Rows that lie there already are kept only if theirs is the same.
 
     Raises:
-        DataError: There is a `scores.json` that is no result of an evaluation.
+        DataError: There is a `scores.json` or `rows.jsonl` that is no result of an evaluation.
     """
 
     def __init__(self, directory: Path, protocol: Mapping[str, Any]) -> None:
         self.scores_path, self._queries_path = directory / "scores.json", directory / "queries.jsonl"
+        self._rows_path = directory / "rows.jsonl"
         self._protocol = _plain(protocol)
         self.rows: list[Row] = []
         """Those of this run, in order."""
         self._kept = {_name(row): row for row in self._read()}
-        self._keep_lines(self._kept)
+        self._is_clean = False  # whether the files hold the rows of `rows` and `_kept` and nothing else
 
     def take(self, row: Row) -> bool:
         """Whether the row has been scored by the same protocol before; it then counts as scored.
@@ -51,42 +53,53 @@ class EvaluationFolder:
             return False
         if kept.protocol != _plain(row.protocol):
             del self._kept[_name(row)]
-            self._keep_lines({*self._kept, *map(_name, self.rows)})
+            self._is_clean = False
             return False
         self.rows.append(kept)
         return True
 
     def add(self, row: Row, lines: Iterable[Mapping[str, Any]]) -> None:
         """Write a row and its lines."""
-        self._queries_path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._is_clean:
+            self._clean()
         with self._queries_path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        with self._rows_path.open("a", encoding="utf-8") as file:
+            file.write(_line(row.as_json()))
         self.rows.append(row)
-        scored = {_name(one) for one in self.rows}
-        self._write([*self.rows, *(kept for name, kept in self._kept.items() if name not in scored)])
 
     def close(self) -> None:
         """Keep the rows of this run and no others."""
-        self._write(self.rows)
-        self._keep_lines({_name(row) for row in self.rows})
-
-    def _write(self, rows: Iterable[Row]) -> None:
-        content = {"format": _FORMAT, "protocol": self._protocol, "rows": [row.as_json() for row in rows]}
+        content = {"format": _FORMAT, "protocol": self._protocol, "rows": [row.as_json() for row in self.rows]}
         write_atomically(self.scores_path, json.dumps(content, indent=1, allow_nan=False))
+        self._rows_path.unlink(missing_ok=True)
+        self._keep_lines({_name(row) for row in self.rows})
+        self._is_clean = False
+
+    def _clean(self) -> None:
+        """From here on `rows.jsonl` counts; rows go before the lines of their queries."""
+        rows = self._kept | {_name(row): row for row in self.rows}
+        with whole_file(self._rows_path) as file:
+            file.write(_line({"format": _FORMAT, "protocol": self._protocol}).encode())
+            file.writelines(_line(row.as_json()).encode() for row in rows.values())
+        self.scores_path.unlink(missing_ok=True)
+        self._keep_lines(rows)
+        self._is_clean = True
 
     def _read(self) -> list[Row]:
         """The rows that lie there and are of the same protocol."""
-        if not self.scores_path.is_file():
+        path = self._rows_path if self._rows_path.is_file() else self.scores_path
+        if not path.is_file():
             return []
         try:
-            found = json.loads(self.scores_path.read_text(encoding="utf-8"))
+            found = _rows_file(path) if path == self._rows_path else json.loads(path.read_text(encoding="utf-8"))
             rows = [Row(**row) for row in found["rows"]]
             same = (found.get("format"), found["protocol"]) == (_FORMAT, self._protocol)
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(self.scores_path, None, f"no result of an evaluation ({type(error).__name__})") from error
+            raise DataError(path, None, f"no result of an evaluation ({type(error).__name__})") from error
         logger.info(
             "%s: %d rows are there; %s",
-            self.scores_path,
+            path,
             len(rows),
             "those of the same settings are kept" if same else "scored by another protocol, they are scored again",
         )
@@ -96,20 +109,26 @@ class EvaluationFolder:
         """Drop the lines of other rows, and a last line that was cut off."""
         if not self._queries_path.is_file():
             return
-        partial = self._queries_path.with_name(f".{self._queries_path.name}.partial")
-        with (
-            self._queries_path.open(encoding="utf-8", errors="replace") as old,
-            partial.open("w", encoding="utf-8") as new,
-        ):
+        with self._queries_path.open("rb") as old, whole_file(self._queries_path) as new:
             new.writelines(line for line in old if _name_of_line(line) in names)
-        partial.replace(self._queries_path)
+
+
+def _rows_file(path: Path) -> dict[str, Any]:
+    """What `rows.jsonl` holds, as `scores.json` would, without a last line that was cut off."""
+    with path.open("rb") as file:
+        head, *rows = [json.loads(line) for line in file if line.endswith(b"\n")]
+    return {**head, "rows": rows}
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, allow_nan=False) + "\n"
 
 
 def _name(row: Row) -> Name:
     return row.task, row.dataset, row.retriever
 
 
-def _name_of_line(line: str) -> Name | None:
+def _name_of_line(line: bytes) -> Name | None:
     try:
         values = json.loads(line)
         return values["task"], values["dataset"], values["retriever"]

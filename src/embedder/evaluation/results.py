@@ -115,6 +115,9 @@ def read_results(folder: Path | str) -> Results:
     """
     path = Path(folder) / "scores.json"
     if not path.is_file():
+        if path.with_name("rows.jsonl").is_file():
+            message = "this evaluation is not finished; evaluate.py with hydra.run.dir=FOLDER goes on with it"
+            raise DataError(folder, None, message)
         what = "the folder has no scores.json" if Path(folder).is_dir() else "no such folder"
         raise DataError(
             folder, None, f"{what}; expected a folder that evaluate.py wrote, such as outputs/evaluate/DATE"

@@ -2,12 +2,12 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from embedder.files import whole_file
 from embedder.types import Encoder, FloatArray, Keep, Side
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ class CachedEncoder:
             stored = self._read(path, len(block))
             if stored is None:
                 stored = make(block)
-                _write(path, stored)
+                with whole_file(path) as file:
+                    np.save(file, stored.astype(np.float32, copy=False), allow_pickle=False)
                 made += len(block)
             vectors[start : start + len(block)] = stored
         logger.info("%d of %d vectors of keys were in %s", len(texts) - made, len(texts), self._directory)
@@ -88,12 +89,3 @@ class CachedEncoder:
             # The length in front: otherwise ("ab", "c") and ("a", "bc") would share an address.
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         return digest.hexdigest()
-
-
-def _write(path: Path, vectors: FloatArray) -> None:
-    """Under another name first, so that a file of the final name is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        np.save(file, vectors.astype(np.float32, copy=False), allow_pickle=False)
-    partial.replace(path)

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from embedder.evaluation.measures import sign
+from embedder.files import write_atomically
 from embedder.report import measures
 from embedder.report.comparisons import Gap
 from embedder.report.leaderboard import UPPER_BOUND
@@ -40,9 +41,7 @@ def write_report(folder: Path, settings: ReportSettings | None = None) -> Path:
     """
     page = render(build_view(folder, settings or ReportSettings()))
     path = folder / "report.html"
-    unfinished = path.with_name(f".{path.name}")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(path)
+    write_atomically(path, page)
     return path
 
 
