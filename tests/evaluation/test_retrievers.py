@@ -4,14 +4,15 @@ import pytest
 
 from embedder.data.corpus import Corpus
 from embedder.data.view import CorpusView
+from embedder.evaluation.consumer import Scene
 from embedder.evaluation.retrievers import (
     BM25Retriever,
     DenseRetriever,
     HybridRetriever,
+    MemoisedRetriever,
     OracleRetriever,
     RandomRetriever,
     RecentRetriever,
-    SharedRetriever,
 )
 from embedder.index.faiss_index import FaissIndex
 from embedder.models.encoder import EncoderConfig
@@ -33,7 +34,7 @@ def corpus(tmp_path_factory):
     return Corpus(path)
 
 
-@pytest.fixture(params=["bm25", "dense", "random", "hybrid", "oracle", "recent", "shared"])
+@pytest.fixture(params=["bm25", "dense", "random", "hybrid", "oracle", "recent", "memoised"])
 def retriever(request, bert_directory):
     if request.param == "dense":
         return DenseRetriever(EncoderConfig(str(bert_directory), "mean").build(), FaissIndex, TaskSides())
@@ -43,7 +44,7 @@ def retriever(request, bert_directory):
         "hybrid": lambda: HybridRetriever([BM25Retriever(), RandomRetriever()]),
         "oracle": lambda: OracleRetriever(BM25Retriever()),
         "recent": RecentRetriever,
-        "shared": lambda: SharedRetriever(BM25Retriever()),
+        "memoised": lambda: MemoisedRetriever(BM25Retriever(), 20),
     }[request.param]()
 
 
@@ -103,13 +104,30 @@ def test_what_was_said_last_comes_first(corpus):
 
 
 def test_what_rows_share_is_fitted_and_asked_once(corpus):
-    inner = Fixed("a/0", "a/1")
-    shared = SharedRetriever(inner)
-    for retriever in (shared, HybridRetriever([shared], depth=2), OracleRetriever(shared)):
+    inner = Fixed("a/0", "a/1", "a/2")
+    shared = MemoisedRetriever(inner, depth=3)
+    for retriever, k in ((shared, 1), (HybridRetriever([shared], depth=3), 1), (OracleRetriever(shared), 2)):
         retriever.fit(corpus)
-        retriever.retrieve(QUERIES, 2)
+        assert [len(ranking.key_ids) for ranking in retriever.retrieve(QUERIES, k)] == [k] * 3
     assert (inner.fits, inner.calls) == (1, 1)
-    shared.retrieve(QUERIES[:1], 2)
+    assert shared.retrieve(QUERIES, 2)[0] == Ranking(("a/0", "a/1"), (1.0, 1.0))
     shared.fit(CorpusView(corpus, [0, 1]))
     shared.retrieve(QUERIES, 2)
-    assert (inner.fits, inner.calls) == (2, 3)
+    assert (inner.fits, inner.calls) == (2, 2)
+    shared.retrieve(QUERIES, 4)  # deeper than what is known
+    shared.retrieve(QUERIES, 3)
+    assert inner.calls == 3
+
+
+def test_searches_with_texts_of_the_llm_are_not_kept(corpus):
+    inner = Fixed("a/0", "a/1")
+    shared = MemoisedRetriever(inner)
+    shared.fit(corpus)
+    scene = Scene(corpus, shared.retrieve, None, None)
+    shared.retrieve(QUERIES, 1)
+    for number in (1, 2, 2):
+        scene.search_again([(QUERIES[0], "what it wrote", number)], 1)
+    assert inner.calls == 4
+    shared.retrieve(QUERIES, 1)  # these are known still
+    assert inner.calls == 4
+    assert all(len(one) == len(QUERIES) for one in vars(shared).values() if isinstance(one, list | tuple | dict))

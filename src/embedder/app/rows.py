@@ -16,12 +16,12 @@ from embedder.evaluation.retrievers import (
     BM25Retriever,
     DenseRetriever,
     HybridRetriever,
+    MemoisedRetriever,
     NoRetriever,
     OracleRetriever,
     RandomRetriever,
     RecentRetriever,
     Retriever,
-    SharedRetriever,
 )
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.checkpoint import TrainedEncoder, load_trained
@@ -44,6 +44,7 @@ TITLES = {
 }
 
 PRECISIONS = ("32-true", "bf16-mixed")
+_HYBRID_DEPTH = 100  # keys of each part that are fused
 
 
 @dataclass(frozen=True)
@@ -163,18 +164,20 @@ class _Parts:
 
     def __init__(self, rows: TableRows, task: Task) -> None:
         self._rows, self._task = rows, task
-        self._dense: dict[str, SharedRetriever] = {}
+        self._depth = _HYBRID_DEPTH if "hybrid" in rows.names else 1
+        self._dense: dict[str, MemoisedRetriever] = {}
 
     @cached_property
     def _bm25(self) -> Retriever:
-        return SharedRetriever(BM25Retriever())
+        return MemoisedRetriever(BM25Retriever(), self._depth)
 
     def row(self, name: str) -> TableRow:
         fused = "base" if self._rows.trained is None else "trained"
         if name in ("base", "trained"):
             return TableRow(name, self._encoder(name), self._about(name))
         if name == "hybrid":
-            return TableRow(name, HybridRetriever([self._bm25, self._encoder(fused)]), self._about(fused))
+            hybrid = HybridRetriever([self._bm25, self._encoder(fused)], _HYBRID_DEPTH)
+            return TableRow(name, hybrid, self._about(fused))
         plain: dict[str, Callable[[], Retriever]] = {
             "none": NoRetriever,
             "random": RandomRetriever,
@@ -189,7 +192,8 @@ class _Parts:
             encoder = self._rows.base if name == "base" or self._rows.trained is None else self._rows.trained.encoder
             assert encoder is not None  # noqa: S101  # loaded for the rows that need it
             sides = self._rows.sides(name, self._task)
-            self._dense[name] = SharedRetriever(DenseRetriever(encoder, self._rows.new_index, sides))
+            dense = DenseRetriever(encoder, self._rows.new_index, sides)
+            self._dense[name] = MemoisedRetriever(dense, self._depth)
         return self._dense[name]
 
     def _about(self, name: str) -> dict[str, Any]:

@@ -149,30 +149,41 @@ class HybridRetriever:
         return rankings
 
 
-class SharedRetriever:
-    """A retriever that several rows use: fitted once a corpus, asked once for the same queries.
+class MemoisedRetriever:
+    """A retriever that several rows use: fitted once a corpus, and asked once for the queries of a data set.
+
+    Those are the queries that it is asked for first. What it finds for others is not kept: they are texts that the LLM
+    wrote in one row, and there may be many rounds of them.
 
     Args:
         retriever: What ranks; it must not change between two calls with one corpus, as an encoder in training does.
+        depth: Keys that it is asked for at least, so that a row that needs more of them does not ask again.
     """
 
-    def __init__(self, retriever: Retriever) -> None:
-        self._retriever = retriever
+    def __init__(self, retriever: Retriever, depth: int = 1) -> None:
+        self._retriever, self._depth = retriever, depth
         self._corpus: KeyStore | None = None
-        self._found: dict[tuple[tuple[Query, ...], int], list[Ranking]] = {}
+        self._queries: tuple[Query, ...] | None = None
+        self._found: list[Ranking] = []
+        self._found_depth = 0
 
     def fit(self, corpus: KeyStore) -> None:
         """Index the corpus if it is another object than the last one."""
         if corpus is not self._corpus:
             self._retriever.fit(corpus)
-            self._corpus, self._found = corpus, {}
+            self._corpus, self._queries, self._found_depth = corpus, None, 0
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
-        """The keys that the retriever ranks, from memory where it was asked before."""
-        asked = tuple(queries), top_k
-        if asked not in self._found:
-            self._found[asked] = self._retriever.retrieve(queries, top_k)
-        return list(self._found[asked])
+        """The keys that the retriever ranks, from memory where it was asked for so many before."""
+        asked = tuple(queries)
+        if self._queries is None:
+            self._queries = asked
+        if asked != self._queries:
+            return self._retriever.retrieve(queries, top_k)
+        if top_k > self._found_depth:
+            self._found_depth = max(top_k, self._depth)
+            self._found = self._retriever.retrieve(queries, self._found_depth)
+        return [Ranking(found.key_ids[:top_k], found.scores[:top_k]) for found in self._found]
 
 
 class DenseRetriever:
