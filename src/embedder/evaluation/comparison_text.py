@@ -1,19 +1,14 @@
 """A comparison as Markdown: what differs and how sure that is, then the queries that changed, with their texts."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from embedder.evaluation.changes import Change, Changes
 from embedder.evaluation.comparison import Comparison, Line, PairComparison
 from embedder.evaluation.measures import EXPONENTIAL
+from embedder.evaluation.plain_text import markdown_line
 from embedder.evaluation.results import Answered
 from embedder.evaluation.statistics import LEVEL
 from embedder.evaluation.table import BETTER, WORSE, align
-
-_WORDS = 40  # of a text
-_LETTERS = 60  # of a word
-_MARKS = re.compile(r"([\\`*_\[\]<>|])")
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # terminals and readers obey them
 
 
 def render_comparison(comparison: Comparison, max_shown: int | None = None) -> str:
@@ -30,7 +25,7 @@ def render_comparison(comparison: Comparison, max_shown: int | None = None) -> s
         "",
         *([f"A and B: `{comparison.a.folder}`"] if one else []),
         *([] if one else [f"A: `{comparison.a.folder}`", "", f"B: `{comparison.b.folder}`"]),
-        *(line for warning in comparison.warnings for line in ("", f"**Note:** {_plain(warning, len(warning))}.")),
+        *(line for one in comparison.warnings for line in ("", f"**Note:** {markdown_line(one, len(one))}.")),
     ]
     for pair in comparison.pairs:
         lines += ["", *_pair(pair)]
@@ -116,13 +111,13 @@ def _change(pair: PairComparison, changes: Changes, change: Change, comparison: 
     values = f"{change.a:.3f} in A, {change.b:.3f} in B"
     known = in_a or in_b
     if known is None:
-        yield f"- {_plain(change.query_id)}: {values}"
+        yield f"- {markdown_line(change.query_id)}: {values}"
         return
-    yield f"- **{_plain(known.query)}** ({_plain(change.query_id)}: {values})"
+    yield f"- **{markdown_line(known.query)}** ({markdown_line(change.query_id)}: {values})"
     if known.answers:
-        yield f"  - answers: {'; '.join(_plain(answer) for answer in known.answers)}"
+        yield f"  - answers: {'; '.join(markdown_line(answer) for answer in known.answers)}"
     if known.gold:
-        yield f"  - gold: {', '.join(_plain(gold) for gold in known.gold)}"
+        yield f"  - gold: {', '.join(markdown_line(gold) for gold in known.gold)}"
     for name, side in (("A", in_a), ("B", in_b)):
         yield from _side(name, side)
 
@@ -131,16 +126,9 @@ def _side(name: str, side: Answered | None) -> Iterator[str]:
     if side is None:
         return
     for place, step in enumerate(side.steps, start=1):
-        yield f"  - {name}, step {place}: {_plain(step)}"
+        yield f"  - {name}, step {place}: {markdown_line(step)}"
     if side.output is not None:
-        yield f"  - {name} wrote: {_plain(side.output) or '(nothing)'}"
+        yield f"  - {name} wrote: {markdown_line(side.output) or '(nothing)'}"
     for place, key in enumerate(side.keys, start=1):
         gold = " (gold)" if key.id in side.gold else ""
-        yield f"  - {name} retrieved {place}. {_plain(key.id)}{gold}: {_plain(key.text)}"
-
-
-def _plain(text: str, words: int = _WORDS) -> str:
-    """One line of text that Markdown shows as it is: white space squeezed, marks escaped, what is too long cut."""
-    split = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split())).split()
-    cut = [word if len(word) <= max(_LETTERS, words) else f"{word[:_LETTERS]}..." for word in split[:words]]
-    return _MARKS.sub(r"\\\1", " ".join(cut)) + (" ..." if len(split) > words else "")
+        yield f"  - {name} retrieved {place}. {markdown_line(key.id)}{gold}: {markdown_line(key.text)}"
