@@ -13,9 +13,9 @@ import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 
+from embedder.callbacks.distributed_encoder import DistributedEncoder
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
-from embedder.callbacks.shared_encoding import SharedEncoder
 from embedder.callbacks.throughput import off_the_clock
 from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.dense import DenseProposer
@@ -199,11 +199,11 @@ class ReindexCallback(L.Callback):
         # Where each process has a part of the weights, all have to encode the same together.
         is_sharded = isinstance(trainer.strategy, ModelParallelStrategy)
         share = Share(0, 1) if is_sharded else Share(trainer.global_rank, world_size())
-        shared: Encoder = encoder if is_sharded else SharedEncoder(encoder, trainer.global_rank, module.device)
+        distributed: Encoder = encoder if is_sharded else DistributedEncoder(encoder, trainer.global_rank, module.device)
         tables: dict[str, IntArray] = {}
         values: dict[str, float] = {}
         for part in self._parts:
-            table = self._mine(part, module.tasks[part.dataset.task], shared, share)
+            table = self._mine(part, module.tasks[part.dataset.task], distributed, share)
             changed = _n_changed(table, share, part, self._now.get(part.name))
             if not is_sharded and len(part.queries) >= world_size():
                 changed = int(sum_over_processes(torch.tensor(changed, device=module.device)))
