@@ -60,7 +60,7 @@ def dataset(tmp_path_factory):
     for i in range(20):
         start = i % 3 * 10 if i >= 10 else 0
         row = {"query_id": f"q{i}", "query": f"want {WORDS[i % 8]} {i}", "exclude": [f"k{start + 7}"]}
-        row["pos"] = [f"k{start + i % 6}", f"k{start + 6}"]
+        row |= {"pos": [f"k{start + i % 6}", f"k{start + 6}"], "answers": [f"{i}"]}
         rows.append(row | ({"among": [f"k{start}", f"k{start + 9}"]} if i >= 10 else {}))
     for name, lines in (("corpus", keys), ("train", rows)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

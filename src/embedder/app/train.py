@@ -12,12 +12,12 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.jobs import shown_prompt
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
+from embedder.callbacks.current_encoder import is_sharded
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
@@ -255,7 +255,7 @@ class TrainRun:
         score = getattr(callback, "best_model_score", None)
         if not path.is_file():
             logger.info("no best checkpoint: the last weights are exported")
-            if not isinstance(trainer.strategy, ModelParallelStrategy):
+            if not is_sharded(trainer):
                 return None
             path, score = Path(self.output_dir) / "checkpoints" / "last.ckpt", None  # here they lie in parts
         told = "" if score is None else f" ({getattr(callback, 'monitor', None)} {float(score):.4f})"

@@ -9,8 +9,8 @@ from statistics import fmean
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.strategies import ModelParallelStrategy
 
+from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.throughput import off_the_clock
 from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import Prompt
@@ -19,7 +19,7 @@ from embedder.data.view import with_gold_keys
 from embedder.errors import ConfigError, check_types
 from embedder.evaluation.retrievers import DenseRetriever
 from embedder.training.module import RetrieverModule, require_retriever
-from embedder.types import Encoder, KeyStore, Query, Ranking, VectorIndex
+from embedder.types import KeyStore, Query, Ranking, VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -136,11 +136,9 @@ class RagEvalCallback(L.Callback):
     def _evaluate(self, trainer: L.Trainer, module: RetrieverModule) -> dict[str, float]:
         """Means by logged name, the same on all processes."""
         begin = time.monotonic()
-        # Where each process has a part of the weights, all have to encode together.
-        is_sharded = isinstance(trainer.strategy, ModelParallelStrategy)
         own: dict[tuple[str, str], dict[str, float]] = {}
-        for part in self._parts if trainer.is_global_zero or is_sharded else ():
-            rankings = self._retrieve(part, module)
+        for part in self._parts if trainer.is_global_zero or is_sharded(trainer) else ():
+            rankings = self._retrieve(part, trainer, module)
             if trainer.is_global_zero:
                 per_query = self._answer(part.queries, rankings, part.corpus, part.prompt)
                 own[part.task, part.name] = {metric: fmean(per_query[metric].values()) for metric in METRICS}
@@ -157,11 +155,8 @@ class RagEvalCallback(L.Callback):
         off_the_clock(trainer)
         return scores
 
-    def _retrieve(self, part: _Part, module: RetrieverModule) -> list[Ranking]:
-        encoder = module.encoder
-        if not isinstance(encoder, Encoder):
-            raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
-        retriever = DenseRetriever(encoder, self._new_index, module.tasks[part.task].sides)
+    def _retrieve(self, part: _Part, trainer: L.Trainer, module: RetrieverModule) -> list[Ranking]:
+        retriever = DenseRetriever(CurrentEncoder(trainer, module), self._new_index, module.tasks[part.task].sides)
         retriever.fit(part.corpus)
         return retriever.retrieve(part.queries, self._settings.top_k)
 

@@ -10,9 +10,9 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 
+from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.distributed_encoder import DistributedEncoder
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
@@ -193,19 +193,17 @@ class ReindexCallback(L.Callback):
 
     def _refresh(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         begin, step = time.monotonic(), trainer.global_step
-        encoder = module.encoder
-        if not isinstance(encoder, Encoder):
-            raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
-        # Where each process has a part of the weights, all have to encode the same together.
-        is_sharded = isinstance(trainer.strategy, ModelParallelStrategy)
-        share = Share(0, 1) if is_sharded else Share(trainer.global_rank, world_size())
-        distributed: Encoder = encoder if is_sharded else DistributedEncoder(encoder, trainer.global_rank, module.device)
+        encoder: Encoder = CurrentEncoder(trainer, module)
+        share = Share(0, 1)
+        if not (together := is_sharded(trainer)):
+            encoder = DistributedEncoder(encoder, trainer.global_rank, module.device)
+            share = Share(trainer.global_rank, world_size())
         tables: dict[str, IntArray] = {}
         values: dict[str, float] = {}
         for part in self._parts:
-            table = self._mine(part, module.tasks[part.dataset.task], distributed, share)
+            table = self._mine(part, module.tasks[part.dataset.task], encoder, share)
             changed = _n_changed(table, share, part, self._now.get(part.name))
-            if not is_sharded and len(part.queries) >= world_size():
+            if not together and len(part.queries) >= world_size():
                 changed = int(sum_over_processes(torch.tensor(changed, device=module.device)))
                 table = gather_shares(torch.from_numpy(table).to(module.device), len(part.queries)).cpu().numpy()
             tables[part.name] = table.astype(np.min_scalar_type(-len(part.corpus)))
