@@ -16,24 +16,18 @@ from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.distributed_encoder import DistributedEncoder
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
+from embedder.callbacks.mining import MinedDataset, Miner
 from embedder.callbacks.throughput import off_the_clock
-from embedder.candidates.candidates import CandidateFinder, Candidates
-from embedder.candidates.dense import DenseProposer
+from embedder.candidates.candidates import Candidates
 from embedder.candidates.filters import HoldsAnswer
-from embedder.data.corpus import Corpus
-from embedder.data.prepared import PreparedDataset
-from embedder.data.queries import Queries
 from embedder.errors import ConfigError, check_types
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, publish, published
 from embedder.training.gather import Share, gather_shares, sum_over_processes, world_size
 from embedder.training.module import RetrieverModule, require_retriever
-from embedder.training.task import Task
-from embedder.types import Encoder, IntArray, Record, VectorIndex
+from embedder.types import Encoder, IntArray, VectorIndex
 
 logger = logging.getLogger(__name__)
-
-_CHUNK = 10_000  # queries held in memory together
 
 
 @dataclass(frozen=True)
@@ -72,20 +66,6 @@ class ReindexSettings:
         return self.every_n_steps is not None or self.every_n_epochs is not None
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A data set whose negatives are made anew."""
-
-    place: int
-    dataset: PreparedDataset
-    corpus: Corpus
-    queries: Queries
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset.task}/{self.dataset.name}"
-
-
 class ReindexCallback(L.Callback):
     """Rebuild the index every so many steps and hand fresh hard negatives to the data module.
 
@@ -112,9 +92,9 @@ class ReindexCallback(L.Callback):
         directory: Path,
         earlier: Path | None = None,
     ) -> None:
-        self._settings, self._new_index, self._holds_answer = settings, new_index, holds_answer
+        self._settings, self._miner = settings, Miner(settings.candidates, new_index, holds_answer)
         self._directory, self._earlier = directory, earlier
-        self._parts: list[_Part] = []
+        self._parts: list[MinedDataset] = []
         self._every = 0
         self._now: dict[str, FreshNegatives] = {}
         self._state: dict[str, Any] = {"step": 0, "folder": None, "digest": None}
@@ -145,7 +125,9 @@ class ReindexCallback(L.Callback):
             if sampling.group_size == sampling.positives:
                 expected = f"more than {sampling.positives} (positives): a group without negatives reads no new ones"
                 raise ConfigError(f"tasks.{name}.sampling.group_size", expected, sampling.group_size)
-        self._parts = [_part(place, dataset) for place, dataset in enumerate(data.datasets) if dataset.task in chosen]
+        self._parts = [
+            MinedDataset.of(place, dataset) for place, dataset in enumerate(data.datasets) if dataset.task in chosen
+        ]
         data.refresh_every(self._every * trainer.accumulate_grad_batches)
         self._directory = Path(trainer.strategy.broadcast(str(self._directory)))
 
@@ -201,8 +183,8 @@ class ReindexCallback(L.Callback):
         tables: dict[str, IntArray] = {}
         values: dict[str, float] = {}
         for part in self._parts:
-            table = self._mine(part, module.tasks[part.dataset.task], encoder, share)
-            changed = _n_changed(table, share, part, self._now.get(part.name))
+            table = self._miner.mine(part, module.tasks[part.dataset.task].sides, encoder, share)
+            changed = part.n_changed(table, share, self._now.get(part.name))
             if not together and len(part.queries) >= world_size():
                 changed = int(sum_over_processes(torch.tensor(changed, device=module.device)))
                 table = gather_shares(torch.from_numpy(table).to(module.device), len(part.queries)).cpu().numpy()
@@ -226,23 +208,6 @@ class ReindexCallback(L.Callback):
             one.log_metrics(values, step=step - 1)  # steps count from 0, as Lightning numbers them
         off_the_clock(trainer)
 
-    def _mine(self, part: _Part, task: Task, encoder: Encoder, share: Share) -> IntArray:
-        """Places of the negatives of this process's share of the records, -1 where there are fewer, [R, N]."""
-        proposer = DenseProposer(encoder, self._new_index, task.sides)
-        finder = CandidateFinder(self._settings.candidates, [proposer], part.corpus, self._holds_answer)
-        own = share(len(part.queries))
-        table = np.full((len(own), self._settings.candidates.n - 1), -1, np.int64)
-        for start in range(0, len(own), _CHUNK):
-            some = own[start : start + _CHUNK]
-            proposed = finder.propose([part.queries[place] for place in some])
-            for row, candidates in enumerate(proposed, start):
-                keys = [candidate.key.id for candidate in candidates if candidate.source != "gold"]
-                # In rising order: a near tie that falls the other way on another machine changes nothing.
-                table[row, : len(keys)] = sorted(map(part.corpus.position, keys))
-        if finder.dropped:
-            logger.info("%s: passed over by filters for %d queries: %s", part.name, len(own), dict(finder.dropped))
-        return table
-
     def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, IntArray]) -> tuple[str, str]:
         """Write the tables once a machine."""
         written = publish(self._directory, step, tables) if trainer.local_rank == 0 else ("", "")
@@ -263,32 +228,6 @@ class ReindexCallback(L.Callback):
         """Go on with them."""
         self._state = {name: state_dict[name] for name in ("step", "folder", "digest")}
         self._validated, self._before = dict(state_dict["validated"]), dict(state_dict["before"])
-
-
-def _part(place: int, dataset: PreparedDataset) -> _Part:
-    """What is needed to make the negatives of a data set, checked."""
-    queries = dataset.train_queries()
-    if queries is None:
-        expected = "corpus or world: published records do not say which keys a query may be compared with"
-        raise ConfigError("source", f"{expected} (callbacks.reindex)", str(dataset.directory))
-    records = dataset.records("train")
-    if len(records) != len(queries):
-        raise ConfigError("callbacks.reindex", f"queries of {len(records)} records in {queries.path}", len(queries))
-    return _Part(place, dataset, dataset.corpus(), queries)
-
-
-def _n_changed(table: IntArray, share: Share, part: _Part, before: FreshNegatives | None) -> int:
-    """How many negatives of the share's records these did not have before."""
-    records = part.dataset.records("train")
-    changed = 0
-    for row, place in zip(table, share(len(part.queries)), strict=True):
-        old = before.positions(place) if before is not None else _positions(records[place], part.corpus)
-        changed += len(set(row[row >= 0].tolist()) - set(old))
-    return changed
-
-
-def _positions(record: Record, corpus: Corpus) -> list[int]:
-    return [corpus.position(key.id) for key in record.negatives]
 
 
 def _data_module(trainer: L.Trainer) -> RetrieverDataModule:
