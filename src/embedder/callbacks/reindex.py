@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +99,9 @@ class ReindexCallback(L.Callback):
         self._now: dict[str, FreshNegatives] = {}
         self._state: dict[str, Any] = {"step": 0, "folder": None, "digest": None}
         self._validated: dict[str, float] = {}
-        """Score of each task at the last validation, if there was one since the last refresh."""
+        """Score of each task at the last validation of this fit, if there was one since the last refresh."""
         self._before: dict[str, float] = {}
-        """The same when the negatives were last made."""
+        """The same when the negatives were last made, or before the first step."""
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Fail before the first step when the new negatives could never be read."""
@@ -130,6 +130,8 @@ class ReindexCallback(L.Callback):
         ]
         data.refresh_every(self._every * trainer.accumulate_grad_batches)
         self._directory = Path(trainer.strategy.broadcast(str(self._directory)))
+        if stage == "fit":  # the trainer knows what it validated before, in whichever processes that was (ddp_spawn)
+            self._before = _ndcg(trainer, tasks)
 
     @property
     def _setting(self) -> str:
@@ -159,14 +161,9 @@ class ReindexCallback(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the scores, and make new negatives if it is time."""
-        for task in require_retriever(pl_module).tasks:
-            for name, value in trainer.callback_metrics.items():
-                if name.startswith(f"val/{task}/ndcg@"):
-                    self._validated[task] = float(value)
         if trainer.state.fn == TrainerFn.FITTING:
+            self._validated |= _ndcg(trainer, require_retriever(pl_module).tasks)
             self._refresh_if_due(trainer, pl_module)
-        else:  # before the first step
-            self._before, self._validated = self._validated, {}
 
     def _refresh_if_due(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         step = trainer.global_step
@@ -228,6 +225,12 @@ class ReindexCallback(L.Callback):
         """Go on with them."""
         self._state = {name: state_dict[name] for name in ("step", "folder", "digest")}
         self._validated, self._before = dict(state_dict["validated"]), dict(state_dict["before"])
+
+
+def _ndcg(trainer: L.Trainer, tasks: Iterable[str]) -> dict[str, float]:
+    """Score of each task at the last validation, if there was one."""
+    scores = trainer.callback_metrics.items()
+    return {task: float(value) for task in tasks for name, value in scores if name.startswith(f"val/{task}/ndcg@")}
 
 
 def _data_module(trainer: L.Trainer) -> RetrieverDataModule:
