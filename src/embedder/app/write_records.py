@@ -28,8 +28,8 @@ def write_records(
 ) -> tuple[dict[str, int], dict[str, Any]]:
     """Propose, judge and write the queries of a data set, streamed to `train.jsonl` and `validation.jsonl`.
 
-    Line by line beside these, `train.queries.jsonl` and `queries.jsonl` say what each query may be compared with, and its
-    options.
+    Line by line beside these, `train.queries.jsonl` and `queries.jsonl` say what each query may be compared with, and
+    which options it has.
 
     Args:
         job: The queries, and which of them are held out.
