@@ -184,6 +184,7 @@ def test_each_task_is_measured_by_its_own_consumer(bert_directory, tmp_path, cap
     choices = [row | {"options": ["answer 0", "answer 1"]} for row in open_ones]
     datasets = [
         queries_of(tmp_path, "chat", "one", open_ones),
+        queries_of(tmp_path, "chat", "two", open_ones[:1]),
         queries_of(tmp_path, "icl", "both", [choices[0], choices[1], {**open_ones[0], "query_id": "2"}]),
         queries_of(tmp_path, "icl", "options", choices),
         queries_of(tmp_path, "tool", "none", open_ones),
@@ -198,12 +199,14 @@ def test_each_task_is_measured_by_its_own_consumer(bert_directory, tmp_path, cap
     llm = ScriptedLanguageModel(
         lambda prompt: "answer 0", lambda prompt, output: -3.0 if output.endswith("1") else -1.0
     )
-    callback = RagEvalCallback(SETTINGS, datasets, [PROMPT] * 4, FaissIndex, lambda: llm)
+    callback = RagEvalCallback(SETTINGS, datasets, [PROMPT] * len(datasets), FaissIndex, lambda: llm)
     logged = asked_once(bert_directory, callback, tasks)
     assert {name for name in logged if name.startswith("rag/chat/")} == {
-        f"rag/chat/{where}{metric}" for where in ("", "one/") for metric in ("perplexity", "log_likelihood")
+        f"rag/chat/{where}{metric}" for where in ("", "one/", "two/") for metric in ("perplexity", "log_likelihood")
     }
-    assert logged["rag/chat/perplexity"] == pytest.approx(math.exp((1 + 3) / 2))  # not the mean of e and e^3
+    # Of e and e^3 the mean is e^2, and that of e^2 and e is e^1.5: surprise is averaged, as in tables of evaluation.
+    assert logged["rag/chat/one/perplexity"] == pytest.approx(math.exp(2))
+    assert logged["rag/chat/perplexity"] == pytest.approx(math.exp(1.5))
     # Both data sets choose "answer 0" twice, which is right once; one has an open query too, answered rightly.
     assert [logged[f"rag/icl/{name}accuracy"] for name in ("both/", "options/", "")] == [0.5, 0.5, 0.5]
     assert logged["rag/icl/both/em"] == 1.0

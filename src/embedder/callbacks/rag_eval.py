@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
 from typing import Any, NoReturn
 
 import lightning as L
@@ -162,7 +161,7 @@ class RagEvalCallback(L.Callback):
                 scores |= {f"rag/{task}/{name}/{metric}": value for metric, value in means.items()}
             first, *others = by_name.values()
             for metric in (metric for metric in first if all(metric in means for means in others)):
-                scores[f"rag/{task}/{metric}"] = fmean(means[metric] for means in by_name.values())
+                scores[f"rag/{task}/{metric}"] = mean_of(metric, [means[metric] for means in by_name.values()])
         told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
         logger.info("after %d steps: %s (%.1f s)", trainer.global_step, told, time.monotonic() - begin)
         off_the_clock(trainer)
