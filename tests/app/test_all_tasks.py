@@ -1,9 +1,6 @@
 """All six tasks from data to export with tiny models, and a task of the user's own in one file."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,8 +21,8 @@ from embedder.rewards.reward import LikelihoodReward, MixReward, RankReward
 from embedder.training.objective import KL, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Labelling, Task
+from tests.entry_points import run_here
 
-ROOT = Path(__file__).parents[2]
 STEPS = ["logger=csv", "trainer.accelerator=cpu", "data.batch_size=2", "callbacks.plain.progress=null"]
 SHORT = [
     "tasks.lrlm.consumer.top_k=1",
@@ -34,7 +31,7 @@ SHORT = [
 
 
 def run(entry: str, *overrides: str) -> str:
-    done = subprocess.run([sys.executable, entry, *overrides], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_here(entry, *overrides)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return done.stdout
 
