@@ -1,6 +1,9 @@
 """Small real models, built once a session."""
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: workers of pytest-xdist share the cores
 
 import pytest
 from hypothesis import HealthCheck, settings

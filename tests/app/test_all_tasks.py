@@ -1,9 +1,6 @@
 """All six tasks from data to export with tiny models, and a task of the user's own in one file."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,13 +21,17 @@ from embedder.rewards.reward import LikelihoodReward, MixReward, RankReward
 from embedder.training.objective import KL, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Labelling, Task
+from tests.entry_points import run_here
 
-ROOT = Path(__file__).parents[2]
 STEPS = ["logger=csv", "trainer.accelerator=cpu", "data.batch_size=2", "callbacks.plain.progress=null"]
+SHORT = [
+    "tasks.lrlm.consumer.top_k=1",
+    "tasks.lrlm.consumer.recent=1",
+]  # the tiny LLM reads 4,096 tokens of two letters
 
 
 def run(entry: str, *overrides: str) -> str:
-    done = subprocess.run([sys.executable, entry, *overrides], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_here(entry, *overrides)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return done.stdout
 
@@ -55,7 +56,8 @@ def trained(tmp_path_factory, models):
         "candidates.n=3",
         "tasks.lrlm.labelling.min_reward_gap=1e-7",
     ]
-    out = run("train.py", *common, *STEPS, f"hydra.run.dir={root}/train", "trainer.max_steps=7")
+    asked = ["callbacks.rag_eval.every_n_steps=7", "callbacks.rag_eval.max_queries=1", *SHORT]
+    out = run("train.py", *common, *STEPS, *asked, f"hydra.run.dir={root}/train", "trainer.max_steps=7")
     return root, common, out
 
 
@@ -72,6 +74,10 @@ def test_all_tasks_are_prepared_trained_and_exported(trained):
     header = (root / "train" / "csv" / "metrics.csv").read_text().splitlines()[0]
     assert all(f"val/{task}/world/loss" in header for task in exported)
     assert "val/chat/ndcg@10" in header
+    rag = {name for name in header.split(",") if name.startswith("rag/") and name.count("/") == 2}
+    assert rag >= {"rag/qa/em", "rag/icl/accuracy", "rag/chat/perplexity", "rag/lrlm/perplexity"}
+    assert not rag & {"rag/lrlm/em", "rag/chat/em", "rag/icl/em"}
+    assert {name.split("/")[1] for name in rag} == {"qa", "chat", "lrlm", "icl"}
 
 
 def test_candidates_are_keys_that_the_query_may_be_compared_with(trained):
@@ -113,11 +119,15 @@ def test_each_task_is_judged_in_its_own_way(trained):
     assert all("files:" in some["dense"]["encoder"][0] for some in protocols.values())
 
 
-def test_validation_queries_keep_what_they_may_be_compared_with(trained):
+def held_out(root, task):
+    (path,) = (root / "data" / "prepared" / task).glob("world-*/queries.jsonl")
+    return PreparedDataset(task, "world", path.parent, path).validation_queries()
+
+
+def test_validation_queries_keep_what_they_may_be_compared_with_and_chosen_from(trained):
     root, _, _ = trained
-    (path,) = (root / "data" / "prepared" / "chat").glob("world-*/queries.jsonl")
-    prepared = PreparedDataset("chat", "world", path.parent, path)
-    for query in prepared.validation_queries():
+    assert all(set(query.answers) <= set(query.options) for query in held_out(root, "icl"))
+    for query in held_out(root, "chat"):
         history = query.id.rpartition("-")[0]
         assert query.among is not None
         assert query.among[0] == f"{history}/0"
@@ -145,8 +155,7 @@ def test_records_with_flat_rewards_are_left_out_and_counted(trained):
 
 def test_all_tasks_are_evaluated(trained):
     root, common, _ = trained
-    # The tiny LLM reads 4,096 tokens, of two letters each.
-    short = ["tasks.lrlm.consumer.top_k=1", "tasks.lrlm.consumer.recent=1", "rag.competitors.n=2"]
+    short = [*SHORT, "rag.competitors.n=2"]
     rows = "rows=[random,recent,bm25,oracle]"
     run("evaluate.py", *common, f"hydra.run.dir={root}/evaluate", rows, "rag.max_queries=2", *short)
     rows = json.loads((root / "evaluate" / "scores.json").read_text())["rows"]

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,12 +14,7 @@ import torch
 from embedder.data.prepared import PreparedDataset
 from embedder.models.checkpoint import load_trained
 from embedder.rewards.score_store import ScoreStore
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(entry: str, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, entry, *overrides], cwd=ROOT, capture_output=True, text=True, check=False)
+from tests.entry_points import ROOT, run, run_here
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +90,7 @@ def test_going_on_from_a_checkpoint_gives_the_same_weights_and_refuses_another_p
         for place in (root / "train", tmp_path / "again")
     )
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    other = run("train.py", *common, *steps, "seed=1", f"hydra.run.dir={tmp_path}/x", f"run.checkpoint={best}")
+    other = run_here("train.py", *common, *steps, "seed=1", f"hydra.run.dir={tmp_path}/x", f"run.checkpoint={best}")
     assert other.returncode == 2, other.stdout[-2000:]
     assert "was trained with other plan (seed)" in other.stdout or "was trained with other data" in other.stdout
 
@@ -152,7 +146,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
     assert ours["lr_schedulers"] == theirs["lr_schedulers"]
     best = [(tmp_path / name / "export" / "model.safetensors").read_bytes() for name in ("whole", "stopped")]
     assert best[0] == best[1]  # the same checkpoint was the best one
-    other = run("train.py", *command, f"hydra.run.dir={stopped}", "encoder.lr=1e-5", "encoder.pooling=cls")
+    other = run_here("train.py", *command, f"hydra.run.dir={stopped}", "encoder.lr=1e-5", "encoder.pooling=cls")
     assert other.returncode == 2
     assert "was trained with other training (encoder, optim)" in other.stdout
 
@@ -181,7 +175,7 @@ def on_processes(trained, directory, *overrides):
         assert done.stdout.count("negatives are new after") == 2  # said by one process
     with (directory / "csv" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if "loss" in name or name.startswith("rag/")]
+    names = [name for name in rows[0] if "loss" in name or name.startswith("rag/") or name.endswith("/val_gain")]
     losses = {name: [float(row[name]) for row in rows if row[name]] for name in names}
     weights = torch.load(directory / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     return losses, weights
@@ -191,16 +185,26 @@ def on_processes(trained, directory, *overrides):
     "overrides",
     [
         ["trainer.devices=2", "trainer.strategy=ddp", "encoder.cached_gradients=true", "encoder.micro_batch_tokens=64"],
-        ["trainer.devices=4", "trainer.strategy=ddp", "encoder.unpadded=false"],
+        pytest.param(["trainer.devices=4", "trainer.strategy=ddp", "encoder.unpadded=false"], marks=pytest.mark.slow),
         ["trainer=fsdp", "encoder.micro_batch_tokens=30"],  # of no effect: processes would make unlike many passes
-        ["trainer.devices=2", "trainer.strategy=ddp_spawn"],
+        pytest.param(["trainer.devices=2", "trainer.strategy=ddp_spawn"], marks=pytest.mark.slow),
     ],
     ids=["2 ddp, cached gradients", "4 ddp, padded", "2 fsdp", "2 ddp_spawn"],
 )
 def test_losses_and_weights_do_not_depend_on_the_number_of_processes(trained, on_one_process, tmp_path, overrides):
     losses, weights = on_processes(trained, tmp_path, *overrides)
     expected_losses, expected_weights = on_one_process
-    assert losses.keys() == expected_losses.keys() >= {"train/qa/loss", "train/tool/loss", "val/loss", "rag/qa/em"}
+    assert (
+        losses.keys()
+        == expected_losses.keys()
+        >= {
+            "train/qa/loss",
+            "train/tool/loss",
+            "val/loss",
+            "rag/qa/em",
+            "reindex/tool/val_gain",
+        }
+    )
     for name, values in losses.items():
         assert values == pytest.approx(expected_losses[name], abs=1e-5), name
     assert len(losses["train/qa/loss"]) + len(losses["train/tool/loss"]) == 6
@@ -216,7 +220,7 @@ def test_separate_encoders_with_adapters_train_and_go_on(trained, tmp_path):
     steps += ["trainer.max_steps=4", "trainer.val_check_interval=2", "callbacks.plain.last.every_n_steps=1"]
     steps += ["encoder.shared=false", "encoder.lora={r: 2, dropout: 0.1}", "encoder.gradient_checkpointing=true"]
     steps += ["trainer.precision=bf16-mixed"]
-    done = run("train.py", *common, *steps, f"hydra.run.dir={tmp_path}/train")
+    done = run_here("train.py", *common, *steps, f"hydra.run.dir={tmp_path}/train")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     last = tmp_path / "train" / "checkpoints" / "last.ckpt"
     state = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
@@ -225,15 +229,15 @@ def test_separate_encoders_with_adapters_train_and_go_on(trained, tmp_path):
         assert all(value.abs().sum() > 0 for name, value in adapters.items() if name.startswith(side))
     loaded = load_trained(last)
     assert loaded.tasks == load_trained(tmp_path / "train" / "export").tasks
-    again = run("train.py", *common, *steps, f"hydra.run.dir={tmp_path}/again", f"run.checkpoint={last}")
+    again = run_here("train.py", *common, *steps, f"hydra.run.dir={tmp_path}/again", f"run.checkpoint={last}")
     assert again.returncode == 0, again.stdout[-2000:] + again.stderr[-3000:]
 
 
 def test_a_second_preparation_asks_the_llm_nothing_even_with_another_reward(trained):
     _, common = trained
-    again = run("prepare.py", *common)
+    again = run_here("prepare.py", *common)
     assert "already prepared" in again.stdout
-    other = run("prepare.py", *common, "reward=likelihood")
+    other = run_here("prepare.py", *common, "reward=likelihood")
     assert other.returncode == 0, other.stderr[-2000:]
     assert "already prepared" in other.stdout
     assert "rewards in" in other.stdout
@@ -245,18 +249,18 @@ def test_parts_labelled_apart_make_the_same_records_and_early_stop_reads_off_the
     prepared = f"paths.prepared_dir={tmp_path}/prepared"
     n_labelled = 0
     for shard in ("1/2", "2/2"):
-        part = run("prepare.py", *common, prepared, f"shard={shard}")
+        part = run_here("prepare.py", *common, prepared, f"shard={shard}")
         assert part.returncode == 0, part.stderr[-2000:]
         n_labelled += int(re.search(r"(\d+) queries of part", part.stdout)[1])
         assert not (tmp_path / "prepared").exists()
     assert n_labelled == 20
-    whole = run("prepare.py", *common, prepared)
+    whole = run_here("prepare.py", *common, prepared)
     assert "0 prompts with 0 outputs scored" in whole.stdout
     for split in ("train", "validation"):
         (apart,) = (tmp_path / "prepared").glob(f"qa/world-*/{split}.jsonl")
         together = (root / "data" / "prepared" / "qa" / apart.parent.name / apart.name).read_text()
         assert apart.read_text() == together
-    early = run(
+    early = run_here(
         "prepare.py", *common, f"paths.prepared_dir={tmp_path}/early", "early_stop@prepare.rewards.early_stop=settled"
     )
     assert early.returncode == 0, early.stderr[-2000:]
@@ -268,7 +272,7 @@ def test_parts_labelled_apart_make_the_same_records_and_early_stop_reads_off_the
 
 def test_the_report_and_the_estimate(trained):
     root, common = trained
-    report = run("prepare.py", *common, "action=report")
+    report = run_here("prepare.py", *common, "action=report")
     assert report.returncode == 0, report.stderr[-2000:]
     assert "labelled positives" in report.stdout
     reports = [
@@ -277,12 +281,12 @@ def test_the_report_and_the_estimate(trained):
     ]
     assert [(r["n_queries"], r["n_candidates"]) for r in reports] == [(18, 72)]
     stored = sorted((root / "data" / "store").rglob("*.parquet"))
-    estimate = run("prepare.py", *common, "action=estimate", "run.probed=2")
+    estimate = run_here("prepare.py", *common, "action=estimate", "run.probed=2")
     assert estimate.returncode == 0, estimate.stderr[-2000:]
     assert "To label 20 queries with 4.0 candidates each" in estimate.stdout
     assert sorted((root / "data" / "store").rglob("*.parquet")) == stored
     assert re.search(r"[\d,]+ scores: \d+ shards of .* MB in ", report.stdout)
-    early = run("prepare.py", *common, "action=report", "candidates.n=5")
+    early = run_here("prepare.py", *common, "action=report", "candidates.n=5")
     assert early.returncode == 0, early.stderr[-2000:]
     # Of each of 20 queries the prompt without a candidate and those with the first 4 of 5 are scored.
     assert "not prepared yet, 100 of 120 prompts are scored" in early.stdout
@@ -291,11 +295,11 @@ def test_the_report_and_the_estimate(trained):
 def test_stores_of_two_machines_merge_into_one_shard(trained, tmp_path):
     root, common = trained
     there = root / "data" / "store"
-    merged = run("prepare.py", *common, "action=merge", f"paths.store_dir={tmp_path}", f"run.stores=[{there}]")
+    merged = run_here("prepare.py", *common, "action=merge", f"paths.store_dir={tmp_path}", f"run.stores=[{there}]")
     assert merged.returncode == 0, merged.stderr[-2000:]
     assert [len(list((tmp_path / kind).glob("*.parquet"))) for kind in ("scores", "samples")] == [1, 1]
     assert len(ScoreStore(tmp_path / "scores")) == len(ScoreStore(there / "scores")) > 0
-    wrong = run("prepare.py", *common, "action=merge", f"paths.store_dir={tmp_path}", "run.stores=[/nowhere]")
+    wrong = run_here("prepare.py", *common, "action=merge", f"paths.store_dir={tmp_path}", "run.stores=[/nowhere]")
     assert wrong.returncode == 2
     assert "run.stores: expected folders with scores/ or samples/ in them, got '/nowhere'" in wrong.stdout
 
@@ -351,11 +355,20 @@ def test_a_killed_evaluation_goes_on_and_scores_every_row(trained):
 def test_a_users_error_is_one_line_without_a_traceback(tmp_path, overrides, message):
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"query": "q", "pos": ["a"], "neg": ["b"], "teacher_scores": [1, 0]}\n{"query"\n')
-    done = run("prepare.py", f"paths.root={tmp_path}", *[o.replace("BAD", str(bad)) for o in overrides])
+    done = run_here("prepare.py", f"paths.root={tmp_path}", *[o.replace("BAD", str(bad)) for o in overrides])
+    assert_is_told(done, message)
+    assert not list(tmp_path.glob("data/prepared/qa/bad-*"))
+
+
+def test_a_users_error_ends_a_process_of_its_own_the_same_way(tmp_path):
+    done = run("prepare.py", f"paths.root={tmp_path}", "candidates.n=2.5")
+    assert_is_told(done, "candidates.n: expected a whole number, got 2.5")
+
+
+def assert_is_told(done, message):
     assert done.returncode == 2
     assert message in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    assert not list(tmp_path.glob("data/prepared/qa/bad-*"))
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -370,7 +383,7 @@ def test_published_json_lines_train_as_they_are(tmp_path, bert_directory, labell
         for i in range(30)
     ]
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = run(
+    done = run_here(
         "train.py",
         f"paths.root={tmp_path}",
         "source=jsonl",

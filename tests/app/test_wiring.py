@@ -59,33 +59,36 @@ def test_rooms_import_only_what_they_may(room):
                     assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
 
 
-GROUPS = (
-    "task_mix",
-    "encoder",
-    "index",
-    "reward",
-    "llm",
-    "logger",
-    "callbacks",
-    "experiment",
-    "action",
-    "benchmark",
-    "consumer",
-)
-OF_EVALUATION = {f"action={name}": "evaluate" for name in ("evaluate", "compare", "html", "mteb")}
-ONLY = {
-    **{"logger": "train", "callbacks": "train", "action": "prepare", "benchmark": "evaluate", "consumer": "evaluate"},
-    **OF_EVALUATION,
+ENTRIES = ("prepare", "train", "evaluate")
+ENTRIES_OF = {  # group -> the entry points that have it
+    **dict.fromkeys(("task_mix", "encoder", "index", "reward", "llm", "experiment"), ENTRIES),
+    **dict.fromkeys(("logger", "callbacks"), ("train",)),
+    **dict.fromkeys(("benchmark", "consumer"), ("evaluate",)),
 }
-CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "conf" / group).glob("[!_]*.yaml"))]
+ACTIONS = {
+    "prepare": ("prepare", "estimate", "merge", "report"),
+    "evaluate": ("evaluate", "compare", "html", "mteb"),
+}
 
 
-@pytest.mark.parametrize("choice", CHOICES)
-@pytest.mark.parametrize("name", ["prepare", "train", "evaluate"])
-def test_every_choice_composes_and_every_target_exists(name, choice):
-    if ONLY.get(choice, ONLY.get(choice.partition("=")[0], name)) != name:
-        return
-    config = OmegaConf.to_container(composed(name, choice).run, resolve=True)
+def named(group: str) -> list[str]:
+    return [path.stem for path in sorted((ROOT / "conf" / group).glob("[!_]*.yaml"))]
+
+
+CHOICES = [
+    (entry, f"{group}={name}") for group, entries in ENTRIES_OF.items() for name in named(group) for entry in entries
+]
+CHOICES += [(entry, f"action={name}") for entry, names in ACTIONS.items() for name in names]
+
+
+def test_every_action_is_one_of_an_entry_point():
+    assert sorted(name for names in ACTIONS.values() for name in names) == named("action")
+
+
+@pytest.mark.parametrize(("entry", "choice"), CHOICES)
+def test_every_choice_composes_and_every_target_exists(entry, choice):
+    config = OmegaConf.to_container(composed(entry, choice).run, resolve=True)
+    assert targets(config)
     for target in targets(config):
         module, _, attribute = target.rpartition(".")
         assert hasattr(importlib.import_module(module), attribute), target

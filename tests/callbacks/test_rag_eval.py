@@ -1,23 +1,29 @@
-"""The LLM answers held-out questions in real, small training runs."""
+"""The LLM works with what the weights of the moment retrieve for held-out queries."""
 
 import json
 import logging
+import math
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 import lightning as L
 import pytest
 from lightning.pytorch.loggers import CSVLogger
 
-from embedder.callbacks.rag_eval import METRICS, RagEvalCallback, RagEvalSettings
+from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.data.prepared import PreparedDataset
-from embedder.data.prompts import QuestionPrompt
+from embedder.data.prompts import ContinuationPrompt, QuestionPrompt
 from embedder.errors import ConfigError
+from embedder.evaluation.by_options import ByOptions
 from embedder.evaluation.cached_lm import CachedLanguageModel
-from embedder.evaluation.consumer import Scene
-from embedder.evaluation.rag import no_keys, plain_scores
+from embedder.evaluation.consumer import Outcome, Scene, first_keys
+from embedder.evaluation.option_likelihood import OptionLikelihood
+from embedder.evaluation.paired import measured
+from embedder.evaluation.rag import no_keys
+from embedder.evaluation.reading import Perplexity
 from embedder.evaluation.retrievers import DenseRetriever
 from embedder.evaluation.single_shot import SingleShot
 from embedder.index.faiss_index import FaissIndex
@@ -30,12 +36,14 @@ from embedder.training.sampling import Sampling
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
 from tests.callbacks.test_reindex import rows
+from tests.evaluation.scripted import ScriptedLanguageModel
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
 PROMPT = QuestionPrompt(n_examples=0)
-TASK = Task("qa", "", "", 64, 64, Objective(), Sampling(group_size=2), prompt=PROMPT)
-SETTINGS = RagEvalSettings(every_n_steps=2, max_queries=3, top_k=1, max_new_tokens=4)
+CONSUMER = SingleShot(top_k=1, max_new_tokens=4)
+TASK = Task("qa", "", "", 64, 64, Objective(), Sampling(group_size=2), prompt=PROMPT, consumer=CONSUMER)
+SETTINGS = RagEvalSettings(every_n_steps=2, max_queries=3)
 
 
 def write(path, lines):
@@ -87,13 +95,6 @@ class Counting:
         return self.inner.score(prompts, outputs)
 
 
-def answer_with(language_model, settings=SETTINGS):
-    how = SingleShot(settings.top_k, settings.max_new_tokens)
-    return lambda queries, rankings, corpus, prompt: plain_scores(
-        how, queries, rankings, Scene(corpus, no_keys, language_model, prompt)
-    )
-
-
 def fit(datasets, bert_directory, directory, callback, lr=1e-3, steps=5, **settings):
     encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
     module = RetrieverModule(encoder, {"qa": TASK}, AdamWLinear(lr=lr, warmup=0.0))
@@ -117,7 +118,7 @@ def fit(datasets, bert_directory, directory, callback, lr=1e-3, steps=5, **setti
 def test_answers_are_scored_before_every_so_many_steps_and_at_the_end(bert_directory, llama_directory, tmp_path):
     dataset, llm = make(tmp_path, "made"), Counting(llama_directory)
     callback = RagEvalCallback(
-        SETTINGS, [dataset], [PROMPT], FaissIndex, answer_with(CachedLanguageModel(llm, tmp_path / "store"))
+        SETTINGS, [dataset], [PROMPT], FaissIndex, partial(CachedLanguageModel, llm, tmp_path / "store")
     )
     module, trainer = fit([dataset], bert_directory, tmp_path, callback, lr=1e-9)  # the weights stay as they are
     logged = {int(row["step"]): row for row in rows(tmp_path) if row["rag/qa/em"]}
@@ -129,11 +130,12 @@ def test_answers_are_scored_before_every_so_many_steps_and_at_the_end(bert_direc
     retriever = DenseRetriever(module.encoder, FaissIndex, TASK.sides)
     retriever.fit(dataset.corpus())
     rankings = retriever.retrieve(part.queries, 1)
-    scene = Scene(dataset.corpus(), no_keys, llm.inner, PROMPT)
-    values = plain_scores(SingleShot(1, 4), part.queries, rankings, scene)
-    expected = {metric: fmean(some.values()) for metric, some in values.items()}
+    outcomes = CONSUMER.consume(part.queries, rankings, Scene(dataset.corpus(), no_keys, llm.inner, PROMPT))
+    values = measured(outcomes, [()] * 3, llm.inner)
+    expected = {metric: fmean(some[metric] for some in values) for metric in values[0]}
+    assert expected.keys() >= {"em", "f1", "log_likelihood"}
     for row in logged.values():
-        assert {m: float(row[f"rag/qa/{m}"]) for m in METRICS} == pytest.approx({m: expected[m] for m in METRICS})
+        assert {m: float(row[f"rag/qa/{m}"]) for m in expected} == pytest.approx(expected)
     assert trainer.callback_metrics["rag/qa/log_likelihood"] == pytest.approx(expected["log_likelihood"])
     # The encoder has not moved: nothing is asked again.
     assert len(llm.written) == len(llm.scored) == 3
@@ -141,7 +143,7 @@ def test_answers_are_scored_before_every_so_many_steps_and_at_the_end(bert_direc
 
 def test_a_run_that_ends_early_is_answered_at_its_end_too(bert_directory, llama_directory, tmp_path):
     dataset, llm = make(tmp_path, "made"), HuggingFaceLanguageModel(str(llama_directory), device="cpu")
-    callback = RagEvalCallback(SETTINGS, [dataset], [PROMPT], FaissIndex, answer_with(llm))
+    callback = RagEvalCallback(SETTINGS, [dataset], [PROMPT], FaissIndex, lambda: llm)
     fit([dataset], bert_directory, tmp_path, callback, limit_train_batches=3, max_epochs=1)
     assert [int(row["step"]) for row in rows(tmp_path) if row["rag/qa/em"]] == [0, 1, 2]
 
@@ -149,12 +151,115 @@ def test_a_run_that_ends_early_is_answered_at_its_end_too(bert_directory, llama_
 def test_data_sets_of_a_task_are_logged_apart_and_as_their_mean(bert_directory, llama_directory, tmp_path):
     datasets = [make(tmp_path, "one"), make(tmp_path, "other", 8)]
     llm = HuggingFaceLanguageModel(str(llama_directory), device="cpu")
-    callback = RagEvalCallback(SETTINGS, datasets, [PROMPT, PROMPT], FaissIndex, answer_with(llm))
+    callback = RagEvalCallback(SETTINGS, datasets, [PROMPT, PROMPT], FaissIndex, lambda: llm)
     fit(datasets, bert_directory, tmp_path, callback, steps=1)
     row = next(row for row in rows(tmp_path) if row["rag/qa/em"])
     one, other, both = (float(row[f"rag/qa/{name}log_likelihood"]) for name in ("one/", "other/", ""))
     assert one != other
     assert both == pytest.approx((one + other) / 2)
+
+
+def asked_once(bert_directory, callback, tasks):
+    """What is logged before the first step."""
+    module = RetrieverModule(
+        EncoderConfig(name=str(bert_directory), pooling="mean").build(), tasks, AdamWLinear(lr=1.0)
+    )
+    trainer = L.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
+    callback.setup(trainer, module, "fit")
+    return callback._evaluate(trainer, module)
+
+
+def queries_of(directory, task, name, lines):
+    """A data set with these held-out queries, over its keys 0 to 19."""
+    directory = directory / task / name
+    directory.mkdir(parents=True)
+    write(directory / "corpus.jsonl", [{"id": f"k{i}", "text": f"text {i}"} for i in range(20)])
+    write(directory / "queries.jsonl", lines)
+    return PreparedDataset(task, name, directory, directory / "corpus.jsonl")
+
+
+def test_each_task_is_measured_by_its_own_consumer(bert_directory, tmp_path, caplog):
+    caplog.set_level("INFO")
+    open_ones = [{"query_id": f"{i}", "query": f"say {i}", "answers": [f"answer {i}"]} for i in range(2)]
+    choices = [row | {"options": ["answer 0", "answer 1"]} for row in open_ones]
+    datasets = [
+        queries_of(tmp_path, "chat", "one", open_ones),
+        queries_of(tmp_path, "chat", "two", open_ones[:1]),
+        queries_of(tmp_path, "icl", "both", [choices[0], choices[1], {**open_ones[0], "query_id": "2"}]),
+        queries_of(tmp_path, "icl", "options", choices),
+        queries_of(tmp_path, "tool", "none", open_ones),
+    ]
+    consumers = {
+        "chat": Perplexity(),
+        "icl": ByOptions(OptionLikelihood(top_k=1), SingleShot(1, 4, finds_answers=False)),
+        "tool": None,
+    }
+    tasks = {name: replace(TASK, name=name, consumer=consumer) for name, consumer in consumers.items()}
+    # Whatever is asked, "answer 1" has -3 nats a token and "answer 0" -1; the LLM writes "answer 0".
+    llm = ScriptedLanguageModel(
+        lambda prompt: "answer 0", lambda prompt, output: -3.0 if output.endswith("1") else -1.0
+    )
+    callback = RagEvalCallback(SETTINGS, datasets, [PROMPT] * len(datasets), FaissIndex, lambda: llm)
+    logged = asked_once(bert_directory, callback, tasks)
+    assert {name for name in logged if name.startswith("rag/chat/")} == {
+        f"rag/chat/{where}{metric}" for where in ("", "one/", "two/") for metric in ("perplexity", "log_likelihood")
+    }
+    # Of e and e^3 the mean is e^2, and that of e^2 and e is e^1.5: surprise is averaged, as in tables of evaluation.
+    assert logged["rag/chat/one/perplexity"] == pytest.approx(math.exp(2))
+    assert logged["rag/chat/perplexity"] == pytest.approx(math.exp(1.5))
+    # Both data sets choose "answer 0" twice, which is right once; one has an open query too, answered rightly.
+    assert [logged[f"rag/icl/{name}accuracy"] for name in ("both/", "options/", "")] == [0.5, 0.5, 0.5]
+    assert logged["rag/icl/both/em"] == 1.0
+    assert "rag/icl/em" not in logged  # not measured on all its data sets
+    assert logged["rag/icl/log_likelihood"] == pytest.approx((-5 / 3 - 2) / 2)
+    assert not any(name.startswith("rag/tool") for name in logged)
+    assert "tool/none has no consumer: no LLM is asked in training" in caplog.text
+
+
+def test_recent_text_is_read_off_the_whole_corpus(bert_directory, tmp_path):
+    lines = [{"query_id": "a", "query": "now", "answers": ["next"], "among": ["k0", "k15"]}]
+    dataset = queries_of(tmp_path, "lrlm", "one", lines)
+    consumer = Perplexity(top_k=2, document_order=True, recent=2)
+    seen = []
+    llm = ScriptedLanguageModel(score_of=lambda prompt, output: seen.append(prompt) or -1.0)
+    settings = replace(SETTINGS, max_keys=6)
+    callback = RagEvalCallback(settings, [dataset], [ContinuationPrompt()], FaissIndex, lambda: llm)
+    asked_once(bert_directory, callback, {"lrlm": replace(TASK, name="lrlm", consumer=consumer)})
+    assert len(callback._parts[0].searched) == 6
+    (prompt,) = set(seen)
+    # Keys 13 and 15 stand in front of the query, searched or not; what is found comes before them.
+    assert prompt.endswith("text 13 text 15 now")
+    found = [int(number) for number in re.findall(r"text (\d+)", prompt)][:-2]
+    assert len(found) == 2
+    assert found == sorted(found)
+    assert all(number < 12 for number in found)
+
+
+@dataclass(frozen=True)
+class SearchesAgain:
+    """Shows what the retriever finds for another text than that of the query."""
+
+    top_k: int = 1
+    finds_answers: bool = False
+
+    def consume(self, queries, rankings, scene):
+        found = scene.search_again([(query, "text 7", 1) for query in queries], 1)
+        return [
+            Outcome(
+                first_keys(ranking, 1), ranking.key_ids[0], ("x",), None, {"found": float(ranking.key_ids[0] == "k7")}
+            )
+            for ranking in found
+        ]
+
+
+def test_a_consumer_that_searches_itself_does_so_with_the_current_weights(bert_directory, tmp_path, monkeypatch):
+    dataset = queries_of(tmp_path, "qa", "one", [{"query_id": "a", "query": "something else", "answers": ["x"]}])
+    callback = RagEvalCallback(SETTINGS, [dataset], [PROMPT], FaissIndex, ScriptedLanguageModel)
+    tasks = {"qa": replace(TASK, consumer=SearchesAgain())}
+    assert asked_once(bert_directory, callback, tasks)["rag/qa/found"] == 1.0
+    monkeypatch.setattr("embedder.callbacks.rag_eval.is_sharded", lambda trainer: True)
+    with pytest.raises(ConfigError, match=r"tasks\.NAME\.consumer: expected consumers that do not search themselves"):
+        asked_once(bert_directory, callback, tasks)
 
 
 def test_a_run_without_anything_to_answer_is_refused(bert_directory, tmp_path):
@@ -163,12 +268,14 @@ def test_a_run_without_anything_to_answer_is_refused(bert_directory, tmp_path):
         EncoderConfig(name=str(bert_directory), pooling="mean").build(), {"qa": TASK}, AdamWLinear(lr=1.0)
     )
     for some, prompt in ((dataset, PROMPT), (make(tmp_path, "other"), None)):
-        callback = RagEvalCallback(SETTINGS, [some], [prompt], FaissIndex, answer_with(None))
-        with pytest.raises(ConfigError, match=r"callbacks.rag_eval: expected a data set with a prompt and held-out"):
+        callback = RagEvalCallback(SETTINGS, [some], [prompt], FaissIndex, lambda: None)
+        with pytest.raises(
+            ConfigError, match=r"callbacks.rag_eval: expected a data set with held-out queries with answers"
+        ):
             callback.setup(None, module, "fit")
 
 
 def test_settings_are_checked():
-    for name in ("every_n_steps", "max_queries", "top_k", "max_keys", "max_new_tokens"):
+    for name in ("every_n_steps", "max_queries", "max_keys"):
         with pytest.raises(ConfigError, match=re.escape(f"callbacks.rag_eval.{name}: expected 1 or more, got 0")):
             replace(SETTINGS, **{name: 0})

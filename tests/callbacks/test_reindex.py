@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import CSVLogger
 from embedder.app.jobs import Validation, make_job
 from embedder.app.write_records import write_records
 from embedder.callbacks.last_checkpoint import LastCheckpoint
+from embedder.callbacks.mining import MinedDataset, Miner
 from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.step_log import StepLogWriter
@@ -31,6 +32,7 @@ from embedder.metrics.text import has_answer
 from embedder.models.encoder import EncoderConfig
 from embedder.training.collate import text_hash
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
+from embedder.training.gather import Share
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Graded, Objective
 from embedder.training.sampling import Sampling
@@ -60,7 +62,7 @@ def dataset(tmp_path_factory):
     for i in range(20):
         start = i % 3 * 10 if i >= 10 else 0
         row = {"query_id": f"q{i}", "query": f"want {WORDS[i % 8]} {i}", "exclude": [f"k{start + 7}"]}
-        row["pos"] = [f"k{start + i % 6}", f"k{start + 6}"]
+        row |= {"pos": [f"k{start + i % 6}", f"k{start + 6}"], "answers": [f"{i}"]}
         rows.append(row | ({"among": [f"k{start}", f"k{start + 9}"]} if i >= 10 else {}))
     for name, lines in (("corpus", keys), ("train", rows)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -167,6 +169,7 @@ def test_the_negatives_are_the_nearest_keys_that_may_be_negatives(dataset, bert_
     (row,) = [row for row in rows(tmp_path) if row["reindex/tool/changed"]]
     assert (row["step"], float(row["reindex/tool/changed"])) == ("2", changed)
     assert changed > 0
+    assert not row.get("reindex/tool/val_gain")  # nothing was validated in between
     # Steps 0 to 2 drew from the old ones, steps 3 and 4 from the new ones.
     corpus, ids = dataset.corpus(), [query.id for query in dataset.train_queries()]
     by_query = {
@@ -178,47 +181,52 @@ def test_the_negatives_are_the_nearest_keys_that_may_be_negatives(dataset, bert_
 
 
 @pytest.mark.parametrize(("skip", "share"), [(2, None), (0, 0.999)])
-def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert_directory, tmp_path, skip, share):
+def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert_directory, skip, share):
     candidates = replace(SETTINGS.candidates, skip=skip, filters=CandidateFilters(max_gold_share=share))
-    settings = replace(SETTINGS, candidates=candidates)
-    module, callback, *_ = fit(dataset, bert_directory, tmp_path, settings, lr=1e-9, steps=4)
-    (fresh,) = callback._now.values()
-    expected = nearest(dataset, module.encoder, skip, share)
-    full = [record for record in range(len(fresh)) if len(expected[record]) == N]  # others are filled up at random
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    miner, mined = Miner(candidates, FaissIndex, has_answer), MinedDataset.of(0, dataset)
+    found = [[p for p in row if p >= 0] for row in miner.mine(mined, TASK.sides, encoder, Share(0, 1)).tolist()]
+    expected = nearest(dataset, encoder, skip, share)
+    full = [record for record in range(len(found)) if len(expected[record]) == N]  # others are filled up at random
     assert len(full) > 5
-    assert [one_of_twins(fresh.positions(record)) for record in full] == [expected[record] for record in full]
-    assert expected != nearest(dataset, module.encoder)
+    assert [one_of_twins(found[record]) for record in full] == [expected[record] for record in full]
+    assert expected != nearest(dataset, encoder)
 
 
-def test_gains_of_validation_between_two_times_are_logged(dataset, bert_directory, tmp_path):
-    fit(dataset, bert_directory, tmp_path, steps=8)
-    logged = rows(tmp_path)
+@pytest.fixture(scope="module")
+def whole(dataset, bert_directory, tmp_path_factory):
+    """Eight steps, new negatives after 3 and 6, validated after every second: at the latter and not at the former."""
+    directory = tmp_path_factory.mktemp("whole")
+    return directory, *fit(dataset, bert_directory, directory, **CHECKS)
+
+
+CHECKS = {"val_check_interval": 2}
+
+
+def test_gains_of_validation_between_two_times_are_logged(whole):
+    logged = rows(whole[0])
     scores = {int(row["step"]): float(row["val/tool/ndcg@10"]) for row in logged if row["val/tool/ndcg@10"]}
-    assert sorted(scores) == [0, 3, 7]  # before training, after 4 and 8 steps
-    gains = {int(row["step"]): row["reindex/tool/val_gain"] for row in logged if row["reindex/tool/changed"]}
-    assert list(gains) == [2, 5]
-    assert gains[2] == ""  # nothing was validated in between
-    assert float(gains[5]) == pytest.approx(scores[3] - scores[0])
+    assert sorted(scores) == [0, 1, 3, 5, 7]  # before training, after 2, 4, 6 and 8 steps
+    gains = {int(row["step"]): float(row["reindex/tool/val_gain"]) for row in logged if row["reindex/tool/changed"]}
+    assert gains == pytest.approx({2: scores[1] - scores[0], 5: scores[5] - scores[1]})
+    assert any(gains.values())
 
 
-@pytest.mark.parametrize("val_check_interval", [3, 4])
-def test_a_resumed_run_trains_on_the_same_negatives_to_the_bit(dataset, bert_directory, tmp_path, val_check_interval):
-    checks = {"val_check_interval": val_check_interval}
-    whole, callback, seen, _ = fit(dataset, bert_directory, tmp_path / "whole", **checks)
-    for stop in (3, 4, 7):  # right after the negatives were made, later, and after they were made twice
-        here, checkpoint = tmp_path / f"{stop}", tmp_path / "whole" / f"{stop}.ckpt"
-        resumed, again, seen_again, _ = fit(dataset, bert_directory, here, resume=checkpoint, **checks)
-        assert seen_again == seen[stop:]
-        ours, theirs = whole.state_dict(), resumed.state_dict()
-        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-        assert again._state == callback._state
-        assert (here / "negatives" / again._state["folder"]).is_dir()
+@pytest.mark.parametrize("stop", [3, 4, 6])
+def test_a_resumed_run_trains_on_the_same_negatives_to_the_bit(dataset, bert_directory, tmp_path, whole, stop):
+    """Right after the negatives were made, later, and after they were made twice."""
+    directory, module, callback, seen, _ = whole
+    resumed, again, seen_again, _ = fit(dataset, bert_directory, tmp_path, resume=directory / f"{stop}.ckpt", **CHECKS)
+    assert seen_again == seen[stop:]
+    ours, theirs = module.state_dict(), resumed.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert again._state == callback._state
+    assert (tmp_path / "negatives" / again._state["folder"]).is_dir()
 
 
-def test_negatives_that_are_gone_stop_a_resumed_run(dataset, bert_directory, tmp_path):
-    fit(dataset, bert_directory, tmp_path, steps=5)
-    (folder,) = (tmp_path / "negatives").iterdir()
-    folder.rename(tmp_path / "elsewhere")
+def test_negatives_that_are_gone_stop_a_resumed_run(dataset, bert_directory, tmp_path, whole):
+    shutil.copy(whole[0] / "4.ckpt", tmp_path)  # without the folder of negatives
+    (folder,) = (whole[0] / "negatives").glob("step-000003-*")
     with pytest.raises(DataError, match=rf"{folder.name}: the checkpoint trains with the negatives of this folder"):
         fit(dataset, bert_directory, tmp_path, resume=tmp_path / "4.ckpt")
 

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.jobs import shown_prompt
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
+from embedder.callbacks.current_encoder import is_sharded
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
@@ -26,12 +26,8 @@ from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
-from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError, check_types
 from embedder.evaluation.cached_lm import CachedLanguageModel
-from embedder.evaluation.consumer import Scene
-from embedder.evaluation.rag import no_keys, plain_scores
-from embedder.evaluation.single_shot import SingleShot
 from embedder.metrics.text import has_answer
 from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, encoder_weights
 from embedder.models.encoder import EncoderConfig, TextEncoder
@@ -40,7 +36,7 @@ from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
-from embedder.types import KeyStore, LanguageModel, Query, Ranking, VectorIndex
+from embedder.types import VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -48,25 +44,6 @@ _LEAST_TEXT = 4  # tokens of a text beside its instruction
 _NEGATIVES = "negatives"  # folder of a run
 # Settings of the encoder that change where and how it runs, and no weight.
 _FREE_TO_CHANGE = frozenset({"device", "encode_tokens", "micro_batch_tokens", "cached_gradients", "unpadded"})
-
-
-@dataclass(frozen=True)
-class _SingleShot:
-    """Answers in one go, with the keys in the prompt; unlike a closure it can be sent to a spawned process."""
-
-    language_model: LanguageModel
-    store: str
-    consumer: SingleShot
-
-    @cached_property
-    def _cached(self) -> CachedLanguageModel:
-        """Opened in the process that asks."""
-        return CachedLanguageModel(self.language_model, Path(self.store))
-
-    def __call__(
-        self, queries: Sequence[Query], rankings: Sequence[Ranking], corpus: KeyStore, prompt: Prompt
-    ) -> dict[str, dict[str, float]]:
-        return plain_scores(self.consumer, queries, rankings, Scene(corpus, no_keys, self._cached, prompt))
 
 
 @dataclass(frozen=True)
@@ -83,7 +60,7 @@ class TrainRun:
         loggers: Lightning loggers.
         callbacks: Lightning callbacks that need nothing of the run; null switches one off.
         retrieval_eval: Makes the callback that scores retrieval, given `datasets` and `new_index`.
-        rag_eval: When and how the LLM answers held-out queries.
+        rag_eval: When the LLM is asked about held-out queries.
         reindex: When and how hard negatives are made anew.
         new_index: Makes an empty index.
         output_dir: Checkpoints, logs and the exported model go here.
@@ -190,7 +167,7 @@ class TrainRun:
         return path if path.is_file() else None
 
     def _answering(self, datasets: Sequence[PreparedDataset]) -> list[L.Callback]:
-        """What lets the LLM answer held-out queries, if anything does."""
+        """What asks the LLM about held-out queries, if anything does."""
         if self.rag_eval.every_n_steps is None:
             return []
         sources = self.preparation.datasets(self.tasks)
@@ -198,9 +175,9 @@ class TrainRun:
             shown_prompt(task, source, prepared.corpus())
             for (task, source), prepared in zip(sources, datasets, strict=True)
         ]
-        how = SingleShot(self.rag_eval.top_k, self.rag_eval.max_new_tokens)
-        answer = _SingleShot(self.preparation.rewards.language_model, self.preparation.rewards.store, how)
-        return [RagEvalCallback(self.rag_eval, datasets, prompts, self.new_index, answer)]
+        rewards = self.preparation.rewards
+        open_language_model = partial(CachedLanguageModel, rewards.language_model, Path(rewards.store))
+        return [RagEvalCallback(self.rag_eval, datasets, prompts, self.new_index, open_language_model)]
 
     def _reindexing(self, checkpoint: Path | None) -> list[L.Callback]:
         """What makes negatives anew, if anything does."""
@@ -255,7 +232,7 @@ class TrainRun:
         score = getattr(callback, "best_model_score", None)
         if not path.is_file():
             logger.info("no best checkpoint: the last weights are exported")
-            if not isinstance(trainer.strategy, ModelParallelStrategy):
+            if not is_sharded(trainer):
                 return None
             path, score = Path(self.output_dir) / "checkpoints" / "last.ckpt", None  # here they lie in parts
         told = "" if score is None else f" ({getattr(callback, 'monitor', None)} {float(score):.4f})"

@@ -28,7 +28,8 @@ def write_records(
 ) -> tuple[dict[str, int], dict[str, Any]]:
     """Propose, judge and write the queries of a data set, streamed to `train.jsonl` and `validation.jsonl`.
 
-    Line by line beside these, `train.queries.jsonl` and `queries.jsonl` say what each query may be compared with.
+    Line by line beside these, `train.queries.jsonl` and `queries.jsonl` say what each query may be compared with, and
+    which options it has.
 
     Args:
         job: The queries, and which of them are held out.
@@ -96,7 +97,8 @@ def _query_row(query: Query) -> dict[str, Any]:
     row: dict[str, Any] = {"query_id": query.id, "query": query.text, "answers": query.answers, "pos": query.positives}
     if query.among is not None:
         row["among"] = query.among
-    return row | ({"exclude": query.exclude} if query.exclude else {})
+    lists = {"options": query.options, "exclude": query.exclude}
+    return row | {name: values for name, values in lists.items() if values}
 
 
 def _write(file: Any, row: Mapping[str, Any]) -> None:

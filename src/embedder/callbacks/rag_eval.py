@@ -1,58 +1,54 @@
-"""Every so many steps: retrieve with the current weights, let the LLM answer, and log `rag/<task>/<dataset>/em`."""
+"""Every so many steps: retrieve with the current weights, let the LLM work with it, and log `rag/<task>/<metric>`."""
 
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
-from typing import Any
+from functools import cached_property
+from typing import Any, NoReturn
 
 import lightning as L
-from lightning.pytorch.strategies import ModelParallelStrategy
 
+from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.throughput import off_the_clock
 from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import Prompt
 from embedder.data.queries import first_by_hash
 from embedder.data.view import with_gold_keys
 from embedder.errors import ConfigError, check_types
+from embedder.evaluation.consumer import Consumer, Scene, Search
+from embedder.evaluation.paired import measured
+from embedder.evaluation.rag import mean_of
 from embedder.evaluation.retrievers import DenseRetriever
 from embedder.training.module import RetrieverModule, require_retriever
-from embedder.types import Encoder, KeyStore, Query, Ranking, VectorIndex
+from embedder.types import KeyStore, LanguageModel, Query, Ranking, VectorIndex
 
 logger = logging.getLogger(__name__)
 
-METRICS = ("em", "f1", "log_likelihood")
-
-Answer = Callable[[Sequence[Query], Sequence[Ranking], KeyStore, Prompt], Mapping[str, Mapping[str, float]]]
-"""Lets the LLM answer queries with their rankings: the value of each query, by metric and id."""
+_DEPTH = 100  # keys retrieved, or as many as the LLM is shown: those that overlap recent text are passed over
 
 
 @dataclass(frozen=True)
 class RagEvalSettings:
-    """When the LLM answers, and what; off while the interval is null.
+    """When the LLM is asked, and how much; off while the interval is null. What it does is each task's consumer.
 
     Args:
-        every_n_steps: Optimizer steps between two times; it answers before the first step and after the last one too.
+        every_n_steps: Optimizer steps between two times; it is asked before the first step and after the last one too.
         max_queries: Held-out queries of a data set, at most.
         max_keys: Size of the corpus that is searched: the gold keys and random others; None for all of it.
-        top_k: Keys shown to the LLM.
-        max_new_tokens: Length of an answer.
         seed: Chooses the queries.
     """
 
     every_n_steps: int | None = None
     max_queries: int = 100
     max_keys: int | None = 2000
-    top_k: int = 3
-    max_new_tokens: int = 16
     seed: int = 0
 
     def __post_init__(self) -> None:
         where = "callbacks.rag_eval"
         check_types(self, where)
-        for name in ("every_n_steps", "max_queries", "max_keys", "top_k", "max_new_tokens"):
+        for name in ("every_n_steps", "max_queries", "max_keys"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{where}.{name}", "1 or more", value)
@@ -60,27 +56,31 @@ class RagEvalSettings:
 
 @dataclass(frozen=True)
 class _Part:
-    """What is answered of a data set."""
+    """What the LLM is asked about a data set."""
 
     task: str
     name: str
     queries: list[Query]
     corpus: KeyStore
+    searched: KeyStore
+    """A part of the corpus; what stands around a key is read off the whole."""
     prompt: Prompt
+    consumer: Consumer
 
 
 class RagEvalCallback(L.Callback):
-    """Answers a fixed sample of the held-out queries of every data set that has a prompt and answers.
+    """Lets each task's consumer work on a fixed sample of the held-out queries of every data set.
 
-    One process retrieves and runs the LLM; all log the same numbers: `rag/<task>/<dataset>/em`, and their mean over the
-    data sets of a task, `rag/<task>/em`.
+    One process retrieves and runs the LLM; all log the same numbers: whatever the consumer measures as
+    `rag/<task>/<dataset>/<metric>`, and as `rag/<task>/<metric>` the mean over the data sets of the task of each metric
+    that all of them have.
 
     Args:
         settings: When, and how much.
         datasets: The prepared data sets of the run.
         prompts: Of each data set, with its solved examples; None for one that no LLM answers.
         new_index: Makes an empty index.
-        answer: Lets the LLM answer.
+        open_language_model: Gives the LLM, in the process that asks it; best a `CachedLanguageModel`.
     """
 
     def __init__(
@@ -89,36 +89,47 @@ class RagEvalCallback(L.Callback):
         datasets: Sequence[PreparedDataset],
         prompts: Sequence[Prompt | None],
         new_index: Callable[[], VectorIndex],
-        answer: Answer,
+        open_language_model: Callable[[], LanguageModel],
     ) -> None:
         self._settings, self._datasets, self._prompts = settings, datasets, prompts
-        self._new_index, self._answer = new_index, answer
+        self._new_index, self._open_language_model = new_index, open_language_model
         self._parts: list[_Part] = []
         self._step = -1
+
+    @cached_property
+    def _language_model(self) -> LanguageModel:
+        return self._open_language_model()
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Read queries and corpora, so that what is wrong with them shows before the first step."""
         self._parts = []
+        tasks = require_retriever(pl_module).tasks
         for dataset, prompt in zip(self._datasets, self._prompts, strict=True):
+            consumer: Consumer | None = tasks[dataset.task].consumer
             answered = [query for query in dataset.validation_queries() if any(map(str.strip, query.answers))]
-            if prompt is None or not answered:
-                logger.info("%s/%s: no LLM answers it in training", dataset.task, dataset.name)
+            if prompt is None or consumer is None or not answered:
+                lacks = (
+                    "prompt" if prompt is None else "consumer" if consumer is None else "held-out query with an answer"
+                )
+                logger.info("%s/%s has no %s: no LLM is asked in training", dataset.task, dataset.name, lacks)
                 continue
             queries = first_by_hash(answered, self._settings.max_queries, f"rag_eval/{self._settings.seed}")
-            corpus = with_gold_keys(dataset.corpus(), queries, self._settings.max_keys, self._settings.seed)
-            self._parts.append(_Part(dataset.task, dataset.name, queries, corpus, prompt))
+            corpus = dataset.corpus()
+            searched = with_gold_keys(corpus, queries, self._settings.max_keys, self._settings.seed)
+            self._parts.append(_Part(dataset.task, dataset.name, queries, corpus, searched, prompt, consumer))
         if not self._parts:
             names = [f"{dataset.task}/{dataset.name}" for dataset in self._datasets]
-            raise ConfigError("callbacks.rag_eval", "a data set with a prompt and held-out queries with answers", names)
+            expected = "a data set with held-out queries with answers, of a task with a prompt and a consumer"
+            raise ConfigError("callbacks.rag_eval", expected, names)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Answer before the first step; the step that a run goes on from is done."""
+        """Ask before the first step; the step that a run goes on from is done."""
         self._step = trainer.global_step
         if trainer.global_step == 0:
             self._write(trainer, self._evaluate(trainer, require_retriever(pl_module)))
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
-        """Answer if a step is done and it is time."""
+        """Ask if a step is done and it is time."""
         step, interval = trainer.global_step, self._settings.every_n_steps
         if step == self._step or not (step == trainer.max_steps or (interval and step % interval == 0)):
             return
@@ -129,44 +140,51 @@ class RagEvalCallback(L.Callback):
             pl_module.log(name, value, logger=False, rank_zero_only=False)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Answer after the last step of a run that ends early."""
+        """Ask after the last step of a run that ends early."""
         if trainer.global_step != self._step:
             self._write(trainer, self._evaluate(trainer, require_retriever(pl_module)))
 
     def _evaluate(self, trainer: L.Trainer, module: RetrieverModule) -> dict[str, float]:
         """Means by logged name, the same on all processes."""
         begin = time.monotonic()
-        # Where each process has a part of the weights, all have to encode together.
-        is_sharded = isinstance(trainer.strategy, ModelParallelStrategy)
-        own: dict[tuple[str, str], dict[str, float]] = {}
-        for part in self._parts if trainer.is_global_zero or is_sharded else ():
-            rankings = self._retrieve(part, module)
+        own: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)  # task -> data set -> metric -> mean
+        for part in self._parts if trainer.is_global_zero or is_sharded(trainer) else ():
+            retriever = DenseRetriever(CurrentEncoder(trainer, module), self._new_index, module.tasks[part.task].sides)
+            retriever.fit(part.searched)
+            rankings = retriever.retrieve(part.queries, max(part.consumer.top_k, _DEPTH))
             if trainer.is_global_zero:
-                per_query = self._answer(part.queries, rankings, part.corpus, part.prompt)
-                own[part.task, part.name] = {metric: fmean(per_query[metric].values()) for metric in METRICS}
-        found = trainer.strategy.broadcast(own)
+                search = _refuse if is_sharded(trainer) else retriever.retrieve
+                own[part.task][part.name] = self._consume(part, rankings, search)
         scores: dict[str, float] = {}
-        by_task: dict[str, list[dict[str, float]]] = defaultdict(list)
-        for (task, name), means in found.items():
-            by_task[task].append(means)
-            scores |= {f"rag/{task}/{name}/{metric}": value for metric, value in means.items()}
-        for task, some in by_task.items():
-            scores |= {f"rag/{task}/{metric}": fmean(means[metric] for means in some) for metric in METRICS}
+        for task, by_name in trainer.strategy.broadcast(dict(own)).items():
+            for name, means in by_name.items():
+                scores |= {f"rag/{task}/{name}/{metric}": value for metric, value in means.items()}
+            first, *others = by_name.values()
+            for metric in (metric for metric in first if all(metric in means for means in others)):
+                scores[f"rag/{task}/{metric}"] = mean_of(metric, [means[metric] for means in by_name.values()])
         told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
         logger.info("after %d steps: %s (%.1f s)", trainer.global_step, told, time.monotonic() - begin)
         off_the_clock(trainer)
         return scores
 
-    def _retrieve(self, part: _Part, module: RetrieverModule) -> list[Ranking]:
-        encoder = module.encoder
-        if not isinstance(encoder, Encoder):
-            raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
-        retriever = DenseRetriever(encoder, self._new_index, module.tasks[part.task].sides)
-        retriever.fit(part.corpus)
-        return retriever.retrieve(part.queries, self._settings.top_k)
+    def _consume(self, part: _Part, rankings: Sequence[Ranking], search: Search) -> dict[str, float]:
+        """Means by metric; one that some queries have no value of, as of options, is the mean of the others."""
+        scene = Scene(part.corpus, search, self._language_model, part.prompt)
+        outcomes = part.consumer.consume(part.queries, rankings, scene)
+        values: dict[str, list[float]] = defaultdict(list)
+        for scores in measured(outcomes, [()] * len(outcomes), self._language_model):
+            for metric, value in scores.items():
+                values[metric].append(value)
+        return {metric: mean_of(metric, some) for metric, some in values.items()}
 
     @staticmethod
     def _write(trainer: L.Trainer, scores: Mapping[str, float]) -> None:
         """Log at the step that is done; Lightning's own `log` would wait for `log_every_n_steps`."""
         for one in trainer.loggers:
             one.log_metrics(dict(scores), step=max(trainer.global_step - 1, 0))  # steps count from 0
+
+
+def _refuse(queries: Sequence[Query], top_k: int) -> NoReturn:
+    """The search of an LLM that runs on one process, where all would have to encode its queries together."""
+    expected = "consumers that do not search themselves: each process has a part of the encoder (callbacks.rag_eval)"
+    raise ConfigError("tasks.NAME.consumer", expected, "one that does")

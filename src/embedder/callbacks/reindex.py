@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,30 +10,24 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 
+from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
+from embedder.callbacks.distributed_encoder import DistributedEncoder
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
-from embedder.callbacks.shared_encoding import SharedEncoder
+from embedder.callbacks.mining import MinedDataset, Miner
 from embedder.callbacks.throughput import off_the_clock
-from embedder.candidates.candidates import CandidateFinder, Candidates
-from embedder.candidates.dense import DenseProposer
+from embedder.candidates.candidates import Candidates
 from embedder.candidates.filters import HoldsAnswer
-from embedder.data.corpus import Corpus
-from embedder.data.prepared import PreparedDataset
-from embedder.data.queries import Queries
 from embedder.errors import ConfigError, check_types
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, publish, published
 from embedder.training.gather import Share, gather_shares, sum_over_processes, world_size
 from embedder.training.module import RetrieverModule, require_retriever
-from embedder.training.task import Task
-from embedder.types import Encoder, IntArray, Record, VectorIndex
+from embedder.types import Encoder, IntArray, VectorIndex
 
 logger = logging.getLogger(__name__)
-
-_CHUNK = 10_000  # queries held in memory together
 
 
 @dataclass(frozen=True)
@@ -72,20 +66,6 @@ class ReindexSettings:
         return self.every_n_steps is not None or self.every_n_epochs is not None
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A data set whose negatives are made anew."""
-
-    place: int
-    dataset: PreparedDataset
-    corpus: Corpus
-    queries: Queries
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset.task}/{self.dataset.name}"
-
-
 class ReindexCallback(L.Callback):
     """Rebuild the index every so many steps and hand fresh hard negatives to the data module.
 
@@ -112,16 +92,16 @@ class ReindexCallback(L.Callback):
         directory: Path,
         earlier: Path | None = None,
     ) -> None:
-        self._settings, self._new_index, self._holds_answer = settings, new_index, holds_answer
+        self._settings, self._miner = settings, Miner(settings.candidates, new_index, holds_answer)
         self._directory, self._earlier = directory, earlier
-        self._parts: list[_Part] = []
+        self._parts: list[MinedDataset] = []
         self._every = 0
         self._now: dict[str, FreshNegatives] = {}
         self._state: dict[str, Any] = {"step": 0, "folder": None, "digest": None}
         self._validated: dict[str, float] = {}
-        """Score of each task at the last validation, if there was one since the last refresh."""
+        """Score of each task at the last validation of this fit, if there was one since the last refresh."""
         self._before: dict[str, float] = {}
-        """The same when the negatives were last made."""
+        """The same when the negatives were last made, or before the first step."""
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Fail before the first step when the new negatives could never be read."""
@@ -145,9 +125,13 @@ class ReindexCallback(L.Callback):
             if sampling.group_size == sampling.positives:
                 expected = f"more than {sampling.positives} (positives): a group without negatives reads no new ones"
                 raise ConfigError(f"tasks.{name}.sampling.group_size", expected, sampling.group_size)
-        self._parts = [_part(place, dataset) for place, dataset in enumerate(data.datasets) if dataset.task in chosen]
+        self._parts = [
+            MinedDataset.of(place, dataset) for place, dataset in enumerate(data.datasets) if dataset.task in chosen
+        ]
         data.refresh_every(self._every * trainer.accumulate_grad_batches)
         self._directory = Path(trainer.strategy.broadcast(str(self._directory)))
+        if stage == "fit":  # the trainer knows what it validated before, in whichever processes that was (ddp_spawn)
+            self._before = _ndcg(trainer, tasks)
 
     @property
     def _setting(self) -> str:
@@ -177,14 +161,9 @@ class ReindexCallback(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the scores, and make new negatives if it is time."""
-        for task in require_retriever(pl_module).tasks:
-            for name, value in trainer.callback_metrics.items():
-                if name.startswith(f"val/{task}/ndcg@"):
-                    self._validated[task] = float(value)
         if trainer.state.fn == TrainerFn.FITTING:
+            self._validated |= _ndcg(trainer, require_retriever(pl_module).tasks)
             self._refresh_if_due(trainer, pl_module)
-        else:  # before the first step
-            self._before, self._validated = self._validated, {}
 
     def _refresh_if_due(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         step = trainer.global_step
@@ -193,19 +172,17 @@ class ReindexCallback(L.Callback):
 
     def _refresh(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         begin, step = time.monotonic(), trainer.global_step
-        encoder = module.encoder
-        if not isinstance(encoder, Encoder):
-            raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
-        # Where each process has a part of the weights, all have to encode the same together.
-        is_sharded = isinstance(trainer.strategy, ModelParallelStrategy)
-        share = Share(0, 1) if is_sharded else Share(trainer.global_rank, world_size())
-        shared: Encoder = encoder if is_sharded else SharedEncoder(encoder, trainer.global_rank, module.device)
+        encoder: Encoder = CurrentEncoder(trainer, module)
+        share = Share(0, 1)
+        if not (together := is_sharded(trainer)):
+            encoder = DistributedEncoder(encoder, trainer.global_rank, module.device)
+            share = Share(trainer.global_rank, world_size())
         tables: dict[str, IntArray] = {}
         values: dict[str, float] = {}
         for part in self._parts:
-            table = self._mine(part, module.tasks[part.dataset.task], shared, share)
-            changed = _n_changed(table, share, part, self._now.get(part.name))
-            if not is_sharded and len(part.queries) >= world_size():
+            table = self._miner.mine(part, module.tasks[part.dataset.task].sides, encoder, share)
+            changed = part.n_changed(table, share, self._now.get(part.name))
+            if not together and len(part.queries) >= world_size():
                 changed = int(sum_over_processes(torch.tensor(changed, device=module.device)))
                 table = gather_shares(torch.from_numpy(table).to(module.device), len(part.queries)).cpu().numpy()
             tables[part.name] = table.astype(np.min_scalar_type(-len(part.corpus)))
@@ -227,23 +204,6 @@ class ReindexCallback(L.Callback):
         for one in trainer.loggers:
             one.log_metrics(values, step=step - 1)  # steps count from 0, as Lightning numbers them
         off_the_clock(trainer)
-
-    def _mine(self, part: _Part, task: Task, encoder: Encoder, share: Share) -> IntArray:
-        """Places of the negatives of this process's share of the records, -1 where there are fewer, [R, N]."""
-        proposer = DenseProposer(encoder, self._new_index, task.sides)
-        finder = CandidateFinder(self._settings.candidates, [proposer], part.corpus, self._holds_answer)
-        own = share(len(part.queries))
-        table = np.full((len(own), self._settings.candidates.n - 1), -1, np.int64)
-        for start in range(0, len(own), _CHUNK):
-            some = own[start : start + _CHUNK]
-            proposed = finder.propose([part.queries[place] for place in some])
-            for row, candidates in enumerate(proposed, start):
-                keys = [candidate.key.id for candidate in candidates if candidate.source != "gold"]
-                # In rising order: a near tie that falls the other way on another machine changes nothing.
-                table[row, : len(keys)] = sorted(map(part.corpus.position, keys))
-        if finder.dropped:
-            logger.info("%s: passed over by filters for %d queries: %s", part.name, len(own), dict(finder.dropped))
-        return table
 
     def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, IntArray]) -> tuple[str, str]:
         """Write the tables once a machine."""
@@ -267,30 +227,10 @@ class ReindexCallback(L.Callback):
         self._validated, self._before = dict(state_dict["validated"]), dict(state_dict["before"])
 
 
-def _part(place: int, dataset: PreparedDataset) -> _Part:
-    """What is needed to make the negatives of a data set, checked."""
-    queries = dataset.train_queries()
-    if queries is None:
-        expected = "corpus or world: published records do not say which keys a query may be compared with"
-        raise ConfigError("source", f"{expected} (callbacks.reindex)", str(dataset.directory))
-    records = dataset.records("train")
-    if len(records) != len(queries):
-        raise ConfigError("callbacks.reindex", f"queries of {len(records)} records in {queries.path}", len(queries))
-    return _Part(place, dataset, dataset.corpus(), queries)
-
-
-def _n_changed(table: IntArray, share: Share, part: _Part, before: FreshNegatives | None) -> int:
-    """How many negatives of the share's records these did not have before."""
-    records = part.dataset.records("train")
-    changed = 0
-    for row, place in zip(table, share(len(part.queries)), strict=True):
-        old = before.positions(place) if before is not None else _positions(records[place], part.corpus)
-        changed += len(set(row[row >= 0].tolist()) - set(old))
-    return changed
-
-
-def _positions(record: Record, corpus: Corpus) -> list[int]:
-    return [corpus.position(key.id) for key in record.negatives]
+def _ndcg(trainer: L.Trainer, tasks: Iterable[str]) -> dict[str, float]:
+    """Score of each task at the last validation, if there was one."""
+    scores = trainer.callback_metrics.items()
+    return {task: float(value) for task in tasks for name, value in scores if name.startswith(f"val/{task}/ndcg@")}
 
 
 def _data_module(trainer: L.Trainer) -> RetrieverDataModule:

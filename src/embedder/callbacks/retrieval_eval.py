@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 import lightning as L
-from lightning.pytorch.strategies import ModelParallelStrategy
 
+from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.data.prepared import PreparedDataset
 from embedder.data.view import with_gold_keys
 from embedder.errors import ConfigError
 from embedder.evaluation.retrieval import retrieval_scores
 from embedder.evaluation.retrievers import DenseRetriever
 from embedder.training.module import require_retriever
-from embedder.types import Encoder, KeyStore, Query, VectorIndex
+from embedder.types import KeyStore, Query, VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +62,7 @@ class RetrievalEvalCallback(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Score all data sets and log."""
-        # Where each process has a part of the weights, all have to encode together.
-        is_sharded = isinstance(trainer.strategy, ModelParallelStrategy)
-        with trainer.precision_plugin.forward_context():  # as the steps are computed
-            own = self._score(pl_module) if trainer.is_global_zero or is_sharded else {}
+        own = self._score(trainer, pl_module) if trainer.is_global_zero or is_sharded(trainer) else {}
         scores = trainer.strategy.broadcast(own)
         by_task: dict[str, list[float]] = defaultdict(list)
         for (task, name), score in scores.items():
@@ -78,11 +75,9 @@ class RetrievalEvalCallback(L.Callback):
         if means:
             pl_module.log(f"val/ndcg@{self._cutoff}", fmean(means.values()))
 
-    def _score(self, pl_module: L.LightningModule) -> dict[tuple[str, str], float]:
+    def _score(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[tuple[str, str], float]:
         module = require_retriever(pl_module)
-        encoder = module.encoder
-        if not isinstance(encoder, Encoder):
-            raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
+        encoder = CurrentEncoder(trainer, module)
         scores = {}
         for dataset in self._datasets:
             if (loaded := self._loaded.get(f"{dataset.task}/{dataset.name}")) is None:

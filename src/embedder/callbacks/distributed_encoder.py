@@ -8,8 +8,8 @@ from embedder.training.gather import Share, gather_shares, world_size
 from embedder.types import Encoder, FloatArray, Keep, Side
 
 
-class SharedEncoder:
-    """An encoder whose keys are shared out over the processes; queries are each process's own.
+class DistributedEncoder:
+    """An encoder whose keys are distributed over the processes; queries are each process's own.
 
     All processes have to encode the same keys at the same time.
 
@@ -43,5 +43,5 @@ class SharedEncoder:
             return self._encoder.encode(texts, instruction, max_length, side=side, keep=keep, progress=progress)
         own = [texts[place] for place in Share(self._rank, world_size())(len(texts))]
         vectors = self._encoder.encode(own, instruction, max_length, side=side, keep=keep, progress=progress)
-        shared: FloatArray = gather_shares(torch.from_numpy(vectors).to(self._device), len(texts)).cpu().numpy()
-        return shared
+        gathered: FloatArray = gather_shares(torch.from_numpy(vectors).to(self._device), len(texts)).cpu().numpy()
+        return gathered

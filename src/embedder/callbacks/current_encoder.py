@@ -1,0 +1,52 @@
+"""The encoder that is being trained, for callbacks that index a corpus between two steps."""
+
+from collections.abc import Sequence
+
+import lightning as L
+from lightning.pytorch.strategies import ModelParallelStrategy
+
+from embedder.training.module import RetrieverModule
+from embedder.types import Encoder, FloatArray, Keep, Side
+
+
+class CurrentEncoder:
+    """Encodes with the weights of the moment, in the precision in which the steps are computed.
+
+    Args:
+        trainer: Knows the precision.
+        module: Has the weights.
+
+    Raises:
+        TypeError: The module's encoder has no method `encode`.
+    """
+
+    def __init__(self, trainer: L.Trainer, module: RetrieverModule) -> None:
+        encoder = module.encoder
+        if not isinstance(encoder, Encoder):
+            raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
+        self._encoder: Encoder = encoder
+        self._precision = trainer.precision_plugin
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._encoder.dimension
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        instruction: str = "",
+        max_length: int | None = None,
+        *,
+        side: Side,
+        keep: Keep = "start",
+        progress: bool = False,
+    ) -> FloatArray:
+        """Unit vectors, [n, D]; see `Encoder`."""
+        with self._precision.forward_context():  # around this alone: an LLM asked in between keeps its own precision
+            return self._encoder.encode(texts, instruction, max_length, side=side, keep=keep, progress=progress)
+
+
+def is_sharded(trainer: L.Trainer) -> bool:
+    """Whether each process has a part of the weights only: then all have to encode the same texts at the same time."""
+    return isinstance(trainer.strategy, ModelParallelStrategy)
