@@ -12,7 +12,6 @@ from embedder.app.jobs import Source, dataset_pairs, shown_prompt
 from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
 from embedder.app.start import environment
 from embedder.data.corpus import Corpus
-from embedder.data.prepared import write_atomically
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, check_types
@@ -27,6 +26,7 @@ from embedder.evaluation.resampling import Sampling
 from embedder.evaluation.retrieval import answer_recalls, retrieval_scores
 from embedder.evaluation.row import Row
 from embedder.evaluation.table import render
+from embedder.files import write_atomically
 from embedder.models.encoder import EncoderConfig
 from embedder.report.page import write_report
 from embedder.training.task import Task

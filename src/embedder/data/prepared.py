@@ -11,7 +11,6 @@ from embedder.data.queries import Queries
 from embedder.data.records import Records
 from embedder.data.reward_column import RewardColumn
 from embedder.errors import DataError
-from embedder.files import write_atomically as write_atomically  # app/evaluate.py still looks for it here
 from embedder.types import Query
 
 

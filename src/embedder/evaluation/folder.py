@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Collection, Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ class EvaluationFolder:
 
     Until then `rows.jsonl` stands for it: its first line is the protocol, and every row is a line, added when
     the lines of its queries are written. So whatever a kill cuts off is lines without a row or a last line without its
-    end, and both are dropped when the next row is added. Nothing changes in a folder before the first row is.
+    end, and both are dropped when the next row is added. Nothing changes in a folder before the first row is; rows
+    for which a run of other settings has no place go to `earlier-1`, an evaluation folder of its own.
 
     Args:
         directory: The folder.
@@ -39,6 +41,9 @@ class EvaluationFolder:
         self._protocol = _plain(protocol)
         self.rows: list[Row] = []
         """Those of this run, in order."""
+        self._aside: list[Row] = []
+        """Those that were found and have no place."""
+        self._found_protocol = self._protocol
         self._kept = {_name(row): row for row in self._read()}
         self._is_clean = False  # whether the files hold the rows of `rows` and `_kept` and nothing else
 
@@ -52,7 +57,7 @@ class EvaluationFolder:
         if kept is None:
             return False
         if kept.protocol != _plain(row.protocol):
-            del self._kept[_name(row)]
+            self._aside.append(self._kept.pop(_name(row)))
             self._is_clean = False
             return False
         self.rows.append(kept)
@@ -69,15 +74,18 @@ class EvaluationFolder:
         self.rows.append(row)
 
     def close(self) -> None:
-        """Keep the rows of this run and no others."""
-        content = {"format": _FORMAT, "protocol": self._protocol, "rows": [row.as_json() for row in self.rows]}
-        write_atomically(self.scores_path, json.dumps(content, indent=1, allow_nan=False))
+        """Keep the rows of this run, the others apart."""
+        scored = {_name(row) for row in self.rows}
+        self._aside += [row for name, row in self._kept.items() if name not in scored]
+        self._set_aside()
+        write_atomically(self.scores_path, _content(self._protocol, self.rows))
         self._rows_path.unlink(missing_ok=True)
         self._keep_lines({_name(row) for row in self.rows})
         self._is_clean = False
 
     def _clean(self) -> None:
         """From here on `rows.jsonl` counts; rows go before the lines of their queries."""
+        self._set_aside()
         rows = self._kept | {_name(row): row for row in self.rows}
         with whole_file(self._rows_path) as file:
             file.write(_line({"format": _FORMAT, "protocol": self._protocol}).encode())
@@ -85,6 +93,21 @@ class EvaluationFolder:
         self.scores_path.unlink(missing_ok=True)
         self._keep_lines(rows)
         self._is_clean = True
+
+    def _set_aside(self) -> None:
+        """Write what has no place into a folder of its own."""
+        if not self._aside:
+            return
+        parent = self.scores_path.parent
+        folder = next(parent / f"earlier-{n}" for n in count(1) if not (parent / f"earlier-{n}").exists())
+        write_atomically(folder / "scores.json", _content(self._found_protocol, self._aside))
+        if self._queries_path.is_file():
+            names = {_name(row) for row in self._aside}
+            with self._queries_path.open("rb") as old, whole_file(folder / "queries.jsonl") as new:
+                new.writelines(line for line in old if _name_of_line(line) in names)
+        told = ", ".join("/".join(_name(row)) for row in self._aside)
+        logger.warning("rows of an earlier run go to %s, since this one has other settings or rows: %s", folder, told)
+        self._aside = []
 
     def _read(self) -> list[Row]:
         """The rows that lie there and are of the same protocol."""
@@ -103,6 +126,8 @@ class EvaluationFolder:
             len(rows),
             "those of the same settings are kept" if same else "scored by another protocol, they are scored again",
         )
+        if not same:
+            self._aside, self._found_protocol = rows, found["protocol"]
         return rows if same else []
 
     def _keep_lines(self, names: Collection[Name]) -> None:
@@ -118,6 +143,11 @@ def _rows_file(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         head, *rows = [json.loads(line) for line in file if line.endswith(b"\n")]
     return {**head, "rows": rows}
+
+
+def _content(protocol: Mapping[str, Any], rows: Iterable[Row]) -> str:
+    content = {"format": _FORMAT, "protocol": protocol, "rows": [row.as_json() for row in rows]}
+    return json.dumps(content, indent=1, allow_nan=False)
 
 
 def _line(values: Mapping[str, Any]) -> str:
