@@ -21,6 +21,7 @@ from embedder.training.objective import Graded, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
+from embedder.types import Reading
 
 TOKENS, KEYS, QUERIES = 128, 4, 8
 
@@ -37,7 +38,7 @@ def main() -> None:
     half = HalfPrecisionEncoder(encoder, "cpu")
     chance = random.Random(0)
     texts = [" ".join(chance.choices(WORDS, k=chance.randint(20, 160))) for _ in range(arguments.texts)]
-    cosine = (encoder.encode(texts, side="key") * half.encode(texts, side="key")).sum(1).min()
+    cosine = (encoder.encode(texts, Reading("key")) * half.encode(texts, Reading("key"))).sum(1).min()
     task = Task("qa", "", "", TOKENS, TOKENS, Objective({"graded": Graded()}), Sampling(group_size=KEYS))
     module = RetrieverModule(encoder, {"qa": task}, AdamWLinear(lr=1e-5))
     data = batch(module, task, QUERIES, TOKENS)
@@ -49,8 +50,8 @@ def main() -> None:
 
     found = measure(
         {
-            "encoding, float32": lambda: encoder.encode(texts, side="key"),
-            "encoding, bf16-mixed": lambda: half.encode(texts, side="key"),
+            "encoding, float32": lambda: encoder.encode(texts, Reading("key")),
+            "encoding, bf16-mixed": lambda: half.encode(texts, Reading("key")),
             "training step, float32": lambda: step(enabled=False),
             "training step, bf16-mixed": lambda: step(enabled=True),
         },

@@ -91,6 +91,19 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How an encoder reads texts: `instruction + text`, in tokens cut to a length."""
+
+    side: Side
+    """On which side of a comparison the texts are."""
+    instruction: str = ""
+    max_length: int | None = None
+    """Tokens, instruction and special tokens included; None for what the encoder reads."""
+    keep: Keep = "start"
+    """Which part of a longer text is read: its `start`, or its `end`, as of a dialogue that ends in the question."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSides:
     """How the two sides of a task are encoded; lengths in tokens, instruction and special tokens included."""
 
@@ -100,7 +113,16 @@ class TaskSides:
     """None for what the encoder reads."""
     key_max_length: int | None = None
     query_keep: Keep = "start"
-    """Which part of a longer query is read: its `start`, or its `end`, as of a dialogue that ends in the question."""
+
+    @property
+    def query(self) -> Reading:
+        """How queries are read."""
+        return Reading("query", self.query_instruction, self.query_max_length, self.query_keep)
+
+    @property
+    def key(self) -> Reading:
+        """How keys are read."""
+        return Reading("key", self.key_instruction, self.key_max_length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +195,8 @@ class Encoder(Protocol):
         """Length of a vector."""
         ...
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        instruction: str = "",
-        max_length: int | None = None,
-        *,
-        side: Side,
-        keep: Keep = "start",
-        progress: bool = False,
-    ) -> FloatArray:
-        """Unit vectors of `instruction + text`, [n, D], float32, in the order of `texts`."""
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
+        """Unit vectors of the texts, [n, D], float32, in their order."""
         ...
 
 

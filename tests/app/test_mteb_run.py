@@ -16,7 +16,7 @@ from embedder.models.encoder import EncoderConfig
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Task
-from embedder.types import Query, TaskSides
+from embedder.types import Query, Reading, TaskSides
 
 pytest.importorskip("mteb")
 
@@ -81,8 +81,8 @@ def test_mteb_and_our_own_evaluation_agree_on_the_same_data(encoder, retrieval_t
 def test_documents_are_encoded_as_keys_and_all_else_as_queries(encoder):
     ours = MtebEncoder(encoder, SIDES, "embedder/tiny")
     batches = [{"text": TOWERS[:2]}, {"text": TOWERS[2:3]}]
-    keys = encoder.encode(TOWERS[:3], SIDES.key_instruction, 32, side="key")
-    queries = encoder.encode(TOWERS[:3], SIDES.query_instruction, 24, side="query")
+    keys = encoder.encode(TOWERS[:3], Reading("key", SIDES.key_instruction, 32))
+    queries = encoder.encode(TOWERS[:3], Reading("query", SIDES.query_instruction, 24))
     np.testing.assert_allclose(ours.encode(batches, prompt_type="document"), keys, atol=1e-6)
     np.testing.assert_allclose(ours.encode(batches, prompt_type="query"), queries, atol=1e-6)
     np.testing.assert_allclose(ours.encode(batches), queries, atol=1e-6)

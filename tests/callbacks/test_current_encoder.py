@@ -38,10 +38,10 @@ def test_keys_and_queries_are_encoded_in_the_precision_of_the_steps(
     whole = TextEncoder.encode
     seen = []
 
-    def encode(self, texts, *args, **kwargs):
-        vectors = whole(self, texts, *args, **kwargs)
+    def encode(self, texts, reading, **kwargs):
+        vectors = whole(self, texts, reading, **kwargs)
         with torch.autocast("cpu", torch.bfloat16):
-            seen.append((kwargs["side"], np.array_equal(vectors, whole(self, texts, *args, **kwargs))))
+            seen.append((reading.side, np.array_equal(vectors, whole(self, texts, reading, **kwargs))))
         return vectors
 
     def write(prompt):

@@ -38,6 +38,7 @@ from embedder.training.objective import Graded, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
+from embedder.types import Reading
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
@@ -131,9 +132,9 @@ def rows(directory):
 def nearest(dataset, encoder, skip=0, share=None):
     """The negatives of every training record by a loop over all keys."""
     corpus, found = dataset.corpus(), []
-    vectors = encoder.encode(list(corpus.texts()), "", 64, side="key")
+    vectors = encoder.encode(list(corpus.texts()), Reading("key", "", 64))
     for query in dataset.train_queries():
-        (vector,) = encoder.encode([query.text], "find: ", 64, side="query")
+        (vector,) = encoder.encode([query.text], Reading("query", "find: ", 64))
         scores = vectors @ vector
         gold = [corpus.position(key_id) for key_id in query.positives]
         never = {corpus[p].text for p in gold} | {corpus[corpus.position(key_id)].text for key_id in query.exclude}

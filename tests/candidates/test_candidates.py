@@ -22,7 +22,7 @@ class LetterEncoder:
 
     dimension = 26
 
-    def encode(self, texts, instruction="", max_length=None, *, side, keep="start", progress=False):
+    def encode(self, texts, reading, *, progress=False):
         counts = np.array([[text.count(chr(97 + k)) for k in range(26)] for text in texts], np.float32)
         return counts / np.linalg.norm(counts, axis=1, keepdims=True)
 

@@ -6,6 +6,7 @@ import pytest
 from embedder.index import cached_encoder
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.encoder import EncoderConfig
+from embedder.types import Reading
 
 TEXTS = [f"text {i} of the lighthouse" for i in range(10)]
 
@@ -16,9 +17,9 @@ class Counting:
     def __init__(self, encoder):
         self.encoder, self.dimension, self.count = encoder, encoder.dimension, 0
 
-    def encode(self, texts, instruction="", max_length=None, *, side, keep="start", progress=False):
+    def encode(self, texts, reading, *, progress=False):
         self.count += len(texts)
-        return self.encoder.encode(texts, instruction, max_length, side=side, keep=keep)
+        return self.encoder.encode(texts, reading)
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +34,14 @@ def blocks_of_four(monkeypatch):
 
 def test_no_key_is_encoded_twice_and_vectors_are_those_of_the_encoder(encoder, tmp_path):
     counting = Counting(encoder)
-    expected = encoder.encode(TEXTS, "Read: ", 16, side="key")
+    expected = encoder.encode(TEXTS, Reading("key", "Read: ", 16))
     for _ in range(2):
         cached = CachedEncoder(counting, "one", tmp_path)  # as in another run
-        np.testing.assert_allclose(cached.encode(TEXTS, "Read: ", 16, side="key"), expected, atol=1e-6)
+        np.testing.assert_allclose(cached.encode(TEXTS, Reading("key", "Read: ", 16)), expected, atol=1e-6)
         assert counting.count == 10
-    cached.encode([*TEXTS[:8], "new"], "Read: ", 16, side="key")
+    cached.encode([*TEXTS[:8], "new"], Reading("key", "Read: ", 16))
     assert counting.count == 11  # blocks of four: the third one differs
-    cached.encode(TEXTS, side="query")
+    cached.encode(TEXTS, Reading("query"))
     assert counting.count == 21
 
 
@@ -48,19 +49,19 @@ def test_other_vectors_are_kept_apart(encoder, tmp_path):
     counting = Counting(encoder)
     seen = set()
     for fingerprint, instruction, length in (("a", "", None), ("b", "", None), ("a", "x", None), ("a", "", 8)):
-        CachedEncoder(counting, fingerprint, tmp_path).encode(TEXTS[:2], instruction, length, side="key")
+        CachedEncoder(counting, fingerprint, tmp_path).encode(TEXTS[:2], Reading("key", instruction, length))
         seen |= {path.name for path in tmp_path.glob("*.npy")}
     assert (counting.count, len(seen)) == (8, 4)
 
 
 def test_a_damaged_file_is_made_again(encoder, tmp_path, caplog):
     cached = CachedEncoder(encoder, "one", tmp_path)
-    expected = cached.encode(TEXTS[:4], side="key")
+    expected = cached.encode(TEXTS[:4], Reading("key"))
     (path,) = tmp_path.glob("*.npy")
     for damage in (path.read_bytes()[:100], b"", b"no vectors"):
         path.write_bytes(damage)
         with caplog.at_level(logging.WARNING):
-            np.testing.assert_array_equal(cached.encode(TEXTS[:4], side="key"), expected)
+            np.testing.assert_array_equal(cached.encode(TEXTS[:4], Reading("key")), expected)
         assert "made again" in caplog.text
         caplog.clear()
         assert np.load(path).shape == expected.shape

@@ -11,7 +11,7 @@ from embedder.errors import ConfigError, MissingExtraError
 from embedder.models.checkpoint import load_trained
 from embedder.models.encoder import EncoderConfig
 from embedder.models.export import export
-from embedder.types import TaskSides
+from embedder.types import Reading, TaskSides
 from tests.tiny_models import ROBERTA_TOKENS, adapted, tiny_backbone
 
 TEXTS = ["Oru", "Who designed the lighthouse at Oru?", "Oru " * 20, "the", "at Oru and at Oru", "Who " * 11]
@@ -54,7 +54,7 @@ def test_padding_changes_no_vector_of_an_encoder(tmp_path, kind, pooling):
     special = ROBERTA_TOKENS if kind in ("roberta", "xlm-roberta", "mpnet") else {"pad_token": "<pad>"}
     directory = tiny_backbone(tmp_path, kind, special, **ENCODERS[kind])
     encoder = EncoderConfig(name=str(directory), pooling=pooling).build()
-    np.testing.assert_allclose(encoder.encode(TEXTS, side="key"), one_at_a_time(encoder, TEXTS), atol=1e-5)
+    np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), one_at_a_time(encoder, TEXTS), atol=1e-5)
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -63,7 +63,7 @@ def test_padding_changes_no_vector_of_an_encoder(tmp_path, kind, pooling):
 def test_padding_changes_no_vector_of_a_decoder(tmp_path, kind, pooling, bidirectional):
     directory = tiny_backbone(tmp_path, kind, **DECODERS[kind], **GROUPED)
     encoder = EncoderConfig(name=str(directory), pooling=pooling, bidirectional=bidirectional).build()
-    np.testing.assert_allclose(encoder.encode(TEXTS, side="key"), one_at_a_time(encoder, TEXTS), atol=1e-5)
+    np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), one_at_a_time(encoder, TEXTS), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["roberta", "xlm-roberta", "mpnet"])
@@ -150,7 +150,7 @@ def test_the_token_that_starts_texts_stays_when_one_that_ends_them_is_added(tmp_
 def test_a_decoder_without_a_padding_token_pads_with_its_end_token(tmp_path):
     directory = tiny_backbone(tmp_path / "llama", "llama", {"eos_token": "</s>"}, **GROUPED)
     encoder = EncoderConfig(name=str(directory), pooling="last").build()
-    np.testing.assert_allclose(encoder.encode(TEXTS, side="key"), one_at_a_time(encoder, TEXTS), atol=1e-5)
+    np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), one_at_a_time(encoder, TEXTS), atol=1e-5)
     neither = tiny_backbone(tmp_path / "neither", "llama", {"bos_token": "<s>"}, **GROUPED)
     with pytest.raises(ConfigError, match=r"encoder\.name: expected a model whose tokenizer has a token to pad"):
         EncoderConfig(name=str(neither), pooling="mean").build()
@@ -207,7 +207,7 @@ def test_checkpointed_layers_give_the_same_gradients(tmp_path, kind, lora):
 def test_encoding_works_with_checkpointed_layers(bert_directory):
     plain = EncoderConfig(name=str(bert_directory), pooling="mean")
     checkpointed = EncoderConfig(name=str(bert_directory), pooling="mean", gradient_checkpointing=True)
-    vectors = [one.build().encode(TEXTS, side="key") for one in (plain, checkpointed)]
+    vectors = [one.build().encode(TEXTS, Reading("key")) for one in (plain, checkpointed)]
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
 
 
@@ -233,15 +233,15 @@ def test_separate_encoders_start_alike_and_are_trained_apart(bert_directory):
     assert any(p.grad is not None for p in encoder.key_backbone.parameters())
     with torch.no_grad():
         encoder.key_backbone.embeddings.word_embeddings.weight.mul_(-1)
-    assert np.abs(encoder.encode(TEXTS, side="query") - encoder.encode(TEXTS, side="key")).max() > 0.1
+    assert np.abs(encoder.encode(TEXTS, Reading("query")) - encoder.encode(TEXTS, Reading("key"))).max() > 0.1
 
 
 def test_a_cut_vector_is_the_start_of_the_whole_one_at_unit_length(bert_directory):
-    whole = EncoderConfig(name=str(bert_directory), pooling="mean").build().encode(TEXTS, side="key")
+    whole = EncoderConfig(name=str(bert_directory), pooling="mean").build().encode(TEXTS, Reading("key"))
     cut = EncoderConfig(name=str(bert_directory), pooling="mean", dimension=8).build()
     assert cut.dimension == 8
     expected = normalize(torch.from_numpy(whole)[:, :8], dim=-1).numpy()
-    np.testing.assert_allclose(cut.encode(TEXTS, side="key"), expected, atol=1e-6)
+    np.testing.assert_allclose(cut.encode(TEXTS, Reading("key")), expected, atol=1e-6)
 
 
 def test_weights_in_bfloat16_give_vectors_in_float32(bert_directory):
@@ -293,7 +293,7 @@ def test_a_new_adapter_changes_nothing_and_alone_is_trained(tmp_path):
     directory = tiny_backbone(tmp_path, "llama", **GROUPED)
     encoder = EncoderConfig(name=str(directory), pooling="last", lora={"r": 2}).build()
     plain = EncoderConfig(name=str(directory), pooling="last").build()
-    np.testing.assert_allclose(encoder.encode(TEXTS, side="key"), plain.encode(TEXTS, side="key"), atol=1e-6)
+    np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), plain.encode(TEXTS, Reading("key")), atol=1e-6)
     trained = {name: p.numel() for name, p in encoder.named_parameters() if p.requires_grad}
     assert all("lora_" in name for name in trained)
     # r (in + out): q and o 2 * 64, k and v 2 * (32 + 16), gate, up and down 2 * (32 + 64); 2 layers.
@@ -337,10 +337,10 @@ def test_a_checkpoint_and_an_export_bring_back_the_whole_encoder(tmp_path, setti
     assert loaded.config == encoder.config
     exported = load_trained(export(encoder, SIDES, tmp_path / "export", {})).encoder
     for side in ("query", "key"):
-        expected = encoder.encode(TEXTS, "ask: ", side=side)
-        np.testing.assert_allclose(loaded.encode(TEXTS, "ask: ", side=side), expected, atol=1e-6)
-        np.testing.assert_allclose(exported.encode(TEXTS, "ask: ", side=side), expected, atol=1e-5)
-    plain = EncoderConfig(name=str(directory), pooling="last").build().encode(TEXTS, "ask: ", side="key")
+        expected = encoder.encode(TEXTS, Reading(side, "ask: "))
+        np.testing.assert_allclose(loaded.encode(TEXTS, Reading(side, "ask: ")), expected, atol=1e-6)
+        np.testing.assert_allclose(exported.encode(TEXTS, Reading(side, "ask: ")), expected, atol=1e-5)
+    plain = EncoderConfig(name=str(directory), pooling="last").build().encode(TEXTS, Reading("key", "ask: "))
     assert np.abs(plain[:, : expected.shape[1]] - expected).max() > 0.1
     assert exported.config.dimensions == encoder.config.dimensions
     assert not any("lora" in name for name, _ in exported.named_parameters())

@@ -9,7 +9,7 @@ from embedder.models.checkpoint import load_trained
 from embedder.models.encoder import EncoderConfig
 from embedder.models.export import export
 from embedder.models.pooling import cls_pooling, last_pooling, mean_pooling
-from embedder.types import TaskSides
+from embedder.types import Reading, TaskSides
 from tests.tiny_models import adapted, tiny_backbone
 
 TASKS = {"qa": TaskSides("ask: ", "read: ", 64, 128), "tool": TaskSides("request: ", "tool: ", 32, 128)}
@@ -30,10 +30,12 @@ def test_sentence_transformers_gives_our_vectors(bert_directory, tmp_path, pooli
         ("tool_key", "tool: "),
     ):
         np.testing.assert_allclose(
-            theirs.encode(TEXTS, prompt_name=name), encoder.encode(TEXTS, instruction, side="query"), atol=1e-5
+            theirs.encode(TEXTS, prompt_name=name), encoder.encode(TEXTS, Reading("query", instruction)), atol=1e-5
         )
-    np.testing.assert_allclose(theirs.encode_query(TEXTS), encoder.encode(TEXTS, "ask: ", side="query"), atol=1e-5)
-    np.testing.assert_allclose(theirs.encode_document(TEXTS), encoder.encode(TEXTS, "read: ", side="key"), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_query(TEXTS), encoder.encode(TEXTS, Reading("query", "ask: ")), atol=1e-5)
+    np.testing.assert_allclose(
+        theirs.encode_document(TEXTS), encoder.encode(TEXTS, Reading("key", "read: ")), atol=1e-5
+    )
     assert not list(directory.rglob("*.bin"))  # safetensors only
 
 
@@ -44,10 +46,12 @@ def assert_sentence_transformers_agrees(encoder, directory):
     for name, query, key in (("qa", "ask: ", "read: "), ("tool", "request: ", "tool: ")):
         queries = theirs.encode_query(TEXTS, prompt_name=f"{name}_query")
         keys = theirs.encode_document(TEXTS, prompt_name=f"{name}_key")
-        np.testing.assert_allclose(queries, encoder.encode(TEXTS, query, side="query"), atol=1e-5)
-        np.testing.assert_allclose(keys, encoder.encode(TEXTS, key, side="key"), atol=1e-5)
-    np.testing.assert_allclose(theirs.encode_query(TEXTS), encoder.encode(TEXTS, "ask: ", side="query"), atol=1e-5)
-    np.testing.assert_allclose(theirs.encode_document(TEXTS), encoder.encode(TEXTS, "read: ", side="key"), atol=1e-5)
+        np.testing.assert_allclose(queries, encoder.encode(TEXTS, Reading("query", query)), atol=1e-5)
+        np.testing.assert_allclose(keys, encoder.encode(TEXTS, Reading("key", key)), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_query(TEXTS), encoder.encode(TEXTS, Reading("query", "ask: ")), atol=1e-5)
+    np.testing.assert_allclose(
+        theirs.encode_document(TEXTS), encoder.encode(TEXTS, Reading("key", "read: ")), atol=1e-5
+    )
     assert theirs.get_embedding_dimension() == encoder.dimension
 
 
@@ -56,12 +60,12 @@ def assert_sentence_transformers_agrees(encoder, directory):
 def test_sentence_transformers_gives_the_vectors_of_a_decoder_with_adapters(tmp_path, kind, bidirectional):
     directory = tiny_backbone(tmp_path / "base", kind, num_key_value_heads=2, head_dim=8)
     encoder = adapted(directory, pooling="last", bidirectional=bidirectional)
-    before = encoder.encode(TEXTS, side="key")
+    before = encoder.encode(TEXTS, Reading("key"))
     exported = export(encoder, TASKS, tmp_path / "export", {})
     assert_sentence_transformers_agrees(encoder, exported)
-    np.testing.assert_array_equal(encoder.encode(TEXTS, side="key"), before)  # the adapters are still apart
+    np.testing.assert_array_equal(encoder.encode(TEXTS, Reading("key")), before)  # the adapters are still apart
     plain = EncoderConfig(name=str(directory), pooling="last", bidirectional=bidirectional).build()
-    assert np.abs(plain.encode(TEXTS, side="key") - before).max() > 0.1
+    assert np.abs(plain.encode(TEXTS, Reading("key")) - before).max() > 0.1
 
 
 def test_sentence_transformers_appends_the_end_token_of_a_llama_tokenizer(tmp_path):
@@ -82,16 +86,16 @@ def test_sentence_transformers_takes_each_side_to_its_own_encoder(bert_directory
     encoder = EncoderConfig(name=str(bert_directory), pooling="mean", shared=False, dimension=dimension).build()
     with torch.no_grad():
         encoder.key_backbone.embeddings.word_embeddings.weight.mul_(-1)
-    assert np.abs(encoder.encode(TEXTS, side="query") - encoder.encode(TEXTS, side="key")).max() > 0.1
+    assert np.abs(encoder.encode(TEXTS, Reading("query")) - encoder.encode(TEXTS, Reading("key"))).max() > 0.1
     directory = export(encoder, TASKS, tmp_path / "export", {})
     assert_sentence_transformers_agrees(encoder, directory)
     trained = load_trained(directory)
     (directory / "embedder.json").unlink()  # as if it were a model of others
     of_others = load_trained(directory)
     for side in ("query", "key"):
-        expected = encoder.encode(TEXTS, "x: ", side=side)
+        expected = encoder.encode(TEXTS, Reading(side, "x: "))
         for one in (trained, of_others):
-            np.testing.assert_allclose(one.encoder.encode(TEXTS, "x: ", side=side), expected, atol=1e-5)
+            np.testing.assert_allclose(one.encoder.encode(TEXTS, Reading(side, "x: ")), expected, atol=1e-5)
 
 
 def test_sentence_transformers_cuts_vectors_where_ours_are_cut(bert_directory, tmp_path):
@@ -113,10 +117,10 @@ def test_a_model_of_others_keeps_the_end_of_a_long_text(bert_directory, tmp_path
     directory = export(encoder, TASKS, tmp_path / "export", {})
     (directory / "embedder.json").unlink()
     theirs, text = load_trained(directory).encoder, "Who designed the lighthouse? " * 9 + "at Oru"
-    expected = encoder.encode([text], "ask: ", 20, side="query", keep="end")
-    found = theirs.encode([text], "ask: ", 20, side="query", keep="end")
+    expected = encoder.encode([text], Reading("query", "ask: ", 20, keep="end"))
+    found = theirs.encode([text], Reading("query", "ask: ", 20, keep="end"))
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert np.abs(found - theirs.encode([text], "ask: ", 20, side="query")).max() > 1e-2
+    assert np.abs(found - theirs.encode([text], Reading("query", "ask: ", 20))).max() > 1e-2
 
 
 def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert_directory, tmp_path):
@@ -125,7 +129,7 @@ def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert
     trained = load_trained(directory)
     assert trained.tasks == TASKS
     np.testing.assert_allclose(
-        trained.encoder.encode(TEXTS, side="query"), encoder.encode(TEXTS, side="query"), atol=1e-6
+        trained.encoder.encode(TEXTS, Reading("query")), encoder.encode(TEXTS, Reading("query")), atol=1e-6
     )
     description = json.loads((directory / "embedder.json").read_text())
     description["encoder"]["pooling"] = "cls"
@@ -169,9 +173,9 @@ def test_a_model_of_others_is_encoded_with_its_own_prompts(bert_directory, tmp_p
 def test_vectors_do_not_depend_on_the_batch_and_keep_their_order(bert_directory):
     texts = [f"{'word ' * (7 * i % 23)}{i}" for i in range(40)]
     together = EncoderConfig(name=str(bert_directory), pooling="mean", encode_tokens=256).build()
-    alone = np.concatenate([together.encode([text], side="key") for text in texts])
+    alone = np.concatenate([together.encode([text], Reading("key")) for text in texts])
     together.train()
-    np.testing.assert_allclose(together.encode(texts, side="key"), alone, atol=1e-5)
+    np.testing.assert_allclose(together.encode(texts, Reading("key")), alone, atol=1e-5)
     assert together.training
 
 
@@ -195,5 +199,5 @@ def test_an_export_in_bfloat16_is_loaded_as_such(tmp_path):
     encoder = adapted(directory, pooling="last", dtype="bfloat16", dimension=24)
     loaded = load_trained(export(encoder, TASKS, tmp_path / "export", {})).encoder  # merging rounds to three digits
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.bfloat16}
-    difference = np.abs(loaded.encode(TEXTS, side="key") - encoder.encode(TEXTS, side="key")).max()
+    difference = np.abs(loaded.encode(TEXTS, Reading("key")) - encoder.encode(TEXTS, Reading("key"))).max()
     assert difference < 0.04

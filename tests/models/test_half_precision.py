@@ -5,14 +5,14 @@ import torch
 
 from embedder.models.encoder import EncoderConfig
 from embedder.models.half_precision import HalfPrecisionEncoder
-from embedder.types import Encoder
+from embedder.types import Encoder, Reading
 
 
 def test_vectors_are_unit_and_close_but_not_the_same(bert_directory):
     whole = EncoderConfig(str(bert_directory), "mean", device="cpu").build()
     half = HalfPrecisionEncoder(whole, "cpu")
     texts = ["a text", "another one that is longer", "short"]
-    expected, found = (one.encode(texts, "say: ", 16, side="key") for one in (whole, half))
+    expected, found = (one.encode(texts, Reading("key", "say: ", 16)) for one in (whole, half))
     assert isinstance(half, Encoder)
     assert half.dimension == whole.dimension
     assert found.dtype == np.float32

@@ -5,6 +5,7 @@ import pytest
 from embedder.errors import ConfigError
 from embedder.models.encoder import EncoderConfig
 from embedder.models.keep_end import keep_ends
+from embedder.types import Reading
 from tests.tiny_models import tiny_backbone
 
 
@@ -82,6 +83,6 @@ def test_encoding_keeps_the_end_where_it_is_asked_to(tmp_path: Path):
         keep_ends(encoder.tokenizer, ["Who designed the lighthouse? " * 9 + "at Oru"], "Q: ", 20),
     )
     assert len(end[0]) < len(long)
-    vectors = encoder.encode([long], "Q: ", 20, side="query", keep="end")
-    assert abs(vectors - encoder.encode(end, "Q: ", side="query")).max() < 1e-6
-    assert abs(vectors - encoder.encode([long], "Q: ", 20, side="query")).max() > 1e-2
+    vectors = encoder.encode([long], Reading("query", "Q: ", 20, keep="end"))
+    assert abs(vectors - encoder.encode(end, Reading("query", "Q: "))).max() < 1e-6
+    assert abs(vectors - encoder.encode([long], Reading("query", "Q: ", 20))).max() > 1e-2

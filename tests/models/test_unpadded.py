@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from embedder.models.encoder import EncoderConfig
+from embedder.types import Reading
 from tests.models.test_encoder import DECODERS, ENCODERS, GROUPED, TEXTS, one_at_a_time
 from tests.tiny_models import ROBERTA_TOKENS, tiny_backbone
 
@@ -31,7 +32,7 @@ def test_vectors_and_gradients_are_those_of_padded_rows(tmp_path, kind):
     padded, unpadded = (build(directory, pooling="mean", unpadded=value, dropout=0.0) for value in (False, True))
     assert not padded._can_unpad
     assert unpadded._can_unpad == (kind in CAN)  # the others stay as they were: relative places, windows
-    np.testing.assert_allclose(unpadded.encode(TEXTS, side="key"), one_at_a_time(padded, TEXTS), atol=1e-5)
+    np.testing.assert_allclose(unpadded.encode(TEXTS, Reading("key")), one_at_a_time(padded, TEXTS), atol=1e-5)
     expected, found = gradients(padded), gradients(unpadded)
     assert expected.keys() == found.keys()
     for name in expected:
@@ -55,7 +56,7 @@ def test_a_row_may_be_longer_than_the_model_reads(tmp_path):
     padded, unpadded = (build(directory, pooling="cls", unpadded=value) for value in (False, True))
     texts = TEXTS * 8  # together more tokens than there are places
     assert unpadded.tokenize(texts)["attention_mask"].sum() > unpadded.max_length
-    np.testing.assert_allclose(unpadded.encode(texts, side="key"), padded.encode(texts, side="key"), atol=1e-5)
+    np.testing.assert_allclose(unpadded.encode(texts, Reading("key")), padded.encode(texts, Reading("key")), atol=1e-5)
 
 
 def test_no_token_runs_for_nothing(bert_directory):

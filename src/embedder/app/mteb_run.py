@@ -39,12 +39,7 @@ class MtebEncoder:
     def encode(self, inputs: Iterable[dict[str, Any]], *, prompt_type: Any = None, **_kwargs: Any) -> FloatArray:
         """Unit vectors of all texts of the batches, [n, D]; what else mteb tells does not matter to us."""
         texts = [text for batch in inputs for text in batch["text"]]
-        sides = self._sides
-        if prompt_type == "document":
-            return self._encoder.encode(texts, sides.key_instruction, sides.key_max_length, side="key")
-        return self._encoder.encode(
-            texts, sides.query_instruction, sides.query_max_length, side="query", keep=sides.query_keep
-        )
+        return self._encoder.encode(texts, self._sides.key if prompt_type == "document" else self._sides.query)
 
     def similarity(self, embeddings1: FloatArray, embeddings2: FloatArray) -> Any:
         """Inner products of all pairs, which are cosines of unit vectors, [n, m]."""

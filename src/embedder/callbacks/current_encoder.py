@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.strategies import ModelParallelStrategy
 
 from embedder.training.module import RetrieverModule
-from embedder.types import Encoder, FloatArray, Keep, Side
+from embedder.types import Encoder, FloatArray, Reading
 
 
 class CurrentEncoder:
@@ -32,19 +32,10 @@ class CurrentEncoder:
         """Length of a vector."""
         return self._encoder.dimension
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        instruction: str = "",
-        max_length: int | None = None,
-        *,
-        side: Side,
-        keep: Keep = "start",
-        progress: bool = False,
-    ) -> FloatArray:
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors, [n, D]; see `Encoder`."""
         with self._precision.forward_context():  # around this alone: an LLM asked in between keeps its own precision
-            return self._encoder.encode(texts, instruction, max_length, side=side, keep=keep, progress=progress)
+            return self._encoder.encode(texts, reading, progress=progress)
 
 
 def is_sharded(trainer: L.Trainer) -> bool:

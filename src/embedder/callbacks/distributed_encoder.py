@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from embedder.training.gather import Share, gather_shares, world_size
-from embedder.types import Encoder, FloatArray, Keep, Side
+from embedder.types import Encoder, FloatArray, Reading
 
 
 class DistributedEncoder:
@@ -27,21 +27,12 @@ class DistributedEncoder:
         """Length of a vector."""
         return self._encoder.dimension
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        instruction: str = "",
-        max_length: int | None = None,
-        *,
-        side: Side,
-        keep: Keep = "start",
-        progress: bool = False,
-    ) -> FloatArray:
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors, [n, D]; see `Encoder`."""
         progress = progress and self._rank == 0
-        if side == "query":
-            return self._encoder.encode(texts, instruction, max_length, side=side, keep=keep, progress=progress)
+        if reading.side == "query":
+            return self._encoder.encode(texts, reading, progress=progress)
         own = [texts[place] for place in Share(self._rank, world_size())(len(texts))]
-        vectors = self._encoder.encode(own, instruction, max_length, side=side, keep=keep, progress=progress)
+        vectors = self._encoder.encode(own, reading, progress=progress)
         gathered: FloatArray = gather_shares(torch.from_numpy(vectors).to(self._device), len(texts)).cpu().numpy()
         return gathered

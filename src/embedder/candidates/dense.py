@@ -27,14 +27,11 @@ class DenseProposer:
         """Encode and index the corpus."""
         self._corpus = corpus
         self._index = self._new_index()
-        instruction, length = self._sides.key_instruction, self._sides.key_max_length
-        index_corpus(self._encoder, corpus.texts(), self._index, instruction, length, progress=True)
+        index_corpus(self._encoder, corpus.texts(), self._index, self._sides.key, progress=True)
 
     def rank(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
         """The best eligible keys of each query."""
-        instruction, length = self._sides.query_instruction, self._sides.query_max_length
-        texts, keep = [query.text for query in queries], self._sides.query_keep
-        vectors = self._encoder.encode(texts, instruction, length, side="query", keep=keep)  # [Q, D]
+        vectors = self._encoder.encode([query.text for query in queries], self._sides.query)  # [Q, D]
         eligible = [eligible_keys(query, self._corpus) for query in queries]
         scores, positions = search_eligible(self._index, vectors, eligible, top_k, len(self._corpus))  # [Q, K]
         found = positions >= 0

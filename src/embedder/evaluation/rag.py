@@ -68,18 +68,6 @@ def no_keys(queries: Sequence[Query], top_k: int) -> list[Ranking]:
     return [Ranking((), ()) for _ in queries]
 
 
-def plain_scores(
-    consumer: Consumer, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene
-) -> dict[str, dict[str, float]]:
-    """Metric -> query id -> value of one consumer, measured against nothing: neither the LLM alone nor its samples."""
-    outcomes = consumer.consume(queries, rankings, scene)
-    scores = measured(outcomes, [()] * len(outcomes), scene.language_model)
-    return {
-        metric: {query.id: own[metric] for query, own in zip(queries, scores, strict=True)}
-        for metric in (scores[0] if scores else ())
-    }
-
-
 class RagEvaluation:
     """One consumer on some queries of a data set, row after row.
 

@@ -212,14 +212,11 @@ class DenseRetriever:
         """Encode and index the corpus."""
         self._corpus = corpus
         self._index = self._new_index()
-        instruction, length = self.sides.key_instruction, self.sides.key_max_length
-        index_corpus(self._encoder, corpus.texts(), self._index, instruction, length, progress=self._progress)
+        index_corpus(self._encoder, corpus.texts(), self._index, self.sides.key, progress=self._progress)
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
         """The keys with the largest cosine."""
-        instruction, length = self.sides.query_instruction, self.sides.query_max_length
-        texts, keep = [query.text for query in queries], self.sides.query_keep
-        vectors = self._encoder.encode(texts, instruction, length, side="query", keep=keep)  # [Q, D]
+        vectors = self._encoder.encode([query.text for query in queries], self.sides.query)  # [Q, D]
         eligible = [eligible_keys(query, self._corpus) for query in queries]
         scores, positions = search_eligible(self._index, vectors, eligible, top_k, len(self._corpus))  # [Q, K]
         return to_rankings(scores.tolist(), positions.tolist(), self._corpus)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from embedder.files import whole_file
-from embedder.types import Encoder, FloatArray, Keep, Side
+from embedder.types import Encoder, FloatArray, Reading
 
 logger = logging.getLogger(__name__)
 
@@ -36,28 +36,19 @@ class CachedEncoder:
         """Length of a vector."""
         return self._encoder.dimension
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        instruction: str = "",
-        max_length: int | None = None,
-        *,
-        side: Side,
-        keep: Keep = "start",
-        progress: bool = False,
-    ) -> FloatArray:
-        """Unit vectors of `instruction + text`, [n, D]; those of keys are read where they were made before."""
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
+        """Unit vectors, [n, D]; those of keys are read where they were made before."""
 
         def make(some: Sequence[str]) -> FloatArray:
-            return self._encoder.encode(some, instruction, max_length, side=side, keep=keep, progress=progress)
+            return self._encoder.encode(some, reading, progress=progress)
 
-        if side == "query" or not texts:
+        if reading.side == "query" or not texts:
             return make(texts)
         vectors = np.empty((len(texts), self.dimension), np.float32)
         made = 0
         for start in range(0, len(texts), _BLOCK):
             block = texts[start : start + _BLOCK]
-            path = self._directory / f"{self._address(block, instruction, max_length, keep)}.npy"
+            path = self._directory / f"{self._address(block, reading)}.npy"
             stored = self._read(path, len(block))
             if stored is None:
                 stored = make(block)
@@ -82,9 +73,10 @@ class CachedEncoder:
             return None
         return stored
 
-    def _address(self, texts: Sequence[str], instruction: str, max_length: int | None, keep: Keep) -> str:
+    def _address(self, texts: Sequence[str], reading: Reading) -> str:
         digest = hashlib.blake2b(digest_size=16, person=b"vectors")
-        for part in (self._fingerprint, instruction, str(max_length), keep, *texts):
+        how = (self._fingerprint, reading.instruction, str(reading.max_length), reading.keep)
+        for part in (*how, *texts):
             encoded = part.encode("utf-8", "surrogatepass")
             # The length in front: otherwise ("ab", "c") and ("a", "bc") would share an address.
             digest.update(len(encoded).to_bytes(8, "little") + encoded)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from itertools import islice
 
-from embedder.types import Encoder, VectorIndex
+from embedder.types import Encoder, Reading, VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -14,8 +14,7 @@ def index_corpus(
     encoder: Encoder,
     texts: Iterable[str],
     index: VectorIndex,
-    instruction: str = "",
-    max_length: int | None = None,
+    reading: Reading,
     *,
     shard_size: int = 50_000,
     progress: bool = False,
@@ -26,8 +25,7 @@ def index_corpus(
         encoder: Gives one vector a text.
         texts: The corpus; it is streamed.
         index: Where the vectors go. An index that has to be trained is trained on the first shard.
-        instruction: Goes before every text.
-        max_length: Passed to the encoder, in tokens; None leaves it to the encoder.
+        reading: How the encoder reads them.
         shard_size: Texts encoded together; the vectors of a shard take `shard_size` x D x 4 bytes.
         progress: Show the encoder's bar for every shard.
 
@@ -41,7 +39,7 @@ def index_corpus(
         raise ValueError(f"shard_size: expected at least 1, got {shard_size}")
     begin, count, stream = time.monotonic(), 0, iter(texts)
     while shard := list(islice(stream, shard_size)):
-        index.add(encoder.encode(shard, instruction, max_length, side="key", progress=progress))
+        index.add(encoder.encode(shard, reading, progress=progress))
         count += len(shard)
         logger.info("indexed %d texts after %.1f s", count, time.monotonic() - begin)
     return count

@@ -14,7 +14,7 @@ from embedder.errors import DataError
 from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.models.export import check_probes, probe_vectors
 from embedder.models.keep_end import keep_ends
-from embedder.types import Encoder, FloatArray, Keep, Side, TaskSides
+from embedder.types import Encoder, FloatArray, Reading, TaskSides
 
 CHECKPOINT_KEY = "embedder"
 """Where a training checkpoint keeps the description of its encoder."""
@@ -156,26 +156,17 @@ class SentenceTransformerEncoder:
         """Length of a vector."""
         return int(self._model.get_embedding_dimension() or 0)
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        instruction: str = "",
-        max_length: int | None = None,
-        *,
-        side: Side,
-        keep: Keep = "start",
-        progress: bool = False,
-    ) -> FloatArray:
-        """Unit vectors of `instruction + text`, [n, D]; the model's own maximum length holds if it is smaller."""
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
+        """Unit vectors, [n, D]; the model's own maximum length holds if it is smaller."""
         own_length = self._model.max_seq_length
-        length = min(own_length or 1 << 30, max_length or own_length or 1 << 30)
-        if keep == "end":
-            texts = keep_ends(self._model.tokenizer, texts, instruction, length)
-        encode = self._model.encode_query if side == "query" else self._model.encode_document
+        length = min(own_length or 1 << 30, reading.max_length or own_length or 1 << 30)
+        if reading.keep == "end":
+            texts = keep_ends(self._model.tokenizer, texts, reading.instruction, length)
+        encode = self._model.encode_query if reading.side == "query" else self._model.encode_document
         self._model.max_seq_length = length
         try:
             vectors: FloatArray = encode(
-                [instruction + text for text in texts],
+                [reading.instruction + text for text in texts],
                 prompt="",  # the instruction is already there; a default prompt of the model must not come on top
                 normalize_embeddings=True,
                 show_progress_bar=progress,

@@ -18,7 +18,7 @@ from embedder.models.pooling import POOLINGS
 from embedder.models.recompute import recompute
 from embedder.models.token_batches import token_batches
 from embedder.models.unpadded import prepare_unpadded, register_unpadded, run_unpadded
-from embedder.types import FloatArray, Keep, Side
+from embedder.types import FloatArray, Keep, Reading, Side
 
 Tokens = dict[str, Tensor]
 _CPU_TOKENS = 2048  # of a forward pass
@@ -213,16 +213,7 @@ class TextEncoder(nn.Module):
         return self.config.micro_batch_tokens or (_CPU_TOKENS if device.type == "cpu" else 32768)
 
     @torch.no_grad()  # not inference_mode: what FSDP2 makes under it could not be trained
-    def encode(
-        self,
-        texts: Sequence[str],
-        instruction: str = "",
-        max_length: int | None = None,
-        *,
-        side: Side,
-        keep: Keep = "start",
-        progress: bool = False,
-    ) -> FloatArray:
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors of many texts of one side, [n, D], float32, in their order; see `tokenize`.
 
         Texts of like length go through together, as many as the token budget allows; the mode of the module (training
@@ -231,8 +222,8 @@ class TextEncoder(nn.Module):
         import numpy as np
         from rich.progress import track
 
-        limit = min(max_length or self.max_length, self.max_length)
-        lengths = np.array([len(text) for text in texts]) + len(instruction)
+        limit = min(reading.max_length or self.max_length, self.max_length)
+        lengths = np.array([len(text) for text in texts]) + len(reading.instruction)
         order = np.argsort(-lengths, kind="stable")
         was_training = self.training
         self.eval()
@@ -242,8 +233,9 @@ class TextEncoder(nn.Module):
             batches = _batches(lengths[order].tolist(), limit, self.config.encode_tokens)
             for start, stop in track(batches, "Encoding", disable=not progress, transient=True):
                 rows = order[start:stop]
-                tokens = self.tokenize([texts[row] for row in rows], instruction, max_length, keep)
-                output = self({name: value.to(device) for name, value in tokens.items()}, side)
+                some = [texts[row] for row in rows]
+                tokens = self.tokenize(some, reading.instruction, reading.max_length, reading.keep)
+                output = self({name: value.to(device) for name, value in tokens.items()}, reading.side)
                 vectors[rows] = output.cpu().numpy()
         finally:
             self.train(was_training)

@@ -15,7 +15,7 @@ import torch
 from embedder.errors import DataError
 from embedder.models.encoder import TextEncoder
 from embedder.models.lora import merged
-from embedder.types import TaskSides
+from embedder.types import Reading, TaskSides
 
 PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weather', 'unit': 'C'}")
 """Fixed texts whose vectors travel with a model, so that a damaged or mismatched copy is noticed when it is loaded."""
@@ -101,7 +101,7 @@ def probe_vectors(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[
     """Vectors of the fixed texts: plain, and as query and key of every task, so that a changed instruction shows."""
     return {
         "probes": list(PROBES),
-        "probe_vectors": encoder.encode(PROBES, side="query").tolist(),
+        "probe_vectors": encoder.encode(PROBES, Reading("query")).tolist(),
         "probe_sides": {name: _side_vectors(encoder, sides, PROBES) for name, sides in tasks.items()},
     }
 
@@ -116,7 +116,7 @@ def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Pat
         DataError: Weights, pooling, an instruction or a length differ from what was saved.
     """
     probes = description["probes"]
-    found = {"the probe texts": (encoder.encode(probes, side="query").tolist(), description["probe_vectors"])}
+    found = {"the probe texts": (encoder.encode(probes, Reading("query")).tolist(), description["probe_vectors"])}
     for name, sides in description["tasks"].items():
         vectors = _side_vectors(encoder, TaskSides(**sides), probes)
         for side, expected in description["probe_sides"][name].items():
@@ -130,8 +130,6 @@ def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Pat
 
 def _side_vectors(encoder: TextEncoder, sides: TaskSides, probes: Sequence[str]) -> dict[str, list[list[float]]]:
     return {
-        "query": encoder.encode(
-            probes, sides.query_instruction, sides.query_max_length, side="query", keep=sides.query_keep
-        ).tolist(),
-        "key": encoder.encode(probes, sides.key_instruction, sides.key_max_length, side="key").tolist(),
+        "query": encoder.encode(probes, sides.query).tolist(),
+        "key": encoder.encode(probes, sides.key).tolist(),
     }

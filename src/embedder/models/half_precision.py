@@ -1,11 +1,11 @@
 """Encode with layers that compute in bfloat16, as mixed-precision training does."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from embedder.types import Encoder, FloatArray
+from embedder.types import Encoder, FloatArray, Reading
 
 
 class HalfPrecisionEncoder:
@@ -27,10 +27,10 @@ class HalfPrecisionEncoder:
         """Length of a vector."""
         return self._encoder.dimension
 
-    def encode(self, *args: Any, **kwargs: Any) -> FloatArray:
-        """Unit vectors, [n, D], float32; arguments are those of `Encoder.encode`."""
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
+        """Unit vectors, [n, D], float32."""
         with torch.autocast(self._device, torch.bfloat16):
-            vectors = self._encoder.encode(*args, **kwargs)
+            vectors = self._encoder.encode(texts, reading, progress=progress)
         # A model of others may bring them to length 1 in bfloat16, which has three digits.
         unit: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
