@@ -25,6 +25,7 @@ from embedder.types import OutputScore
 logger = logging.getLogger(__name__)
 
 _CPU_TOKENS = 1024  # on a CPU larger batches gain nothing, and rows of unlike length waste more on padding
+_WRITING = 2  # times as many tokens in the cache: each step reads all weights for a token of every row
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -151,7 +152,8 @@ class HuggingFaceLanguageModel:
         def is_complete(tokens: list[int]) -> bool:
             return tokens[-1] in self._end_tokens or any(text in self._decode(tokens) for text in stop)
 
-        written = write(self._model, tokenised, n, max_new_tokens, self._batch_tokens, choose, is_complete)
+        budget = _WRITING * self._batch_tokens
+        written = write(self._model, tokenised, n, max_new_tokens, budget, choose, is_complete)
         self._tokens_run += sum(map(len, tokenised)) + sum(map(len, written))
         return [cut_behind(self._decode(tokens), stop).strip() for tokens in written]
 

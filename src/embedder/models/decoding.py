@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import Cache, DynamicCache
 
-from embedder.models.shared_prefix import SharedPrefix, can_share, growing, run_prefix, shared_prefixes
+from embedder.models.shared_prefix import SharedPrefix, can_share, growing, roomy, run_prefix, shared_prefixes
 from embedder.models.token_batches import token_batches
 
 Choose = Callable[[Tensor, list[int], int], Tensor]
@@ -87,14 +88,19 @@ def _write_batch(
     rows: list[int],
     written: list[list[int]],
 ) -> None:
-    from transformers import DynamicCache
-
     width = max(map(len, prompts))
     # Padded on the left, behind the prefix, so that the next token of every row has the same place in the cache.
     tokens = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=model.device)
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
     mask = (torch.arange(width, device=model.device) >= width - lengths[:, None]).long()  # [P, L]
-    cache = DynamicCache(config=model.config) if prefix is None else growing(prefix, len(prompts))
+    room = prefix_length + width + max_new_tokens - 1  # the last token is not read again
+    cache: Cache
+    if prefix is not None:
+        cache = growing(prefix, len(prompts), room)
+    elif can_share(model.config):
+        cache = roomy(model.config, room)
+    else:
+        cache = DynamicCache(config=model.config)
     # Logits of the whole prompt can be larger than the model; most models offer to make the last ones only.
     last_only = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
     positions = (prefix_length + mask.cumsum(-1) - 1).clamp(min=0)

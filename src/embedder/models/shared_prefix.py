@@ -70,9 +70,58 @@ def frozen(prefix: Cache) -> Cache:
     return Cache(layers=[_FrozenLayer(layer) for layer in prefix.layers])
 
 
-def growing(prefix: Cache, rows: int) -> Cache:
-    """A copy of the prefix for each of `rows` rows, to which tokens can be added."""
-    return Cache(layers=[_grown(layer, rows) for layer in prefix.layers])
+def growing(prefix: Cache, rows: int, room: int) -> Cache:
+    """A copy of the prefix for each of `rows` rows, with room for `room` tokens, those of the prefix included."""
+    return Cache(layers=[_grown(layer, rows, room) for layer in prefix.layers])
+
+
+def roomy(config: Any, room: int) -> Cache:
+    """An empty cache with room for so many tokens, for a model that `can_share`."""
+    return Cache(layers=[RoomyLayer(room) for _ in range(config.get_text_config().num_hidden_layers)])
+
+
+class RoomyLayer(DynamicLayer):
+    """Keys and values in a buffer with room for what is still to come: adding a token copies nothing.
+
+    Args:
+        room: Tokens.
+    """
+
+    def __init__(self, room: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._room = room
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Keys and values of all tokens so far, [R, heads, n, D] each: views of the buffers."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self._buffers = [
+                states.new_empty(*states.shape[:-2], self._room, states.shape[-1])
+                for states in (key_states, value_states)
+            ]
+        start = self.get_seq_length()
+        stop = start + key_states.shape[-2]
+        for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
+            buffer[..., start:stop, :] = states
+        return self._show(stop)
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        """Each row so many times."""
+        self._change([buffer.repeat_interleave(repeats, dim=0) for buffer in self._buffers])
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """These rows alone."""
+        self._change([buffer[indices] for buffer in self._buffers])
+
+    def _change(self, buffers: list[Tensor]) -> None:
+        length = self.get_seq_length()
+        self._buffers = buffers
+        self._show(length)
+
+    def _show(self, length: int) -> tuple[Tensor, Tensor]:
+        keys, values = (buffer[..., :length, :] for buffer in self._buffers)
+        self.keys, self.values = keys, values
+        return keys, values
 
 
 class _FrozenLayer(DynamicLayer):
@@ -91,8 +140,8 @@ def _behind(prefix: Tensor | None, states: Tensor) -> Tensor:
     return torch.cat([prefix.expand(len(states), -1, -1, -1), states], dim=-2)  # [R, heads, P + L, D]
 
 
-def _grown(layer: Any, rows: int) -> DynamicLayer:
-    grown = DynamicLayer()  # type: ignore[no-untyped-call]
+def _grown(layer: Any, rows: int, room: int) -> RoomyLayer:
+    grown = RoomyLayer(room)
     grown.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1))
     return grown
 
