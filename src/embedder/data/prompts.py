@@ -170,7 +170,7 @@ class QuestionPrompt(_WithExamples):
         return f" {text.strip()}"
 
     def _ask(self, question: str, keys: Sequence[str]) -> str:
-        passages = "\n".join(_cut(" ".join(key.split()[: self.max_key_words]), self.max_key_words) for key in keys)
+        passages = "\n".join(first_words(key, self.max_key_words) for key in keys)
         knowledge = f"Knowledge:\n{passages}\n\n" if keys else ""
         return f"{knowledge}Q: {question}\nA:"
 
@@ -202,7 +202,7 @@ class ChatPrompt(_WithExamples):
         return f" {text.strip()}"
 
     def _say(self, query: str, keys: Sequence[str]) -> str:
-        turns = "".join(f"{_first_words(key, self.max_key_words)}\n\n" for key in keys)
+        turns = "".join(f"{_beginning(key, self.max_key_words)}\n\n" for key in keys)
         return f"{turns}Speaker 1: {query}\nSpeaker 2:"
 
 
@@ -220,7 +220,7 @@ class ContinuationPrompt(_WithoutExamples):
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the next chunk; keys stand in the order given."""
-        shown = "".join(f"{_first_words(key, self.max_key_words)}\n\n" for key in keys)
+        shown = "".join(f"{_beginning(key, self.max_key_words)}\n\n" for key in keys)
         return shown + query.rstrip()
 
     def output(self, text: str) -> str:
@@ -256,12 +256,17 @@ def _check(prompt: _WithExamples | _WithoutExamples) -> None:
         raise ConfigError("prompt.max_key_words", "1 or more", prompt.max_key_words)
 
 
+def first_words(text: str, n: int) -> str:
+    """The first words of a text on one line, and at most ten characters a word, for writing without spaces."""
+    return _cut(" ".join(text.split()[:n]), n)
+
+
 def _cut(text: str, words: int) -> str:
     """At most ten characters a word, which matters for writing without spaces."""
     return text[: 10 * words].rstrip()
 
 
-def _first_words(text: str, n: int) -> str:
+def _beginning(text: str, n: int) -> str:
     """The first words of a text, with the white space between them."""
     return _cut("".join(re.findall(r"\s*\S+", text)[:n]).strip(), n)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from embedder.data.prompts import first_words
 from embedder.errors import check_types
 from embedder.evaluation.answer_scores import answer_scores
 from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
@@ -131,7 +132,7 @@ class Agent:
 
     def _information(self, ranking: Ranking, scene: Scene) -> str:
         texts = scene.texts(ranking.key_ids[: self.top_k])
-        cut = [" ".join(text.split()[: self.max_key_words])[: 10 * self.max_key_words] for text in texts]
+        cut = [first_words(text, self.max_key_words) for text in texts]
         return "\n".join(f"Doc {number}: {text}" for number, text in enumerate(cut, 1)) or "Nothing was found."
 
     def _outcome(self, state: _State, scene: Scene) -> Outcome:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from embedder.data.prompts import first_words
 from embedder.errors import ConfigError, check_types
 from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
 from embedder.evaluation.settings import check_least
@@ -59,6 +60,7 @@ class Iterative:
         max_keys: Keys shown at once, at most.
         max_new_tokens: Length of an answer.
         max_thought_tokens: Length of a thought, a follow-up question or its answer.
+        max_key_words: While it searches, longer keys are cut to so many words, and to ten times as many characters.
     """
 
     style: str = "thoughts"
@@ -67,12 +69,13 @@ class Iterative:
     max_keys: int = 8
     max_new_tokens: int = 16
     max_thought_tokens: int = 48
+    max_key_words: int = 150
 
     def __post_init__(self) -> None:
         check_types(self, "consumer")
         if self.style not in _EXAMPLES:
             raise ConfigError("consumer.style", f"one of {sorted(_EXAMPLES)}", self.style)
-        check_least(self, rounds=1, top_k=1, max_keys=1, max_new_tokens=1, max_thought_tokens=1)
+        check_least(self, rounds=1, top_k=1, max_keys=1, max_new_tokens=1, max_thought_tokens=1, max_key_words=1)
 
     @property
     def finds_answers(self) -> bool:
@@ -126,11 +129,6 @@ class Iterative:
     def _prompt(self, state: _State, cue: str, scene: Scene) -> str:
         """A solved question, the keys found so far, the question, what was thought of it, and what comes next."""
         keys = joined_keys(state.found[::-1], self.max_keys)
-        passages = "".join(f"{_one_line(text)}\n" for text in scene.texts(keys.key_ids))
+        passages = "".join(f"{first_words(text, self.max_key_words)}\n" for text in scene.texts(keys.key_ids))
         knowledge = f"Knowledge:\n{passages}\n" if passages else ""
         return f"{_EXAMPLES[self.style]}{knowledge}Q: {state.query.text}\n{state.lines}{cue}"
-
-
-def _one_line(text: str) -> str:
-    """A passage on one line, cut like in the prompts of questions."""
-    return " ".join(text.split()[:150])[:1500]

@@ -4,6 +4,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embedder.data.prompts import first_words
 from embedder.errors import DataError, check_types
 from embedder.evaluation.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.evaluation.settings import check_least
@@ -85,7 +86,7 @@ class OptionLikelihood:
         texts = scene.texts(keys.key_ids)
         if not self.letters:
             return scene.prompt.for_query(query).render(query.text, texts)
-        cut = [" ".join(text.split()[: self.max_key_words])[: 10 * self.max_key_words] for text in texts]
+        cut = [first_words(text, self.max_key_words) for text in texts]
         knowledge = _KNOWLEDGE.format(keys="\n".join(cut)) if cut else ""
         listed = "".join(f"{a}. {option}\n" for a, option in zip(string.ascii_uppercase, query.options, strict=False))
         return knowledge + _LETTERS.format(question=query.text, options=listed)
