@@ -184,7 +184,9 @@ def test_a_task_of_the_users_own_is_one_file(tmp_path, models):
         query_instruction: "Find the entry that answers this: "
         key_instruction: "Entry: "
         key_max_length: 32
-        prompt: {_target_: embedder.data.prompts.QuestionPrompt, n_examples: 1}
+        prompt:
+          _target_: embedder.data.prompts.QuestionPrompt
+          examples: {_target_: embedder.data.examples.Examples, n: 1}
         labelling: {n_outputs: 0}
         """.replace("\n        ", "\n")
     )

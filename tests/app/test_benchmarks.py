@@ -47,7 +47,7 @@ def test_every_public_form_is_built(name, tmp_path):
 def test_a_benchmark_names_the_data_sets_of_a_folder_its_prompt_and_its_cutoffs(tmp_path):
     config = composed(tmp_path, "benchmark=seven_qa", "source=corpus", "source.path=/data")
     assert list(config.source.only) == SEVEN
-    assert composed(tmp_path, "benchmark=popqa").tasks.qa.prompt.n_examples == 15
+    assert composed(tmp_path, "benchmark=popqa").tasks.qa.prompt.examples.n == 15
     assert list(composed(tmp_path, "benchmark=toolbench").run.cutoffs) == [1, 3, 5]
     assert list(composed(tmp_path, "benchmark=qrecc").run.cutoffs) == [3, 10, 100]
     assert composed(tmp_path, "source=corpus", "source.path=/data").source.only is None

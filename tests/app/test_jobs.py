@@ -5,6 +5,7 @@ import json
 import pytest
 
 from embedder.app.jobs import Validation, make_job
+from embedder.data.examples import Examples
 from embedder.data.prompts import QuestionPrompt
 from embedder.data.sources import Dataset
 from embedder.training.objective import Graded, Objective
@@ -12,7 +13,7 @@ from embedder.training.sampling import Sampling
 from embedder.training.task import Task
 
 TASK = Task(
-    "qa", "q: ", "k: ", 64, 64, Objective({"graded": Graded()}), Sampling(), prompt=QuestionPrompt(n_examples=2)
+    "qa", "q: ", "k: ", 64, 64, Objective({"graded": Graded()}), Sampling(), prompt=QuestionPrompt(Examples(n=2))
 )
 
 
@@ -37,7 +38,7 @@ def test_examples_are_never_held_out_and_stay_the_same_whatever_is_labelled(make
     ]
     assert [len(job.held_out) for job in jobs] == [6, 30, 6, 30]
     assert len({job.prompt for job in jobs}) == 1
-    shown = {example.question for example in jobs[0].prompt.examples}
+    shown = {example.question for example in jobs[0].prompt.examples.pool}
     assert len(shown) == 3  # one more than is shown, in case one is the query
     for job in jobs:
         assert not shown & {query.text for query in job.queries if query.id in job.held_out}
@@ -48,7 +49,7 @@ def test_examples_are_never_held_out_and_stay_the_same_whatever_is_labelled(make
 def test_a_handful_of_queries_leaves_some_for_everything(make, n):
     job = make_job(TASK, make(n), Validation(0.1, 30), None)
     assert len(job.held_out) == 1
-    assert all(example.question != f"q{next(iter(job.held_out))}?" for example in job.prompt.examples)
+    assert all(example.question != f"q{next(iter(job.held_out))}?" for example in job.prompt.examples.pool)
 
 
 def test_queries_of_one_text_go_the_same_way_and_share_their_gold_keys(make, tmp_path):
@@ -60,7 +61,7 @@ def test_queries_of_one_text_go_the_same_way_and_share_their_gold_keys(make, tmp
     held_out = {query.text for query in job.queries if query.id in job.held_out}
     assert len(job.held_out) == 2 * len(held_out) >= 12
     assert not held_out & {query.text for query in job.queries if query.id not in job.held_out}
-    assert not held_out & {example.question for example in job.prompt.examples}
+    assert not held_out & {example.question for example in job.prompt.examples.pool}
     by_id = {query.id: query.positives for query in job.queries}
     assert (by_id["7"], by_id["again 7"]) == (("k7", "k0"), ("k0", "k7"))
 
@@ -90,7 +91,7 @@ def test_dialogues_are_held_out_whole(tmp_path):
     held_out = {query_id.partition("-")[0] for query_id in job.held_out}
     assert len(held_out) == 2  # 16 of 80 are asked for, and a dialogue has 10
     assert len(job.held_out) == 20
-    assert not held_out & {example.question[0] for example in job.prompt.examples}
+    assert not held_out & {example.question[0] for example in job.prompt.examples.pool}
 
 
 def test_of_a_single_dialogue_some_queries_are_held_out(tmp_path):

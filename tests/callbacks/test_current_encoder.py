@@ -11,6 +11,7 @@ import torch
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.reindex import ReindexCallback
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
+from embedder.data.examples import Examples
 from embedder.data.prompts import QuestionPrompt
 from embedder.evaluation.single_shot import SingleShot
 from embedder.index.faiss_index import FaissIndex
@@ -24,7 +25,7 @@ from tests.evaluation.scripted import ScriptedLanguageModel
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
-PROMPT = QuestionPrompt(n_examples=0)
+PROMPT = QuestionPrompt(Examples(n=0))
 
 
 @pytest.mark.parametrize("name", ["retrieval_eval", "rag_eval", "reindex"])

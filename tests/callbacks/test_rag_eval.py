@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.step_log import StepLogWriter
+from embedder.data.examples import Examples
 from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import ContinuationPrompt, QuestionPrompt
 from embedder.errors import ConfigError
@@ -40,7 +41,7 @@ from tests.evaluation.scripted import ScriptedLanguageModel
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
-PROMPT = QuestionPrompt(n_examples=0)
+PROMPT = QuestionPrompt(Examples(n=0))
 CONSUMER = SingleShot(top_k=1, max_new_tokens=4)
 TASK = Task("qa", "", "", 64, 64, Objective(), Sampling(group_size=2), prompt=PROMPT, consumer=CONSUMER)
 SETTINGS = RagEvalSettings(every_n_steps=2, max_queries=3)

@@ -1,7 +1,7 @@
 import pytest
 
-from embedder.data.examples import choose_examples, with_examples
-from embedder.data.prompts import ChatPrompt, ContinuationPrompt, ExamplePrompt, QuestionPrompt, SolvedQuestion
+from embedder.data.examples import Examples, SolvedQuestion, choose_examples, solved
+from embedder.data.prompts import ChatPrompt, ContinuationPrompt, ExamplePrompt, QuestionPrompt
 from embedder.errors import ConfigError
 from embedder.types import Key, Query
 
@@ -17,7 +17,7 @@ class _Corpus(dict[str, int]):
 
 
 def test_prompt_by_hand():
-    prompt = QuestionPrompt(n_examples=1).with_examples(POOL)
+    prompt = QuestionPrompt(Examples(n=1)).with_examples(POOL)
     assert prompt.render("Who?", ["A passage.", "Another."]) == (
         "Knowledge:\nIt is uno.\n\nQ: One?\nA: uno\n\nKnowledge:\nA passage.\nAnother.\n\nQ: Who?\nA:"
     )
@@ -25,19 +25,19 @@ def test_prompt_by_hand():
 
 
 def test_without_passages_the_examples_come_without():
-    prompt = QuestionPrompt(n_examples=2).with_examples(POOL)
+    prompt = QuestionPrompt(Examples(n=2)).with_examples(POOL)
     assert prompt.render("Who?") == "Q: One?\nA: uno\n\nQ: Two?\nA: due\n\nQ: Who?\nA:"
 
 
 def test_a_question_is_never_its_own_example():
-    assert QuestionPrompt(n_examples=1).with_examples(POOL).render("One?") == "Q: Two?\nA: due\n\nQ: One?\nA:"
+    assert QuestionPrompt(Examples(n=1)).with_examples(POOL).render("One?") == "Q: Two?\nA: due\n\nQ: One?\nA:"
 
 
 def test_long_passages_are_cut_also_where_words_have_no_spaces():
     assert (
-        QuestionPrompt(n_examples=0, max_key_words=1).render("Q", ["x" * 50]) == f"Knowledge:\n{'x' * 10}\n\nQ: Q\nA:"
+        QuestionPrompt(Examples(n=0), max_key_words=1).render("Q", ["x" * 50]) == f"Knowledge:\n{'x' * 10}\n\nQ: Q\nA:"
     )
-    assert QuestionPrompt(n_examples=0, max_key_words=2).render("Q", ["a b c"]) == "Knowledge:\na b\n\nQ: Q\nA:"
+    assert QuestionPrompt(Examples(n=0), max_key_words=2).render("Q", ["a b c"]) == "Knowledge:\na b\n\nQ: Q\nA:"
 
 
 def test_examples_have_answers_and_prefer_gold_passages():
@@ -49,12 +49,12 @@ def test_examples_have_answers_and_prefer_gold_passages():
     assert choose_examples(queries, 3) == choose_examples(queries[::-1], 3) == [queries[1], queries[0]]
     many = [Query(f"q{i}", f"{i}?", ("a",)) for i in range(20)]
     assert choose_examples(many, 5, seed=1) not in (choose_examples(many, 5), choose_examples(many, 5, seed=2))
-    prompt = with_examples(QuestionPrompt(n_examples=1), choose_examples(queries, 2), _Corpus(k=7))
-    assert prompt.examples == (SolvedQuestion("Gold?", "g", ("text of 7",)), SolvedQuestion("Bare?", "b"))
+    prompt = QuestionPrompt(Examples(n=1)).with_examples(solved(choose_examples(queries, 2), _Corpus(k=7)))
+    assert prompt.examples.pool == (SolvedQuestion("Gold?", "g", ("text of 7",)), SolvedQuestion("Bare?", "b"))
 
 
 def test_chat_by_hand():
-    prompt = ChatPrompt(n_examples=1).with_examples(POOL)
+    prompt = ChatPrompt(Examples(n=1)).with_examples(POOL)
     turns = "[1 May]\nAnn: I moved.\nBob: Where?"
     assert prompt.render("Who moved?", [turns, "[2 May]\nAnn: Hi."]) == (
         "It is uno.\n\nSpeaker 1: One?\nSpeaker 2: uno\n\n"
@@ -62,7 +62,9 @@ def test_chat_by_hand():
     )
     assert prompt.render("One?") == "Speaker 1: Two?\nSpeaker 2: due\n\nSpeaker 1: One?\nSpeaker 2:"
     assert prompt.output("Ann ") == " Ann"
-    assert ChatPrompt(n_examples=0, max_key_words=3).render("?", [turns]) == "[1 May]\nAnn:\n\nSpeaker 1: ?\nSpeaker 2:"
+    assert (
+        ChatPrompt(Examples(n=0), max_key_words=3).render("?", [turns]) == "[1 May]\nAnn:\n\nSpeaker 1: ?\nSpeaker 2:"
+    )
 
 
 def test_a_continued_text_reads_as_it_was_written():
@@ -87,4 +89,5 @@ def test_examples_are_shown_as_they_are_and_the_output_has_a_line_of_its_own():
 def test_settings_are_checked(kind):
     with pytest.raises(ConfigError, match=r"prompt.max_key_words: expected 1 or more, got 0"):
         kind(max_key_words=0)
-    assert kind().with_examples(POOL).pool_size in (0, 4)
+    filled = kind().with_examples(POOL).examples
+    assert filled is None or len(filled.pool) == len(POOL)

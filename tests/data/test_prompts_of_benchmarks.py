@@ -2,7 +2,8 @@
 
 import pytest
 
-from embedder.data.prompts import ExamplePrompt, QuestionPrompt, SolvedQuestion
+from embedder.data.examples import Examples, SolvedQuestion
+from embedder.data.prompts import ExamplePrompt, QuestionPrompt
 from embedder.errors import ConfigError
 from embedder.types import Query
 
@@ -10,9 +11,9 @@ POOL = [SolvedQuestion(f"q{n}", f"a{n}", type=("capital", "sport", "author")[n %
 
 
 def test_no_example_of_the_relation_that_is_asked_for():
-    prompt = QuestionPrompt(n_examples=3, other_types=True).with_examples(POOL)
+    prompt = QuestionPrompt(Examples(n=3, other_types=True)).with_examples(POOL)
     query = Query("x", "What is the capital of Tonga?", groups=(("type", "capital"),))
-    assert prompt.pool_size == 12
+    assert prompt.examples.pool_size == 12
     assert prompt.for_query(query).render(query.text) == (
         "Q: q1\nA: a1\n\nQ: q2\nA: a2\n\nQ: q4\nA: a4\n\nQ: What is the capital of Tonga?\nA:"
     )
@@ -20,7 +21,7 @@ def test_no_example_of_the_relation_that_is_asked_for():
 
 
 def test_too_few_examples_of_other_relations_are_an_error():
-    prompt = QuestionPrompt(n_examples=2, other_types=True).with_examples(POOL[:1] * 4)
+    prompt = QuestionPrompt(Examples(n=2, other_types=True)).with_examples(POOL[:1] * 4)
     with pytest.raises(ConfigError, match="2 solved questions of other types than 'capital', got 0"):
         prompt.for_query(Query("x", "?", groups=(("type", "capital"),)))
 
@@ -28,4 +29,4 @@ def test_too_few_examples_of_other_relations_are_an_error():
 def test_without_the_setting_a_prompt_is_the_same_for_every_query():
     query = Query("x", "?", groups=(("type", "capital"),))
     for prompt in (QuestionPrompt().with_examples(POOL), ExamplePrompt()):
-        assert prompt.for_query(query) is prompt
+        assert prompt.for_query(query) == prompt

@@ -10,7 +10,7 @@ PROTOCOL = {
     "files": "70f4cc3fee5202ae",
     "queries": 4,
     "answered": 4,
-    "prompt": "QuestionPrompt(n_examples=3)",
+    "prompt": "QuestionPrompt(Examples(n=3))",
     "llm": "gguf:b179:float32",
     "rag": {"top_k": 1, "max_queries": 48, "max_new_tokens": 12},
 }

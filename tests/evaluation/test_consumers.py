@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from embedder.data.examples import Examples
 from embedder.data.prompts import ContinuationPrompt, ExamplePrompt, QuestionPrompt
 from embedder.errors import ConfigError, DataError
 from embedder.evaluation.agent import Agent
@@ -21,7 +22,7 @@ from tests.evaluation.scripted import Keys, ScriptedLanguageModel, ranking, scen
 
 CORPUS = Keys(oru="Oru has a lighthouse by Tolvik", tolvik="Tolvik was born in Harrow", rome="Rome is old")
 BORN = Query("q", "Where was the designer of the lighthouse of oru born?", ("Harrow",), ("tolvik",))
-BARE = QuestionPrompt(n_examples=0)
+BARE = QuestionPrompt(Examples(n=0))
 
 
 def test_single_shot_shows_the_best_keys_and_scores_the_line():

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from embedder.data.examples import Examples
 from embedder.data.prompts import QuestionPrompt
 from embedder.evaluation.agent import Agent
 from embedder.evaluation.consumer import Outcome, Scene
@@ -33,7 +34,7 @@ def score(prompt, output):
 def test_paired_measures_by_hand():
     model = ScriptedLanguageModel(write, score)
     rag = RagEvaluation(
-        SingleShot(), QUERIES, Scene(CORPUS, no_keys, model, QuestionPrompt(n_examples=0)), Competitors(n=10)
+        SingleShot(), QUERIES, Scene(CORPUS, no_keys, model, QuestionPrompt(Examples(n=0))), Competitors(n=10)
     )
     good = rag.score([ranking("good"), ranking("good")], no_keys)
     assert good.per_query["em"] == {"known": 1.0, "unknown": 1.0}
@@ -52,7 +53,7 @@ def test_paired_measures_by_hand():
 def test_the_llm_alone_answers_in_one_go_whatever_searches():
     # An agent whose searches find nothing writes no answer; the LLM alone knows one of the two.
     model = ScriptedLanguageModel(lambda prompt: "<search>x</search>" if "<answer>" in prompt else write(prompt), score)
-    scene = Scene(CORPUS, no_keys, model, QuestionPrompt(n_examples=0))
+    scene = Scene(CORPUS, no_keys, model, QuestionPrompt(Examples(n=0)))
     rag = RagEvaluation(Agent(max_searches=1), QUERIES, scene, Competitors(n=0))
     alone = rag.alone()
     assert alone.per_query["em"] == {"known": 1.0, "unknown": 0.0}

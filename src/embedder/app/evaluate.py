@@ -184,7 +184,7 @@ class _Work:
         self._answered = run.rag.choose(queries) if answers else []
         self._consumer = consumer if self._answered else None
         prompt = shown_prompt(task, dataset, corpus) if self._answered else None
-        if prompt is not None and prompt.pool_size and dataset.train is None:
+        if prompt is not None and prompt.examples is not None and prompt.examples.n and dataset.train is None:
             where = f"{task.name}/{dataset.name}"
             logger.warning("%s has no training queries: the LLM is asked without solved examples", where)
         self._rag: RagEvaluation | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from embedder.data.corpus import Corpus
-from embedder.data.examples import choose_examples, with_examples
+from embedder.data.examples import choose_examples, solved
 from embedder.data.forms.form import Form
 from embedder.data.prompts import Prompt
 from embedder.data.queries import Queries, first_by_hash
@@ -39,10 +39,11 @@ def dataset_pairs(source: Source, tasks: Mapping[str, Task]) -> list[tuple[Task,
 
 def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus) -> Prompt | None:
     """The prompt with the solved examples that labelling shows; none of a data set that is for tests only."""
-    if task.prompt is None or not task.prompt.pool_size or dataset.train is None:
+    if task.prompt is None or task.prompt.examples is None or dataset.train is None:
         return task.prompt
-    examples = choose_examples(Queries(dataset.train, corpus), task.prompt.pool_size, task.prompt.examples_seed)
-    return with_examples(task.prompt, examples, corpus)
+    wanted = task.prompt.examples
+    chosen = choose_examples(Queries(dataset.train, corpus), wanted.pool_size, wanted.seed)
+    return task.prompt.with_examples(solved(chosen, corpus))
 
 
 @dataclass(frozen=True)
@@ -136,14 +137,14 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
         )
     if task.objective.needs_rewards and task.prompt is None:
         raise ConfigError(f"tasks.{task.name}.prompt", "a prompt, since the objective distils rewards of the LLM", None)
-    shown = task.prompt if task.prompt is not None and task.prompt.pool_size else None
-    examples = [] if shown is None else choose_examples(source, shown.pool_size, shown.examples_seed)
+    wanted = None if task.prompt is None else task.prompt.examples
+    examples = [] if wanted is None else choose_examples(source, wanted.pool_size, wanted.seed)
     held_out = _held_out(usable, examples, validation.size(len(usable)))
     if len(held_out) == len(usable):
         raise DataError(source.path, None, "all usable queries have one text: nothing is left to train on")
     texts = {query.text for query in usable if query.id in held_out}
     examples = [query for query in examples if query.text not in texts]
-    prompt = None if task.prompt is None else with_examples(task.prompt, examples, corpus)
+    prompt = None if task.prompt is None else task.prompt.with_examples(solved(examples, corpus))
     return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
 
 

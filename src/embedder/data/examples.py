@@ -1,12 +1,77 @@
 """Solved questions for the front of a prompt: the same at labelling and at evaluation."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
-from embedder.data.prompts import Prompt, SolvedQuestion
 from embedder.data.queries import first_by_hash
+from embedder.errors import ConfigError, check_types
 from embedder.types import KeyStore, Query
 
 _MAX_KEYS = 3  # gold keys of an example that are shown
+
+
+@dataclass(frozen=True)
+class SolvedQuestion:
+    """A question with its answer and the passages that hold it, as an example for the LLM."""
+
+    question: str
+    answer: str
+    keys: tuple[str, ...] = ()
+    type: str = ""
+    """What it asks for, such as the relation; empty if that is not known."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Which solved queries a prompt shows.
+
+    Args:
+        n: So many.
+        seed: Which of the training queries they are; each seed has its own.
+        other_types: Never one of the type of the query, as of the same relation in PopQA (Mallen et al., ACL 2023).
+        pool: What they are taken from. A query is never shown as an example of itself.
+    """
+
+    n: int = 3
+    seed: int = 0
+    other_types: bool = False
+    pool: tuple[SolvedQuestion, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_types(self, "prompt.examples")
+        if self.n < 0:
+            raise ConfigError("prompt.examples.n", "0 or more", self.n)
+
+    @property
+    def pool_size(self) -> int:
+        """One more than is shown, in case one is the query; four times as many where those of one type fall out."""
+        if self.other_types:
+            return 4 * self.n
+        return self.n + 1 if self.n else 0
+
+    def filled(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The same with this pool, or as much of it as is needed."""
+        return replace(self, pool=tuple(pool)[: self.pool_size])
+
+    def for_query(self, query: Query) -> Self:
+        """Those that may be shown with a query.
+
+        Raises:
+            ConfigError: Too few are of other types.
+        """
+        if not self.other_types:
+            return self
+        others = tuple(example for example in self.pool if example.type != query.group("type"))
+        if len(others) < min(self.n, len(self.pool)):
+            expected = f"{self.n} solved questions of other types than {query.group('type')!r}"
+            raise ConfigError("prompt.examples.n", expected, len(others))
+        return replace(self, pool=others)
+
+    def shown(self, query: str, *, with_keys: bool) -> list[SolvedQuestion]:
+        """The first that are not the query itself, as bare as the query is."""
+        some = [example for example in self.pool if example.question != query][: self.n]
+        return some if with_keys else [replace(example, keys=()) for example in some]
 
 
 def choose_examples(queries: Iterable[Query], n: int, seed: int = 0) -> list[Query]:
@@ -23,15 +88,14 @@ def choose_examples(queries: Iterable[Query], n: int, seed: int = 0) -> list[Que
     return chosen
 
 
-def with_examples(prompt: Prompt, examples: Iterable[Query], corpus: KeyStore) -> Prompt:
-    """The prompt with these solved questions, shown with their gold keys.
+def solved(examples: Iterable[Query], corpus: KeyStore) -> list[SolvedQuestion]:
+    """Queries with an answer as solved questions, with their gold keys.
 
     Args:
-        prompt: How questions are shown.
-        examples: Queries with an answer.
+        examples: The queries.
         corpus: Where the gold keys are.
     """
-    return prompt.with_examples([_solve(query, corpus) for query in examples])
+    return [_solve(query, corpus) for query in examples]
 
 
 def _solve(query: Query, corpus: KeyStore) -> SolvedQuestion:

@@ -5,35 +5,20 @@ A prompt is complete text and prompt + output reads as the LLM would write it.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
+from embedder.data.examples import Examples, SolvedQuestion
 from embedder.errors import ConfigError, check_types
 from embedder.types import Query
-
-
-@dataclass(frozen=True)
-class SolvedQuestion:
-    """A question with its answer and the passages that hold it, as an example for the LLM."""
-
-    question: str
-    answer: str
-    keys: tuple[str, ...] = ()
-    type: str = ""
-    """What it asks for, such as the relation; empty if that is not known."""
 
 
 class Prompt(Protocol):
     """How a query and its keys are shown to the LLM. Its `repr` tells all that the text depends on."""
 
     @property
-    def pool_size(self) -> int:
-        """Solved queries that `with_examples` asks for; 0 for a prompt that shows none."""
-        ...
-
-    @property
-    def examples_seed(self) -> int:
-        """Which of the training queries these are."""
+    def examples(self) -> Examples | None:
+        """Solved queries in front; None for a prompt that shows none."""
         ...
 
     def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
@@ -54,68 +39,7 @@ class Prompt(Protocol):
 
 
 @dataclass(frozen=True)
-class _WithExamples:
-    """Shows solved queries first."""
-
-    n_examples: int = 3
-    examples: tuple[SolvedQuestion, ...] = ()
-    max_key_words: int = 150
-    examples_seed: int = 0
-
-    def __post_init__(self) -> None:
-        _check(self)
-        if self.n_examples < 0:
-            raise ConfigError("prompt.n_examples", "0 or more", self.n_examples)
-
-    @property
-    def pool_size(self) -> int:
-        """One more than is shown, in case one is the query."""
-        return self.n_examples + 1 if self.n_examples else 0
-
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The same prompt with these solved queries; more than shown are kept, in case one is the query."""
-        return replace(self, examples=tuple(pool)[: self.pool_size])
-
-    def for_query(self, query: Query) -> Self:
-        """The prompt as it is."""
-        return self
-
-    def _shown(self, query: str, *, with_keys: bool) -> list[SolvedQuestion]:
-        """The first examples that are not the query itself, as bare as the query is."""
-        shown = [example for example in self.examples if example.question != query][: self.n_examples]
-        return shown if with_keys else [replace(example, keys=()) for example in shown]
-
-
-@dataclass(frozen=True)
-class _WithoutExamples:
-    """Shows the query and its keys, nothing else."""
-
-    max_key_words: int
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    @property
-    def pool_size(self) -> int:
-        """0: there are no examples."""
-        return 0
-
-    @property
-    def examples_seed(self) -> int:
-        """Of no examples."""
-        return 0
-
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The prompt as it is."""
-        return self
-
-    def for_query(self, query: Query) -> Self:
-        """The prompt as it is."""
-        return self
-
-
-@dataclass(frozen=True)
-class QuestionPrompt(_WithExamples):
+class QuestionPrompt:
     """Solved examples, then the retrieved passages under `Knowledge:`, then the question.
 
     Examples are shown as the question is: with their gold passages if it comes with passages, without if it does not.
@@ -124,35 +48,24 @@ class QuestionPrompt(_WithExamples):
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompts of the knowledge tasks.
 
     Args:
-        n_examples: Solved questions shown first; they teach a small LLM to answer in a few words.
-        examples: The pool that they are taken from. A question is never shown as an example of itself.
+        examples: Solved questions shown first; they teach a small LLM to answer in a few words.
         max_key_words: Longer passages are cut to so many words, and to ten times as many characters, which matters for
             writing without spaces.
-        examples_seed: Which training questions are the pool; each seed has its own.
-        other_types: Never show an example of the type of the query (`for_query` tells it), as of the same relation in
-            PopQA (Mallen et al., ACL 2023).
     """
 
-    other_types: bool = False
+    examples: Examples = field(default_factory=Examples)
+    max_key_words: int = 150
 
-    @property
-    def pool_size(self) -> int:
-        """One more than is shown, in case one is the query; four times as many where those of one type fall out."""
-        return 4 * self.n_examples if self.other_types else super().pool_size
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The same prompt with these solved queries."""
+        return replace(self, examples=self.examples.filled(pool))
 
     def for_query(self, query: Query) -> Self:
-        """The prompt without the examples of the type of the query, if those are not to be shown.
-
-        Raises:
-            ConfigError: Too few are left.
-        """
-        if not self.other_types:
-            return self
-        others = tuple(example for example in self.examples if example.type != query.group("type"))
-        if len(others) < min(self.n_examples, len(self.examples)):
-            expected = f"{self.n_examples} solved questions of other types than {query.group('type')!r}"
-            raise ConfigError("prompt.n_examples", expected, len(others))
-        return replace(self, examples=others)
+        """The same prompt with the examples that may be shown with the query."""
+        return replace(self, examples=self.examples.for_query(query))
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the answer.
@@ -161,7 +74,7 @@ class QuestionPrompt(_WithExamples):
             query: The question.
             keys: Texts of the retrieved passages, best first; none asks without retrieval.
         """
-        shown = self._shown(query, with_keys=bool(keys))
+        shown = self.examples.shown(query, with_keys=bool(keys))
         solved = "".join(f"{self._ask(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
         return solved + self._ask(query, keys)
 
@@ -176,7 +89,7 @@ class QuestionPrompt(_WithExamples):
 
 
 @dataclass(frozen=True)
-class ChatPrompt(_WithExamples):
+class ChatPrompt:
     """Solved examples, then the retrieved turns as they were said, then the current utterance of one speaker.
 
     The other speaker's reply is the output. Examples teach a small LLM to reply with what was asked for and no more;
@@ -185,15 +98,27 @@ class ChatPrompt(_WithExamples):
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of the conversation task.
 
     Args:
-        n_examples: Solved queries shown first, each with the turns that it rests on.
-        examples: The pool that they are taken from. A query is never shown as an example of itself.
+        examples: Solved queries shown first, each with the turns that it rests on.
         max_key_words: Longer turns are cut to so many words, and to ten times as many characters.
-        examples_seed: Which training queries are the pool; each seed has its own.
     """
+
+    examples: Examples = field(default_factory=Examples)
+    max_key_words: int = 150
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The same prompt with these solved queries."""
+        return replace(self, examples=self.examples.filled(pool))
+
+    def for_query(self, query: Query) -> Self:
+        """The same prompt with the examples that may be shown with the query."""
+        return replace(self, examples=self.examples.for_query(query))
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the reply, with the texts of the retrieved turns, best first."""
-        shown = self._shown(query, with_keys=bool(keys))
+        shown = self.examples.shown(query, with_keys=bool(keys))
         solved = "".join(f"{self._say(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
         return solved + self._say(query, keys)
 
@@ -207,7 +132,7 @@ class ChatPrompt(_WithExamples):
 
 
 @dataclass(frozen=True)
-class ContinuationPrompt(_WithoutExamples):
+class ContinuationPrompt:
     """The retrieved chunks, each with its continuation, then the current text; the output is how the text goes on.
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), long-range language modelling.
@@ -217,6 +142,22 @@ class ContinuationPrompt(_WithoutExamples):
     """
 
     max_key_words: int = 256
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def examples(self) -> None:
+        """There are none."""
+        return None
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The prompt as it is."""
+        return self
+
+    def for_query(self, query: Query) -> Self:
+        """The prompt as it is."""
+        return self
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the next chunk; keys stand in the order given."""
@@ -229,7 +170,7 @@ class ContinuationPrompt(_WithoutExamples):
 
 
 @dataclass(frozen=True)
-class ExamplePrompt(_WithoutExamples):
+class ExamplePrompt:
     """The retrieved solved examples as they are, then the input on lines of its own; the output follows on the next.
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of the in-context learning task.
@@ -239,6 +180,22 @@ class ExamplePrompt(_WithoutExamples):
     """
 
     max_key_words: int = 300
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def examples(self) -> None:
+        """What is retrieved are examples already."""
+        return None
+
+    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+        """The prompt as it is."""
+        return self
+
+    def for_query(self, query: Query) -> Self:
+        """The prompt as it is."""
+        return self
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the output, with the texts of the retrieved examples, best first."""
@@ -250,7 +207,7 @@ class ExamplePrompt(_WithoutExamples):
         return text.strip()
 
 
-def _check(prompt: _WithExamples | _WithoutExamples) -> None:
+def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePrompt) -> None:
     check_types(prompt, "prompt")
     if prompt.max_key_words < 1:
         raise ConfigError("prompt.max_key_words", "1 or more", prompt.max_key_words)
