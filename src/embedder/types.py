@@ -179,6 +179,15 @@ class LanguageModel(Protocol):
         """
         ...
 
+    def answer(
+        self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
+    ) -> tuple[list[str], list[list[OutputScore]]]:
+        """The line that `generate` writes behind each prompt, and the scores of `outputs[i]`, as `score` gives them.
+
+        An LLM that can reads each prompt once for both.
+        """
+        ...
+
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:

@@ -91,6 +91,9 @@ class Counting:
         self.written += prompts
         return self.inner.generate(prompts, max_new_tokens, stop)
 
+    def answer(self, prompts, outputs, max_new_tokens):
+        return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
+
     def score(self, prompts, outputs):
         self.scored += [(prompt, output) for prompt, some in zip(prompts, outputs, strict=True) for output in some]
         return self.inner.score(prompts, outputs)

@@ -29,6 +29,9 @@ class ScriptedLanguageModel:
         self.settings.append((max_new_tokens, tuple(stop)))
         return [self._write(prompt) for prompt in prompts]
 
+    def answer(self, prompts, outputs, max_new_tokens):
+        return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
+
     def sample(self, prompts, n, max_new_tokens, temperature, seeds):
         return [[f"wrong {k}" for k in range(n)] for _ in prompts]
 

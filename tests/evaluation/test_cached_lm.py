@@ -12,7 +12,7 @@ class Counting:
     """A real model that counts what it is asked for."""
 
     def __init__(self, model):
-        self.model, self.asked = model, []
+        self.model, self.asked, self.answered = model, [], []
 
     fingerprint = property(lambda self: self.model.fingerprint)
     tokens_run = property(lambda self: self.model.tokens_run)
@@ -24,6 +24,13 @@ class Counting:
     def generate(self, prompts, max_new_tokens, stop=("\n",)):
         self.asked += prompts
         return self.model.generate(prompts, max_new_tokens, stop)
+
+    def fits(self, prompts, max_new_tokens):
+        return self.model.fits(prompts, max_new_tokens)
+
+    def answer(self, prompts, outputs, max_new_tokens):
+        self.answered += prompts
+        return self.model.answer(prompts, outputs, max_new_tokens)
 
     def sample(self, prompts, n, max_new_tokens, temperature, seeds):
         self.asked += zip(prompts, seeds, strict=True)
@@ -52,6 +59,21 @@ def test_nothing_is_asked_twice_and_the_answers_are_those_of_the_llm(model, tmp_
     cached.generate(PROMPTS[:1], 9)
     cached.sample(PROMPTS[:1], 3, 6, 1.0, [2])
     assert len(model.asked) == 12  # another length, another seed
+
+
+def test_of_new_prompts_text_and_scores_are_asked_for_at_once(model, tmp_path):
+    expected = model.model.generate(PROMPTS, 8), model.model.score(PROMPTS, OUTPUTS)
+    cached = CachedLanguageModel(model, tmp_path)
+    for _ in range(2):
+        texts, scores = cached.answer(PROMPTS, OUTPUTS, 8)
+        assert texts == expected[0]
+        for ours, theirs in zip(scores, expected[1], strict=True):
+            assert [s.sum_logprob for s in ours] == pytest.approx([s.sum_logprob for s in theirs], abs=1e-4)
+        assert sorted(model.answered) == sorted({*PROMPTS})
+        assert model.asked == []
+    assert cached.generate(PROMPTS, 8) == texts
+    assert cached.answer(PROMPTS[:1], [[" new"]], 8)[0] == texts[:1]
+    assert model.asked == [(PROMPTS[0], " new")]  # its text is known
 
 
 def test_what_was_done_before_a_failure_is_kept(model, tmp_path, monkeypatch):

@@ -53,6 +53,14 @@ def test_scores_that_are_no_numbers_are_refused(folder):
         broken.score(["A"], [[" b"]])
 
 
+def test_answering_is_writing_and_scoring(model):
+    texts, scores = model.answer(PROMPTS, OUTPUTS, 5)
+    assert texts == model.generate(PROMPTS, 5)
+    for some, right in zip(scores, model.score(PROMPTS, OUTPUTS), strict=True):
+        assert [s.sum_logprob for s in some] == pytest.approx([s.sum_logprob for s in right], abs=1e-4)
+    assert model.answer([], [], 5) == ([], [])
+
+
 def test_nothing_to_score_is_nothing(model):
     assert model.score([], []) == []
     assert model.score(["A"], [[]]) == [[]]

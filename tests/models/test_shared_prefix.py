@@ -2,10 +2,11 @@ import random
 
 import pytest
 
+from embedder.models.answering import score_and_write
 from embedder.models.decoding import greedy, write
 from embedder.models.packed_scoring import PACKABLE_MODEL_TYPES, score_packed
 from embedder.models.row_scoring import TokenisedRequest, score_pair_by_pair
-from embedder.models.shared_prefix import SharedPrefix, shared_prefixes
+from embedder.models.shared_prefix import SharedPrefix, can_share, shared_prefixes
 from tests.models.test_packed_scoring import assert_same, some_requests, tiny
 
 EXAMPLES = list(range(3, 43))  # 40 tokens, as of solved examples
@@ -79,3 +80,21 @@ def test_greedy_text_behind_a_prefix(model_type):
     together = write(model, prompts, 1, 6, 4096, greedy, lambda tokens: tokens[-1] == 2)
     alone = [write(model, [prompt], 1, 6, 4096, greedy, lambda tokens: tokens[-1] == 2)[0] for prompt in prompts]
     assert together == alone
+
+
+@pytest.mark.parametrize("model_type", sorted(PACKABLE_MODEL_TYPES - {"gemma3_text", "mistral"}))  # sliding windows
+def test_scores_and_text_of_one_reading_are_those_of_two(model_type):
+    model = tiny(model_type)
+    assert can_share(model.config)
+    requests = [*with_examples(some_requests()), *some_requests(1), *with_examples(some_requests(2))]
+    free = write(model, [request.prompt for request in requests], 1, 7, 10_000, greedy, lambda tokens: False)
+    end = free[0][2]
+
+    def is_complete(tokens):
+        return tokens[-1] == end
+
+    for budget in (10_000, 200):
+        scores, written = score_and_write(model, requests, 7, budget, is_complete)
+        assert_same(scores, score_pair_by_pair(model, requests))
+        assert written == [tokens[: tokens.index(end) + 1] if end in tokens else tokens for tokens in free]
+    assert len(written[0]) < 7

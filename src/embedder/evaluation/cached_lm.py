@@ -63,7 +63,7 @@ class CachedLanguageModel:
             for (_, some), scores in zip(wave, scored, strict=True):
                 self._scores.add(list(some.values()), scores)
 
-        self._work(list(missing.items()), score_some, self._scores, "scoring answers")
+        self._work(list(missing.items()), score_some, [self._scores], "scoring answers")
         return [_all_there(self._scores.get(places)) for places in addresses]
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
@@ -75,8 +75,30 @@ class CachedLanguageModel:
             written = self._language_model.generate([prompt for _, prompt in wave], max_new_tokens, stop)
             self._texts.add([address for address, _ in wave], [[text] for text in written])
 
-        self._work(missing, write_some, self._texts, "writing answers")
+        self._work(missing, write_some, [self._texts], "writing answers")
         return [text for (text,) in _all_there(self._texts.get(addresses))]
+
+    def answer(
+        self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
+    ) -> tuple[list[str], list[list[OutputScore]]]:
+        """What `generate` and `score` give; of prompts of which neither is known the LLM is asked for both at once."""
+        texts = [text_address(self.fingerprint, prompt, max_new_tokens, ("\n",)) for prompt in prompts]
+        known = self._texts.get(texts)
+        new: dict[str, tuple[bytes, dict[str, bytes]]] = {}  # prompt -> address of its text; output -> address
+        for prompt, some, place, text in zip(prompts, outputs, texts, known, strict=True):
+            places = {output: output_address(self.fingerprint, prompt, output) for output in some}
+            if text is None and not any(self._scores.get(list(places.values()))):
+                new.setdefault(prompt, (place, {}))[1].update(places)
+
+        def answer_some(wave: Sequence[tuple[str, tuple[bytes, dict[str, bytes]]]]) -> None:
+            asked, wanted = [prompt for prompt, _ in wave], [list(places) for _, (_, places) in wave]
+            written, scored = self._language_model.answer(asked, wanted, max_new_tokens)
+            for (_, (place, places)), text, scores in zip(wave, written, scored, strict=True):
+                self._texts.add([place], [[text]])
+                self._scores.add(list(places.values()), scores)
+
+        self._work(list(new.items()), answer_some, (self._texts, self._scores), "writing and scoring answers")
+        return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
@@ -94,18 +116,22 @@ class CachedLanguageModel:
             sampled = self._language_model.sample(asked, n, max_new_tokens, temperature, own_seeds)
             self._samples.add([address for address, _ in wave], sampled)
 
-        self._work(missing, sample_some, self._samples, "sampling outputs")
+        self._work(missing, sample_some, [self._samples], "sampling outputs")
         return _all_there(self._samples.get(addresses))
 
     def _work(
         self,
         missing: Sequence[Item],
         work: Callable[[Sequence[Item]], None],
-        store: ScoreStore | SampleStore,
+        stores: Sequence[ScoreStore | SampleStore],
         description: str,
     ) -> None:
+        def flush() -> None:
+            for store in stores:
+                store.flush()
+
         if missing:
-            run_in_waves(missing, work, store.flush, description, _SAVE_SECONDS, lambda: self.tokens_run)
+            run_in_waves(missing, work, flush, description, _SAVE_SECONDS, lambda: self.tokens_run)
 
 
 def _missing(asked: Sequence[Item], addresses: Sequence[bytes], store: SampleStore) -> list[tuple[bytes, Item]]:

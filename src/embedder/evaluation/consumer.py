@@ -11,6 +11,15 @@ Search = Callable[[Sequence[Query], int], list[Ranking]]
 """Finds the best keys for each query, at most so many."""
 
 
+Rivals = Callable[[Sequence[Query]], list[tuple[str, ...]]]
+"""Outputs of the LLM alone, as they stand after the prompt, for each query."""
+
+
+def no_rivals(queries: Sequence[Query]) -> list[tuple[str, ...]]:
+    """None for any."""
+    return [() for _ in queries]
+
+
 @dataclass(frozen=True)
 class Scene:
     """What a consumer works with.
@@ -20,12 +29,14 @@ class Scene:
         search: The retriever, for consumers that ask it themselves.
         language_model: Reads and writes; best a `CachedLanguageModel`, for some prompts are asked again and again.
         prompt: How a query and its keys are shown, the same as in labelling.
+        rivals: What is scored beside the gold answers of open questions.
     """
 
     corpus: KeyStore
     search: Search
     language_model: LanguageModel
     prompt: Prompt
+    rivals: Rivals = no_rivals
 
     def texts(self, key_ids: Sequence[str]) -> list[str]:
         """The texts of some keys."""

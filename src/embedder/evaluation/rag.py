@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from embedder.data.queries import first_by_hash
@@ -82,7 +82,7 @@ class RagEvaluation:
 
     def __init__(self, consumer: Consumer, queries: Sequence[Query], scene: Scene, competitors: Competitors) -> None:
         self._consumer, self._queries, self._scene = consumer, list(queries), scene
-        self._sampled: list[tuple[str, ...]] | None = None
+        self._sampled: dict[str, tuple[str, ...]] = {}
         self._settings = competitors
         self._alone: tuple[list[Outcome], list[dict[str, float]]] | None = None
 
@@ -115,15 +115,19 @@ class RagEvaluation:
     def _consume(
         self, consumer: Consumer, rankings: Sequence[Ranking], search: Search
     ) -> tuple[list[Outcome], list[dict[str, float]]]:
-        scene = Scene(self._scene.corpus, search, self._scene.language_model, self._scene.prompt)
+        scene = replace(self._scene, search=search, rivals=self._rivals)
         outcomes = consumer.consume(self._queries, rankings, scene)
         return outcomes, measured(outcomes, self._competitors(outcomes), scene.language_model)
 
     def _competitors(self, outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
-        """Sampled outputs for the outcomes that bring no competitors; which these are is the same in every row."""
-        if self._sampled is None:
-            wanted = [query for query, o in zip(self._queries, outcomes, strict=True) if o.competitors is None]
-            sampled = self._settings.sample(wanted, self._scene.language_model, self._scene.prompt)
-            by_id = dict(zip((query.id for query in wanted), sampled, strict=True))
-            self._sampled = [by_id.get(query.id, ()) for query in self._queries]
-        return self._sampled
+        """Sampled outputs for the outcomes that bring no competitors."""
+        wanted = [query for query, o in zip(self._queries, outcomes, strict=True) if o.competitors is None]
+        found = dict(zip((query.id for query in wanted), self._rivals(wanted), strict=True))
+        return [found.get(query.id, ()) for query in self._queries]
+
+    def _rivals(self, queries: Sequence[Query]) -> list[tuple[str, ...]]:
+        """Sampled outputs, the same in every row."""
+        if new := [query for query in queries if query.id not in self._sampled]:
+            sampled = self._settings.sample(new, self._scene.language_model, self._scene.prompt)
+            self._sampled |= dict(zip((query.id for query in new), sampled, strict=True))
+        return [self._sampled[query.id] for query in queries]

@@ -59,7 +59,9 @@ def answered(queries: Sequence[Query], keys: Sequence[Ranking], scene: Scene, ma
         scene.prompt.for_query(query).render(query.text, scene.texts(shown.key_ids))
         for query, shown in zip(queries, keys, strict=True)
     ]
-    written = scene.language_model.generate(prompts, max_new_tokens)
+    # What is scored behind the same prompts afterwards is scored with them, so that each is read once.
+    outputs = [[*scene.gold(query), *some] for query, some in zip(queries, scene.rivals(queries), strict=True)]
+    written, _ = scene.language_model.answer(prompts, outputs, max_new_tokens)
     return [
         Outcome(shown, prompt, scene.gold(query), answer, answer_scores(answer, query.answers))
         for query, shown, prompt, answer in zip(queries, keys, prompts, written, strict=True)

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from embedder.errors import ConfigError, EmbedderError
+from embedder.models.answering import score_and_write
 from embedder.models.decoding import Choose, greedy, sampler, write
 from embedder.models.device import torch_device
 from embedder.models.fingerprint import fingerprint_of
@@ -19,12 +20,14 @@ from embedder.models.packages import resolve_model
 from embedder.models.packed_scoring import score_packed, takes_packed_branches
 from embedder.models.prompt_start import prompt_start
 from embedder.models.row_scoring import TokenisedRequest, score_in_rows
+from embedder.models.shared_prefix import can_share
 from embedder.models.stop import cut_behind
 from embedder.types import OutputScore
 
 logger = logging.getLogger(__name__)
 
 _CPU_TOKENS = 1024  # on a CPU larger batches gain nothing, and rows of unlike length waste more on padding
+_LINE = ("\n",)
 _WRITING = 2  # times as many tokens in the cache: each step reads all weights for a token of every row
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -90,25 +93,13 @@ class HuggingFaceLanguageModel:
             ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
             EmbedderError: A prompt with an output is longer than the model can read.
         """
-        flat = self._tokenise([output for some in outputs for output in some], "output")
-        remaining = iter(flat)
-        requests = [
-            TokenisedRequest(prompt, [next(remaining) for _ in some])
-            for prompt, some in zip(self._tokenise(prompts, "prompt"), outputs, strict=True)
-        ]
-        for request, prompt in zip(requests, prompts, strict=True):
-            self._check_length(len(request.prompt) + max(map(len, request.outputs), default=0), prompt)
+        requests = self._requests(prompts, outputs)
         self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         if self._packs:
             scores = score_packed(self._model, requests, scoring_budget(self._batch_tokens, self._model.device))
         else:
             scores = score_in_rows(self._model, requests, self._batch_tokens)
-        # A score that is no number would be kept, and would count as the first place.
-        if not all(math.isfinite(score.sum_logprob) for some in scores for score in some):
-            raise EmbedderError(
-                f"{self._name} in {self._dtype} gives log-likelihoods that are not finite numbers: its activations "
-                "overflow (llm.dtype=bfloat16 or float32), or its weights are damaged"
-            )
+        self._check_finite(scores)
         return scores
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
@@ -119,6 +110,21 @@ class HuggingFaceLanguageModel:
             ValueError: A stop text is empty, or there is none.
         """
         return self._write(prompts, 1, max_new_tokens, greedy, stop)
+
+    def answer(
+        self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
+    ) -> tuple[list[str], list[list[OutputScore]]]:
+        """What `generate` and `score` give for the same prompts, each of which is read once for both."""
+        if not (self._packs and can_share(self._model.config)):
+            return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
+        requests = self._requests(prompts, outputs, max_new_tokens)
+        budget = _WRITING * self._batch_tokens
+        complete = self._completes(_LINE)
+        scores, written = score_and_write(self._model, requests, max_new_tokens, budget, complete)
+        self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
+        self._tokens_run += sum(map(len, written))
+        self._check_finite(scores)
+        return [self._text(tokens, _LINE) for tokens in written], scores
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
@@ -149,13 +155,43 @@ class HuggingFaceLanguageModel:
         for tokens, prompt in zip(tokenised, prompts, strict=True):
             self._check_length(len(tokens) + max_new_tokens, prompt)
 
-        def is_complete(tokens: list[int]) -> bool:
-            return tokens[-1] in self._end_tokens or any(text in self._decode(tokens) for text in stop)
-
+        is_complete = self._completes(stop)
         budget = _WRITING * self._batch_tokens
         written = write(self._model, tokenised, n, max_new_tokens, budget, choose, is_complete)
         self._tokens_run += sum(map(len, tokenised)) + sum(map(len, written))
-        return [cut_behind(self._decode(tokens), stop).strip() for tokens in written]
+        return [self._text(tokens, stop) for tokens in written]
+
+    def _requests(
+        self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int = 0
+    ) -> list[TokenisedRequest]:
+        remaining = iter(self._tokenise([output for some in outputs for output in some], "output"))
+        requests = [
+            TokenisedRequest(prompt, [next(remaining) for _ in some])
+            for prompt, some in zip(self._tokenise(prompts, "prompt"), outputs, strict=True)
+        ]
+        for request, prompt in zip(requests, prompts, strict=True):
+            longest = max(map(len, request.outputs), default=0)
+            self._check_length(len(request.prompt) + max(longest, max_new_tokens), prompt)
+        return requests
+
+    def _check_finite(self, scores: Sequence[Sequence[OutputScore]]) -> None:
+        """A score that is no number would be kept, and would count as the first place."""
+        if not all(math.isfinite(score.sum_logprob) for some in scores for score in some):
+            raise EmbedderError(
+                f"{self._name} in {self._dtype} gives log-likelihoods that are not finite numbers: its activations "
+                "overflow (llm.dtype=bfloat16 or float32), or its weights are damaged"
+            )
+
+    def _completes(self, stop: Sequence[str]) -> Callable[[list[int]], bool]:
+        """Whether tokens end with an end token or hold a stop text."""
+
+        def is_complete(tokens: list[int]) -> bool:
+            return tokens[-1] in self._end_tokens or any(text in self._decode(tokens) for text in stop)
+
+        return is_complete
+
+    def _text(self, tokens: list[int], stop: Sequence[str]) -> str:
+        return cut_behind(self._decode(tokens), stop).strip()
 
     def _decode(self, tokens: list[int]) -> str:
         text = tokens[:-1] if tokens and tokens[-1] in self._end_tokens else tokens

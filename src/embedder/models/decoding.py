@@ -101,15 +101,41 @@ def _write_batch(
         cache = roomy(model.config, room)
     else:
         cache = DynamicCache(config=model.config)
-    # Logits of the whole prompt can be larger than the model; most models offer to make the last ones only.
-    last_only = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
     positions = (prefix_length + mask.cumsum(-1) - 1).clamp(min=0)
     mask = torch.nn.functional.pad(mask, (prefix_length, 0), value=1)  # [P, prefix + L]
-    settings = {"past_key_values": cache, "use_cache": True, **last_only}
+    settings = {"past_key_values": cache, "use_cache": True, **_last_logits(model)}
     logits = model(input_ids=tokens, attention_mask=mask, position_ids=positions, **settings).logits[:, -1]
     if n > 1:
         cache.batch_repeat_interleave(n)
         mask, logits = mask.repeat_interleave(n, 0), logits.repeat_interleave(n, 0)
+    write_on(model, cache, mask, logits, rows, max_new_tokens, choose, is_complete, written)
+
+
+def write_on(
+    model: Any,
+    cache: Cache,
+    mask: Tensor,
+    logits: Tensor,
+    rows: list[int],
+    max_new_tokens: int,
+    choose: Choose,
+    is_complete: Callable[[list[int]], bool],
+    written: list[list[int]],
+) -> None:
+    """Write behind what a cache holds, one token of every row at a time, until all rows are complete.
+
+    Args:
+        model: The language model.
+        cache: Keys and values of what was read.
+        mask: Which of them the rows see, [R, n]; as many as it sees have been read of a row.
+        logits: Of the next token, [R, V].
+        rows: The numbers of the rows.
+        max_new_tokens: Upper bound of tokens in a continuation.
+        choose: Picks the next tokens.
+        is_complete: Whether a continuation needs no more tokens.
+        written: By the number of a row; tokens are appended.
+    """
+    last_only = _last_logits(model)
     running = set(rows)
     for step in range(max_new_tokens):
         chosen = choose(logits, rows, step)  # [R]
@@ -127,4 +153,10 @@ def _write_batch(
             mask, chosen = mask[keep], chosen[keep]
         positions = mask.sum(-1, keepdim=True)  # [R, 1]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        settings = {"past_key_values": cache, "use_cache": True, **last_only}
         logits = model(input_ids=chosen[:, None], attention_mask=mask, position_ids=positions, **settings).logits[:, -1]
+
+
+def _last_logits(model: Any) -> dict[str, int]:
+    """Logits of a whole prompt can be larger than the model; most models offer to make the last ones only."""
+    return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}

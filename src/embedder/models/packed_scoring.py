@@ -4,6 +4,7 @@ What many prompts begin with, such as solved examples, is run once for all of th
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -54,18 +55,19 @@ def score_packed(model: Any, requests: Sequence[TokenisedRequest], batch_tokens:
     scores: list[list[OutputScore]] = [[] for _ in requests]
     parts = [(i, part) for i, request in enumerate(requests) for part in _split(request, batch_tokens)]
     scored: dict[int, list[OutputScore]] = {}
-    for prefix, rows in _prefixes(model, [part for _, part in parts]):
+    for prefix, rows in prefixes(model, [part for _, part in parts]):
         cache = run_prefix(model, prefix) if prefix else None
         rests = [TokenisedRequest(parts[k][1].prompt[len(prefix) :], parts[k][1].outputs) for k in rows]
-        for batch in token_batches([_packed_length(rest) for rest in rests], batch_tokens):
-            found = _score_batch(model, [rests[k] for k in batch], cache, len(prefix))
+        for batch in token_batches([packed_length(rest) for rest in rests], batch_tokens):
+            packed = Packed.of([rests[k] for k in batch])
+            found = packed.scores(model, packed.run(model, None if cache is None else frozen(cache), len(prefix)))
             scored.update(zip([rows[k] for k in batch], found, strict=True))
     for k, (i, _) in enumerate(parts):
         scores[i].extend(scored[k])
     return scores
 
 
-def _prefixes(model: Any, requests: Sequence[TokenisedRequest]) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+def prefixes(model: Any, requests: Sequence[TokenisedRequest]) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
     """Prefixes and the positions of the requests that begin with them."""
     if not can_share(model.config):
         yield (), range(len(requests))
@@ -74,7 +76,8 @@ def _prefixes(model: Any, requests: Sequence[TokenisedRequest]) -> Iterator[tupl
         yield requests[shared.rows[0]].prompt[: shared.length], shared.rows
 
 
-def _packed_length(request: TokenisedRequest) -> int:
+def packed_length(request: TokenisedRequest) -> int:
+    """Tokens of a row with a prompt and all of its outputs."""
     return len(request.prompt) + sum(len(output) - 1 for output in request.outputs)
 
 
@@ -92,44 +95,80 @@ def _split(request: TokenisedRequest, batch_tokens: int) -> Iterator[TokenisedRe
         yield TokenisedRequest(request.prompt, part)
 
 
-def _score_batch(
-    model: Any, requests: Sequence[TokenisedRequest], prefix: Any, prefix_length: int
-) -> list[list[OutputScore]]:
-    width = max(map(_packed_length, requests))
-    tokens = torch.zeros(len(requests), width, dtype=torch.long)
-    positions = torch.zeros_like(tokens)
-    branches = torch.full_like(tokens, -1)  # 0 in the prompt, 1, 2, ... in the outputs, -1 in the padding
-    predictors: list[int] = []  # where in the flattened batch each token of each output is predicted ...
-    targets: list[int] = []  # ... which token it is ...
-    owners: list[int] = []  # ... and to which output it belongs, counted over the batch
-    n_outputs = 0
-    for i, request in enumerate(requests):
-        start = len(request.prompt)
-        tokens[i, :start] = torch.tensor(request.prompt)
-        positions[i, :start] = torch.arange(start)
-        branches[i, :start] = 0
-        for branch, output in enumerate(request.outputs, start=1):
-            end = start + len(output) - 1
-            tokens[i, start:end] = torch.tensor(output[:-1], dtype=torch.long)
-            positions[i, start:end] = torch.arange(len(request.prompt), len(request.prompt) + len(output) - 1)
-            branches[i, start:end] = branch
-            predictors += [i * width + place for place in (len(request.prompt) - 1, *range(start, end))]
-            targets += output
-            owners += [n_outputs] * len(output)
-            n_outputs += 1
-            start = end
-    branches, positions = branches.to(model.device), (positions + prefix_length).to(model.device)
-    caching = {"use_cache": False} if prefix is None else {"past_key_values": frozen(prefix), "use_cache": True}
-    hidden = model.base_model(
-        input_ids=tokens.to(model.device),
-        position_ids=positions,
-        attention_mask=_attention_masks(model.config, branches, positions, prefix_length, model.dtype),
-        **caching,
-    ).last_hidden_state  # [B, L, D]
-    per_token = _token_log_likelihoods(model, hidden.flatten(0, 1), torch.tensor(predictors), torch.tensor(targets))
-    sums = torch.zeros(n_outputs, dtype=torch.float64).index_add_(0, torch.tensor(owners), per_token.double().cpu())
-    flat = iter(sums.tolist())
-    return [[OutputScore(next(flat), len(output)) for output in request.outputs] for request in requests]
+@dataclass(frozen=True)
+class Packed:
+    """Rows of prompts with their outputs behind them, and where each token of an output is predicted.
+
+    Args:
+        requests: The rows.
+        tokens: Padded on the right, [B, L].
+        positions: Of the tokens behind the prefix that the rows share, [B, L].
+        branches: 0 in the prompt, 1, 2, ... in the outputs, -1 in the padding, [B, L].
+        predictors: Place in the flattened batch that predicts each token of each output, [T].
+        targets: Which token it is, [T].
+        owners: To which output it belongs, counted over the batch, [T].
+    """
+
+    requests: Sequence[TokenisedRequest]
+    tokens: Tensor
+    positions: Tensor
+    branches: Tensor
+    predictors: Tensor
+    targets: Tensor
+    owners: Tensor
+
+    @classmethod
+    def of(cls, requests: Sequence[TokenisedRequest]) -> "Packed":
+        """Pack a batch."""
+        width = max(map(packed_length, requests))
+        tokens = torch.zeros(len(requests), width, dtype=torch.long)
+        positions, branches = torch.zeros_like(tokens), torch.full_like(tokens, -1)
+        predictors: list[int] = []
+        targets: list[int] = []
+        owners: list[int] = []
+        n_outputs = 0
+        for i, request in enumerate(requests):
+            start = len(request.prompt)
+            tokens[i, :start] = torch.tensor(request.prompt)
+            positions[i, :start] = torch.arange(start)
+            branches[i, :start] = 0
+            for branch, output in enumerate(request.outputs, start=1):
+                end = start + len(output) - 1
+                tokens[i, start:end] = torch.tensor(output[:-1], dtype=torch.long)
+                positions[i, start:end] = torch.arange(len(request.prompt), len(request.prompt) + len(output) - 1)
+                branches[i, start:end] = branch
+                predictors += [i * width + place for place in (len(request.prompt) - 1, *range(start, end))]
+                targets += output
+                owners += [n_outputs] * len(output)
+                n_outputs += 1
+                start = end
+        flat = (torch.tensor(some, dtype=torch.long) for some in (predictors, targets, owners))
+        return cls(requests, tokens, positions, branches, *flat)
+
+    def run(self, model: Any, cache: Any, prefix_length: int) -> Tensor:
+        """Hidden states of all tokens, [B, L, D].
+
+        Args:
+            model: The language model.
+            cache: With the prefix; None for neither a prefix nor anything to be kept.
+            prefix_length: Tokens in it.
+        """
+        branches, positions = self.branches.to(model.device), (self.positions + prefix_length).to(model.device)
+        hidden: Tensor = model.base_model(
+            input_ids=self.tokens.to(model.device),
+            position_ids=positions,
+            attention_mask=_attention_masks(model.config, branches, positions, prefix_length, model.dtype),
+            **({"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}),
+        ).last_hidden_state
+        return hidden
+
+    def scores(self, model: Any, hidden: Tensor) -> list[list[OutputScore]]:
+        """Log-likelihoods of the outputs of each row, from the hidden states."""
+        per_token = _token_log_likelihoods(model, hidden.flatten(0, 1), self.predictors, self.targets)
+        n_outputs = sum(len(request.outputs) for request in self.requests)
+        sums = torch.zeros(n_outputs, dtype=torch.float64).index_add_(0, self.owners, per_token.double().cpu())
+        flat = iter(sums.tolist())
+        return [[OutputScore(next(flat), len(output)) for output in request.outputs] for request in self.requests]
 
 
 def _attention_masks(config: Any, branches: Tensor, positions: Tensor, prefix_length: int, dtype: torch.dtype) -> Any:

@@ -146,6 +146,12 @@ class ServerLanguageModel:
         ]
         return [text for (text,) in self._in_order(batches, requests)]
 
+    def answer(
+        self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
+    ) -> tuple[list[str], list[list[OutputScore]]]:
+        """What `generate` and `score` give for the same prompts, one after the other."""
+        return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
+
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
