@@ -43,6 +43,9 @@ class EvaluationFolder:
         """Those of this run, in order."""
         self._aside: list[Row] = []
         """Those that were found and have no place."""
+        self._moved: list[Row] = []
+        self._earlier: Path | None = None
+        """Where those go, and which have gone there."""
         self._found_protocol = self._protocol
         self._kept = {_name(row): row for row in self._read()}
         self._is_clean = False  # whether the files hold the rows of `rows` and `_kept` and nothing else
@@ -95,18 +98,22 @@ class EvaluationFolder:
         self._is_clean = True
 
     def _set_aside(self) -> None:
-        """Write what has no place into a folder of its own."""
+        """Write what has no place into a folder of its own, the same for all of a run."""
         if not self._aside:
             return
         parent = self.scores_path.parent
-        folder = next(parent / f"earlier-{n}" for n in count(1) if not (parent / f"earlier-{n}").exists())
-        write_atomically(folder / "scores.json", _content(self._found_protocol, self._aside))
+        if self._earlier is None:
+            self._earlier = next(parent / f"earlier-{n}" for n in count(1) if not (parent / f"earlier-{n}").exists())
+        self._moved += self._aside
+        write_atomically(self._earlier / "scores.json", _content(self._found_protocol, self._moved))
         if self._queries_path.is_file():
             names = {_name(row) for row in self._aside}
-            with self._queries_path.open("rb") as old, whole_file(folder / "queries.jsonl") as new:
+            with self._queries_path.open("rb") as old, (self._earlier / "queries.jsonl").open("ab") as new:
                 new.writelines(line for line in old if _name_of_line(line) in names)
         told = ", ".join("/".join(_name(row)) for row in self._aside)
-        logger.warning("rows of an earlier run go to %s, since this one has other settings or rows: %s", folder, told)
+        logger.warning(
+            "rows of an earlier run go to %s, since this one has other settings or rows: %s", self._earlier, told
+        )
         self._aside = []
 
     def _read(self) -> list[Row]:
