@@ -110,6 +110,12 @@ def test_a_benchmark_is_answered_and_its_parts_and_means_are_reported(tmp_path, 
     assert [row.dataset for row in rows] == [name for name in sorted(SEVEN) for _ in range(2)]
     assert rows[1].protocol["answered"] == 4
     assert "qa/nq has no training queries: the LLM is asked without solved examples" in caplog.text
+    solved = [{"query_id": f"t{n}", "query": f"How high is {n}?", "answers": [f"{n} metres"]} for n in range(5)]
+    (tmp_path / "data" / "qa" / "popqa" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in solved))
+    overrides += ["benchmark.datasets=[bamboogle,popqa]", "rows=[none]", f"paths.output_dir={tmp_path}/lent"]
+    shown = [row.protocol["prompt"] for row in instantiate(composed(tmp_path, *overrides).run, _convert_="all").run()]
+    assert shown[0] == shown[1]
+    assert "metres" in shown[0]  # bamboogle, which has none of its own
     table = (tmp_path / "table.md").read_text()
     assert "| qa/nq, ndcg@10 by gold | queries |  BM25 |" in table
     assert "| qa, mean of data sets |" in table

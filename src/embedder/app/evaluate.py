@@ -107,7 +107,8 @@ class EvaluateRun:
         protocol = {"environment": environment(), "checkpoint": self.checkpoint, "encoder": asdict(self.encoder)}
         folder = EvaluationFolder(Path(self.output_dir), protocol)
         for task, dataset in found:
-            self._score(task, dataset, by_task[task.name], folder)
+            lender = next((other for its, other in found if its.name == task.name and other.train is not None), None)
+            self._score(task, dataset, by_task[task.name], folder, lender)
         folder.close()
         logger.info("\n%s", self._write_table(folder, sampling=Sampling()))
         logger.info("scores: %s", folder.scores_path)
@@ -133,11 +134,13 @@ class EvaluateRun:
         queries = list(Queries(dataset.file("test"), corpus))
         return queries if self.max_queries is None else first_by_hash(queries, self.max_queries, "test")
 
-    def _score(self, task: Task, dataset: Dataset, rows: Sequence[TableRow], folder: EvaluationFolder) -> None:
+    def _score(
+        self, task: Task, dataset: Dataset, rows: Sequence[TableRow], folder: EvaluationFolder, lender: Dataset | None
+    ) -> None:
         """Add the rows of one data set to the folder."""
         corpus = Corpus(dataset.file("corpus"))
         queries = self._queries(dataset, corpus)
-        work = _Work(self, task, dataset, corpus, queries)
+        work = _Work(self, task, dataset, corpus, queries, lender)
         for row in rows:
             where = f"{task.name}/{dataset.name}: {TITLES[row.name]}"
             if row.name == "oracle" and not has_gold(queries):
@@ -173,20 +176,24 @@ class _Work:
         dataset: Its files.
         corpus: Its keys.
         queries: Those that are retrieved for.
+        lender: A data set of the task whose solved queries are shown where this one has none.
     """
 
     def __init__(
-        self, run: EvaluateRun, task: Task, dataset: Dataset, corpus: Corpus, queries: Sequence[Query]
+        self,
+        run: EvaluateRun,
+        task: Task,
+        dataset: Dataset,
+        corpus: Corpus,
+        queries: Sequence[Query],
+        lender: Dataset | None = None,
     ) -> None:
         self._run, self._task, self._dataset, self._corpus, self._queries = run, task, dataset, corpus, queries
         consumer: Consumer | None = run.consumer or task.consumer
         answers = run.rag_enabled and consumer is not None and task.prompt is not None
         self._answered = run.rag.choose(queries) if answers else []
         self._consumer = consumer if self._answered else None
-        prompt = shown_prompt(task, dataset, corpus) if self._answered else None
-        if prompt is not None and prompt.examples is not None and prompt.examples.n and dataset.train is None:
-            where = f"{task.name}/{dataset.name}"
-            logger.warning("%s has no training queries: the LLM is asked without solved examples", where)
+        prompt = shown_prompt(task, dataset, corpus, lender) if self._answered else None
         self._rag: RagEvaluation | None = None
         if self._consumer is not None and prompt is not None:
             scene = Scene(corpus, no_keys, run.cached_language_model, prompt)

@@ -1,6 +1,7 @@
 """Which queries of a data set are used, which of them are held out, and which part of them one machine labels."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -14,6 +15,8 @@ from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError, check_types
 from embedder.training.task import Task
 from embedder.types import Query
+
+logger = logging.getLogger(__name__)
 
 
 class Source(Protocol):
@@ -37,10 +40,25 @@ def dataset_pairs(source: Source, tasks: Mapping[str, Task]) -> list[tuple[Task,
     return found
 
 
-def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus) -> Prompt | None:
-    """The prompt with the solved examples that labelling shows; none of a data set that is for tests only."""
-    if task.prompt is None or task.prompt.examples is None or dataset.train is None:
+def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus, lender: Dataset | None = None) -> Prompt | None:
+    """The prompt with the solved examples that labelling shows.
+
+    Args:
+        task: What the data set is for.
+        dataset: Its files.
+        corpus: Its keys.
+        lender: Whose training queries are taken where the data set has none, as one that is for tests only; without one
+            nothing is shown.
+    """
+    if task.prompt is None or task.prompt.examples is None or not task.prompt.examples.n:
         return task.prompt
+    if dataset.train is None:
+        where = f"{task.name}/{dataset.name} has no training queries"
+        if lender is None:
+            logger.warning("%s: the LLM is asked without solved examples", where)
+            return task.prompt
+        logger.info("%s: the solved examples are those of %s/%s", where, task.name, lender.name)
+        return shown_prompt(task, lender, Corpus(lender.file("corpus")))
     wanted = task.prompt.examples
     chosen = choose_examples(Queries(dataset.train, corpus), wanted.pool_size, wanted.seed)
     return task.prompt.with_examples(solved(chosen, corpus))
