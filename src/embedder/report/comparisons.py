@@ -14,16 +14,17 @@ from embedder.report.measures import compared
 
 
 @dataclass(frozen=True)
-class Gap(Line):
+class Gap:
     """What the first of two retrievers has more than the second, on the data sets of a task."""
 
     first: str
     second: str
+    line: Line
 
     @property
     def mean(self) -> Mean:
         """The difference with its interval."""
-        return Mean.of(self.difference.difference, self.difference.interval)
+        return Mean.of(self.line.difference.difference, self.line.difference.interval)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Verdict:
     task: str
     metric: str
     best: str
+    tied: tuple[str, ...]
+    """Others with the same mean."""
     mean: Mean
     ahead: Gap | None
     """Of the next best; None where nobody else was scored."""
@@ -47,7 +50,8 @@ def verdicts(scores: Scores) -> list[Verdict]:
             means = _means(metric, scores, datasets)
             if order := ranked(metric, means):
                 ahead = gap(task, metric, order[0], order[1], scores) if len(order) > 1 else None
-                found.append(Verdict(task, metric, order[0], means[order[0]], ahead))
+                tied = tuple(who for who in order[1:] if means[who].value == means[order[0]].value)
+                found.append(Verdict(task, metric, order[0], tied, means[order[0]], ahead))
     corrected = iter(_corrected([one.ahead for one in found if one.ahead is not None]))
     return [one if one.ahead is None else replace(one, ahead=next(corrected)) for one in found]
 
@@ -70,7 +74,7 @@ def gap(task: str, metric: str, first: str, second: str, scores: Scores) -> Gap 
     if pairs is None:
         return None
     found = pairs.difference
-    return Gap(task, metric, found, found.p, _needed(metric, pairs), first, second)
+    return Gap(first, second, Line(task, metric, found, found.p, _needed(metric, pairs)))
 
 
 def _needed(metric: str, pairs: Pairs) -> int | None:
@@ -87,7 +91,8 @@ def _needed(metric: str, pairs: Pairs) -> int | None:
 
 
 def _corrected(found: Sequence[Gap]) -> list[Gap]:
-    return [replace(one, p=p) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
+    p_values = holm([one.line.p for one in found])
+    return [replace(one, line=replace(one.line, p=p)) for one, p in zip(found, p_values, strict=True)]
 
 
 def choose_pair(scores: Scores, candidate: str | None, baseline: str | None) -> tuple[str, str] | None:

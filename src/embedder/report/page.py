@@ -86,6 +86,6 @@ def _p_value(value: float) -> str:
 
 def _judgement(ahead: Gap) -> str:
     """What a difference allows to say, in a few words."""
-    if ahead.difference.difference == 0:
+    if ahead.line.difference.difference == 0:
         return "a tie"
-    return "more than chance" if ahead.verdict else "within chance"
+    return "more than chance" if ahead.line.verdict else "within chance"
