@@ -115,8 +115,8 @@ def test_a_run_tells_nothing_of_this_machine(logged):
     assert not list((run / "files").glob("*.*"))  # such as wandb-metadata.json and requirements.txt
     sent = path.read_bytes() + b"".join(file.read_bytes() for file in (run / "files").rglob("*") if file.is_file())
     assert b"qa/world" in sent
-    for own in (folder.parent, Path(__file__).parents[2], sys.executable, "/somewhere"):
-        assert str(own).encode() not in sent
+    for own in (f"{folder.parent}/", f"{Path(__file__).parents[2]}/", sys.executable, "/somewhere"):
+        assert own.encode() not in sent
 
 
 def test_a_page_loads_neither_wandb_nor_scipy():
