@@ -40,6 +40,13 @@ def test_the_mean_is_over_data_sets_and_only_where_all_of_them_are_there():
     assert whole.queries == 6
 
 
+def test_a_mean_says_how_many_data_sets_have_the_metric():
+    some = rows({"BM25": {"em": [1, 0], "ndcg@10": [1, 0]}}, "a") + rows({"BM25": {"em": [0, 0]}}, "b")
+    whole, *each = boards(Scores(some))
+    assert whole.over == {"ndcg@10": " (of 1)", "em": " (of 2)"}
+    assert [board.over for board in each] == [{}, {}]
+
+
 def test_the_oracle_is_not_the_best():
     whole, *_ = boards(TWO)
     cells = {who: cell for who, (cell,) in whole.lines}

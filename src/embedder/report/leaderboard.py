@@ -31,6 +31,8 @@ class Board:
     metrics: list[str]
     lines: list[tuple[str, list[Cell | None]]]
     """Retriever, and a cell for each metric; None where the metric does not apply."""
+    over: dict[str, str]
+    """How many data sets have a metric, where that is not the same for all."""
 
 
 def boards(scores: Scores) -> list[Board]:
@@ -59,7 +61,9 @@ def board(title: str, scores: Scores, datasets: Sequence[DatasetName]) -> Board:
     by_metric = {metric: _column(metric, scores, datasets) for metric in metrics}
     present = [who for who in scores.retrievers if any(scores.row(name, who) for name in datasets)]
     lines = [(who, [by_metric[metric].get(who) for metric in metrics]) for who in present]
-    return Board(title, _queries(scores, datasets), metrics, lines)
+    counts = {metric: len(scores.with_metric(metric, datasets)) for metric in metrics}
+    over = {metric: f" (of {n})" for metric, n in counts.items() if len(set(counts.values())) > 1}
+    return Board(title, _queries(scores, datasets), metrics, lines, over)
 
 
 def ranked(metric: str, means: dict[str, Mean]) -> list[str]:
