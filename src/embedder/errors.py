@@ -6,16 +6,26 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args
 
+from embedder.shown import MESSAGE_LIMIT, shown, shown_message
+
+_VALUE = 1000  # characters of a value or of what is said about it
+
 
 class EmbedderError(Exception):
-    """Base of all errors that this package raises on purpose; entry points print the message without a traceback."""
+    """Base of all errors that this package raises on purpose; entry points print the message without a traceback.
+
+    Whatever the message quotes is made fit to be shown here, so that nobody who raises an error can forget it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown_message(message))
 
 
 class ConfigError(EmbedderError):
     """A setting has a value that cannot work."""
 
     def __init__(self, setting: str, expected: str, got: object) -> None:
-        super().__init__(f"{setting}: expected {expected}, got {got!r}")
+        super().__init__(shown(f"{setting}: expected {expected}, got {shown(repr(got), _VALUE)}", MESSAGE_LIMIT))
         self.setting, self.expected, self.got = setting, expected, got
 
 
@@ -24,7 +34,7 @@ class DataError(EmbedderError):
 
     def __init__(self, path: Path | str, line: int | None, message: str) -> None:
         where = f"{path}" if line is None else f"{path}:{line}"
-        super().__init__(f"{where}: {message}")
+        super().__init__(shown(f"{where}: {shown_message(message, _VALUE)}", MESSAGE_LIMIT))
         self.path = Path(path)
         self.line = line
 
@@ -40,7 +50,7 @@ class ProtocolError(EmbedderError):
 
     def __init__(self, what: str, differing: Sequence[tuple[str, object, object]], hint: str = "") -> None:
         lines = [f"{what}: measured in different ways, so they are not compared; what differs:"]
-        lines += [f"  {name}: {a!r} in A, {b!r} in B" for name, a, b in differing]
+        lines += [f"  {shown(name)}: {shown(repr(a))} in A, {shown(repr(b))} in B" for name, a, b in differing]
         super().__init__("\n".join([*lines, *([hint] if hint else [])]))
         self.differing = tuple(differing)
 

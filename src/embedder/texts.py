@@ -4,9 +4,9 @@ import unicodedata
 
 
 def normal_form(text: str) -> str:
-    """The text up to Unicode form (NFKC) and white space; letter case stays, since it can tell keys apart.
+    r"""The text up to Unicode form (NFKC) and white space; letter case stays, since it can tell keys apart.
 
-    >>> normal_form("The  ﬁrst\\u00a0line\\n")
+    >>> normal_form("The  ﬁrst\u00a0line\n")
     'The first line'
     """
     return " ".join(unicodedata.normalize("NFKC", text).split())

@@ -55,7 +55,11 @@ def test_rooms_import_only_what_they_may(room):
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
                 parts = name.split(".")
-                if parts[0] == "embedder" and len(parts) > 1 and parts[1] not in ("errors", "files", "shown", "texts", "types", room):
+                if (
+                    parts[0] == "embedder"
+                    and len(parts) > 1
+                    and parts[1] not in ("errors", "files", "shown", "texts", "types", room)
+                ):
                     assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
 
 

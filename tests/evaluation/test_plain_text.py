@@ -3,7 +3,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from embedder.evaluation.plain_text import controls_shown, markdown_line
+from embedder.evaluation.plain_text import markdown_cell, markdown_line
+from embedder.shown import shown_lines
 
 MARKDOWN = MarkdownIt("commonmark").enable(["strikethrough", "table"])
 
@@ -58,7 +59,7 @@ def test_markdown_shows_what_is_there(text):
 @given(st.text(alphabet="#*-+=_~`&;<>[]()!|\\.:1 alt\n\t\x1b\u202e", max_size=40))
 @example("1.")
 def test_markdown_shows_any_text(text):
-    assert read(markdown_line(text)) == controls_shown(" ".join(text.split()))
+    assert read(markdown_line(text)) == shown_lines(" ".join(text.split()))
 
 
 def test_white_space_and_length_by_hand():
@@ -70,3 +71,34 @@ def test_white_space_and_length_by_hand():
 def test_a_text_that_is_no_unicode_can_be_written():
     markdown_line("half \ud800, \x1b[31m, \u202eabc").encode()
     assert markdown_line("\x1b\u202ea") == "\u241b⟨U+202E⟩a"
+
+
+def cells(text):
+    """What Markdown makes of a cell of a table whose second column says that nothing has moved."""
+    table = f"| head | number |\n| --- | ---: |\n| {markdown_cell(text)} | 1 |\n"
+    tokens = MARKDOWN.parse(table)
+    inline = [token for token in tokens if token.type == "inline"]
+    assert [token.content for token in inline[3:]] == ["1"], tokens
+    assert {child.type for child in inline[2].children} <= {"text"}, inline[2].children
+    return "".join(child.content for child in inline[2].children)
+
+
+@given(st.text(alphabet="#*-+=_~`&;<>[]()!|\\.:1 alt\n\t\x1b\u202e", max_size=40))
+@example("a | b\n| c | d |")
+@example("<script>alert(1)</script> &amp; `x` __b__")
+def test_a_cell_shows_any_text(text):
+    assert cells(text) == shown_lines(text).replace("\n", " ").replace("\t", " ").strip()
+
+
+def test_what_is_harmless_in_a_cell_is_left_as_it_is():
+    for text in (
+        "qa/nq_open",
+        "<0.001",
+        "+0.012 ▲",
+        "-0.1 to 0.2",
+        "95 % intervals",
+        "R&B & C",
+        "answer_recall@5 (of 3)",
+    ):
+        assert markdown_cell(text) == text
+    assert markdown_cell("x" * 300_000) == "x" * 120 + "… (299,880 more characters)"

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+from embedder.app.plain_log import log_plainly
 from embedder.errors import EmbedderError, Interrupted
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ def start(config: Any) -> Any:
     from hydra.utils import instantiate
     from omegaconf.errors import OmegaConfBaseException
 
+    log_plainly()
     _quiet_libraries()
     logger.info("environment: %s", ", ".join(f"{name} {value}" for name, value in environment().items()))
     logger.info("config: %s", Path(HydraConfig.get().runtime.output_dir) / ".hydra" / "config.yaml")

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from embedder.evaluation.changes import Change, Changes
 from embedder.evaluation.comparison import Comparison, Line, PairComparison
 from embedder.evaluation.measures import EXPONENTIAL
-from embedder.evaluation.plain_text import markdown_line
-from embedder.evaluation.results import Answered
+from embedder.evaluation.plain_text import markdown_cell, markdown_line
+from embedder.evaluation.results import Answered, Results
 from embedder.evaluation.statistics import LEVEL
 from embedder.evaluation.table import BETTER, WORSE, align
 
@@ -23,8 +23,8 @@ def render_comparison(comparison: Comparison, max_shown: int | None = None) -> s
     lines = [
         "# Comparison",
         "",
-        *([f"A and B: `{comparison.a.folder}`"] if one else []),
-        *([] if one else [f"A: `{comparison.a.folder}`", "", f"B: `{comparison.b.folder}`"]),
+        *([f"A and B: {_folder(comparison.a)}"] if one else []),
+        *([] if one else [f"A: {_folder(comparison.a)}", "", f"B: {_folder(comparison.b)}"]),
         *(line for one in comparison.warnings for line in ("", f"**Note:** {markdown_line(one, len(one))}.")),
     ]
     for pair in comparison.pairs:
@@ -36,8 +36,12 @@ def render_comparison(comparison: Comparison, max_shown: int | None = None) -> s
     return "\n".join(lines) + "\n"
 
 
+def _folder(results: Results) -> str:
+    return markdown_line(str(results.folder), 4096)  # a path is cut nowhere
+
+
 def _pair(pair: PairComparison) -> Iterator[str]:
-    yield f"## {pair.b} (B) against {pair.a} (A)"
+    yield f"## {markdown_cell(pair.b)} (B) against {markdown_cell(pair.a)} (A)"
     for kind in (pair.datasets, pair.means):
         for scope in dict.fromkeys(line.scope for line in kind):
             yield ""
@@ -95,7 +99,8 @@ def _changes(pair: PairComparison, changes: Changes, comparison: Comparison, mos
     unit = " in nats a token" if changes.metric in EXPONENTIAL else ""
     for some, word in ((changes.better, "better"), (changes.worse, "worse")):
         yield ""
-        yield f"## {changes.task}/{changes.dataset}, {changes.metric}{unit}: {pair.b} (B) {word} than {pair.a} (A)"
+        what = markdown_cell(f"{changes.task}/{changes.dataset}, {changes.metric}{unit}")
+        yield f"## {what}: {markdown_cell(pair.b)} (B) {word} than {markdown_cell(pair.a)} (A)"
         yield ""
         if not some:
             yield "No query."

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from embedder.evaluation.plain_text import markdown_cell
 from embedder.evaluation.row import Row
 from embedder.metrics.sample_size import questions_needed
 
@@ -26,7 +27,7 @@ def questions_text(rows: Sequence[Row]) -> str:
         shared = first.keys() & second.keys()
         only_first = sum(first[q] > second[q] for q in shared)
         only_second = sum(first[q] < second[q] for q in shared)
-        names = " and ".join(f"{row.retriever} ({row.mean[metric]:.3f})" for row in best)
+        names = " and ".join(f"{markdown_cell(row.retriever)} ({row.mean[metric]:.3f})" for row in best)
         needed = questions_needed(only_first / len(shared), only_second / len(shared)) if shared else None
         told = (
             f"they differ on {only_first} + {only_second} of {len(shared)} questions, and a difference of this size "
@@ -34,5 +35,5 @@ def questions_text(rows: Sequence[Row]) -> str:
             if needed is not None
             else f"as many of {len(shared)} questions go each way ({only_first})"
         )
-        lines.append(f"{task}/{dataset}, {metric}: best are {names}; {told}.")
+        lines.append(f"{markdown_cell(f'{task}/{dataset}, {metric}')}: best are {names}; {told}.")
     return "\n".join(lines)

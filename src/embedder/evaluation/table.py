@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from embedder.evaluation.measures import cutoffs_of, main_metrics, shown_metrics, sign
+from embedder.evaluation.plain_text import markdown_cell
 from embedder.evaluation.resampling import Sampling
 from embedder.evaluation.row import Row
 from embedder.evaluation.scores import DatasetName, Mean, Pairs, Scores
@@ -143,6 +144,7 @@ def significance(pairs: Mapping[tuple[str, str], Pairs]) -> dict[tuple[str, str]
 
 def align(cells: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose first column is text and whose others are numbers, readable as it is."""
+    cells = [[markdown_cell(cell) for cell in row] for row in cells]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
 
     def line(row: Sequence[str]) -> str:

@@ -4,8 +4,8 @@ Charts are plain HTML placed by percentages, and SVG paths for curves, written b
 colours in light and dark, keep their type size on a phone, are read out as lists, and cost a few kilobytes. A plotting
 library would bring either pictures that know one theme or megabytes of script.
 
-Everything from data goes through autoescaping and `text.visible`; a content security policy lets the browser run the
-page's own script, by its hash, and load nothing at all.
+Everything that is put in goes through `shown_lines` and autoescaping; a content security policy lets the browser run
+the page's own script, by its hash, and load nothing at all.
 """
 
 import base64
@@ -21,8 +21,10 @@ from embedder.files import write_atomically
 from embedder.report import measures
 from embedder.report.comparisons import Gap
 from embedder.report.leaderboard import UPPER_BOUND
-from embedder.report.text import visible
 from embedder.report.view import ReportSettings, View, build_view
+from embedder.shown import shown_lines
+
+_MOST = 100_000  # characters put in at once: a curve takes many
 
 
 def write_report(folder: Path, settings: ReportSettings | None = None) -> Path:
@@ -50,12 +52,13 @@ def render(view: View) -> str:
     environment = Environment(
         loader=PackageLoader("embedder.report"),
         autoescape=True,
+        finalize=_fit,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "visible": visible,
+        "visible": shown_lines,
         "title": measures.title,
         "note": measures.note,
         "number": measures.number,
@@ -78,6 +81,11 @@ def render(view: View) -> str:
         style=Markup(style),  # noqa: S704  # our own file
         script_hash=digest,
     )
+
+
+def _fit(value: object) -> object:
+    """Of all that a template puts in, whether it asks for `visible` or not."""
+    return shown_lines(value, _MOST) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _p_value(value: float) -> str:

@@ -10,7 +10,7 @@ from embedder.evaluation.scores import Scores
 from embedder.report.charts import scenarios
 from embedder.report.leaderboard import Board, boards
 from embedder.report.measures import title
-from embedder.report.text import visible
+from embedder.shown import shown_lines
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def log_to_wandb(folder: Path, project: str, *, offline: bool = True, max_lines:
             chart_key(scenario.task, chart.metric): wandb.plot.bar(
                 wandb.Table(
                     ["retriever", chart.metric],
-                    [[visible(name, _MAX_CHARACTERS), mean.value] for name, mean in chart.bars],
+                    [[shown_lines(name, _MAX_CHARACTERS), mean.value] for name, mean in chart.bars],
                 ),
                 "retriever",
                 chart.metric,
@@ -142,10 +142,10 @@ def _cells(line: Answered, metrics: list[str]) -> list[Any]:
         f"{line.task}/{line.dataset}",
         line.retriever,
         line.query_id,
-        visible(line.query, _MAX_CHARACTERS),
-        visible(" · ".join(line.answers), _MAX_CHARACTERS),
-        None if line.output is None else visible(line.output, _MAX_CHARACTERS),
-        None if first is None else visible(first.text, _MAX_CHARACTERS),
+        shown_lines(line.query, _MAX_CHARACTERS),
+        shown_lines(" · ".join(line.answers), _MAX_CHARACTERS),
+        None if line.output is None else shown_lines(line.output, _MAX_CHARACTERS),
+        None if first is None else shown_lines(first.text, _MAX_CHARACTERS),
         None if first is None else first.score,
         None if first is None or not line.gold else first.id in line.gold,
         *(line.scores.get(metric) for metric in metrics),

@@ -9,6 +9,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from embedder.shown import shown
+
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -41,7 +43,7 @@ def run_in_waves(
         tokens_run: Tokens that have gone through the LLM so far, for the rate that is shown.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -53,7 +55,7 @@ def run_in_waves(
     begun = logged = time.monotonic()
     tokens_before = tokens_run()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(description, total=len(items), rate="")
+        bar = progress.add_task(shown(description), total=len(items), rate="")
         try:
             while done < len(items):
                 started = time.monotonic()
