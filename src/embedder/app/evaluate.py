@@ -11,6 +11,7 @@ from typing import Any
 from embedder.app.jobs import Source, dataset_pairs, shown_prompt
 from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
 from embedder.app.start import environment
+from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
 from embedder.data.corpus import Corpus
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
@@ -45,8 +46,8 @@ class EvaluateRun:
         encoder: The base encoder.
         new_index: Makes an empty index.
         language_model: Answers questions.
-        checkpoint: What the row `trained` loads; without one the row is left out.
-        rows: Which retrievers, in which order.
+        checkpoint: What the row `trained` loads.
+        rows: Which retrievers, in which order; None for all that there can be, `trained` with a checkpoint alone.
         cutoffs: Places at which ranking metrics are cut.
         rag: Which queries the LLM answers, and what its answers are compared with.
         output_dir: Where `scores.json`, `queries.jsonl`, `table.md` and `report.html` go.
@@ -58,6 +59,7 @@ class EvaluateRun:
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag_enabled: Whether the LLM answers at all.
         benchmark: Which parts of data sets are reported apart, and what counts for a query.
+        tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on and that the source has.
     """
 
     tasks: dict[str, Task]
@@ -66,7 +68,7 @@ class EvaluateRun:
     new_index: Callable[[], VectorIndex]
     language_model: LanguageModel
     checkpoint: str | None
-    rows: Sequence[str]
+    rows: Sequence[str] | None
     cutoffs: Sequence[int]
     rag: RagSettings
     output_dir: str
@@ -78,6 +80,7 @@ class EvaluateRun:
     base_instructions: bool = False
     rag_enabled: bool = True
     benchmark: Benchmark | None = None
+    tasks_of_checkpoint: bool = False
 
     def __post_init__(self) -> None:
         check_types(self, "run")
@@ -104,6 +107,8 @@ class EvaluateRun:
             precision=self.precision,
         )
         by_task = {task.name: table_rows.rows(task) for task, _ in found}
+        if "recent" in (self.rows or ()) and not any(row.name == "recent" for some in by_task.values() for row in some):
+            raise ConfigError("rows", "no `recent`, since no task of the mix is about dialogues", "recent")
         protocol = {"environment": environment(), "checkpoint": self.checkpoint, "encoder": asdict(self.encoder)}
         folder = EvaluationFolder(Path(self.output_dir), protocol)
         for task, dataset in found:
@@ -120,7 +125,10 @@ class EvaluateRun:
 
     def _datasets(self) -> list[tuple[Task, Dataset]]:
         """All data sets, read once, so that what is wrong with one shows before the first is scored."""
-        found = dataset_pairs(self.source, self.tasks)
+        tasks = self.tasks
+        if self.tasks_of_checkpoint:
+            tasks = tasks_with_data(tasks_of_checkpoint(tasks, self.checkpoint), self.source)
+        found = dataset_pairs(self.source, tasks)
         for _, dataset in found:
             if dataset.records is not None:
                 expected = "corpus or world: published records have no test queries (docs/data.md tells the other form)"

@@ -10,7 +10,7 @@ from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError, check_types
 from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
 from embedder.rewards.engine import LabelRequest, RewardEngine
-from embedder.rewards.reward import needs_competitors
+from embedder.rewards.reward import NoReward, needs_competitors
 from embedder.rewards.sample_store import SampleStore
 from embedder.rewards.score_store import ScoreStore
 from embedder.rewards.tables import Reward, ScoreTable
@@ -74,10 +74,14 @@ class Rewards:
         """
         own = {name: getattr(task.labelling, name) for name in ("reward", "n_outputs", "max_new_tokens")}
         try:
-            return replace(self, **{name: value for name, value in own.items() if value is not None})
+            judged = replace(self, **{name: value for name, value in own.items() if value is not None})
         except ConfigError as error:
             setting = error.setting.rpartition(".")[2]
             raise ConfigError(f"tasks.{task.name}.labelling.{setting}", error.expected, error.got) from error
+        if isinstance(judged.reward, NoReward):
+            expected = f"a kind of reward, since the objective of task {task.name!r} distils them"
+            raise ConfigError("reward", expected, "none")
+        return judged
 
     def engine(self) -> RewardEngine:
         """The engine over the stores."""

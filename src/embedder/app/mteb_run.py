@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.app.start import environment
+from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint
 from embedder.errors import ConfigError, MissingExtraError, check_types
 from embedder.files import write_atomically
 from embedder.models.checkpoint import load_trained
@@ -78,6 +79,7 @@ class MtebRun:
         tasks: The task mix: one task, whose instructions are used.
         names: Names of MTEB tasks.
         benchmark: Name of an MTEB benchmark, whose tasks come on top; None for none.
+        tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on.
         encoder: The untrained encoder, which is scored where there is no checkpoint, without instructions.
         checkpoint: What is scored.
         output_dir: Where `mteb.json` goes.
@@ -89,22 +91,21 @@ class MtebRun:
     output_dir: str
     checkpoint: str | None = None
     benchmark: str | None = None
+    tasks_of_checkpoint: bool = False
 
     def __post_init__(self) -> None:
         check_types(self, "run")
-        if len(self.tasks) != 1:
-            raise ConfigError("task_mix", "one task, whose instructions are used", list(self.tasks))
         if not self.names and self.benchmark is None:
             raise ConfigError("run.names", "names of MTEB tasks, or run.benchmark", list(self.names))
 
     def run(self) -> dict[str, dict[str, Any]]:
         """Score all tasks and write the JSON."""
-        tasks = self._mteb_tasks()
-        encoder, sides = self._model()
+        task, tasks = self._task(), self._mteb_tasks()
+        encoder, sides = self._model(task)
         name = Path(self.checkpoint or self.encoder.name).name or "encoder"
         scores = score(MtebEncoder(encoder, sides, f"embedder/{name}"), tasks)
-        for task, found in scores.items():
-            logger.info("%s: %.4f", task, found["main_score"])
+        for name, found in scores.items():
+            logger.info("%s: %.4f", name, found["main_score"])
         protocol = {
             "environment": environment(),
             "checkpoint": self.checkpoint,
@@ -137,8 +138,14 @@ class MtebRun:
                 raise ConfigError("run.benchmark", expected, self.benchmark) from None
         return tasks
 
-    def _model(self) -> tuple[Encoder, TaskSides]:
-        (task,) = self.tasks.values()
+    def _task(self) -> Task:
+        tasks = tasks_of_checkpoint(self.tasks, self.checkpoint) if self.tasks_of_checkpoint else self.tasks
+        if len(tasks) != 1:
+            raise ConfigError("task_mix", "one task, whose instructions are used", list(tasks))
+        (task,) = tasks.values()
+        return task
+
+    def _model(self, task: Task) -> tuple[Encoder, TaskSides]:
         if self.checkpoint is None:
             return self.encoder.build(), replace(task.sides, query_instruction="", key_instruction="")
         trained = load_trained(self.checkpoint)

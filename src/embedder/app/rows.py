@@ -85,7 +85,7 @@ class TableRows:
     @classmethod
     def load(
         cls,
-        wanted: Sequence[str],
+        wanted: Sequence[str] | None,
         encoder: EncoderConfig,
         checkpoint: str | None,
         new_index: Callable[[], VectorIndex],
@@ -94,10 +94,10 @@ class TableRows:
         base_instructions: bool,
         precision: str = "32-true",
     ) -> "TableRows":
-        """Load what the rows need; the row `trained` is left out where no checkpoint is named.
+        """Load what the rows need.
 
         Args:
-            wanted: Names of rows.
+            wanted: Names of rows; None for all, of which `trained` is left out where no checkpoint is named.
             encoder: The base encoder.
             checkpoint: The trained one.
             new_index: Makes an empty index.
@@ -106,13 +106,14 @@ class TableRows:
             precision: `32-true`, or `bf16-mixed` for layers in bfloat16.
 
         Raises:
-            ConfigError: A row is unknown, or none is left.
+            ConfigError: A row is unknown, or `trained` is asked for without a checkpoint.
         """
-        if not wanted or (unknown := [row for row in wanted if row not in TITLES]):
-            raise ConfigError("rows", f"names among {list(TITLES)}", unknown[0] if wanted else list(wanted))
-        names = tuple(name for name in dict.fromkeys(wanted) if name != "trained" or checkpoint is not None)
-        if not names:
-            raise ConfigError("checkpoint", "a checkpoint, since `trained` is the only row", None)
+        names = tuple(dict.fromkeys(TITLES if wanted is None else wanted))
+        if not names or (unknown := [row for row in names if row not in TITLES]):
+            raise ConfigError("rows", f"names among {list(TITLES)}", unknown[0] if names else [])
+        if checkpoint is None and wanted is not None and "trained" in names:
+            raise ConfigError("checkpoint", "a checkpoint or an exported folder, since rows asks for `trained`", None)
+        names = tuple(name for name in names if name != "trained" or checkpoint is not None)
         if precision not in PRECISIONS:
             raise ConfigError("run.precision", f"one of {list(PRECISIONS)}", precision)
         device = None if precision == "32-true" else torch_device(encoder.device, "encoder.device").type

@@ -84,6 +84,23 @@ def load_trained(path: Path | str) -> TrainedEncoder:
     raise DataError(path, None, "neither a checkpoint file nor a sentence-transformers directory")
 
 
+def trained_tasks(path: Path | str) -> list[str]:
+    """Names of the tasks that a checkpoint or an exported directory was trained on; none for models of others.
+
+    Raises:
+        DataError: It is damaged, or a file that is no checkpoint.
+    """
+    path = Path(path)
+    description = path / "embedder.json"
+    if path.is_file():
+        with _damage_named(path):
+            return list(_read_checkpoint(path)[CHECKPOINT_KEY]["tasks"])
+    if not description.is_file():
+        return []
+    with _damage_named(description):
+        return list(json.loads(description.read_text(encoding="utf-8"))["tasks"])
+
+
 def _exported_config(description: Mapping[str, Any], path: Path) -> EncoderConfig:
     """How an exported encoder is loaded: as it was trained, but for where it lies and what only training needs."""
     settings = description["encoder"] if description["format"] > 1 else {"pooling": description["pooling"]}

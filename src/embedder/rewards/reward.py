@@ -59,6 +59,15 @@ class _FromLikelihoods(ABC):
 
 
 @dataclass(frozen=True)
+class NoReward:
+    """What `reward=none` stands for: tasks train on labels alone, and nothing is judged."""
+
+    def __call__(self, table: ScoreTable) -> Numbers:
+        """Never called: what needs rewards refuses this one before the LLM is asked."""
+        raise ConfigError("reward", "a kind of reward", "none")
+
+
+@dataclass(frozen=True)
 class RankReward(_FromLikelihoods):
     """Places gained among the LLM's own outputs: `rank_rewards`."""
 

@@ -1,6 +1,6 @@
 """The objective of a task: losses from `embedder.losses` and their weights."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -76,11 +76,13 @@ class Objective:
         losses: Named losses; those of weight 0 are left out.
         temperature: Cosines are divided by it.
         learned_temperature: Whether the temperature is trained, from there on.
+        labels_only: Whether the contrastive loss stands alone, at weight 1 where it had 0, without rewards.
     """
 
     losses: dict[str, Loss] = field(default_factory=lambda: {"contrastive": Contrastive()})
     temperature: float = 0.02
     learned_temperature: bool = False
+    labels_only: bool = False
 
     def __post_init__(self) -> None:
         check_types(self, "objective")
@@ -89,23 +91,31 @@ class Objective:
         if self.learned_temperature and not LOWEST_LEARNED <= self.temperature <= HIGHEST_LEARNED:
             expected = f"{LOWEST_LEARNED} to {HIGHEST_LEARNED} where it is learned"
             raise ConfigError("objective.temperature", expected, self.temperature)
-        if not any(loss.weight > 0 for loss in self.losses.values()):
+        if not self.used:
             raise ConfigError("objective.losses", "at least one loss of positive weight", dict(self.losses))
+
+    @property
+    def used(self) -> list[Loss]:
+        """The losses that count."""
+        if not self.labels_only:
+            return [loss for loss in self.losses.values() if loss.weight > 0]
+        labels = [loss for loss in self.losses.values() if isinstance(loss, Contrastive)] or [Contrastive()]
+        return [replace(loss, weight=loss.weight or 1.0) for loss in labels]
 
     @property
     def needs_rewards(self) -> bool:
         """Whether records without rewards cannot be trained on."""
-        return any(loss.needs_rewards for loss in self.losses.values() if loss.weight > 0)
+        return any(loss.needs_rewards for loss in self.used)
 
     @property
     def needs_others(self) -> bool:
         """Whether keys of other queries take part, so that those of all processes are gathered."""
-        return any(loss.needs_others for loss in self.losses.values() if loss.weight > 0)
+        return any(loss.needs_others for loss in self.used)
 
     @property
     def needs_positives(self) -> bool:
         """Whether records without a labelled positive cannot be trained on."""
-        return any(isinstance(loss, Contrastive) for loss in self.losses.values() if loss.weight > 0)
+        return any(isinstance(loss, Contrastive) for loss in self.used)
 
     def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
         """The loss of a batch, a scalar.
@@ -117,11 +127,7 @@ class Objective:
             positives: Which of them are labelled positives, bool [B, N].
             other_scores: The same with the keys of other queries, [B, M]; -inf where a key is no negative.
         """
-        terms = [
-            loss.weight * loss(scores, rewards, positives, other_scores)
-            for loss in self.losses.values()
-            if loss.weight > 0
-        ]
+        terms = [loss.weight * loss(scores, rewards, positives, other_scores) for loss in self.used]
         return torch.stack(terms).sum()
 
 
