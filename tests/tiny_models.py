@@ -122,3 +122,40 @@ def adapted(directory: Path, **settings: Any) -> TextEncoder:
             if "lora_B" in name:
                 parameter.normal_(std=0.3)
     return encoder
+
+
+def sentencepiece_tokenizer(directory: Path, kind: str = "prepend") -> None:
+    """Save a byte-pair tokenizer as converted from SentencePiece, with `<s>` in front of every text.
+
+    Args:
+        directory: Where to save it.
+        kind: What puts a space in front of a text: `prepend` (Llama 2, by its normaliser), `metaspace` (by its
+            pre-tokeniser, as Mistral and T5 do), or `none` (Gemma).
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["When", "was", "the", "harbour", "built", "Q", "A", "Maren", "positive", "negative", "1700", "1712"]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
+    letters = ["▁", *map(chr, range(33, 127))]
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=special, initial_alphabet=letters, show_progress=False)
+    tokenizer.train_from_iterator(["▁" + "▁".join(words), *words] * 5, trainer)
+    trained = tokenizer.model
+    tokenizer = Tokenizer(trained)
+    tokenizer.add_special_tokens(special[:3])
+    spaces = normalizers.Replace(" ", "▁")
+    if kind == "metaspace":
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    else:
+        tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.Prepend("▁"), spaces] if kind == "prepend" else [spaces]
+        )
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="</s>"
+    ).save_pretrained(directory)

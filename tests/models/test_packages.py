@@ -44,10 +44,14 @@ def test_folders_are_paths_and_other_names_are_left_to_the_hub(tmp_path):
     assert resolve_model("BAAI/bge-base-en-v1.5") == "BAAI/bge-base-en-v1.5"
 
 
-@pytest.mark.parametrize("name", ["/no/such/folder", "./no/such/folder", "no_such.gguf", "package:os.path/x"])
+@pytest.mark.parametrize(
+    "name",
+    ["/no/such/folder", "./no/such/folder", "no_such.gguf", "package:os.path/x", "package:os/x", "package:json/x"],
+)
 def test_what_is_meant_as_a_path_is_never_looked_up_on_the_hub(name):
-    with pytest.raises(ConfigError):
-        resolve_model(name)
+    with pytest.raises(ConfigError, match=r"^encoder\.name: expected .*got") as refused:
+        resolve_model(name, "encoder.name")
+    assert "pip install" not in str(refused.value)
 
 
 def test_a_wrong_digest_shows_both(tmp_path):

