@@ -1,3 +1,4 @@
+import logging
 import math
 import subprocess
 import sys
@@ -140,9 +141,28 @@ def test_many_rows_are_merged_in_passing(tmp_path, monkeypatch, shift):
     assert_holds(ScoreStore(tmp_path), range(50 + shift))
 
 
-def test_a_score_that_is_no_number_is_not_stored(tmp_path):
+NONSENSE = [OutputScore(math.nan, 1), OutputScore(-math.inf, 1), OutputScore(0.5, 3), OutputScore(-1.0, 0)]
+
+
+@pytest.mark.parametrize("wrong", NONSENSE)
+def test_what_is_no_log_likelihood_is_not_stored(tmp_path, wrong):
     store = ScoreStore(tmp_path)
-    for value in (math.nan, -math.inf):
-        with pytest.raises(ValueError, match="not a finite number"):
-            store.add([b"0" * 16], [OutputScore(value, 1)])
+    with pytest.raises(ValueError, match="not the log-likelihood"):
+        store.add([b"0" * 16, b"1" * 16], [score(1), wrong])
     assert len(store) == 0
+    store.add([b"0" * 16], [OutputScore(3e-7, 2)])  # a share of 1, rounded
+    assert len(store) == 1
+
+
+def test_what_is_no_log_likelihood_is_not_believed_when_it_is_read(tmp_path, caplog):
+    store = ScoreStore(tmp_path)
+    fill(store, [1, 2])
+    store._unwritten |= {address(10 + n): wrong for n, wrong in enumerate(NONSENSE)}  # as if an earlier version wrote
+    store.flush()
+    with caplog.at_level(logging.WARNING):
+        again = ScoreStore(tmp_path)
+    assert "4 of 6 scores" in caplog.text
+    assert_holds(again, [1, 2])
+    assert again.get([address(10 + n) for n in range(4)]) == [None] * 4
+    again.compact()
+    assert len(ScoreStore(tmp_path)) == 2

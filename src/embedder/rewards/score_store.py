@@ -1,6 +1,6 @@
 """The log-likelihoods that an LLM gave, kept on disk under content addresses so that nothing is scored twice."""
 
-import math
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +12,11 @@ from embedder.rewards.address import ADDRESS_BYTES
 from embedder.rewards.shards import ShardFolder, addresses_column
 from embedder.types import OutputScore
 
+logger = logging.getLogger(__name__)
+
 _SCHEMA = pa.schema([("address", pa.binary(16)), ("sum_logprob", pa.float64()), ("n_tokens", pa.int32())])
 _ADDRESS = np.dtype(f"S{ADDRESS_BYTES}")
+_ROUNDING = 1e-4  # nats a token
 _MERGE_ROWS = 100_000  # new rows are held in a dictionary up to this number, or a quarter of what is known
 
 
@@ -56,10 +59,16 @@ class ScoreStore:
         ]
 
     def add(self, addresses: Sequence[bytes], scores: Sequence[OutputScore]) -> None:
-        """Remember scores; they reach the disk with the next `flush`."""
-        if not all(math.isfinite(score.sum_logprob) for score in scores):
-            raise ValueError("a log-likelihood that is not a finite number must not be stored")
+        """Remember scores; they reach the disk with the next `flush`.
+
+        Raises:
+            ValueError: One is no log-likelihood: stored, it would be believed for ever.
+        """
         new = dict(zip(addresses, scores, strict=True))
+        _, sums, counts = _arrays(new)
+        if not (good := _are_log_likelihoods(sums, counts)).all():
+            wrong = list(new.values())[int(good.argmin())]
+            raise ValueError(f"{wrong} is not the log-likelihood of one token or more, and must not be stored")
         self._recent.update(new)
         self._unwritten.update(new)
         if len(self._recent) > max(_MERGE_ROWS, len(self._addresses) // 4):
@@ -88,7 +97,13 @@ class ScoreStore:
             column = pa.concat_arrays(table["address"].chunks)
             # From the buffer: as Python objects the addresses would take five times the memory.
             addresses = np.frombuffer(column.buffers()[1], _ADDRESS, len(column), column.offset * ADDRESS_BYTES)
-            self._merge(addresses, table["sum_logprob"].to_numpy(), table["n_tokens"].to_numpy())
+            sums, counts = table["sum_logprob"].to_numpy(), table["n_tokens"].to_numpy()
+            good = _are_log_likelihoods(sums, counts)
+            if not good.all():
+                told = "%d of %d scores read for %s are no log-likelihoods: they are left out, to be made again"
+                logger.warning(told, len(good) - good.sum(), len(good), self.directory)
+                addresses, sums, counts = addresses[good], sums[good], counts[good]
+            self._merge(addresses, sums, counts)
 
     def compact(self) -> None:
         """Merge all shards of the directory, with what is in the read-only ones, into one without duplicates."""
@@ -114,6 +129,11 @@ class ScoreStore:
         self._addresses, kept = np.unique(np.concatenate([self._addresses, addresses]), return_index=True)
         self._sums = np.concatenate([self._sums, sums])[kept]
         self._counts = np.concatenate([self._counts, counts])[kept]
+
+
+def _are_log_likelihoods(sums: npt.NDArray[np.float64], counts: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Whether each is finite and, but for what float32 adds in rounding, not above 0, and over one token or more."""
+    return (sums > -np.inf) & (sums <= _ROUNDING * counts) & (counts > 0)
 
 
 def _arrays(
