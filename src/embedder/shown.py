@@ -71,6 +71,11 @@ def hide(secret: str) -> None:
         _secrets.update((secret, quote(secret, safe=""), in_json, in_json.replace("/", "\\/")))
 
 
+def holds_hidden(text: str) -> bool:
+    """Whether a text holds a secret that was named with `hide`."""
+    return any(secret in text for secret in _secrets)
+
+
 def holds_secret(text: str) -> bool:
     """Whether a text holds a secret that was named with `hide`, or what looks like one."""
     return _kept_secret(text) != text

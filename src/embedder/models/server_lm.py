@@ -14,6 +14,7 @@ from embedder.models.prompt_tokens import output_ids, prompt_ids, reads_otherwis
 from embedder.models.server_client import Request, ServerClient
 from embedder.models.server_scores import Choice, choices_of, score_text, score_tokens, stopped_by, text_of, tokens_of
 from embedder.models.stop import cut_behind
+from embedder.shown import shown
 from embedder.types import OutputScore
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 _PROBE = ("The lighthouse was finished in 1783 and designed by", " Maren Tolvik")
+
+_LISTED = 20  # models that an error names
+_MOST_TOKENS = 2**40  # a larger count is nonsense
 
 # Servers take what is not said here from the settings that come with a model, which often cut or bend the distribution.
 _WHOLE_DISTRIBUTION = {
@@ -224,7 +228,7 @@ class ServerLanguageModel:
     def _count(self, answer: Any) -> None:
         usage = answer.get("usage") if isinstance(answer, dict) else None
         total = usage.get("total_tokens") if isinstance(usage, dict) else None
-        self._usage["total_tokens"] += total if isinstance(total, int) else 0
+        self._usage["total_tokens"] += total if type(total) is int and 0 <= total < _MOST_TOKENS else 0
 
     def _body(self, prompts: Sequence[Any], settings: dict[str, Any]) -> dict[str, Any]:
         # A prompt is complete text. vLLM alone knows these two, and others ignore them.
@@ -279,7 +283,7 @@ class ServerLanguageModel:
     def _check_listed(self, answer: Any) -> None:
         if self.name not in (listed := _listed(answer)):
             raise EmbedderError(
-                f"the server does not list {self.name!r} (llm.name); it has: {', '.join(listed) or '-'}"
+                f"the server does not list {self.name!r} (llm.name); it has: {_names(list(listed)) or '-'}"
             )
 
     @cached_property
@@ -288,7 +292,7 @@ class ServerLanguageModel:
 
         def read(answer: Any) -> int | None:
             limit = _listed(answer)[self.name].get("max_model_len")
-            return limit if isinstance(limit, int) else None
+            return limit if type(limit) is int and 0 < limit < _MOST_TOKENS else None
 
         return self._client.send([Request("models", None, read)])[0]
 
@@ -321,7 +325,15 @@ def _not_empty(texts: Sequence[str], what: str) -> list[Any]:
 def _listed(answer: Any) -> dict[str, dict[str, Any]]:
     """What the server says of each model that it serves, by name."""
     models = answer.get("data") if isinstance(answer, dict) else None
-    return {str(model.get("id")): model for model in models or [] if isinstance(model, dict)}
+    if not isinstance(models, list):
+        raise EmbedderError("the answer has no list of models as `data`: is this an OpenAI-compatible server?")
+    return {str(model.get("id")): model for model in models if isinstance(model, dict)}
+
+
+def _names(models: Sequence[str]) -> str:
+    """The first of them: some servers list thousands."""
+    more = f" and {len(models) - _LISTED:,} more" if len(models) > _LISTED else ""
+    return ", ".join(shown(name, 80) for name in models[:_LISTED]) + more
 
 
 def _batches(sent: Sequence[Any], size: int) -> list[list[int]]:

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from embedder.errors import EmbedderError
+from embedder.shown import holds_hidden, shown
 from embedder.types import OutputScore
 
 Choice = dict[str, Any]
+
+_ROUNDING = 1e-4  # nats: float32 rounds the logarithm of a share of nearly 1 to a little above 0
+_LOWEST = -1e6  # nats for a token: far below what any server sends for a share of 0
+_HALVES = re.compile("[\ud800-\udfff]")  # of characters, which no file and no other server takes
 
 _NEEDED = (
     "; scoring needs a server whose /v1/completions answers `echo: true, logprobs: 1` with the log-probabilities of "
@@ -17,29 +22,36 @@ _NEEDED = (
 
 
 def choices_of(answer: Any, n: int) -> list[Choice]:
-    """The `n` choices of an answer, by index.
+    """The `n` choices of an answer, by index; as they come where a server gives no index.
 
     Raises:
-        EmbedderError: There are not `n` of them.
+        EmbedderError: There are not `n` of them, or their indices are not 0 to n - 1.
     """
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise EmbedderError("the answer has no list of `choices`: is this an OpenAI-compatible server?")
     if len(choices) != n:
         raise EmbedderError(f"{len(choices)} choices came, and {n} were asked for")
-    return sorted(choices, key=lambda choice: choice.get("index") or 0)
+    indices = [choice.get("index") for choice in choices]
+    if all(index is None for index in indices):
+        return choices
+    if not all(type(index) is int for index in indices) or sorted(indices) != list(range(n)):
+        raise EmbedderError(f"expected choices with each `index` from 0 to {n - 1} once, got {shown(indices)}")
+    return sorted(choices, key=lambda choice: int(choice["index"]))
 
 
 def text_of(choice: Choice) -> str:
-    """The text of a choice.
+    """The text of a choice; a half character in it becomes U+FFFD.
 
     Raises:
-        EmbedderError: It has none.
+        EmbedderError: It has none, or it repeats the API key, which is not to be kept.
     """
     text = choice.get("text")
     if not isinstance(text, str):
         raise EmbedderError("a choice without `text` came: is this the completion endpoint?")
-    return text
+    if holds_hidden(text):
+        raise EmbedderError("a text that repeats the API key came, and it is not kept: is the server to be trusted?")
+    return _HALVES.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def stopped_by(choice: Choice, stop: Sequence[str]) -> str:
@@ -57,7 +69,7 @@ def tokens_of(choice: Choice) -> list[str]:
     tokens = _column(choice, "tokens")
     if not all(isinstance(token, str) for token in tokens):
         raise EmbedderError("`logprobs.tokens` are not all strings")
-    return tokens
+    return [_HALVES.sub("\N{REPLACEMENT CHARACTER}", token) for token in tokens]
 
 
 def score_tokens(choice: Choice, n_prompt: int, n_output: int) -> OutputScore:
@@ -67,6 +79,9 @@ def score_tokens(choice: Choice, n_prompt: int, n_output: int) -> OutputScore:
         EmbedderError: The server did not return what this needs.
     """
     logprobs = _column(choice, "token_logprobs")
+    tokens = choice["logprobs"].get("tokens")
+    if isinstance(tokens, list) and len(tokens) != len(logprobs):
+        raise EmbedderError(f"{len(logprobs)} log-probabilities came for {len(tokens)} tokens")
     n_sent = n_prompt + n_output
     if len(logprobs) - n_sent not in (0, 1):  # with the written token, or without where it ends the text
         if len(logprobs) <= 1:
@@ -130,6 +145,9 @@ def _summed(logprobs: list[Any]) -> OutputScore:
     for value in logprobs:
         if value is None:
             raise EmbedderError(f"the log-probability of a token of the output is null{_NEEDED}")
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            raise EmbedderError(f"the log-probability of a token of the output is {value!r}: is the model sound?")
-    return OutputScore(math.fsum(logprobs), len(logprobs))
+        if type(value) not in (int, float) or not _LOWEST < value <= _ROUNDING:
+            raise EmbedderError(
+                f"the log-probability of a token of the output is {shown(repr(value), 40)} and not a finite number "
+                "of 0 or less: is the model sound?"
+            )
+    return OutputScore(math.fsum(min(value, 0.0) for value in logprobs), len(logprobs))
