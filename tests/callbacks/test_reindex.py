@@ -19,6 +19,7 @@ from embedder.callbacks.last_checkpoint import LastCheckpoint
 from embedder.callbacks.mining import MinedDataset, Miner
 from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
+from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.candidates.candidates import CandidateFinder, Candidates
@@ -97,7 +98,9 @@ class EveryCheckpoint(LastCheckpoint):
         return path
 
 
-def fit(dataset, bert_directory, directory, settings=SETTINGS, task=TASK, resume=None, lr=1e-3, steps=8, **trainer):
+def fit(
+    dataset, bert_directory, directory, settings=SETTINGS, task=TASK, resume=None, lr=1e-3, steps=8, more=(), **trainer
+):
     encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
     module = RetrieverModule(encoder, {task.name: task}, AdamWLinear(lr=lr, warmup=0.0))
     data = RetrieverDataModule([dataset], {task.name: task}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
@@ -105,7 +108,7 @@ def fit(dataset, bert_directory, directory, settings=SETTINGS, task=TASK, resume
     callback = ReindexCallback(settings, FaissIndex, has_answer, directory / "negatives", earlier)
     keys = Keys()
     evaluation = RetrievalEvalCallback([dataset], FaissIndex)
-    callbacks = [evaluation, ValidateLast(), keys, callback, StepLogWriter(), EveryCheckpoint(str(directory), 1)]
+    callbacks = [evaluation, ValidateLast(), *more, keys, callback, StepLogWriter(), EveryCheckpoint(str(directory), 1)]
     made = L.Trainer(
         accelerator="cpu",
         max_steps=steps,
@@ -122,6 +125,14 @@ def fit(dataset, bert_directory, directory, settings=SETTINGS, task=TASK, resume
         made.validate(module, data, verbose=False)
     made.fit(module, data, ckpt_path=resume, weights_only=True)
     return module, callback, keys.seen, data
+
+
+def test_harder_negatives_start_the_pace_of_their_task_anew(dataset, bert_directory, tmp_path):
+    paced = SelfPacedRate(warmup=1)
+    learnt = {"visits": 5, "decayed": 0.1, "reference": 2.0}
+    paced.load_state_dict({"tool": learnt, "qa": learnt})
+    fit(dataset, bert_directory, tmp_path, steps=4, more=[paced])
+    assert paced.state_dict() == {"qa": learnt}
 
 
 def rows(directory):

@@ -43,6 +43,20 @@ def test_references_of_all_tasks_are_taken_anew():
     assert (pace.factor("qa"), pace.factor("tool")) == (1.0, 1.0)
 
 
+def test_a_task_whose_losses_change_in_size_starts_over_and_the_others_go_on():
+    pace = SelfPace(smoothing=0.0, warmup=2, retake_steps=1000)
+    for step, task in enumerate(["tool", "tool", "qa", "qa", "tool", "qa"], 1):
+        pace.observe(task, 1.0 if step < 5 else 0.5, step)
+    assert (pace.factor("tool"), pace.factor("qa")) == (0.5, 0.5)
+    pace.start_over("tool")  # harder negatives: losses of 2 from now on
+    factors = []
+    for step in (7, 8, 9):
+        pace.observe("tool", 2.0, step)
+        factors.append(pace.factor("tool"))
+    assert factors == [1.0, 1.0, 1.0]  # no reference, the new reference, at the reference; without it 2.0 at once
+    assert pace.factor("qa") == 0.5
+
+
 def test_state_goes_through_a_checkpoint():
     one, other = SelfPace(warmup=2), SelfPace(warmup=2)
     for step in range(1, 6):

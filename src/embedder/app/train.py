@@ -17,6 +17,15 @@ from lightning.pytorch.utilities import rank_zero_only
 from embedder.app.jobs import shown_prompt
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
+from embedder.app.trainer_settings import (
+    acting_on_steps,
+    callbacks_on_steps,
+    check_trainer,
+    monitored,
+    plain,
+    trainer_keywords,
+)
+from embedder.callbacks.best import best_checkpoint, early_stopping
 from embedder.callbacks.current_encoder import is_sharded
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard
@@ -88,6 +97,11 @@ class TrainRun:
         check_types(self, "run")
         if self.seed < 0:
             raise ConfigError("seed", "0 or more", self.seed)
+        keywords = trainer_keywords(self.trainer)
+        check_trainer(keywords)
+        if keywords["limit_val_batches"] == 0 and (names := list(monitored(self.callbacks))):
+            expected = f"more than 0, or callbacks.plain.{names[0]}=null: it goes by a score of validation"
+            raise ConfigError("trainer.limit_val_batches", expected, keywords["limit_val_batches"])
 
     def run(self) -> Path:
         """Train and export.
@@ -97,7 +111,7 @@ class TrainRun:
         """
         # What can be wrong is looked at before the LLM is asked, which may take hours.
         checkpoint = self._checkpoint()
-        settings = {"plan": self._plan(), "training": self._training()}
+        settings = {"plan": self._plan(), "training": self._training(), "validation": self._validation()}
         if checkpoint is not None:
             check_continues(checkpoint, settings)
         L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
@@ -133,8 +147,6 @@ class TrainRun:
         except (TypeError, ValueError, MisconfigurationException) as error:
             reason = " ".join(str(error).split())
             raise ConfigError("trainer", "settings that lightning.Trainer takes", reason) from error
-        if trainer.max_steps < 1:
-            raise ConfigError("trainer.max_steps", "1 or more, since the batch plan has no epochs", trainer.max_steps)
         for one in loggers:
             one.log_hyperparams(self._settings())
         try:
@@ -199,21 +211,31 @@ class TrainRun:
 
     def _training(self) -> dict[str, Any]:
         """What decides what a step does to the weights, as plain values."""
-        trainer = getattr(self.trainer, "keywords", {})
-        names = ("max_steps", "accumulate_grad_batches", "gradient_clip_val", "precision")
         encoder = {name: value for name, value in asdict(self.encoder).items() if name not in _FREE_TO_CHANGE}
         tasks = {
             f"tasks.{name}": repr((task.sides, task.objective, task.sampling)) for name, task in self.tasks.items()
         }
-        index = str(getattr(self.new_index, "keywords", self.new_index))
-        reindex = {"reindex": repr((self.reindex, index))} if self.reindex.is_on else {}
         return {
             "encoder": repr(encoder),
             "optim": repr(self.optim),
+            "seed": self.seed,
             **tasks,
-            **reindex,
-            **{n: trainer.get(n) for n in names},
+            **({"reindex": repr((self.reindex, plain(self.new_index)))} if self.reindex.is_on else {}),
+            **callbacks_on_steps(self.callbacks),
+            **acting_on_steps(trainer_keywords(self.trainer)),
         }
+
+    def _validation(self) -> dict[str, Any]:
+        """What decides which checkpoint is the best one: scores of other kinds do not compare."""
+        found: dict[str, Any] = {
+            f"callbacks.plain.{name}": [one.monitor, one.mode]
+            for name, one in monitored(self.callbacks).items()
+            if isinstance(one, ModelCheckpoint)
+        }
+        if any(str(monitor).startswith("rag/") for monitor, _ in found.values()):
+            found["callbacks.rag_eval"] = repr(self.rag_eval)
+        found["trainer.limit_val_batches"] = trainer_keywords(self.trainer)["limit_val_batches"]
+        return {**found, "callbacks.retrieval_eval": plain(self.retrieval_eval), "index": plain(self.new_index)}
 
     def _check_instructions(self, encoder: TextEncoder) -> None:
         """An instruction that fills the length of its side would make all texts one."""
@@ -256,13 +278,12 @@ def _by_loss(callback: L.Callback) -> L.Callback:
         return callback
     logger.warning("no held-out query is labelled: %s goes by val/loss, not by %s", _name(callback), callback.monitor)
     if isinstance(callback, EarlyStopping):
-        return EarlyStopping("val/loss", min_delta=abs(callback.min_delta), patience=callback.patience, mode="min")
-    return ModelCheckpoint(
+        return early_stopping("val/loss", min_delta=abs(callback.min_delta), patience=callback.patience)
+    return best_checkpoint(
+        "val/loss",
+        save_top_k=callback.save_top_k,
         dirpath=callback.dirpath,
         filename=callback.filename,
-        monitor="val/loss",
-        mode="min",
-        save_top_k=callback.save_top_k,
         auto_insert_metric_name=False,
     )
 
@@ -272,10 +293,11 @@ def _name(callback: ModelCheckpoint | EarlyStopping) -> str:
 
 
 def _check_monitor(trainer: L.Trainer, scores: Mapping[str, Any]) -> None:
-    for callback in trainer.checkpoint_callbacks:
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
         monitor = getattr(callback, "monitor", None)
         if monitor is not None and monitor.startswith("val/") and monitor not in scores:
-            raise ConfigError("callbacks.plain.best.monitor", f"a name among {sorted(scores)}", monitor)
+            where = "early_stopping" if isinstance(callback, EarlyStopping) else "best"
+            raise ConfigError(f"callbacks.plain.{where}.monitor", f"a name among {sorted(scores)}", monitor)
 
 
 def _data_protocol(datasets: list[PreparedDataset]) -> dict[str, Any]:

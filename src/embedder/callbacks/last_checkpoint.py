@@ -11,7 +11,7 @@ from embedder.errors import ConfigError
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes `last.ckpt` every so many steps and at the last one.
+    """Writes `last.ckpt` every so many steps, or after each validation, and at the last step however a run ends.
 
     Lightning's own `save_last` writes only when a checkpoint that is kept for its metric is written too: after a best
     score at step 100, `last.ckpt` stays at step 100 for ever. As a `Checkpoint` it comes after all other callbacks,
@@ -19,12 +19,12 @@ class LastCheckpoint(Checkpoint):
 
     Args:
         dirpath: Where it is written.
-        every_n_steps: Optimizer steps between two of them.
+        every_n_steps: Optimizer steps between two of them; None for after each validation.
     """
 
-    def __init__(self, dirpath: str, every_n_steps: int) -> None:
-        if every_n_steps < 1:
-            raise ConfigError("callbacks.plain.last.every_n_steps", "1 or more", every_n_steps)
+    def __init__(self, dirpath: str, every_n_steps: int | None = None) -> None:
+        if every_n_steps is not None and (type(every_n_steps) is not int or every_n_steps < 1):
+            raise ConfigError("callbacks.plain.last.every_n_steps", "1 or more, or null", every_n_steps)
         self._path = Path(dirpath) / "last.ckpt"
         self._every_n_steps = every_n_steps
         self._saved = 0
@@ -36,16 +36,16 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
         """Write it if it is time; on all processes, since strategies may gather the weights."""
         if not validation_follows(trainer):
-            self._save_if_due(trainer)
+            self._save_if_due(trainer, every=self._every_n_steps)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write it after the validation of its step, whose scores it then holds."""
         if trainer.state.fn == TrainerFn.FITTING:
-            self._save_if_due(trainer)
+            self._save_if_due(trainer, every=self._every_n_steps or 1)
 
-    def _save_if_due(self, trainer: L.Trainer) -> None:
+    def _save_if_due(self, trainer: L.Trainer, every: int | None) -> None:
         step = trainer.global_step
-        if step % self._every_n_steps == 0 or step == trainer.max_steps:
+        if (every is not None and step % every == 0) or step == trainer.max_steps or trainer.should_stop:
             self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> Path:

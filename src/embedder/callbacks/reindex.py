@@ -17,6 +17,7 @@ from embedder.callbacks.distributed_encoder import DistributedEncoder
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.mining import MinedDataset, Miner
+from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.throughput import off_the_clock
 from embedder.candidates.candidates import Candidates
 from embedder.candidates.filters import HoldsAnswer
@@ -194,9 +195,9 @@ class ReindexCallback(L.Callback):
         folder, digest = self._publish(trainer, step, tables)
         self._state = {"step": step, "folder": folder, "digest": digest}
         self._use(trainer, self._directory / folder, digest)
-        for guard in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
-            if isinstance(guard, LossGuard):
-                guard.start_over({part.dataset.task for part in self._parts})  # harder negatives, larger losses
+        for one in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
+            if isinstance(one, LossGuard | SelfPacedRate):
+                one.start_over({part.dataset.task for part in self._parts})  # harder negatives, larger losses
         for task in {part.dataset.task for part in self._parts} & self._validated.keys() & self._before.keys():
             values[f"reindex/{task}/val_gain"] = self._validated[task] - self._before[task]
         self._before, self._validated = self._before | self._validated, {}

@@ -1,5 +1,6 @@
 """Set the learning rate of every step by how much its task still loses."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import lightning as L
@@ -49,6 +50,11 @@ class SelfPacedRate(L.Callback):
             return
         module.add_step_value(f"train/{batch.task}/rate_factor", self._factors[-1])
         self._pace.observe(batch.task, float(module.step_loss), trainer.global_step)
+
+    def start_over(self, tasks: Iterable[str]) -> None:
+        """Take the references of some tasks anew from their next losses, which will be of another size."""
+        for task in tasks:
+            self._pace.start_over(task)
 
     def state_dict(self) -> dict[str, Any]:
         """Losses and references of all tasks."""

@@ -8,7 +8,7 @@ ALONE = "no retrieval"
 """Title of the row of the LLM alone."""
 BINARY = frozenset({"em", "contains", "popqa_accuracy", "accuracy", "harm", "mended"})
 """Metrics that are 0 or 1 for every query, whatever the query."""
-LOWER_IS_BETTER = frozenset({"perplexity", "place", "harm"})
+LOWER_IS_BETTER = frozenset({"loss", "perplexity", "place", "harm"})
 EXPONENTIAL = frozenset({"perplexity"})
 """Metrics that are exp of the mean over queries."""
 UNBOUNDED = EXPONENTIAL | {"log_likelihood", "gain", "place"}
@@ -55,6 +55,13 @@ def is_retrieval(metric: str) -> bool:
 def sign(metric: str) -> int:
     """1 where larger is better, -1 where smaller is."""
     return -1 if metric in LOWER_IS_BETTER else 1
+
+
+def known_sign(metric: str) -> int | None:
+    """The same for a metric of ours, with or without a cut-off; None for any other name."""
+    name = metric.partition("@")[0]
+    known = {*_ANSWERS, *BINARY, *LOWER_IS_BETTER, "ndcg", "recall", "mrr", "answer_recall"}
+    return sign(name) if name in known else None
 
 
 def is_given(metric: str, retriever: str) -> bool:

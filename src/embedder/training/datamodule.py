@@ -137,6 +137,7 @@ class _PlanLoader(DataLoader[Batch]):
         """
         if not isinstance(self.sampler, _StepSampler):
             return super().__iter__()
+        self.sampler.begin()
         return (
             batch
             for steps in self.sampler.stretches()
@@ -223,6 +224,14 @@ class _StepSampler(Sampler[int]):
 
     def __init__(self, n_steps: int, start: int, stretch: int | None = None) -> None:
         self._n_steps, self._start, self._stretch = n_steps, start, stretch or max(n_steps, 1)
+        self._begun = False
+
+    def begin(self) -> None:
+        """Refuse a second epoch: it would train on the steps of the first one again."""
+        if self._begun:
+            expected = "settings and callbacks under which all steps are one epoch, since the batch plan has no epochs"
+            raise ConfigError("trainer", expected, "a second epoch")
+        self._begun = True
 
     def stretches(self) -> Iterator[range]:
         """The steps, cut at the multiples of the stretch."""

@@ -89,6 +89,10 @@ class SelfPace:
                 if other.reference is not None:
                     other.reference = self._smoothed(other)
 
+    def start_over(self, task: str) -> None:
+        """Forget the losses of a task, whose next ones will be of another size; its factor is 1 at first."""
+        self._tasks.pop(task, None)
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps, as plain values."""
         return {task: asdict(progress) for task, progress in self._tasks.items()}
