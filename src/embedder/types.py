@@ -86,8 +86,8 @@ class Record:
     rewards: tuple[float, ...] | None = None
     """One reward for each of positives + negatives, in this order; larger is better."""
     answers: tuple[str, ...] = ()
-    other_positives: tuple[str, ...] = ()
-    """Texts of labelled keys that are not among the keys of the record: never its negatives."""
+    known_positives: tuple[int, ...] = ()
+    """`text_hash` of all texts that are labelled for the query, here or on another line: never its negatives."""
 
 
 @dataclass(frozen=True, slots=True)

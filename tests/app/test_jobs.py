@@ -2,12 +2,19 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from embedder.app.jobs import Validation, make_job
+from embedder.app.prepare import held_out_together
 from embedder.data.examples import Examples
+from embedder.data.overlap import trained_on
+from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import QuestionPrompt
+from embedder.data.queries import question_of
 from embedder.data.sources import Dataset
+from embedder.errors import DataError
+from embedder.texts import question_form, question_hash
 from embedder.training.objective import Graded, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Task
@@ -110,3 +117,61 @@ def test_a_task_limits_its_own_queries(tmp_path, make):
     assert {q.id for q in make_job(task, make(60), Validation(0.2, 30), 5).queries} < {
         q.id for q in make_job(task, make(60), Validation(0.2, 30), None).queries
     }
+
+
+def test_questions_that_differ_by_case_and_white_space_alone_go_the_same_way(make, tmp_path):
+    dataset = make(30)
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").open()]
+    rows += [row | {"query_id": f"again {row['query_id']}", "query": f" {row['query'].upper()}"} for row in rows]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    job = make_job(TASK, dataset, Validation(0.2, 30), None)
+    held_out = {question_of(query) for query in job.queries if query.id in job.held_out}
+    assert len(job.held_out) == 2 * len(held_out) >= 12
+    assert not held_out & {question_of(query) for query in job.queries if query.id not in job.held_out}
+    pool = [question_form(example.question) for example in job.prompt.examples.pool]
+    assert len(set(pool)) == len(pool) == 3  # none stands in for itself
+    assert all(example.question != "q7?" for example in job.prompt.examples.shown("Q7? ", with_keys=False))
+
+
+def test_no_prompt_shows_its_own_question(make):
+    job = make_job(TASK, make(10), Validation(0.2, 30), None)
+    for example in job.prompt.examples.pool:
+        for own in (example.question, f"{example.question.upper()} ", f"  {example.question}"):
+            shown = job.prompt.examples.shown(own, with_keys=True)
+            assert len(shown) == 2
+            assert example not in shown
+
+
+def test_what_one_data_set_holds_out_no_other_trains_on(tmp_path):
+    def prepared(name, trained, held_out):
+        (tmp_path / name).mkdir()
+        for file, numbers in (("train", trained), ("validation", held_out)):
+            rows = [{"query": f"q{i}", "pos": [f"p{i}"], "neg": ["n"]} for i in numbers]
+            (tmp_path / name / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        for file, numbers in (("train.queries", trained), ("queries", held_out)):
+            rows = [{"query_id": f"{i}", "query": f"Q{i}", "pos": []} for i in numbers]
+            (tmp_path / name / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        np.save(tmp_path / name / "train.questions.npy", [question_hash(f"q{i}") for i in trained])
+        return PreparedDataset("tool", name, tmp_path / name, tmp_path / "corpus.jsonl")
+
+    one, other = held_out_together([prepared("one", range(10), [10, 11]), prepared("other", [*range(8, 13)], [3, 4])])
+    assert [record.query for record in one.records("train")] == [f"q{i}" for i in (0, 1, 2, 5, 6, 7, 8, 9)]
+    assert [record.query for record in other.records("train")] == ["q8", "q9", "q12"]
+    assert [query.text for query in other.train_queries()] == ["Q8", "Q9", "Q12"]
+    assert [record.query for record in other.records("validation")] == ["q3", "q4"]
+    with pytest.raises(DataError, match="every training question is held out"):
+        held_out_together([one, prepared("third", [10], [99])])
+
+
+def test_test_questions_that_are_training_questions_are_counted_over_all_data_sets(tmp_path, caplog):
+    def dataset(name, train, test):
+        for split, texts in (("train", train), ("test", test)):
+            rows = [{"query_id": f"{i}", "query": text} for i, text in enumerate(texts)]
+            (tmp_path / f"{name}.{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return Dataset("qa", name, None, *(tmp_path / f"{name}.{split}.jsonl" for split in ("train", "test")))
+
+    one = dataset("one", ["Who?", "What?"], ["who? ", "Where?", "Why?"])
+    other = dataset("other", ["Why?"], ["How?"])
+    assert trained_on([one, other]) == {one: 2, other: 0}
+    (record,) = caplog.records
+    assert "qa/one: 2 of 3 test questions are training questions too" in record.getMessage()

@@ -1,11 +1,15 @@
 import json
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from embedder.data.fields import Row
+from embedder.data.known_positives import KnownPositives, write_known_positives
 from embedder.data.records import Records, parse_record, record_row
 from embedder.errors import DataError
+from embedder.texts import text_hash
 from embedder.types import Candidate, Key, Query
 
 
@@ -41,7 +45,7 @@ def test_what_we_write_we_read(tmp_path):
     assert (record.id, record.query, record.answers) == ("q1", "who?", ("me",))
     assert record.positives + record.negatives == (Key("g", "gold"), Key("n", "near"))
     assert record.rewards == (1.0, -2.0)
-    assert record.other_positives == ("also gold",)
+    assert text_hash("also gold") in record.known_positives
     assert row["neg_source"] == [["bm25", 1, 3.5]]
 
 
@@ -78,7 +82,7 @@ def test_a_labelled_text_is_no_negative_and_its_reward_goes_with_it():
     record = parse_record(Row(row, Path("x.jsonl"), 1))
     assert [key.text for key in record.negatives] == ["B"]
     assert record.rewards == (3.0, 1.0)
-    assert record.other_positives == ("C",)
+    assert record.known_positives == (text_hash("A"), text_hash("C"))
 
 
 @pytest.mark.parametrize(
@@ -96,3 +100,25 @@ def test_extremes_of_json_are_errors_with_a_line(tmp_path, line, message):
     with pytest.raises(DataError, match=message) as caught:
         Records(path)[0]
     assert "records.jsonl:1" in str(caught.value)
+
+
+def test_a_copy_of_a_labelled_text_in_other_white_space_or_unicode_form_is_no_negative():
+    copies = ["The  ﬁrst\u00a0line\n", "the first line", "A\u030angstro\u0308m", "other"]
+    row = {"query": "q", "pos": ["The first line"], "neg": copies, "other_pos": ["Ångström"]}
+    record = parse_record(Row(row, Path("x.jsonl"), 1))
+    assert [key.text for key in record.negatives] == ["the first line", "other"]  # letter case tells keys apart
+
+
+def test_what_another_line_of_the_query_labels_is_no_negative_here(tmp_path):
+    # A table of the positives of all lines: query "q " labels "a" and "b".
+    pairs = np.array([[text_hash("q"), text_hash("a")], [text_hash("q"), text_hash("b")], [text_hash("r"), 1]])
+    lines = np.array([text_hash("q"), text_hash("q"), text_hash("r")])
+    write_known_positives(tmp_path / "positives.npy", lines, pairs)
+    known = KnownPositives(tmp_path / "positives.npy")
+    assert set(known.of("q")) == {text_hash("a"), text_hash("b")}
+    assert known.of("r") == ()  # on one line only, which tells it itself
+    path = write(tmp_path / "r.jsonl", {"query": "q\n", "pos": ["a"], "neg": ["b ", "c"], "teacher_scores": [3, 2, 1]})
+    record = pickle.loads(pickle.dumps(Records(path, known=known)))[0]  # as a worker process gets it
+    assert [key.text for key in record.negatives] == ["c"]
+    assert record.rewards == (3.0, 1.0)
+    assert set(record.known_positives) == {text_hash("a"), text_hash("b")}

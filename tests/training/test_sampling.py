@@ -23,7 +23,7 @@ def test_a_group_keeps_keys_and_rewards_together():
     assert len({key.id for key in group.keys}) == 5
     reward_of = dict(zip([key.id for key in RECORD.positives + RECORD.negatives], RECORD.rewards, strict=True))
     assert group.rewards == tuple(reward_of[key.id] for key in group.keys)
-    assert group.known_positives == ("p0", "p1", "p2")
+    assert group.known_positives == RECORD.known_positives
 
 
 def test_every_key_is_drawn_sooner_or_later_and_draws_repeat_with_the_seed():
@@ -65,8 +65,3 @@ def test_negatives_of_a_part_of_the_batch_are_those_of_the_whole():
 
 def test_first_occurrences():
     assert is_first(torch.tensor([4, 2, 4, 2, 1])).tolist() == [True, True, False, False, True]
-
-
-def test_labelled_keys_outside_of_the_record_are_known():
-    record = Record("q", "?", (Key("1", "a"),), (Key("2", "b"),), other_positives=("c",))
-    assert sample_group(record, Sampling(2), random.Random(0)).known_positives == ("a", "c")

@@ -13,6 +13,7 @@ from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
 from embedder.data.corpus import Corpus
+from embedder.data.overlap import trained_on
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, check_types
@@ -109,7 +110,13 @@ class EvaluateRun:
         by_task = {task.name: table_rows.rows(task) for task, _ in found}
         if "recent" in (self.rows or ()) and not any(row.name == "recent" for some in by_task.values() for row in some):
             raise ConfigError("rows", "no `recent`, since no task of the mix is about dialogues", "recent")
-        protocol = {"environment": environment(), "checkpoint": self.checkpoint, "encoder": asdict(self.encoder)}
+        overlap = {f"{one.task}/{one.name}": n for one, n in trained_on([dataset for _, dataset in found]).items()}
+        protocol = {
+            "environment": environment(),
+            "checkpoint": self.checkpoint,
+            "encoder": asdict(self.encoder),
+            "test_questions_trained_on": overlap,
+        }
         folder = EvaluationFolder(Path(self.output_dir), protocol)
         for task, dataset in found:
             lender = next((other for its, other in found if its.name == task.name and other.train is not None), None)

@@ -10,9 +10,10 @@ from embedder.data.corpus import Corpus
 from embedder.data.examples import choose_examples, solved
 from embedder.data.forms.form import Form
 from embedder.data.prompts import Prompt
-from embedder.data.queries import Queries, first_by_hash
+from embedder.data.queries import Queries, first_by_hash, question_of
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError, check_types
+from embedder.texts import normal_form, text_hash
 from embedder.training.task import Task
 from embedder.types import Query
 
@@ -159,9 +160,9 @@ def make_job(task: Task, dataset: Dataset, validation: Validation, max_queries: 
     examples = [] if wanted is None else choose_examples(source, wanted.pool_size, wanted.seed)
     held_out = _held_out(usable, examples, validation.size(len(usable)))
     if len(held_out) == len(usable):
-        raise DataError(source.path, None, "all usable queries have one text: nothing is left to train on")
-    texts = {query.text for query in usable if query.id in held_out}
-    examples = [query for query in examples if query.text not in texts]
+        raise DataError(source.path, None, "all usable queries ask the same: nothing is left to train on")
+    asked = {question_of(query) for query in usable if query.id in held_out}
+    examples = [query for query in examples if question_of(query) not in asked]
     prompt = None if task.prompt is None else task.prompt.with_examples(solved(examples, corpus))
     return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
 
@@ -170,38 +171,34 @@ def _held_out(queries: list[Query], examples: list[Query], n: int) -> set[str]:
     """Ids of `n` queries, or of some more: those that belong together go the same way.
 
     Queries of one dialogue or document belong together, since it is what they are compared with; where there are too
-    few of these, and everywhere else, queries of one text do. What the prompt shows is not held out; of a handful of
-    queries all may be examples: then one is taken back.
+    few of these, and everywhere else, those that ask the same do. What the prompt shows is not held out; of a handful
+    of queries all may be examples: then one is taken back.
     """
-    for group in (_history, _text):
+    for group in (_history, question_of):
         shown = {group(query) for query in examples}
-        members: dict[str, list[Query]] = {}
-        for query in first_by_hash(queries, len(queries), "validation"):
+        members: dict[int, list[Query]] = {}
+        for query in queries:
             if group(query) not in shown:
                 members.setdefault(group(query), []).append(query)
         held_out: set[str] = set()
-        for some in members.values():
+        for name in sorted(members):  # hashes, which fall the same way in every data set and task
             if len(held_out) < n:
-                held_out |= {query.id for query in some}
+                held_out |= {query.id for query in members[name]}
         if held_out and len(held_out) <= len(queries) // 2:
             return held_out
-    return held_out or {query.id for query in queries if query.text == queries[0].text}
+    return held_out or {query.id for query in queries if question_of(query) == question_of(queries[0])}
 
 
-def _history(query: Query) -> str:
-    return query.text if query.among is None else query.among[0]
-
-
-def _text(query: Query) -> str:
-    return query.text
+def _history(query: Query) -> int:
+    return question_of(query) if query.among is None else text_hash(query.among[0])
 
 
 def _with_shared_positives(queries: list[Query]) -> list[Query]:
     """A key that is gold for a query is gold for every query of the same text and keys: never one of its negatives."""
     positives: dict[tuple[str, tuple[str, str] | None], dict[str, None]] = {}
     for query in queries:
-        positives.setdefault((query.text, query.among), {}).update(dict.fromkeys(query.positives))
-    shared = [dict.fromkeys((*query.positives, *positives[query.text, query.among])) for query in queries]
+        positives.setdefault((normal_form(query.text), query.among), {}).update(dict.fromkeys(query.positives))
+    shared = [dict.fromkeys((*query.positives, *positives[normal_form(query.text), query.among])) for query in queries]
     return [
         replace(query, positives=tuple(key_id for key_id in some if key_id not in query.exclude))
         for query, some in zip(queries, shared, strict=True)

@@ -6,9 +6,9 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from embedder.app.judging import Judge, Rewards
 from embedder.app.write_records import SPLITS, chunks, write_records
 from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.lexical import BM25Proposer
+from embedder.data.overlap import trained_on
 from embedder.data.prepared import PreparedDataset
 from embedder.data.reward_column import RewardColumn, write_reward_column
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError, DataError, check_types
 from embedder.metrics.text import has_answer
 from embedder.rewards.tables import rewards_of_file
 from embedder.training.task import Task
@@ -62,16 +63,17 @@ class Preparation:
     def prepare(self, tasks: Mapping[str, Task]) -> list[PreparedDataset]:
         """Prepare every data set of every task; what cannot be prepared is told before anything is labelled."""
         waiting = []
+        overlap = trained_on([dataset for _, dataset in dataset_pairs(self.source, tasks)])
         for task, dataset in self.datasets(tasks):
             protocol = self._protocol(task, dataset)
             prepared = self._place(task, dataset, protocol)
             # Made for all data sets first: it reads and checks every line.
             job = None if prepared.is_complete or dataset.records is not None else self.job(task, dataset)
-            waiting.append((task, dataset, protocol, prepared, job))
+            waiting.append((task, dataset, protocol, prepared, job, overlap.get(dataset)))
         for task in tasks.values():
             if task.objective.needs_rewards and task.labelling.reward is not None:
                 logger.info("%s: rewards are %r, which the task sets itself", task.name, task.labelling.reward)
-        return [self._prepare(*some) for some in waiting]
+        return held_out_together([self._prepare(*some) for some in waiting])
 
     def datasets(self, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:
         """All data sets of the mix that have something to train on.
@@ -108,6 +110,7 @@ class Preparation:
         protocol: Mapping[str, Any],
         prepared: PreparedDataset,
         job: Job | None,
+        overlap: int | None,
     ) -> PreparedDataset:
         if prepared.is_complete:
             logger.info("%s/%s: already prepared in %s", task.name, dataset.name, prepared.directory)
@@ -118,7 +121,8 @@ class Preparation:
         _remove_abandoned(prepared.directory)
         partial.mkdir(parents=True)
         try:
-            self._fill(task, dataset, protocol, partial, job)
+            manifest = {"protocol": protocol, "test_questions_trained_on": overlap}
+            self._fill(task, dataset, manifest, partial, job)
             if not prepared.is_complete:
                 partial.replace(prepared.directory)
         except OSError:
@@ -177,21 +181,21 @@ class Preparation:
         gap = task.labelling.min_reward_gap
         return protocol | ({"min_reward_gap": gap} if gap else {})
 
-    def _fill(self, task: Task, dataset: Dataset, protocol: Mapping[str, Any], partial: Path, job: Job | None) -> None:
+    def _fill(self, task: Task, dataset: Dataset, manifest: dict[str, Any], partial: Path, job: Job | None) -> None:
         about: dict[str, Any] = {}
         if dataset.records is not None:
             counts = import_records(dataset.records, task, self.validation.share, self.validation.max_queries, partial)
         else:
             some = job or self.job(task, dataset)
             counts, about = write_records(some, self.finder(some), self.judge(some), partial)
-        manifest = {"counts": counts, "protocol": protocol, "labelling": about}
+        manifest |= {"counts": counts, "labelling": about}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
     def _protocol(self, task: Task, dataset: Dataset) -> dict[str, Any]:
         """Everything that the records depend on."""
         roles = ["records"] if dataset.records is not None else ["corpus", "train"]
         protocol: dict[str, Any] = {
-            "format": 11,
+            "format": 12,
             "files": dataset.fingerprint(roles),
             "validation": repr(self.validation),
             "needs_rewards": task.objective.needs_rewards,
@@ -269,6 +273,29 @@ class PrepareRun:
             logger.info("%s/%s: %d queries of part %s are labelled", job.task.name, job.dataset.name, n, self.shard)
         logger.info("when all parts are labelled, run this again without shard to write the records")
         return []
+
+
+def held_out_together(datasets: Sequence[PreparedDataset]) -> list[PreparedDataset]:
+    """The data sets of a run, none of which trains on what any of them holds out.
+
+    Raises:
+        DataError: Nothing is left of one to train on.
+    """
+    held_out = frozenset[int]().union(*(dataset.questions_held_out() for dataset in datasets))
+    together = [replace(dataset, held_out=held_out) for dataset in datasets]
+    for dataset in together:
+        if not len(dataset.leaked):
+            continue
+        if dataset.kept is not None and not len(dataset.kept):
+            message = "every training question is held out in another data set or task of this run: nothing is left"
+            raise DataError(dataset.directory, None, message)
+        logger.warning(
+            "%s/%s: %d training records ask what is held out in another data set or task of this run: left out",
+            dataset.task,
+            dataset.name,
+            len(dataset.leaked),
+        )
+    return together
 
 
 def _remove_abandoned(directory: Path) -> None:

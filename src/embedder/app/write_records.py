@@ -8,9 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from embedder.app.jobs import Job
 from embedder.app.judging import Judge
 from embedder.candidates.candidates import CandidateFinder
+from embedder.data.prepared import QUESTIONS
+from embedder.data.queries import question_of
 from embedder.data.records import record_row
 from embedder.rewards.tables import ScoreTable, TableWriter
 from embedder.types import Candidate, Query
@@ -41,6 +45,8 @@ def write_records(
         How many queries went where, and what the manifest should tell of the labelling.
     """
     counts = {"train": 0, "validation": 0, "skipped": job.skipped}
+    questions = [question_of(query) for query in job.queries if query.id not in job.held_out]
+    np.save(directory / QUESTIONS, np.array(questions, np.int64))
     name = f"{job.task.name}/{job.dataset.name}"
     if job.skipped:
         n = job.skipped + len(job.queries)

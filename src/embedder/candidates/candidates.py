@@ -12,6 +12,7 @@ from embedder.candidates.proposer import Hits, Proposer
 from embedder.data.eligible import eligible_keys
 from embedder.errors import ConfigError, check_types
 from embedder.index.fusion import reciprocal_rank_fusion
+from embedder.texts import normal_form
 from embedder.types import Candidate, Eligible, Key, KeyStore, Query
 
 SOURCES = ("bm25", "dense")
@@ -105,7 +106,7 @@ class CandidateFinder:
             for position in gold[: settings.max_gold]
         ]
         excluded = [self._corpus.position(key_id) for key_id in query.exclude]
-        taken = {self._corpus[position].text for position in (*gold, *excluded)}
+        taken = {normal_form(self._corpus[position].text) for position in (*gold, *excluded)}
         near_gold = frozenset[int]().union(*map(settings.filters.too_near_gold, hits))
         ranked = reciprocal_rank_fusion([some.positions[settings.skip :] for some in hits])
         eligible = eligible_keys(query, self._corpus)
@@ -114,14 +115,15 @@ class CandidateFinder:
             if len(chosen) == settings.n:
                 break
             key = self._corpus[position]
-            if key.text in taken or position in passed_over:
+            form = normal_form(key.text)
+            if form in taken or position in passed_over:
                 continue
             if reason := self._objection(query, key, is_near_gold=position in near_gold):
                 passed_over.add(position)
                 self.dropped[reason] += 1
                 continue
             chosen.append(Candidate(key, *_best_place(position, places)))
-            taken.add(key.text)
+            taken.add(form)
         return tuple(chosen)
 
     def _objection(self, query: Query, key: Key, *, is_near_gold: bool) -> str | None:

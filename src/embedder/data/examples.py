@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from embedder.data.queries import first_by_hash
+from embedder.data.queries import first_by_hash, question_of
 from embedder.errors import ConfigError, check_types
+from embedder.texts import question_form
 from embedder.types import KeyStore, Query
 
 _MAX_KEYS = 3  # gold keys of an example that are shown
@@ -69,23 +70,28 @@ class Examples:
         return replace(self, pool=others)
 
     def shown(self, query: str, *, with_keys: bool) -> list[SolvedQuestion]:
-        """The first that are not the query itself, as bare as the query is."""
-        some = [example for example in self.pool if example.question != query][: self.n]
+        """The first that ask something else than the query, as bare as the query is."""
+        own = question_form(query)
+        some = [example for example in self.pool if question_form(example.question) != own][: self.n]
         return some if with_keys else [replace(example, keys=()) for example in some]
 
 
 def choose_examples(queries: Iterable[Query], n: int, seed: int = 0) -> list[Query]:
-    """`n` queries with an answer, those with gold keys first, chosen by a hash of their ids and a seed.
+    """`n` different queries with an answer, those with gold keys first, chosen by a hash of their ids and a seed.
 
     They depend on nothing else: neither on how many queries are labelled nor on what is held out, so that prompts, and
     with them the addresses of stored scores, stay the same when these change.
     """
     purpose = f"examples/{seed}" if seed else "examples"  # 0 as in stores older than the seed
     pool = [query for query in queries if any(map(str.strip, query.answers))]
-    chosen = first_by_hash([query for query in pool if query.positives], n, purpose)
-    if len(chosen) < n:
-        chosen += first_by_hash([query for query in pool if not query.positives], n - len(chosen), purpose)
-    return chosen
+    labelled = [query for query in pool if query.positives]
+    others = [query for query in pool if not query.positives]
+    chosen: dict[int, Query] = {}
+    # Of those that ask the same one is enough: another would be shown to itself, or take the place of a third.
+    for query in (*first_by_hash(labelled, len(labelled), purpose), *first_by_hash(others, len(others), purpose)):
+        if len(chosen) < n:
+            chosen.setdefault(question_of(query), query)
+    return list(chosen.values())
 
 
 def solved(examples: Iterable[Query], corpus: KeyStore) -> list[SolvedQuestion]:

@@ -6,12 +6,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from embedder.data.corpus import Corpus
-from embedder.data.queries import Queries
+from embedder.data.known_positives import KnownPositives
+from embedder.data.queries import Queries, question_of
 from embedder.data.records import Records
 from embedder.data.reward_column import RewardColumn
 from embedder.errors import DataError
-from embedder.types import Query
+from embedder.types import IntArray, Query
+
+QUESTIONS = "train.questions.npy"
+"""`question_of` each line of `train.jsonl`."""
+KNOWN_POSITIVES = "positives.npy"
+"""See `KnownPositives`."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,7 @@ class PreparedDataset:
     """A folder of records with a manifest.
 
     `train.jsonl` and `validation.jsonl` hold records, `train.queries.jsonl` and `queries.jsonl` their queries;
+    `train.questions.npy` tells what each line asks, and `positives.npy` of published records what all lines label;
     `manifest.json`, written last, names everything that the records depend on.
 
     Args:
@@ -27,6 +36,7 @@ class PreparedDataset:
         directory: The folder.
         corpus_path: The corpus that validation retrieves from, wherever the user keeps it now.
         rewards: The folder with the rewards of the records; None where the records have none, or bring them along.
+        held_out: Questions that this run holds out in other data sets and tasks: records that ask them are left out.
     """
 
     task: str
@@ -34,6 +44,7 @@ class PreparedDataset:
     directory: Path
     corpus_path: Path
     rewards: Path | None = None
+    held_out: frozenset[int] = frozenset()
 
     @property
     def is_complete(self) -> bool:
@@ -49,12 +60,42 @@ class PreparedDataset:
         return manifest
 
     def records(self, split: str) -> Records:
-        """The records of `train` or `validation`, without those that `min_reward_gap` leaves out."""
-        if self.rewards is None:
-            return Records(self.directory / f"{split}.jsonl", self.task)
-        column = RewardColumn(self.rewards / f"{split}.npy")
-        kept = self.rewards / f"{split}.kept.npy"
-        return Records(self.directory / f"{split}.jsonl", self.task, column, kept if kept.is_file() else None)
+        """The records of `train` or `validation`: of `train` without those that `kept` leaves out."""
+        column = None if self.rewards is None else RewardColumn(self.rewards / f"{split}.npy")
+        known = self.directory / KNOWN_POSITIVES
+        return Records(
+            self.directory / f"{split}.jsonl",
+            self.task,
+            column,
+            self.kept if split == "train" else None,
+            KnownPositives(known) if known.is_file() else None,
+        )
+
+    @cached_property
+    def kept(self) -> IntArray | None:
+        """The lines of `train.jsonl` that are trained on, in rising order; None for all of them.
+
+        Those that `min_reward_gap` leaves out are not, nor those whose question is held out elsewhere in the run.
+        """
+        path = None if self.rewards is None else self.rewards / "train.kept.npy"
+        kept: IntArray | None = np.load(path) if path is not None and path.is_file() else None
+        leaked = self.leaked
+        if not len(leaked):
+            return kept
+        n = len(np.load(self.directory / QUESTIONS, mmap_mode="r"))
+        return np.setdiff1d(np.arange(n) if kept is None else kept, leaked, assume_unique=True)
+
+    @cached_property
+    def leaked(self) -> IntArray:
+        """The lines of `train.jsonl` whose question is held out elsewhere in the run."""
+        if not self.held_out:
+            return np.empty(0, np.int64)
+        questions = np.load(self.directory / QUESTIONS, mmap_mode="r")
+        return np.flatnonzero(np.isin(questions, np.array(sorted(self.held_out), np.int64)))
+
+    def questions_held_out(self) -> frozenset[int]:
+        """What this data set holds out, as `question_of` has it."""
+        return frozenset(map(question_of, self.validation_queries()))
 
     def protocol(self) -> dict[str, Any]:
         """Everything that records and rewards depend on."""
@@ -74,9 +115,9 @@ class PreparedDataset:
         return Corpus(self.corpus_path)
 
     def train_queries(self) -> Queries | None:
-        """The queries of the training records, line by line; None for published records, which do not tell them."""
+        """The queries of the training records, one for each; None for published records, which do not tell them."""
         path = self.directory / "train.queries.jsonl"
-        return Queries(path) if path.is_file() else None
+        return Queries(path, kept=self.kept) if path.is_file() else None
 
     def validation_queries(self) -> list[Query]:
         """The queries held out from training, with their gold keys."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from embedder.data.eligible import eligible_keys
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
-from embedder.types import KeyStore, Query
+from embedder.texts import question_hash
+from embedder.types import IntArray, KeyStore, Query
 
 GROUPS = ("task_name", "category", "type", "gold")
 """Fields of a row that sort queries into parts of a data set."""
@@ -23,14 +24,15 @@ class Queries:
     Args:
         path: UTF-8 JSON Lines.
         corpus: If given, every key that a query names must be in it, and its gold keys among the eligible ones.
+        kept: The places of the rows that count, in rising order; None for all of them.
 
     Raises:
         DataError: On access, when a row is malformed or names an unknown key; on iteration, when an id comes twice.
     """
 
-    def __init__(self, path: Path | str, corpus: KeyStore | None = None) -> None:
+    def __init__(self, path: Path | str, corpus: KeyStore | None = None, kept: IntArray | None = None) -> None:
         self._rows = JsonLines(path)
-        self._corpus = corpus
+        self._corpus, self._kept = corpus, kept
 
     @property
     def path(self) -> Path:
@@ -38,9 +40,11 @@ class Queries:
         return self._rows.path
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) if self._kept is None else len(self._kept)
 
     def __getitem__(self, position: int) -> Query:
+        if self._kept is not None:
+            position = int(self._kept[position])
         row = Row(self._rows[position], self.path, position + 1)
         query = Query(
             id=row.text("query_id"),
@@ -93,6 +97,14 @@ def _check_keys(query: Query, corpus: KeyStore, row: Row) -> None:
     for key_id in query.positives:
         if corpus.position(key_id) not in eligible:
             raise row.error(f"field 'pos' names {key_id!r}, which 'among' or 'exclude' rules out")
+
+
+def question_of(query: Query) -> int:
+    """A hash that is one for queries that ask the same, whatever data set or task they stand in.
+
+    What has keys of its own to be compared with, such as a turn of a dialogue, asks the same only where these are too.
+    """
+    return question_hash(query.text if query.among is None else f"{query.among[0]}\n{query.text}")
 
 
 def first_by_hash(queries: Iterable[Query], n: int, purpose: str) -> list[Query]:

@@ -10,18 +10,17 @@ rewards in a file of their own (`RewardColumn`), so that another reward does not
 Source: Zhang et al., ACL 2024 (arXiv 2310.07554), released training data.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
+from embedder.data.known_positives import KnownPositives
 from embedder.data.reward_column import RewardColumn
 from embedder.errors import DataError
-from embedder.types import Candidate, Key, Query, Record
+from embedder.texts import text_hash
+from embedder.types import Candidate, IntArray, Key, Query, Record
 
 
 class Records:
@@ -31,7 +30,8 @@ class Records:
         path: A JSON Lines file in the format above.
         task: If given, a record that names another task is an error.
         rewards: Takes the place of the field `teacher_scores` of every record.
-        kept: A `.npy` file with the places of the records that count; None for all of them.
+        kept: The places of the records that count, in rising order; None for all of them.
+        known: What other lines label for the same queries.
 
     Raises:
         DataError: There are not as many rewards as records; on access, a record is malformed.
@@ -42,10 +42,11 @@ class Records:
         path: Path | str,
         task: str | None = None,
         rewards: RewardColumn | None = None,
-        kept: Path | None = None,
+        kept: IntArray | None = None,
+        known: KnownPositives | None = None,
     ) -> None:
         self._rows = JsonLines(path)
-        self._kept = None if kept is None else np.load(kept, mmap_mode="r")
+        self._kept, self._known = kept, known
         self.task = task
         self._rewards = rewards
         if rewards is not None and len(rewards) != len(self._rows):
@@ -60,7 +61,7 @@ class Records:
         return len(self._rows) if self._kept is None else len(self._kept)
 
     def __getitem__(self, position: int) -> Record:
-        return parse_record(self.row(position), self.task)
+        return parse_record(self.row(position), self.task, self._known)
 
     def row(self, position: int) -> Row:
         """The row of a record as the file has it, with its rewards."""
@@ -75,8 +76,13 @@ class Records:
         return (self[position] for position in range(len(self)))
 
 
-def parse_record(row: Row, task: str | None = None) -> Record:
-    """Check a row and turn it into a record.
+def parse_record(row: Row, task: str | None = None, known: KnownPositives | None = None) -> Record:
+    """Check a row and turn it into a record; a labelled text is no negative, even where the row lists it as one.
+
+    Args:
+        row: The row.
+        task: If given, a row that names another one is an error.
+        known: What other lines label for the same query.
 
     Raises:
         DataError: A field is missing, has a wrong type, or lists that belong together differ in length.
@@ -95,12 +101,12 @@ def parse_record(row: Row, task: str | None = None) -> Record:
         raise row.error("needs 'pos' (labelled keys) or 'teacher_scores' (rewards of all keys)")
     if not positives and not negatives:
         raise row.error("has neither 'pos' nor 'neg': there is nothing to retrieve")
-    # A text that is labelled is no negative, even where the file lists it as one.
-    labelled = {key.text for key in positives}
-    kept = [k for k, key in enumerate(negatives) if key.text not in labelled]
+    query = row.text("query")
+    here = map(text_hash, (*(key.text for key in positives), *row.texts("other_pos")))
+    labelled = dict.fromkeys((*here, *(() if known is None else known.of(query))))
+    kept = [k for k, key in enumerate(negatives) if text_hash(key.text) not in labelled]
     if rewards is not None:
         rewards = rewards[: len(positives)] + tuple(rewards[len(positives) + k] for k in kept)
-    query = row.text("query")
     return Record(
         id=row.text("query_id", default=text_id(query)),
         query=query,
@@ -108,7 +114,7 @@ def parse_record(row: Row, task: str | None = None) -> Record:
         negatives=tuple(negatives[k] for k in kept),
         rewards=rewards,
         answers=row.texts("answers"),
-        other_positives=row.texts("other_pos"),
+        known_positives=tuple(labelled),
     )
 
 
@@ -143,8 +149,8 @@ def record_row(
 
 
 def text_id(text: str) -> str:
-    """A name made from the text itself, for rows that carry none."""
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    """A name made from the text itself, for rows that carry none: texts of one normal form are one key."""
+    return f"{text_hash(text) % 2**64:016x}"
 
 
 def _keys(row: Row, side: str) -> tuple[Key, ...]:

@@ -1,6 +1,5 @@
 """From groups to the tensors of a batch."""
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from embedder.texts import text_hash
 from embedder.training.sampling import Group
 from embedder.training.task import Task
 from embedder.types import Keep
@@ -79,15 +79,8 @@ def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, n_glob
         positives=torch.tensor([[*group.is_positive, *[False] * (n - len(group.keys))] for group in groups]),
         rewards=rewards,
         key_hashes=torch.tensor([_padded([text_hash(key.text) for key in group.keys], n) for group in groups]),
-        known_positive_hashes=torch.tensor(
-            [_padded([text_hash(text) for text in group.known_positives], p) for group in groups]
-        ),
+        known_positive_hashes=torch.tensor([_padded([*group.known_positives], p) for group in groups]),
     )
-
-
-def text_hash(text: str) -> int:
-    """A hash of a text that fits a tensor of int64 and is never 0."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little", signed=True) or 1
 
 
 def _padded(values: list[int], length: int) -> list[int]:

@@ -27,8 +27,14 @@ def in_batch_negatives(
     queries = torch.arange(n_local, device=everyone.device).unsqueeze(1) + first_query  # [B, 1]
     owner = torch.arange(len(everyone), device=everyone.device) // group  # [G * N]
     mask = (owner != queries) & (everyone != 0) & is_first(everyone)  # [B, G * N]
-    for own in torch.cat([key_hashes, known_positive_hashes], dim=1).T:  # one at a time: B x (N + P) x G N is too large
-        mask &= own.unsqueeze(1) != everyone
+    own = torch.cat([key_hashes, known_positive_hashes], dim=1)  # [B, N + P]
+    # One at a time, along the shorter side: B x (N + P) x G N is too large.
+    if own.shape[1] <= n_local:
+        for texts in own.T:
+            mask &= texts.unsqueeze(1) != everyone
+    else:
+        for row, texts in zip(mask, own, strict=True):
+            row &= ~torch.isin(everyone, texts)
     return mask
 
 

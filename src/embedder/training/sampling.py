@@ -16,8 +16,8 @@ class Group:
     keys: tuple[Key, ...]
     is_positive: tuple[bool, ...]
     rewards: tuple[float, ...] | None
-    known_positives: tuple[str, ...]
-    """Texts of all labelled positives of the query, in the group or not: never its negatives."""
+    known_positives: tuple[int, ...]
+    """`text_hash` of all labelled positives of the query, in the group or not: never its negatives."""
 
 
 @dataclass(frozen=True)
@@ -60,5 +60,5 @@ def sample_group(record: Record, sampling: Sampling, generator: random.Random) -
         keys=tuple(keys[i] for i in chosen),
         is_positive=tuple(i < n_positive for i in chosen),
         rewards=None if record.rewards is None else tuple(record.rewards[i] for i in chosen),
-        known_positives=tuple(key.text for key in record.positives) + record.other_positives,
+        known_positives=record.known_positives,
     )

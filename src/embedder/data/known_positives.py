@@ -1,0 +1,49 @@
+"""The positives of queries that stand on several lines of a file: what one line labels is no negative of the others."""
+
+from pathlib import Path
+
+import numpy as np
+
+from embedder.errors import DataError
+from embedder.texts import text_hash
+from embedder.types import IntArray
+
+
+class KnownPositives:
+    """Hashes of labelled texts by hash of their query, mapped into memory: 16 bytes each, however long the texts are.
+
+    Args:
+        path: A `.npy` table that `write_known_positives` left, [P, 2].
+
+    Raises:
+        DataError: The file is missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._pairs: IntArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(path, None, f"not a whole table of positives ({error})") from error
+
+    def __reduce__(self) -> tuple[type["KnownPositives"], tuple[Path]]:
+        return KnownPositives, (self.path,)  # a worker process maps the file anew
+
+    def of(self, query: str) -> tuple[int, ...]:
+        """`text_hash` of each text that some line labels for the query; nothing where it stands on one line only."""
+        wanted = text_hash(query)
+        first, last = (np.searchsorted(self._pairs[:, 0], wanted, side) for side in ("left", "right"))
+        hashes: list[int] = self._pairs[first:last, 1].tolist()
+        return tuple(hashes)
+
+
+def write_known_positives(path: Path, queries: IntArray, pairs: IntArray) -> None:
+    """Keep the positives of the queries that come more than once.
+
+    Args:
+        path: Where to.
+        queries: `text_hash` of the query of each line, [R].
+        pairs: `text_hash` of query and positive, for each positive of each line, [P, 2].
+    """
+    found, counts = np.unique(queries, return_counts=True)
+    np.save(path, np.unique(pairs[np.isin(pairs[:, 0], found[counts > 1])], axis=0))
