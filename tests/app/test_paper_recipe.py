@@ -1,0 +1,71 @@
+"""The paper's recipe composes with the numbers of paper and released code, and runs with models and sizes of a test."""
+
+import json
+
+from tests.app.test_wiring import composed
+from tests.entry_points import run_here
+
+TASKS = ["qa", "convsearch", "chat", "lrlm", "icl", "tool"]
+
+
+def test_the_numbers_are_those_of_the_paper_and_of_the_released_code():
+    config = composed("train", "experiment=llm_embedder", "llm.name=SOME/7B")
+    tasks = config.run.tasks
+    assert config.run.encoder.name == "BAAI/bge-base-en-v1.5"
+    assert (config.run.encoder.pooling, config.run.encoder.lr) == ("cls", 5e-6)
+    assert config.run.encoder.gradient_checkpointing
+    assert config.run.preparation.rewards.language_model.name == "SOME/7B"
+    assert config.run.preparation.rewards.n_outputs == 10
+    assert config.run.preparation.rewards.reward["_target_"].endswith("RankReward")
+    assert config.run.preparation.candidates.n == 200
+    assert (config.run.data.batch_size, config.run.trainer.max_steps) == (800, 10_000)
+    assert config.run.trainer.precision == "bf16-mixed"
+    assert (config.run.optim.weight_decay, config.run.optim.warmup) == (0.01, 0.2)
+    assert config.run.callbacks.self_paced.retake_steps == 1000
+    assert list(tasks) == TASKS
+    for task in tasks.values():
+        assert (task.query_max_length, task.key_max_length, task.objective.temperature) == (256, 256, 0.01)
+        assert task.sampling.group_size == 8
+    counted = {
+        name: [key for key, loss in task.objective.losses.items() if loss.weight] for name, task in tasks.items()
+    }
+    assert counted == {
+        "qa": ["graded"],
+        "convsearch": ["contrastive"],
+        "chat": ["kl"],
+        "lrlm": ["kl"],
+        "icl": ["graded"],
+        "tool": ["contrastive"],
+    }
+    assert [tasks[name].objective.losses.kl.teacher_temperature for name in ("chat", "lrlm")] == [0.1, 0.1]
+    assert (tasks.lrlm.labelling.max_queries, tasks.lrlm.labelling.min_reward_gap) == (10_000, 0.1)
+    assert [name for name, task in tasks.items() if task.weight != 1] == ["tool"]
+    assert tasks.tool.weight == 2
+
+
+def test_it_runs_small(tmp_path, bert_directory, llama_directory):
+    done = run_here(
+        "train.py",
+        "experiment=llm_embedder",
+        f"paths.root={tmp_path}",
+        f"hydra.run.dir={tmp_path}/train",
+        f"encoder.name={bert_directory}",
+        f"llm.name={llama_directory}",
+        "llm.device=cpu",
+        "source.settings.passages=200",
+        "source.settings.questions=24",
+        "prepare.max_queries=4",
+        "prepare.rewards.n_outputs=2",
+        "candidates.n=10",  # more than the 8 that a step draws
+        "tasks.lrlm.labelling.min_reward_gap=1e-7",
+        "trainer.accelerator=cpu",
+        "trainer.max_steps=7",
+        "data.batch_size=2",
+        "logger=csv",
+        "callbacks.plain.progress=null",
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    said = json.loads((tmp_path / "train" / "export" / "embedder.json").read_text())
+    assert list(said["tasks"]) == TASKS
+    assert all(sides["query_max_length"] == sides["key_max_length"] == 256 for sides in said["tasks"].values())
+    assert "qa: each query sees 15 negatives: 7 of its group, 8 in batch" in done.stdout
