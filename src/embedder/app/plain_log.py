@@ -2,6 +2,7 @@
 
 import logging
 
+from embedder.app.secrets import hide_environment
 from embedder.shown import shown_lines
 
 _LINE = 4000  # characters
@@ -25,6 +26,7 @@ class ShownFilter(logging.Filter):
 
 def log_plainly() -> None:
     """Hold what all handlers of the root logger write to `shown_lines`; a second call changes nothing."""
+    hide_environment()
     for handler in logging.getLogger().handlers:
         if not any(isinstance(one, ShownFilter) for one in handler.filters):
             handler.addFilter(ShownFilter())

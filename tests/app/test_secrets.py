@@ -1,0 +1,90 @@
+"""A secret that reaches a setting ends the run before anything is written, and is not repeated."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from embedder import shown as shown_module
+from embedder.app.secrets import hide_environment, setting_with_secret
+from embedder.shown import shown
+from tests.entry_points import ROOT, run_here
+
+KEY = "sk-proj-0123456789abcdef"
+PLAIN_KEY = "0a1b2c3d4e5f60718293a4b5"
+
+
+@pytest.fixture(autouse=True)
+def nothing_hidden(monkeypatch):
+    monkeypatch.setattr(shown_module, "_secrets", set())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "setting"),
+    [
+        ([f"llm.api_key_env={KEY}"], "llm.api_key_env"),
+        ([f"llm.api_key_env={PLAIN_KEY}"], "llm.api_key_env"),  # of no form that is known, yet no name of a variable
+        (["llm.api_key_env=1234567890"], "llm.api_key_env"),
+        (["llm.api_key_env=${oc.env:MY_TOKEN}"], "llm.api_key_env"),
+        ([f"llm.name={KEY}"], "llm.name"),
+        (["llm.name=${oc.env:MY_TOKEN}"], "llm.name"),
+        ([f"llm.name=x{PLAIN_KEY}y"], "llm.name"),  # the value of a variable that is named like one of a secret
+        (["llm.url='http://me:pass-word@h/v1'"], "llm.url"),
+        (["llm.url='http://h/v1?api_key=pass-word'"], "llm.url"),
+        ([f"hydra.run.dir=out/{KEY}"], "hydra.run.dir"),
+        (["-m", "seed=0,1", f"llm.api_key_env={KEY},{PLAIN_KEY}"], "llm.api_key_env"),
+        (["-m", f"llm.name=a,{KEY}"], "llm.name"),
+    ],
+)
+def test_a_secret_in_a_setting_ends_the_run_before_it_is_written(tmp_path, monkeypatch, overrides, setting):
+    monkeypatch.setenv("EMBEDDER_ROOT", str(tmp_path / "root"))
+    monkeypatch.setenv("MY_TOKEN", PLAIN_KEY)
+    monkeypatch.chdir(tmp_path)
+    done = run_here("prepare.py", *overrides, "llm=server")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{setting}: holds what looks like a secret")
+    assert len(done.stderr.splitlines()) == 1
+    for secret in (KEY, PLAIN_KEY, "pass-word", "1234567890"):
+        assert secret not in done.stdout + done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_secret_in_a_file_of_settings_is_found_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMBEDDER_ROOT", str(tmp_path / "root"))
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        f"# @package _global_\ndefaults: [{{override /llm: server}}]\nllm: {{api_key_env: {KEY}}}\n"
+    )
+    done = run_here("evaluate.py", "--config-dir", str(tmp_path), "experiment=mine")
+    assert (done.returncode, done.stderr.partition(":")[0]) == (2, "llm.api_key_env")
+    assert KEY not in done.stdout + done.stderr
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("entry", ["prepare", "train", "evaluate"])
+def test_what_ships_holds_none(entry):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose(entry, ["llm=server", "llm.api_key_env=LLM_API_KEY"], return_hydra_config=True)
+    assert setting_with_secret(OmegaConf.to_container(config, resolve=False)) is None
+
+
+def test_the_names_of_variables_and_of_other_things_are_none(monkeypatch):
+    monkeypatch.setenv("openai", "x")
+    for name in ("OPENAI_API_KEY", "openai", "${llm.api_key_env}", None):
+        assert setting_with_secret({"llm": {"api_key_env": name}}) is None
+    plain = {
+        "name": "task-specific/sk-learn",
+        "path": "/data/keys.jsonl",
+        "url": "https://h/v1",
+        "of": [1, None, "a@b"],
+    }
+    assert setting_with_secret(plain) is None
+
+
+def test_secrets_of_the_environment_are_masked_by_the_names_of_their_variables(monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", PLAIN_KEY)
+    monkeypatch.setenv("SSH_KEY", "/home/me/.ssh/a_private_key_of_mine")
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "a-value-that-is-long-enough")
+    hide_environment()
+    assert shown(f"{PLAIN_KEY} /home/me/.ssh/a_private_key_of_mine a-value-that-is-long-enough") == (
+        "*** /home/me/.ssh/a_private_key_of_mine a-value-that-is-long-enough"
+    )
