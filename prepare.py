@@ -5,11 +5,11 @@ from omegaconf import DictConfig
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="prepare")
-def main(config: DictConfig) -> None:
-    """Build the run that `conf/prepare.yaml` describes, and run it."""
+def main(config: DictConfig) -> float | None:
+    """Build the run that `conf/prepare.yaml` describes, and run it; returns what a sweep goes by."""
     from embedder.app.start import start
 
-    start(config)
+    return start(config)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_a_benchmark_runs_on_files_of_its_public_form(tmp_path):
         "rows=[random,bm25]",
         "run.rag_enabled=false",
     )
-    rows = instantiate(config.run, _convert_="all").run()
+    rows = instantiate(config.run, _convert_="all").score()
     assert [(row.dataset, row.retriever) for row in rows] == [("nq", "random"), ("nq", "BM25")]
     assert rows[0].protocol["queries"] == 3
     assert json.loads((tmp_path / "scores.json").read_text())["rows"][0]["dataset"] == "nq"
@@ -106,14 +106,14 @@ def test_a_benchmark_is_answered_and_its_parts_and_means_are_reported(tmp_path, 
         write_folder(tmp_path / "data" / "qa" / name, keys, queries)
     overrides = ["benchmark=seven_qa", "source=corpus", f"source.path={tmp_path}/data", "rows=[none,bm25]"]
     overrides += [f"llm.name={llama_directory}", "llm.device=cpu", "rag.competitors.n=2"]
-    rows = instantiate(composed(tmp_path, *overrides).run, _convert_="all").run()
+    rows = instantiate(composed(tmp_path, *overrides).run, _convert_="all").score()
     assert [row.dataset for row in rows] == [name for name in sorted(SEVEN) for _ in range(2)]
     assert rows[1].protocol["answered"] == 4
     assert "qa/nq has no training queries: the LLM is asked without solved examples" in caplog.text
     solved = [{"query_id": f"t{n}", "query": f"How high is {n}?", "answers": [f"{n} metres"]} for n in range(5)]
     (tmp_path / "data" / "qa" / "popqa" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in solved))
     overrides += ["benchmark.datasets=[bamboogle,popqa]", "rows=[none]", f"paths.output_dir={tmp_path}/lent"]
-    shown = [row.protocol["prompt"] for row in instantiate(composed(tmp_path, *overrides).run, _convert_="all").run()]
+    shown = [row.protocol["prompt"] for row in instantiate(composed(tmp_path, *overrides).run, _convert_="all").score()]
     assert shown[0] == shown[1]
     assert "metres" in shown[0]  # bamboogle, which has none of its own
     table = (tmp_path / "table.md").read_text()
@@ -135,7 +135,7 @@ def test_the_score_of_icl_is_the_mean_of_categories(tmp_path, llama_directory):
     write_folder(tmp_path / "data" / "icl" / "mix", keys, queries)
     overrides = ["benchmark=icl", "source=corpus", f"source.path={tmp_path}/data", "rows=[none,bm25]"]
     overrides += [f"llm.name={llama_directory}", "llm.device=cpu", "rag.competitors.n=0"]
-    _, row = instantiate(composed(tmp_path, *overrides).run, _convert_="all").run()
+    _, row = instantiate(composed(tmp_path, *overrides).run, _convert_="all").score()
     score = row.per_query["score"]
     assert score["q0"] == row.per_query["accuracy"]["q0"]
     assert score["q3"] == row.per_query["rouge_l"]["q3"]

@@ -27,6 +27,7 @@ from embedder.evaluation.rag import RagEvaluation, RagSettings, no_keys
 from embedder.evaluation.resampling import Sampling
 from embedder.evaluation.retrieval import answer_recalls, retrieval_scores
 from embedder.evaluation.row import Row
+from embedder.evaluation.scores import Scores
 from embedder.evaluation.table import render
 from embedder.files import write_atomically
 from embedder.models.encoder import EncoderConfig
@@ -59,6 +60,7 @@ class EvaluateRun:
         precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag_enabled: Whether the LLM answers at all.
+        optimise: What a sweep goes by, as METRIC or ROW/METRIC.
         benchmark: Which parts of data sets are reported apart, and what counts for a query.
         tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on and that the source has.
     """
@@ -73,6 +75,7 @@ class EvaluateRun:
     cutoffs: Sequence[int]
     rag: RagSettings
     output_dir: str
+    optimise: str
     store_dir: str
     vectors_dir: str
     consumer: Consumer | None = None
@@ -94,7 +97,11 @@ class EvaluateRun:
         ):
             raise ConfigError("run.cutoffs", "a list of whole numbers above 0", self.cutoffs)
 
-    def run(self) -> list[Row]:
+    def run(self) -> float | None:
+        """Score everything; returns the mean that a sweep goes by, where the row has one."""
+        return optimised(Scores(self.score()), self.optimise)
+
+    def score(self) -> list[Row]:
         """Score everything and write it, row by row; started again in the same folder, it goes on."""
         self.new_index()
         found = self._datasets()
@@ -180,6 +187,19 @@ class EvaluateRun:
     def cached_language_model(self) -> LanguageModel:
         """The LLM with its memory, opened when a data set needs it first."""
         return CachedLanguageModel(self.language_model, Path(self.store_dir))
+
+
+def optimised(scores: Scores, name: str) -> float | None:
+    """The mean over data sets and tasks of a metric: of the named row, or else of the trained or the base encoder.
+
+    Args:
+        scores: Of an evaluation.
+        name: As `ndcg@10` or `hybrid/ndcg@10`.
+    """
+    row, _, metric = name.rpartition("/")
+    rows = [TITLES.get(row, row)] if row else [TITLES["trained"], TITLES["base"]]
+    who = next((title for title in rows if title in scores.retrievers), None)
+    return None if who is None else scores.value(metric, who, scores.datasets())
 
 
 class _Work:

@@ -21,16 +21,27 @@ class Run(Protocol):
     """What `config.run` builds."""
 
     def run(self) -> Any:
-        """Do the work."""
+        """Do the work; a number that it returns is what a sweep goes by."""
         ...
 
 
-def start(config: Any) -> Any:
+def start(config: Any) -> float | None:
     """Build `config.run` and run it; an error that a user can mend ends the process with status 2 and one message.
+
+    In a sweep it ends that job alone.
 
     Args:
         config: The composed configuration (a DictConfig).
+
+    Returns:
+        What a sweep goes by, where the run has such a number.
     """
+    from embedder.app.sweep_job import as_job, in_sweep
+
+    return as_job(lambda: _start(config)) if in_sweep() else _start(config)
+
+
+def _start(config: Any) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
@@ -42,7 +53,8 @@ def start(config: Any) -> Any:
     logger.info("config: %s", Path(HydraConfig.get().runtime.output_dir) / ".hydra" / "config.yaml")
     try:
         run: Run = instantiate(config.run, _convert_="all")
-        return run.run()
+        outcome = run.run()
+        return outcome if isinstance(outcome, float) else None
     except Interrupted as stop:
         logger.warning("%s", stop)
         sys.exit(stop.status)

@@ -17,6 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from embedder.app.jobs import shown_prompt
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
+from embedder.app.sweep_job import in_sweep, searched_settings
 from embedder.app.trainer_settings import (
     acting_on_steps,
     callbacks_on_steps,
@@ -28,7 +29,7 @@ from embedder.app.trainer_settings import (
 from embedder.callbacks.best import best_checkpoint, early_stopping
 from embedder.callbacks.current_encoder import is_sharded
 from embedder.callbacks.describe import DescribeCallback
-from embedder.callbacks.process_group import ProcessGroupGuard
+from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
@@ -74,6 +75,7 @@ class TrainRun:
         new_index: Makes an empty index.
         output_dir: Checkpoints, logs and the exported model go here.
         seed: Of everything random outside of the batch plan.
+        optimise: The logged name that a sweep goes by.
         checkpoint: A checkpoint to go on from; `last` for the one in `output_dir`, or from the start if there is none.
     """
 
@@ -91,6 +93,7 @@ class TrainRun:
     new_index: Callable[[], VectorIndex]
     output_dir: str
     seed: int
+    optimise: str
     checkpoint: str | None = None
 
     def __post_init__(self) -> None:
@@ -103,11 +106,11 @@ class TrainRun:
             expected = f"more than 0, or callbacks.plain.{names[0]}=null: it goes by a score of validation"
             raise ConfigError("trainer.limit_val_batches", expected, keywords["limit_val_batches"])
 
-    def run(self) -> Path:
+    def run(self) -> float | None:
         """Train and export.
 
         Returns:
-            The exported directory.
+            The value of `optimise` at the exported weights where it chose them, else the last one.
         """
         # What can be wrong is looked at before the LLM is asked, which may take hours.
         checkpoint = self._checkpoint()
@@ -147,6 +150,8 @@ class TrainRun:
         except (TypeError, ValueError, MisconfigurationException) as error:
             reason = " ".join(str(error).split())
             raise ConfigError("trainer", "settings that lightning.Trainer takes", reason) from error
+        if in_sweep():
+            check_in_sweep(trainer)
         for one in loggers:
             one.log_hyperparams(self._settings())
         try:
@@ -157,6 +162,9 @@ class TrainRun:
                 logger.info("before training: %s", _scores(scores))
             trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
             logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
+            value = self._optimised(trainer)
+            for one in loggers if value is not None else []:
+                one.log_metrics({f"best/{self.optimise}": value}, step=trainer.global_step)
         finally:
             if (wandb := sys.modules.get("wandb")) is not None:
                 wandb.finish()  # the next run of a sweep gets a run of its own
@@ -164,7 +172,7 @@ class TrainRun:
         if trainer.is_global_zero:
             export(self._best(trainer) or encoder, sides, directory, about)
             logger.info("exported model: %s", directory)
-        return directory
+        return value
 
     def _checkpoint(self) -> Path | None:
         """What to go on from."""
@@ -201,7 +209,8 @@ class TrainRun:
     def _settings(self) -> dict[str, Any]:
         """What tells runs apart in a logger."""
         parts: dict[str, Any] = {"encoder": self.encoder, "optim": self.optim, "data": self.data, **self.tasks}
-        return {name: asdict(part) for name, part in parts.items()} | {"seed": self.seed}
+        searched = {"searched": found} if (found := searched_settings()) else {}
+        return {name: asdict(part) for name, part in parts.items()} | {"seed": self.seed} | searched
 
     def _plan(self) -> dict[str, Any]:
         """What decides which records every step takes."""
@@ -246,6 +255,18 @@ class TrainRun:
                 if length < n + _LEAST_TEXT:
                     expected = f"{n + _LEAST_TEXT} or more, since the instruction takes {n} tokens"
                     raise ConfigError(f"tasks.{name}.{side}_max_length", expected, length)
+
+    def _optimised(self, trainer: L.Trainer) -> float | None:
+        """The number that a sweep goes by."""
+        for callback in trainer.checkpoint_callbacks:
+            path = Path(getattr(callback, "best_model_path", "") or "")
+            if isinstance(callback, ModelCheckpoint) and callback.monitor == self.optimise and path.is_file():
+                state = torch.load(path, map_location="cpu", weights_only=True)["callbacks"][callback.state_key]
+                return float(state["best_model_score"])  # the callback itself has none after ddp_spawn
+        last = trainer.callback_metrics.get(self.optimise)
+        if last is None:
+            logger.warning("optimise: no %s was logged; there is %s", self.optimise, sorted(trainer.callback_metrics))
+        return None if last is None else float(last)
 
     def _best(self, trainer: L.Trainer) -> TextEncoder | None:
         """The encoder of the best checkpoint, where one was kept by a metric; None for the last weights as they are."""

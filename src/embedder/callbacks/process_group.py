@@ -4,6 +4,7 @@ import atexit
 
 import lightning as L
 import torch.distributed as dist
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from embedder.errors import ConfigError
 
@@ -28,6 +29,17 @@ class ProcessGroupGuard(L.Callback):
         if found > 1:
             atexit.unregister(_close)
             atexit.register(_close)
+
+
+def check_in_sweep(trainer: L.Trainer) -> None:
+    """Refuse a strategy that starts the command again for each further process: it would start the sweep again.
+
+    Raises:
+        ConfigError: The strategy does that, as `ddp` and FSDP2 do outside of SLURM and torchrun.
+    """
+    if trainer.world_size > 1 and isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
+        expected = "ddp_spawn, since in a sweep (-m) other processes would start the whole sweep again"
+        raise ConfigError("trainer.strategy", expected, type(trainer.strategy).__name__)
 
 
 def _close() -> None:

@@ -53,8 +53,8 @@ def is_retrieval(metric: str) -> bool:
 
 
 def sign(metric: str) -> int:
-    """1 where larger is better, -1 where smaller is."""
-    return -1 if metric in LOWER_IS_BETTER else 1
+    """1 where larger is better, -1 where smaller is; `val/loss` goes by its last word."""
+    return -1 if metric.rpartition("/")[2] in LOWER_IS_BETTER else 1
 
 
 def known_sign(metric: str) -> int | None:

@@ -104,14 +104,20 @@ class Scores:
         row = self.row(dataset, retriever)
         return {} if row is None else row.per_query.get(metric, {})
 
-    def mean(self, metric: str, retriever: str, datasets: Sequence[DatasetName]) -> Mean | None:
+    def value(self, metric: str, retriever: str, datasets: Sequence[DatasetName]) -> float | None:
         """The mean of a retriever; None where it lacks a data set: a mean over others is not comparable."""
         names = self.with_metric(metric, datasets)
         rows = [row for name in names if (row := self.row(name, retriever)) and metric in row.per_query]
         if not rows or len(rows) < len(names):
             return None
+        return sum(weight * row.mean[metric] for weight, row in zip(nested_weights(names), rows, strict=True))
+
+    def mean(self, metric: str, retriever: str, datasets: Sequence[DatasetName]) -> Mean | None:
+        """`value` with its interval."""
+        if (value := self.value(metric, retriever, datasets)) is None:
+            return None
+        names = self.with_metric(metric, datasets)
         weights = nested_weights(names)
-        value = sum(weight * row.mean[metric] for weight, row in zip(weights, rows, strict=True))
         drawn = [self._columns[name, retriever, metric] for name in names if (name, retriever, metric) in self._columns]
         return Mean.of(value, macro_interval(drawn, weights) if len(drawn) == len(names) else None)
 

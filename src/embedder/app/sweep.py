@@ -1,0 +1,89 @@
+"""A sweep says what it searches when it begins, and shows all of its jobs when it ends, best first."""
+
+import atexit
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from embedder.app.sweep_job import JOB, SWEEP, searched_names
+from embedder.errors import ConfigError
+from embedder.files import write_atomically
+from embedder.shown import shown
+
+logger = logging.getLogger(__name__)
+
+Job = Mapping[str, Any]
+"""`folder`, `settings`, `state` (done, failed or stopped), `value`, and `reason` of a failed one."""
+
+
+class SweepCallback(Callback):
+    """What Hydra calls at both ends of `python train.py -m ...`, in the process that was started."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Name what is searched, in `sweep.json` in the folder of the sweep."""
+        HydraConfig.instance().set_config(config)  # for the folder's name, which is resolved before any job
+        self._folder = Path(config.hydra.sweep.dir)
+        params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+        about = {
+            "metric": OmegaConf.select(config, "optimise"),
+            "searched": searched_names(list(config.hydra.overrides.task), {k: str(v) for k, v in params.items()}),
+        }
+        write_atomically(self._folder / SWEEP, json.dumps(about, indent=1))
+        atexit.register(self._show)  # whatever ends the sweep
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Show the jobs; a failed one makes the exit status 1."""
+        atexit.unregister(self._show)
+        if any(job["state"] != "done" for job in self._show()):
+            sys.exit(1)
+
+    def _show(self) -> list[Job]:
+        if jobs := jobs_of(self._folder):
+            text = table(jobs, json.loads((self._folder / SWEEP).read_text()))
+            write_atomically(self._folder / "sweep.md", text)
+            logger.info("%s\n%s", self._folder / "sweep.md", text)
+        return jobs
+
+
+def jobs_of(folder: Path) -> list[Job]:
+    """The jobs of a sweep, best first, then those without a value.
+
+    Raises:
+        ConfigError: The folder is not one of a sweep.
+    """
+    if not (folder / SWEEP).is_file():
+        raise ConfigError("the folder of a sweep", f"one with {SWEEP} in it", str(folder))
+    metric = json.loads((folder / SWEEP).read_text())["metric"]
+    jobs = [{"folder": path.parent.name, **json.loads(path.read_text())} for path in sorted(folder.glob(f"*/{JOB}"))]
+    jobs.sort(key=lambda job: int(job["folder"]) if job["folder"].isdecimal() else 0)
+    from embedder.evaluation.measures import sign  # loads libraries
+
+    worth = sign(metric or "")
+    return sorted(jobs, key=lambda job: (job["value"] is None, -worth * (job["value"] or 0.0)))
+
+
+def differing(jobs: Sequence[Job]) -> list[str]:
+    """The settings in which jobs differ."""
+    names = dict.fromkeys(name for job in jobs for name in job["settings"])
+    return [name for name in names if any(job["settings"].get(name) != jobs[0]["settings"].get(name) for job in jobs)]
+
+
+def table(jobs: Sequence[Job], about: Mapping[str, Any]) -> str:
+    """All jobs as a table in Markdown: what they differ in, what came out, where it lies."""
+    from embedder.evaluation.table import align
+
+    names = differing(jobs) or list(about["searched"])
+    lines = [[*names, about["metric"] or "state", "folder"]]
+    for job in jobs:
+        result = job["state"] if job["value"] is None else f"{job['value']:.4f}"
+        settings = (shown(job["settings"].get(name, ""), 60).replace("|", "\\|") for name in names)
+        lines.append([*settings, result, job["folder"]])
+    reasons = [f"- {job['folder']}: {job['reason']}" for job in jobs if "reason" in job]
+    return "\n".join([align(lines), "", *reasons, ""] if reasons else [align(lines), ""])

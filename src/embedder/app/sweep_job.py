@@ -1,0 +1,114 @@
+"""One job of a sweep: nothing of the job before it is left, and what became of it stands in its folder.
+
+`python train.py -m ...` runs several jobs, one after the other in this process or each in one of its own.
+"""
+
+import json
+import logging
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+
+from embedder.errors import EmbedderError
+from embedder.files import write_atomically
+from embedder.shown import shown
+
+logger = logging.getLogger(__name__)
+
+JOB, SWEEP = "job.json", "sweep.json"
+"""What a job writes into its folder, and the sweep into its own."""
+_SIGNALS = 128  # a process that a signal ended has a higher exit status
+
+
+def in_sweep() -> bool:
+    """Whether this run is a job of a sweep."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def as_job(run: Callable[[], float | None]) -> float | None:
+    """Run a job, and let those after it run whatever happens to it; only a signal ends the sweep.
+
+    Args:
+        run: Returns what the sweep goes by, or None where there is no such number.
+
+    Returns:
+        That number; NaN for a job that failed, whose reason is in the log and in `job.json`.
+    """
+    hydra, before = HydraConfig.get(), dict(os.environ)
+    path = Path(hydra.runtime.output_dir) / JOB
+    # In Weights & Biases the jobs of a sweep are one group.
+    os.environ.setdefault("WANDB_RUN_GROUP", Path(hydra.sweep.dir).absolute().name)
+    about: dict[str, Any] = {"settings": settings_of(hydra.overrides.task), "state": "stopped", "value": None}
+    write_atomically(path, json.dumps(about))
+    try:
+        about |= {"value": run(), "state": "done"}
+    except SystemExit as end:  # one line has been logged
+        status = end.code if isinstance(end.code, int) else 1
+        if status > _SIGNALS:
+            raise
+        about |= {"state": "failed", "reason": shown(_told(end) or f"exit status {status}")}
+    except Exception as error:
+        logger.exception("the job failed")
+        about |= {"state": "failed", "reason": shown(f"{type(error).__name__}: {error}")}
+    finally:
+        _leave_nothing(before)
+    write_atomically(path, json.dumps(about))
+    value: float | None = about["value"]
+    return math.nan if about["state"] == "failed" else value
+
+
+def searched_settings() -> dict[str, Any]:
+    """The settings of this job that its sweep tries several values of; none outside of a sweep.
+
+    Names are fit to be keys of Weights & Biases, which takes a dot for a level: `encoder.lr` is `encoder_lr`.
+    """
+    if not in_sweep():
+        return {}
+    hydra = HydraConfig.get()
+    names = json.loads((Path(hydra.sweep.dir) / SWEEP).read_text())["searched"]
+    return {key(name): value for name, value in settings_of(hydra.overrides.task).items() if name in names}
+
+
+def settings_of(overrides: list[str]) -> dict[str, Any]:
+    """Overrides such as `encoder.lr=1e-4` as names with values."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {one.get_key_element().lstrip("+~"): one.value() for one in parsed}
+
+
+def searched_names(overrides: list[str], params: Mapping[str, str]) -> list[str]:
+    """Which settings a sweep tries several values of: by its command line, and by `hydra.sweeper.params`."""
+    parsed = OverridesParser.create().parse_overrides([*(f"{k}={v}" for k, v in params.items()), *overrides])
+    return list(dict.fromkeys(one.get_key_element().lstrip("+~") for one in parsed if one.is_sweep_override()))
+
+
+def key(name: str) -> str:
+    """The name of a setting as a key of Weights & Biases."""
+    return name.replace(".", "_").replace("@", "_").replace("/", "_")
+
+
+def _told(end: SystemExit) -> str | None:
+    """The message that ended a run."""
+    error = end.__context__
+    while error is not None and not isinstance(error, EmbedderError) and error.__cause__ is not None:
+        error = error.__cause__
+    return None if error is None else str(error)
+
+
+def _leave_nothing(before: Mapping[str, str]) -> None:
+    """Close the process group of a job and take back what its libraries set in the environment.
+
+    A group of one process that is left open is taken over by the next job, however many processes that has.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)

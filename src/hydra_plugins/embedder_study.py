@@ -1,0 +1,44 @@
+"""Makes `hydra/sweeper=study` known to Hydra, which takes sweepers from this name space alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class StudySweeper(Sweeper):
+    """Searches the settings that make a run best: `python train.py -m hydra/sweeper=study`.
+
+    Args:
+        params: What is searched: settings with `interval(...)`, `range(...)` or `choice(...)`, as in Hydra's sweeps.
+        n_trials: Jobs in all, those of earlier stretches included.
+        at_once: Jobs that are started together, by a launcher that runs several.
+        seed: Of the search.
+    """
+
+    def __init__(self, params: dict[str, str], n_trials: int, at_once: int, seed: int) -> None:
+        self.params, self.n_trials, self.at_once, self.seed = params, n_trials, at_once, seed
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take the launcher that the command names."""
+        self.config = config
+        self.hydra_context = hydra_context
+        self.launcher = Plugins.instance().instantiate_launcher(
+            config=config, hydra_context=hydra_context, task_function=task_function
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run what is missing of the study."""
+        from embedder.app.study import Study  # loads Optuna
+
+        assert self.config is not None  # noqa: S101  # Hydra calls `setup` first
+        study = Study(self.config, self._launch, self.params, self.n_trials, self.at_once, self.seed)
+        return study.search(arguments)
+
+    def _launch(self, jobs: Sequence[Sequence[str]], first: int) -> list[Any]:
+        assert self.launcher is not None  # noqa: S101  # as above
+        self.validate_batch_is_legal(jobs)
+        return [job.return_value for job in self.launcher.launch(jobs, initial_job_idx=first)]
