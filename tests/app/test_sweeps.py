@@ -115,7 +115,7 @@ def test_prepare_and_evaluate_sweep_too(command, tmp_path):
 
 
 def test_jobs_that_lose_come_first_where_less_is_better(tmp_path):
-    (tmp_path / "sweep.json").write_text(json.dumps({"metric": "val/loss", "searched": ["a"]}))
+    (tmp_path / "sweep.json").write_text(json.dumps({"metric": "val/loss", "worth": -1, "searched": ["a"]}))
     for n, job in enumerate(
         (
             {"state": "done", "value": 2.0, "settings": {"a": 1, "b": 5}},

@@ -12,8 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
+from embedder.app.sweep_job import worth
 from embedder.errors import ConfigError, MissingExtraError, check_types
-from embedder.evaluation.measures import sign
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Study:
         study = optuna.create_study(
             storage=f"sqlite:///{folder / DATABASE}",
             study_name="study",
-            direction="maximize" if sign(metric) > 0 else "minimize",
+            direction="maximize" if worth(self.config) > 0 else "minimize",
             load_if_exists=True,
         )
         _check_same(

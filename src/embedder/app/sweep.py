@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from embedder.app.sweep_job import JOB, SWEEP, searched_names
+from embedder.app.sweep_job import JOB, SWEEP, searched_names, worth
 from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.shown import shown
@@ -33,6 +33,7 @@ class SweepCallback(Callback):
         params = OmegaConf.select(config, "hydra.sweeper.params") or {}
         about = {
             "metric": OmegaConf.select(config, "optimise"),
+            "worth": worth(config),
             "searched": searched_names(list(config.hydra.overrides.task), {k: str(v) for k, v in params.items()}),
         }
         write_atomically(self._folder / SWEEP, json.dumps(about, indent=1))
@@ -60,13 +61,10 @@ def jobs_of(folder: Path) -> list[Job]:
     """
     if not (folder / SWEEP).is_file():
         raise ConfigError("the folder of a sweep", f"one with {SWEEP} in it", str(folder))
-    metric = json.loads((folder / SWEEP).read_text())["metric"]
+    larger = json.loads((folder / SWEEP).read_text())["worth"]
     jobs = [{"folder": path.parent.name, **json.loads(path.read_text())} for path in sorted(folder.glob(f"*/{JOB}"))]
     jobs.sort(key=lambda job: int(job["folder"]) if job["folder"].isdecimal() else 0)
-    from embedder.evaluation.measures import sign  # loads libraries
-
-    worth = sign(metric or "")
-    return sorted(jobs, key=lambda job: (job["value"] is None, -worth * (job["value"] or 0.0)))
+    return sorted(jobs, key=lambda job: (job["value"] is None, -larger * (job["value"] or 0.0)))
 
 
 def differing(jobs: Sequence[Job]) -> list[str]:

@@ -15,8 +15,10 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 
 from embedder.errors import EmbedderError
+from embedder.evaluation.measures import sign
 from embedder.files import write_atomically
 from embedder.shown import shown
 
@@ -80,6 +82,13 @@ def settings_of(overrides: list[str]) -> dict[str, Any]:
     """Overrides such as `encoder.lr=1e-4` as names with values."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return {one.get_key_element().lstrip("+~"): one.value() for one in parsed}
+
+
+def worth(config: DictConfig) -> int:
+    """1 where more of `optimise` is better, -1 where less is."""
+    metric, best = OmegaConf.select(config, "optimise"), OmegaConf.select(config, "callbacks.plain.best")
+    mode = best.mode if best is not None and best.monitor == metric else None
+    return {"max": 1, "min": -1}.get(str(mode)) or sign(metric or "")
 
 
 def searched_names(overrides: list[str], params: Mapping[str, str]) -> list[str]:
