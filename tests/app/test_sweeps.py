@@ -120,17 +120,17 @@ def test_jobs_that_lose_come_first_where_less_is_better(tmp_path):
         (
             {"state": "done", "value": 2.0, "settings": {"a": 1, "b": 5}},
             {"state": "stopped", "value": None, "settings": {"a": 2, "b": 5}},
-            {"state": "done", "value": 1.0, "settings": {"a": "x|y\n", "b": 5}},
+            {"state": "done", "value": 1.0, "settings": {"a": "x|y", "b": 5}},
         )
     ):
         (tmp_path / str(n)).mkdir()
         (tmp_path / str(n) / "job.json").write_text(json.dumps(job))
     assert table(jobs_of(tmp_path), {"metric": "val/loss", "searched": ["a"]}).splitlines() == [
-        "| a     | val/loss | folder |",
-        "| ----- | -------: | -----: |",
-        "| x\\|y␊ |   1.0000 |      2 |",
-        "| 1     |   2.0000 |      0 |",
-        "| 2     |  stopped |      1 |",
+        "| a    | val/loss | folder |",
+        "| ---- | -------: | -----: |",
+        "| x\\|y |   1.0000 |      2 |",
+        "| 1    |   2.0000 |      0 |",
+        "| 2    |  stopped |      1 |",
     ]
 
 
