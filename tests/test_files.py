@@ -1,6 +1,26 @@
+"""Files and folders that are whole or not there, tell of damage, and are written by one process at a time."""
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
-from embedder.files import whole_file, write_atomically
+from embedder import files
+from embedder.errors import DataError
+from embedder.files import damage, digest_of, locked, remove_orphans, whole_file, whole_folder, write_atomically
+
+# What `sha256sum` says of a file with the three bytes "abc" (FIPS 180-2, appendix B.1).
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_file_is_there_as_a_whole_or_as_it_was(tmp_path):
@@ -14,4 +34,134 @@ def test_a_file_is_there_as_a_whole_or_as_it_was(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_atomically(path, "\ud800")
     assert path.read_text() == "half"
-    assert [file.name for file in path.parent.iterdir()] == ["a.txt"]  # nothing is left behind
+    assert names(path.parent) == ["a.txt"]  # nothing is left behind
+
+
+def full_disk(folder):
+    (folder / "half").write_text("x")
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_folder_is_there_as_a_whole_or_as_it_was(tmp_path):
+    path = tmp_path / "new" / "folder"
+    with pytest.raises(OSError, match="No space"), whole_folder(path) as partial:
+        full_disk(partial)
+    assert names(path.parent) == []
+    with whole_folder(path) as partial:
+        (partial / "a").write_text("abc")
+        assert not path.exists()
+    with pytest.raises(OSError, match="No space"), whole_folder(path, replace=True) as partial:
+        full_disk(partial)
+    assert (path / "a").read_text() == "abc"
+    with whole_folder(path) as partial:  # as by a slower process: the folder that is there stays
+        (partial / "a").write_text("other")
+    assert (path / "a").read_text() == "abc"
+    with whole_folder(path, replace=True) as partial:
+        (partial / "b").write_text("other")
+    assert (names(path), names(path.parent)) == (["b", "digests.json"], ["folder"])
+
+
+def test_damage_of_any_file_is_named_and_later_files_are_not_looked_at(tmp_path):
+    path = tmp_path / "folder"
+    with whole_folder(path) as partial:
+        (partial / "below").mkdir()
+        (partial / "below" / "a").write_text("abc")
+        (partial / "b").write_bytes(bytes(1000))
+    assert json.loads((path / "digests.json").read_text())["below/a"] == ABC
+    (path / "report.json").write_text("later")
+    assert damage(path) is None
+    (path / "below" / "a").write_text("abd")
+    assert damage(path) == "below/a is not as it was written"
+    (path / "below" / "a").write_text("abc")
+    (path / "b").write_bytes(bytes(999))  # cut off
+    assert damage(path) == "b is not as it was written"
+    (path / "b").unlink()
+    assert damage(path) == "b is missing"
+    for content in ("", "[]x", "[1]", "3"):
+        (path / "digests.json").write_text(content)
+        assert damage(path) == "digests.json cannot be read"
+    (path / "digests.json").unlink()
+    assert damage(path) == "digests.json is missing"
+
+
+def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_text("abc")
+    os.utime(path, (1e9, 1e9))
+    assert digest_of(path) == ABC
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_digest", lambda *_: pytest.fail("read twice"))
+        assert digest_of(path) == ABC
+    path.write_text("abd")  # of the same size, perhaps within the resolution of the time stamp
+    assert digest_of(path) != ABC
+    path.write_text("abc")
+    assert digest_of(path) == ABC
+
+
+def test_a_large_file_is_read_with_a_bar(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_LARGE", 1)
+    (tmp_path / "a").write_text("abc")
+    assert digest_of(tmp_path / "a") == ABC
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from embedder.files import whole_file, whole_folder
+with whole_folder(Path(sys.argv[1]) / "folder") as partial, whole_file(Path(sys.argv[1]) / "file") as file:
+    (partial / "half").write_text("x")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stays(tmp_path):
+    dead = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert dead.returncode == -9
+    assert len(names(tmp_path)) == 2
+    with whole_folder(tmp_path / "folder") as mine:
+        remove_orphans(tmp_path)
+        assert names(tmp_path) == [mine.name]
+        elsewhere = tmp_path / re.sub(r"\.[0-9a-f]{8}-", ".00000000-", mine.name)  # of another machine
+        (elsewhere / "below").mkdir(parents=True)
+        remove_orphans(tmp_path)
+        assert elsewhere.is_dir()
+        week_ago = time.time() - 8 * 86400
+        os.utime(elsewhere, (week_ago, week_ago))
+        remove_orphans(tmp_path)
+        assert elsewhere.is_dir()  # written to below, just now
+        os.utime(elsewhere / "below", (week_ago, week_ago))
+        remove_orphans(tmp_path)
+        assert not elsewhere.exists()
+    (tmp_path / ".mine.partial").write_text("of the user")
+    remove_orphans(tmp_path)
+    assert names(tmp_path) == [".mine.partial", "folder"]
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+from embedder.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_process_holds_a_folder_until_it_ends_however_it_ends(tmp_path):
+    folder = tmp_path / "run"
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(DataError, match=rf"^{re.escape(str(folder))}: process {other.pid} on .*hydra.run.dir"),
+            locked(folder),
+        ):
+            pytest.fail("two processes hold one folder")
+    finally:
+        other.kill()
+        other.communicate()
+    for _ in range(2):
+        with locked(folder):
+            assert Path(folder / ".lock").read_text().startswith(f"process {os.getpid()} on ")

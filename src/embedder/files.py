@@ -1,29 +1,232 @@
-"""Files that are there as a whole or not at all."""
+"""Files and folders that are whole or not there, tell of damage, and are written by one process at a time."""
 
+import hashlib
+import json
+import logging
 import os
+import re
+import shutil
+import socket
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
+
+from embedder.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+DIGESTS = "digests.json"
+"""In a folder of `whole_folder`: SHA-256 of each of its files."""
+_OWNER = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.partial$")
+_ABANDONED = 7 * 86400  # seconds without a write, where it cannot be asked whether the owner lives
+_SETTLED = 2.0  # seconds; a younger file may change within the resolution of its time stamp
+_LARGE = 2e9  # bytes that take seconds to read
+_read: dict[tuple[Path, int, int, int], str] = {}
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to write it under another name, which it loses when all is written: a reader sees all or nothing.
+    """Open a file to write it under another name, which it loses when all is on the disk: a reader sees all or nothing.
 
     Where writing fails, what was there before stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # on the same disk, so that it can be renamed
+    partial = _partial(path)
     try:
         with partial.open("wb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text so that a reader sees all of it or nothing."""
     with whole_file(path) as file:
         file.write(text.encode())
+
+
+@contextmanager
+def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Make a folder under another name, which it loses when all is on the disk, with the digests of its files.
+
+    Where writing fails, nothing is left behind. Where another process was quicker, its folder stays: a folder is named
+    by what it is made of, or `locked`.
+
+    Args:
+        path: What it is called in the end.
+        replace: Whether it takes the place of one that is there.
+
+    Yields:
+        Where to write.
+    """
+    partial = _partial(path)
+    partial.mkdir()
+    try:
+        yield partial
+        _seal(partial)
+        if replace and path.exists():
+            old = _partial(path)
+            path.rename(old)
+            try:
+                partial.rename(path)
+            finally:
+                shutil.rmtree(old, ignore_errors=True)
+        else:
+            try:
+                partial.rename(path)
+            except OSError:
+                if not path.is_dir():
+                    raise
+                logger.info("another process has written %s meanwhile", path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    _sync_folder(path.parent)
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a folder of `whole_folder`, in words; None where each file is as it was written.
+
+    Every file is read, once in a process: that takes no longer than what uses them, which reads them too, and neither
+    size nor time stamp tells of a disk that forgets. Files that came later are not looked at.
+    """
+    try:
+        digests = dict(json.loads((folder / DIGESTS).read_text(encoding="utf-8")))
+        wrong = next((name for name, digest in digests.items() if digest_of(folder / name) != digest), None)
+    except FileNotFoundError as error:
+        return f"{Path(str(error.filename)).name} is missing"
+    except (ValueError, TypeError):
+        return f"{DIGESTS} cannot be read"
+    return None if wrong is None else f"{wrong} is not as it was written"
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal; a file that has not changed is read once in a process."""
+    status = path.stat()
+    known = (path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
+    if known not in _read:
+        found = _digest(path, status.st_size)
+        if time.time() - status.st_mtime < _SETTLED:
+            return found
+        _read[known] = found
+    return _read[known]
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process; the lock goes when the process does, however it ends.
+
+    Raises:
+        DataError: Another process holds it.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock, which worker processes would inherit
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            owner = file.read(200).strip() or "another process"
+            message = f"{owner} writes into this folder: wait for its end, or choose another with hydra.run.dir=FOLDER"
+            raise DataError(folder, None, message) from None
+        except OSError as error:
+            logger.warning("%s cannot be locked (%s): let no two runs write into it at once", folder, error)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}, started {time.strftime('%Y-%m-%d %H:%M:%S')},\n")
+        file.flush()
+        yield
+
+
+def remove_orphans(folder: Path) -> None:
+    """Delete what killed processes have left half-written in a folder."""
+    for partial in folder.glob(".*.partial"):
+        with suppress(OSError):  # its owner, or another process that cleans up, is just done with it
+            if not _is_orphan(partial):
+                continue
+            logger.info("removing %s, which a process that ended has left half-written", partial)
+            if partial.is_dir():
+                shutil.rmtree(partial)
+            else:
+                partial.unlink()
+
+
+def _partial(path: Path) -> Path:
+    """A name beside a path, so that it can be renamed, that no other process on any machine takes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_orphans_once(path.parent)
+    return path.with_name(f".{path.name[:40]}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+
+
+@cache
+def _remove_orphans_once(folder: Path) -> None:
+    remove_orphans(folder)
+
+
+@cache
+def _machine() -> str:
+    """Names this machine since it was started, and the space that process numbers are of: containers have their own."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        here = f"{boot}{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # not Linux: nobody can ask whether a process lives, age decides
+        here = uuid.uuid4().hex
+    return hashlib.sha256(here.encode()).hexdigest()[:8]
+
+
+def _is_orphan(partial: Path) -> bool:
+    named = _OWNER.search(partial.name)
+    if named is None:
+        return False
+    if named["machine"] == _machine():
+        try:
+            os.kill(int(named["process"]), 0)  # sends nothing
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass
+    written = (path.stat().st_mtime for path in (partial, *partial.rglob("*")))
+    return time.time() - max(written) > _ABANDONED
+
+
+def _seal(folder: Path) -> None:
+    """Bring all files of a folder to the disk, and note their digests."""
+    digests = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            continue
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        digests[path.relative_to(folder).as_posix()] = digest_of(path)
+    write_atomically(folder / DIGESTS, json.dumps(digests, indent=1))
+    for path in (*folder.rglob("*"), folder):
+        if path.is_dir():
+            _sync_folder(path)
+
+
+def _digest(path: Path, size: int) -> str:
+    if size < _LARGE:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    import rich.progress
+
+    with rich.progress.open(path, "rb", description=f"reading {path.name}", transient=True) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has `readinto`
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system allows it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows cannot open folders
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

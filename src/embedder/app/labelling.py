@@ -70,6 +70,7 @@ class ReportRun:
                 total,
             )
             return None
+        prepared.check()
         manifest = prepared.manifest()
         self.preparation.reward(task, prepared)
         report = label_report(prepared.records("train"))

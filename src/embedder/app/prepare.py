@@ -3,11 +3,8 @@
 import hashlib
 import json
 import logging
-import shutil
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.reward_column import RewardColumn, write_reward_column
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError, check_types
+from embedder.files import damage, remove_orphans, whole_folder
 from embedder.metrics.text import has_answer
 from embedder.rewards.tables import rewards_of_file
 from embedder.training.task import Task
@@ -67,6 +65,9 @@ class Preparation:
         for task, dataset in self.datasets(tasks):
             protocol = self._protocol(task, dataset)
             prepared = self._place(task, dataset, protocol)
+            remove_orphans(prepared.directory.parent)
+            if prepared.is_complete:
+                prepared.check()
             # Made for all data sets first: it reads and checks every line.
             job = None if prepared.is_complete or dataset.records is not None else self.job(task, dataset)
             waiting.append((task, dataset, protocol, prepared, job, overlap.get(dataset)))
@@ -117,43 +118,29 @@ class Preparation:
             self.reward(task, prepared)
             return prepared
         # Another process may prepare the same at once: each writes into a folder of its own, and one of them is kept.
-        partial = prepared.directory.with_name(f".{prepared.directory.name}.{uuid.uuid4().hex}")
-        _remove_abandoned(prepared.directory)
-        partial.mkdir(parents=True)
-        try:
+        with whole_folder(prepared.directory) as partial:
             manifest = {"protocol": protocol, "test_questions_trained_on": overlap}
             self._fill(task, dataset, manifest, partial, job)
-            if not prepared.is_complete:
-                partial.replace(prepared.directory)
-        except OSError:
-            if not prepared.is_complete:
-                raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
         logger.info("%s/%s: %s in %s", task.name, dataset.name, prepared.manifest()["counts"], prepared.directory)
         self.reward(task, prepared)
         return prepared
 
     def reward(self, task: Task, prepared: PreparedDataset) -> None:
         """Make the rewards of prepared records from their stored log-likelihoods, without the LLM."""
-        if prepared.rewards is None or prepared.rewards.is_dir():
+        if prepared.rewards is None:
             return
+        if prepared.rewards.is_dir():
+            if (wrong := damage(prepared.rewards)) is None:
+                return
+            logger.warning("%s: %s; the rewards are computed again", prepared.rewards, wrong)
         started = time.perf_counter()
-        partial = prepared.rewards.with_name(f".{prepared.rewards.name}.{uuid.uuid4().hex}")
-        partial.mkdir(parents=True)
-        try:
-            reward = self.rewards.of_task(task).reward
+        reward = self.rewards.of_task(task).reward
+        with whole_folder(prepared.rewards, replace=True) as partial:
             for split in SPLITS:
                 tables = prepared.directory / f"{split}.scores.arrow"
                 write_reward_column(partial / f"{split}.npy", rewards_of_file(tables, reward))
             self._leave_out_flat(task, prepared, partial)
             (partial / "reward.json").write_text(json.dumps(self._reward_protocol(task), indent=1), encoding="utf-8")
-            partial.replace(prepared.rewards)
-        except OSError:
-            if not prepared.rewards.is_dir():  # else another process was quicker, with the same contents
-                raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
         logger.info("%s/%s: rewards in %.1f s", prepared.task, prepared.name, time.perf_counter() - started)
 
     def _leave_out_flat(self, task: Task, prepared: PreparedDataset, rewards: Path) -> None:
@@ -177,7 +164,7 @@ class Preparation:
         )
 
     def _reward_protocol(self, task: Task) -> dict[str, Any]:
-        protocol: dict[str, Any] = {"reward": repr(self.rewards.of_task(task).reward), "reward_format": 1}
+        protocol: dict[str, Any] = {"reward": repr(self.rewards.of_task(task).reward), "reward_format": 2}
         gap = task.labelling.min_reward_gap
         return protocol | ({"min_reward_gap": gap} if gap else {})
 
@@ -296,14 +283,6 @@ def held_out_together(datasets: Sequence[PreparedDataset]) -> list[PreparedDatas
             len(dataset.leaked),
         )
     return together
-
-
-def _remove_abandoned(directory: Path) -> None:
-    """Delete partial folders of killed processes: those that nobody has written to for a week."""
-    for partial in directory.parent.glob(f".{directory.name}.*"):
-        with suppress(FileNotFoundError):  # its owner is just done with it
-            if time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir())) > 7 * 86400:
-                shutil.rmtree(partial, ignore_errors=True)
 
 
 def _digest(protocol: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from embedder.data.queries import Queries, question_of
 from embedder.data.records import Records
 from embedder.data.reward_column import RewardColumn
 from embedder.errors import DataError
+from embedder.files import damage
 from embedder.types import IntArray, Query
 
 QUESTIONS = "train.questions.npy"
@@ -49,15 +50,24 @@ class PreparedDataset:
     @property
     def is_complete(self) -> bool:
         """Whether preparation got to its end."""
-        return (self.directory / "manifest.json").is_file()
+        return self.directory.is_dir()
 
     def manifest(self) -> dict[str, Any]:
         """What the records were made from."""
-        path = self.directory / "manifest.json"
-        if not path.is_file():
-            raise DataError(self.directory, None, "not prepared yet (no manifest.json): run prepare.py first")
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not self.is_complete:
+            raise DataError(self.directory, None, "not prepared yet: run prepare.py first")
+        manifest: dict[str, Any] = json.loads((self.directory / "manifest.json").read_text(encoding="utf-8"))
         return manifest
+
+    def check(self) -> None:
+        """Hold every file against its digest.
+
+        Raises:
+            DataError: One of them was damaged since it was written.
+        """
+        if (wrong := damage(self.directory)) is not None:
+            advice = "delete this folder and run prepare.py again; what the LLM said is in the store"
+            raise DataError(self.directory, None, f"{wrong}: {advice}")
 
     def records(self, split: str) -> Records:
         """The records of `train` or `validation`: of `train` without those that `kept` leaves out."""

@@ -1,6 +1,7 @@
 """An encoder that keeps the vectors of keys on disk, so that no text is encoded twice, in whichever run."""
 
 import hashlib
+import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +14,15 @@ from embedder.types import Encoder, FloatArray, Reading
 logger = logging.getLogger(__name__)
 
 _BLOCK = 4_096  # texts in a file; what a kill loses
+_DIGEST = 32  # bytes of SHA-256
 
 
 class CachedEncoder:
     """Implements `embedder.types.Encoder` over another one; files are found by what they were made of.
 
     A file holds the vectors of 4,096 texts that followed each other, [n, D] as `.npy`, under the digest of the encoder,
-    the instruction, the length and the texts; a corpus that grows at its end keeps what there is. Queries are few and
-    are encoded each time.
+    the instruction, the length and the texts; a corpus that grows at its end keeps what there is. Their own digest
+    stands behind the vectors: damaged ones are noticed, and made again. Queries are few and are encoded each time.
 
     Args:
         encoder: What makes the vectors.
@@ -49,35 +51,38 @@ class CachedEncoder:
         for start in range(0, len(texts), _BLOCK):
             block = texts[start : start + _BLOCK]
             path = self._directory / f"{self._address(block, reading)}.npy"
-            stored = self._read(path, len(block))
+            stored = self._read(path)
             if stored is None:
                 stored = make(block)
-                with whole_file(path) as file:
-                    np.save(file, stored.astype(np.float32, copy=False), allow_pickle=False)
+                _write(path, stored.astype(np.float32, copy=False))
                 made += len(block)
             vectors[start : start + len(block)] = stored
         logger.info("%d of %d vectors of keys were in %s", len(texts) - made, len(texts), self._directory)
         return vectors
 
-    def _read(self, path: Path, n: int) -> FloatArray | None:
-        """The vectors of a file; None where there is none, or what is there cannot be read."""
+    def _read(self, path: Path) -> FloatArray | None:
+        """The vectors of a file; None where there is none, or a damaged one."""
         if not path.is_file():
             return None
-        try:
-            stored: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            logger.warning("damaged vectors %s are made again: %s", path, error)
+        content = path.read_bytes()
+        if hashlib.sha256(content[:-_DIGEST]).digest() != content[-_DIGEST:]:
+            logger.warning("damaged vectors %s are made again: they are not as they were written", path)
             return None
-        if stored.shape != (n, self.dimension) or stored.dtype != np.float32:
-            logger.warning("damaged vectors %s are made again: %s of %s", path, stored.dtype, stored.shape)
-            return None
+        stored: FloatArray = np.load(io.BytesIO(content), allow_pickle=False)
         return stored
 
     def _address(self, texts: Sequence[str], reading: Reading) -> str:
-        digest = hashlib.blake2b(digest_size=16, person=b"vectors")
+        digest = hashlib.blake2b(digest_size=16, person=b"vectors 2")  # 1 had no digest behind the vectors
         how = (self._fingerprint, reading.instruction, str(reading.max_length), reading.keep)
         for part in (*how, *texts):
             encoded = part.encode("utf-8", "surrogatepass")
             # The length in front: otherwise ("ab", "c") and ("a", "bc") would share an address.
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         return digest.hexdigest()
+
+
+def _write(path: Path, vectors: FloatArray) -> None:
+    content = io.BytesIO()
+    np.save(content, vectors, allow_pickle=False)
+    with whole_file(path) as file:
+        file.write(content.getvalue() + hashlib.sha256(content.getvalue()).digest())

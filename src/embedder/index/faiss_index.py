@@ -1,6 +1,5 @@
 """Find the vectors with the largest inner product, exactly or approximately, with FAISS."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any, Self
@@ -8,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from embedder.errors import ConfigError, DataError
+from embedder.files import whole_file
 from embedder.types import FloatArray, IntArray
 
 
@@ -95,13 +95,8 @@ class FaissIndex:
 
         if self._index is None:
             raise ValueError("index: there is nothing to save before the first vectors are added")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # on the same disk, so that it can be renamed
-        try:
-            faiss.write_index(self._index, str(temporary))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 
     @classmethod
     def load(cls, path: Path, *, nprobe: int | None = None, ef_search: int | None = None) -> Self:

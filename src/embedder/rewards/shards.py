@@ -2,8 +2,6 @@
 
 import hashlib
 import logging
-import os
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embedder.errors import DataError
+from embedder.files import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -21,9 +20,8 @@ _DAMAGED = "damaged"
 class ShardFolder:
     """Shards of one schema, each named by the digest of its bytes.
 
-    A shard is written under a temporary name, flushed to the disk and renamed, so a file of the final name is whole.
-    The digest in its name is checked on reading; a damaged shard is named in a warning and moved to `damaged/`, and its
-    rows are simply missing, to be made again.
+    A file of the final name is whole. The digest in its name is checked on reading; a damaged shard is named in a
+    warning and moved to `damaged/`, and its rows are simply missing, to be made again.
 
     Args:
         directory: Where shards are written; made on the first write.
@@ -59,18 +57,9 @@ class ShardFolder:
         buffer = pa.BufferOutputStream()
         pq.write_table(table.cast(self._schema), buffer, compression="zstd")
         content = buffer.getvalue().to_pybytes()
-        self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / f"{_digest(content)}.parquet"
-        partial = self.directory / f".{uuid.uuid4().hex}.partial"
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-        _sync_folder(self.directory)
+        with whole_file(path) as file:
+            file.write(content)
         self._seen.add(path)
         return path
 
@@ -125,15 +114,3 @@ def addresses_column(addresses: Iterable[bytes]) -> pa.Array:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system allows it."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # Windows cannot open folders
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

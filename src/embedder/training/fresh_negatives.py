@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from embedder.errors import DataError
+from embedder.files import whole_folder
 from embedder.types import IntArray, Key, KeyStore
 
 
@@ -49,7 +47,7 @@ class FreshNegatives:
 
 
 def publish(parent: Path, step: int, tables: Mapping[str, IntArray]) -> tuple[str, str]:
-    """Write tables into a folder of their own, whole or not at all: synced to disk, then renamed.
+    """Write tables into a folder of their own, whole or not at all.
 
     The folder is named after its contents, so that one of that name never holds others: a run that was killed and comes
     to the same step again, or a process of another machine, finds its own tables there.
@@ -64,28 +62,12 @@ def publish(parent: Path, step: int, tables: Mapping[str, IntArray]) -> tuple[st
     """
     digest = _digest(tables)
     folder = parent / f"step-{step:06d}-{digest[:12]}"
-    partial = parent / f".{folder.name}.{uuid.uuid4().hex}"
-    partial.mkdir(parents=True)
-    try:
-        for place, name in enumerate(sorted(tables)):
-            with (partial / f"{place}.npy").open("wb") as file:
-                np.save(file, tables[name])
-                file.flush()
-                os.fsync(file.fileno())
-        with (partial / "manifest.json").open("w", encoding="utf-8") as text:
-            json.dump({"step": step, "digest": digest, "tables": sorted(tables)}, text, indent=1)
-            text.flush()
-            os.fsync(text.fileno())
-        _sync_directory(partial)
-        if not folder.is_dir():
-            try:
-                partial.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # else another process was quicker, with the same contents
-                    raise
-        _sync_directory(parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    if not folder.is_dir():
+        with whole_folder(folder) as partial:
+            for place, name in enumerate(sorted(tables)):
+                np.save(partial / f"{place}.npy", tables[name])
+            manifest = {"step": step, "digest": digest, "tables": sorted(tables)}
+            (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     return folder.name, digest
 
 
@@ -113,11 +95,3 @@ def _digest(tables: Mapping[str, IntArray]) -> str:
         state.update(f"{name}/{table.dtype}/{table.shape}".encode())
         state.update(np.ascontiguousarray(table).data)
     return state.hexdigest()
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from embedder.data.world.rows import Row
 from embedder.data.world.settings import WorldSettings
 from embedder.data.world.tools import tool_rows
 from embedder.errors import DataError
+from embedder.files import whole_folder
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +36,8 @@ def write_world(settings: WorldSettings, directory: Path) -> Path:
     directory = Path(directory)
     if directory.exists():
         raise DataError(directory, None, "exists already; a world is never written over another")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with whole_folder(directory) as partial:
         _write_tasks(settings, partial)
-        try:
-            partial.rename(directory)
-        except OSError:
-            if not directory.is_dir():
-                raise
-            log.info("Another process wrote %s first; its bytes are the same", directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     log.info("Wrote a world of %d passages and %d questions to %s", settings.passages, settings.questions, directory)
     return directory
 
@@ -57,7 +45,7 @@ def write_world(settings: WorldSettings, directory: Path) -> Path:
 def _write_tasks(settings: WorldSettings, directory: Path) -> None:
     for task in settings.tasks:
         folder = directory / task
-        folder.mkdir(parents=True)
+        folder.mkdir()
         for name, stream in _files(settings, task):
             with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
                 for row in _shown(stream, f"{task}/{name}", settings.passages):
