@@ -29,7 +29,7 @@ from embedder.evaluation.retrieval import answer_recalls, retrieval_scores
 from embedder.evaluation.row import Row
 from embedder.evaluation.scores import Scores
 from embedder.evaluation.table import render
-from embedder.files import write_atomically
+from embedder.files import locked, write_atomically
 from embedder.models.encoder import EncoderConfig
 from embedder.report.page import write_report
 from embedder.training.task import Task
@@ -102,7 +102,15 @@ class EvaluateRun:
         return optimised(Scores(self.score()), self.optimise)
 
     def score(self) -> list[Row]:
-        """Score everything and write it, row by row; started again in the same folder, it goes on."""
+        """Score everything and write it, row by row; started again in the same folder, it goes on.
+
+        Raises:
+            DataError: Another process writes into the folder.
+        """
+        with locked(Path(self.output_dir)):
+            return self._score_all()
+
+    def _score_all(self) -> list[Row]:
         self.new_index()
         found = self._datasets()
         table_rows = TableRows.load(

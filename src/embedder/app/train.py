@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ from embedder.callbacks.validate_last import ValidateLast
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError, check_types
 from embedder.evaluation.cached_lm import CachedLanguageModel
+from embedder.files import locked
 from embedder.metrics.text import has_answer
 from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, encoder_weights
 from embedder.models.encoder import EncoderConfig, TextEncoder
@@ -111,7 +113,15 @@ class TrainRun:
 
         Returns:
             The value of `optimise` at the exported weights where it chose them, else the last one.
+
+        Raises:
+            DataError: Another process trains in the folder.
         """
+        # One of the processes of a run holds it for all.
+        with locked(Path(self.output_dir)) if getattr(rank_zero_only, "rank", 0) == 0 else nullcontext():
+            return self._run()
+
+    def _run(self) -> float | None:
         # What can be wrong is looked at before the LLM is asked, which may take hours.
         checkpoint = self._checkpoint()
         settings = {"plan": self._plan(), "training": self._training(), "validation": self._validation()}
