@@ -6,6 +6,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args
 
+from embedder.origins import origin
 from embedder.shown import MESSAGE_LIMIT, shown, shown_message
 
 _VALUE = 1000  # characters of a value or of what is said about it
@@ -30,12 +31,13 @@ class ConfigError(EmbedderError):
 
 
 class DataError(EmbedderError):
-    """A file does not hold what it should."""
+    """A file does not hold what it should; for one that we made of a user's file, that one is named."""
 
     def __init__(self, path: Path | str, line: int | None, message: str) -> None:
+        path, line = origin(Path(path), line)
         where = f"{path}" if line is None else f"{path}:{line}"
         super().__init__(shown(f"{where}: {shown_message(message, _VALUE)}", MESSAGE_LIMIT))
-        self.path = Path(path)
+        self.path = path
         self.line = line
 
 

@@ -30,7 +30,7 @@ def write_beir(directory, qrels="query-id\tcorpus-id\tscore\nq2\td1\t2\nq2\td3\t
         [{"_id": "q1", "text": "one?"}, {"_id": "q2", "text": "two?"}, {"_id": "q3", "text": "x"}],
     )
     (directory / "qrels").mkdir()
-    (directory / "qrels" / "test.tsv").write_text(qrels)
+    (directory / "qrels" / "test.tsv").write_bytes(qrels.encode("utf-8", "surrogateescape"))
 
 
 def test_judged_queries_become_queries_with_gold_keys(tmp_path):
@@ -68,13 +68,36 @@ def test_a_query_is_not_compared_with_the_document_of_its_own_id(tmp_path, caplo
             "query-id\tcorpus-id\tscore\nq2\td1\n",
             "test.tsv:2: expected query id, document id and score, got ['q2', 'd1']",
         ),
-        ("query-id\tcorpus-id\tscore\nq9\td1\t1\n", "names the query 'q9', which is not in queries.jsonl"),
+        (
+            "query-id\tcorpus-id\tscore\nq1\td1\t1\nq9\td1\t1\n",
+            "test.tsv:3: names the query 'q9', which is not in queries.jsonl",
+        ),
+        (
+            "query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td8\t0\nq1\td9\t1\n",
+            "test.tsv:4: judges the document 'd9', which is not in the corpus",
+        ),
+        ("query-id\tcorpus-id\tscore\nq1\td1\t1e400\n", "test.tsv:2: expected a finite score, got '1e400'"),
+        ("query-id\tcorpus-id\tscore\nq1\td\udce91\t1\n", "test.tsv:2: not UTF-8 text (byte 4 of the line)"),
     ],
 )
 def test_wrong_judgments_are_named(tmp_path, qrels, message):
     write_beir(tmp_path / "set", qrels)
     with pytest.raises(DataError, match=re.escape(message)):
         CorpusSource(str(tmp_path / "set"), str(tmp_path / "converted")).datasets("qa")
+
+
+def test_only_other_judgments_are_named(tmp_path):
+    write_beir(tmp_path / "set")
+    (tmp_path / "set" / "qrels" / "test.tsv").rename(tmp_path / "set" / "qrels" / "dev.tsv")
+    message = f"{tmp_path / 'set' / 'qrels' / 'test.tsv'}: no such file, which judges the queries of queries.jsonl; "
+    with pytest.raises(DataError, match=re.escape(message + "there is qrels/dev.tsv")):
+        CorpusSource(str(tmp_path / "set"), str(tmp_path / "converted")).datasets("qa")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_judgments(tmp_path):
+    write_beir(tmp_path / "set", "\ufeffquery-id\tcorpus-id\tscore\nq2\td1\t2\n")
+    (dataset,) = CorpusSource(str(tmp_path / "set"), str(tmp_path / "converted")).datasets("qa")
+    assert [query.positives for query in Queries(dataset.file("test"))] == [("d1",)]
 
 
 def test_only_the_named_data_sets_of_a_folder_are_taken(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from embedder.data.forms import Documents, Histories, SolvedExamples
 from embedder.data.queries import Queries
 from embedder.data.sources import CorpusSource
 from embedder.errors import ConfigError, DataError
+from embedder.origins import origin
 
 
 def write(directory, **files):
@@ -170,3 +172,24 @@ def test_a_form_leaves_data_sets_by_id_as_they_are(load, tmp_path):
 def test_settings_are_checked():
     with pytest.raises(ConfigError, match=r"task.form.chunk_words: expected 1 or more, got 0"):
         Documents(chunk_words=0)
+
+
+def test_an_error_in_converted_data_names_the_line_that_the_user_wrote(load, tmp_path):
+    question = {"query_id": "1", "query": "q?", "answers": ["x"], "history_id": "b", "evidence": [2, 0]}
+    good = [{**question, "query_id": str(n)} for n in range(4)]
+    for wrong, message in (
+        ({"options": ["\ud800"]}, "field 'options' holds half a surrogate pair"),
+        ({"answers": [1e400]}, "field 'answers': expected a list of strings"),
+        ({"query_id": "2"}, "query_id '2' came before"),
+    ):
+        with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'mine' / 'train.jsonl'}:5: {message}")):
+            load(Histories(), histories=HISTORIES, train=[*good, {**question, "query_id": "4", **wrong}])
+
+
+def test_an_error_in_what_was_made_of_several_files_names_the_right_one(load, tmp_path):
+    documents = {split: [{"doc_id": f"{split}{n}", "text": "w " * 60} for n in range(3)] for split in ("train", "test")}
+    dataset, corpus, _ = load(Documents(chunk_words=3, min_keys=2, every=1, test_chunks=2), **documents)
+    lines = {corpus[position].id: position + 1 for position in range(len(corpus))}
+    assert origin(dataset.file("corpus"), lines["test1/4"]) == (tmp_path / "mine" / "test.jsonl", 2)
+    assert origin(dataset.file("corpus"), lines["train2/0"]) == (tmp_path / "mine" / "train.jsonl", 3)
+    assert origin(dataset.file("test"), 1) == (tmp_path / "mine" / "test.jsonl", 1)

@@ -1,18 +1,32 @@
-"""Data sets of another form by id: converted once, into a folder named by what it is made of."""
+"""Files made once of a user's, in folders named by what they are made of: other forms by id, compressed files plain."""
 
+import gzip
 import hashlib
 import json
 import logging
 import shutil
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from embedder.data.forms.form import Form, Rows
+import pyarrow as pa
+
+from embedder.data.forms.form import ORIGIN, Form, Rows
+from embedder.errors import DataError
+from embedder.files import damage, digest_of, whole_folder, write_atomically
+from embedder.origins import ORIGINS, PLACE
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 2  # raised when a conversion changes, so that an older folder is never taken for a new one
+_FORMAT = 3  # raised when a conversion changes, so that an older folder is never taken for a new one
+_ROLES = "roles.json"  # in a converted folder: by stem, the roles of the files that it was made of
+_OPEN: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open,
+    ".zst": lambda path: pa.input_stream(str(path), compression="zstd"),
+}
+COMPRESSED = tuple(_OPEN)
+"""Endings of compressed files that are read."""
 
 
 def converted(form: Form, files: Mapping[str, Path], directory: Path) -> dict[str, Path]:
@@ -29,47 +43,103 @@ def converted(form: Form, files: Mapping[str, Path], directory: Path) -> dict[st
         DataError: A row is not what it should be.
     """
     folder = directory / _name(form, files)
-    write_once(folder, lambda: form.convert(files), str(next(iter(files.values())).parent))
+    write_once(folder, lambda partial: write_rows(form.convert(files), partial), str(next(iter(files.values())).parent))
+    roles = json.loads((folder / _ROLES).read_text(encoding="utf-8"))
+    _note_origins(folder, {stem: [files[role] for role in some] for stem, some in roles.items()})
     return {path.stem: path for path in folder.glob("*.jsonl")}
 
 
-def write_once(folder: Path, convert: Callable[[], Iterator[tuple[str, Rows]]], source: str) -> None:
-    """Stream rows into the JSON Lines files of a folder that is there as a whole or not at all.
+def decompressed(path: Path, directory: Path) -> Path:
+    """The file itself, or what a compressed one holds: only plain files can be mapped into memory.
 
     Args:
-        folder: Named by what it is made of; nothing happens if it is there.
-        convert: Yields the stem of a file and its rows.
+        path: The file.
+        directory: Where converted data sets are kept.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    if path.suffix not in _OPEN:
+        return path
+    folder = directory / f"plain-{hashlib.sha256(f'{path.name}/{digest_of(path)}'.encode()).hexdigest()[:16]}"
+
+    def write(partial: Path) -> str:
+        try:
+            with _OPEN[path.suffix](path) as packed, (partial / path.stem).open("wb") as plain:
+                shutil.copyfileobj(packed, plain, 1 << 20)
+        except (EOFError, zlib.error, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # such as a full disk
+                raise
+            raise DataError(path, None, f"a damaged {path.suffix} file ({error})") from error
+        return "plain text"
+
+    write_once(folder, write, str(path))
+    _note_origins(folder, {Path(path.stem).stem: [path]})
+    return folder / path.stem
+
+
+def write_once(folder: Path, write: Callable[[Path], object], source: str) -> None:
+    """Make a folder that is there as a whole or not at all; a damaged one is made again.
+
+    Args:
+        folder: Named by what it is made of; nothing happens if it is there and as it was written.
+        write: Writes into the folder that it is given, and tells what, for the log.
         source: What is converted, for the log.
     """
     if folder.is_dir():
-        return
-    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    partial.mkdir(parents=True)
-    try:
-        counts = _write(convert(), partial)
-        partial.replace(folder)
-        logger.info("%s: converted to %s in %s", source, counts, folder)
-    except OSError:
-        if not folder.is_dir():  # else another process was quicker, with the same contents
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        wrong = damage(folder)
+        if wrong is None:
+            return
+        logger.warning("%s: %s; it is made again from %s", folder, wrong, source)
+    with whole_folder(folder, replace=True) as partial:
+        written = write(partial)
+    logger.info("%s: converted to %s in %s", source, written, folder)
 
 
-def _write(files: Iterator[tuple[str, Rows]], directory: Path) -> dict[str, int]:
-    counts = {}
-    for role, rows in files:
-        counts[role] = 0
-        with (directory / f"{role}.jsonl").open("w", encoding="utf-8") as file:
+def write_rows(files: Iterable[tuple[str, Rows]], directory: Path) -> dict[str, int]:
+    """Stream rows into JSON Lines files, and beside them where each row comes from, if it tells.
+
+    Args:
+        files: Stem of each file, and its rows.
+        directory: Where to write.
+
+    Returns:
+        How many rows each file has.
+    """
+    counts: dict[str, int] = {}
+    all_roles: dict[str, list[str]] = {}
+    for stem, rows in files:
+        counts[stem] = 0
+        roles: dict[str, int] = {}
+        with (directory / f"{stem}.jsonl").open("wb") as file, (directory / f"{stem}.lines").open("wb") as lines:
             for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                counts[role] += 1
+                if ORIGIN in row:
+                    role, line = row.pop(ORIGIN)
+                    lines.write(PLACE.pack(roles.setdefault(role, len(roles)), line))
+                file.write(_line(row))
+                counts[stem] += 1
+        all_roles[stem] = list(roles)
+    (directory / _ROLES).write_text(json.dumps(all_roles), encoding="utf-8")
     return counts
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    try:
+        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # half a surrogate pair: whoever reads the field says so, with the line of its origin
+        return (json.dumps(row) + "\n").encode()
+
+
+def _note_origins(folder: Path, sources: Mapping[str, Sequence[Path]]) -> None:
+    """Note what the files of a folder were made of; the user may have moved that since."""
+    text = json.dumps({stem: [str(path) for path in paths] for stem, paths in sources.items()}, indent=1)
+    path = folder / ORIGINS
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_atomically(path, text)
 
 
 def _name(form: Form, files: Mapping[str, Path]) -> str:
     digest = hashlib.sha256(f"{_FORMAT}/{form!r}".encode())
     for role in sorted(files):
-        with files[role].open("rb") as file:
-            digest.update(f"/{role}/".encode() + hashlib.file_digest(file, "sha256").digest())
+        digest.update(f"/{role}/{digest_of(files[role])}".encode())
     return digest.hexdigest()[:16]

@@ -1,18 +1,25 @@
 """Where training data comes from: data sets by id, published JSON Lines, or the bundled world."""
 
 import hashlib
+import logging
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from embedder.data.converted import converted
+from embedder.data.converted import converted, decompressed
 from embedder.data.forms.beir import Beir
 from embedder.data.forms.form import Form
+from embedder.data.found import existing, files_of, nothing_found, record_files, tell_deeper, tell_unread
+from embedder.data.split import SeededSplit
 from embedder.data.world import WorldSettings, write_world
-from embedder.errors import ConfigError, DataError
+from embedder.errors import ConfigError, DataError, check_types
+from embedder.files import damage, digest_of
+
+logger = logging.getLogger(__name__)
 
 BEIR = Beir()  # a data set of this form can be of any task
-_WORLD_FORMAT = 2  # raised when the generator changes, so that an older world is never taken for a new one
+_WORLD_FORMAT = 3  # raised when the generator changes, so that an older world is never taken for a new one
 
 
 @dataclass(frozen=True)
@@ -34,15 +41,15 @@ class Dataset:
         """The file of a role, or one clear error."""
         path: Path | None = getattr(self, role)
         if path is None:
-            raise DataError(self.name, None, f"this data set of the task {self.task!r} has no {role} file")
+            advice = "; source.test_share=0.1 keeps a tenth of its training queries for tests" if role == "test" else ""
+            raise DataError(self.name, None, f"this data set of the task {self.task!r} has no {role} file{advice}")
         return path
 
     def fingerprint(self, roles: Sequence[str]) -> str:
         """Digest of the contents of these files."""
         digest = hashlib.sha256()
         for role in roles:
-            with self.file(role).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(digest_of(self.file(role))))
         return digest.hexdigest()[:16]
 
 
@@ -54,11 +61,18 @@ class CorpusSource:
         path: One directory or several. Each is a data set itself, or holds data sets as `<task>/` or `<task>/<name>/`.
         converted_dir: Where data sets of another form are kept by id.
         only: Names of the data sets that are taken, such as those of a benchmark; None for all.
+        test_share: Of the training queries of a data set without a test file, kept for tests; None for none.
     """
 
     path: str | Sequence[str]
     converted_dir: str
     only: Sequence[str] | None = None
+    test_share: float | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self, "source")
+        if self.test_share is not None and not 0 < self.test_share < 1:
+            raise ConfigError("source.test_share", "a share between 0 and 1, or null", self.test_share)
 
     def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
         """The data sets of a task, in the order of `path`, then by name.
@@ -67,20 +81,25 @@ class CorpusSource:
             task: Its name.
             form: How its data sets may lie on disk, beside by id.
         """
-        directories = [
-            directory
-            for root in _paths(self.path)
-            for directory in (root, root / task, *sorted((root / task).glob("*")))
-            if _files(directory)
-        ]
+        directories = []
+        for root in _paths(self.path):
+            found = [
+                directory for directory in (root, root / task, *sorted((root / task).glob("*"))) if files_of(directory)
+            ]
+            tell_deeper(root / task, found, files_of)
+            directories += found
         if not directories:
-            raise ConfigError("source.path", f"a directory that holds a data set, {task}/ or {task}/*/", self.path)
+            raise nothing_found(f"a directory that holds a data set, {task}/ or {task}/*/", self.path, files_of)
         names = chosen([directory.name for directory in directories], self.only, task)
-        return [
-            read_directory(task, directory, form, Path(self.converted_dir))
-            for directory in directories
-            if directory.name in names
-        ]
+        return [self._read(task, directory, form) for directory in directories if directory.name in names]
+
+    def _read(self, task: str, directory: Path, form: Form | None) -> Dataset:
+        converted_dir = Path(self.converted_dir)
+        dataset = read_directory(task, directory, form, converted_dir)
+        if self.test_share is None or dataset.train is None or dataset.test is not None:
+            return dataset
+        parts = SeededSplit(self.test_share).split(dataset.train, converted_dir)
+        return replace(dataset, train=parts["train"], test=parts["test"])
 
 
 def chosen(names: Sequence[str], only: Sequence[str] | None, task: str) -> set[str]:
@@ -102,7 +121,8 @@ def read_directory(task: str, directory: Path, form: Form | None, converted_dir:
     Raises:
         DataError: It has no corpus and is of no other form that the task takes.
     """
-    files = _files(directory)
+    files = {role: decompressed(path, converted_dir) for role, path in files_of(directory).items()}
+    tell_unread(directory)
     for other in (form, BEIR):
         if other is not None and other.fits(files):
             files = converted(other, files, converted_dir)
@@ -123,23 +143,24 @@ class JsonlSource:
 
     Args:
         path: One file or several, or directories that hold `<task>.jsonl` or `<task>/*.jsonl`.
+        converted_dir: Where compressed files are kept as plain ones.
     """
 
     path: str | Sequence[str]
+    converted_dir: str
 
     def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
         """One data set a file, in the order of `path`, then by name; the form is that of the published records."""
-        found = [
-            Dataset(task=task, name=file.stem, records=file)
-            for root in _paths(self.path)
-            for file in (root, root / f"{task}.jsonl", *sorted((root / task).glob("*.jsonl")))
-            if file.is_file()
-        ]
-        if not found:
-            raise ConfigError(
-                "source.path", f"a file, or a directory that holds {task}.jsonl or {task}/*.jsonl", self.path
-            )
-        return found
+        files = []
+        for root in _paths(self.path):
+            files += [file for name in (root, root / f"{task}.jsonl") if (file := existing(name)) is not None]
+            files += record_files(root / task)
+            tell_deeper(root / task, [root / task], record_files)
+        if not files:
+            expected = f"a file, or a directory that holds {task}.jsonl or {task}/*.jsonl"
+            raise nothing_found(expected, self.path, record_files)
+        plain = [decompressed(file, Path(self.converted_dir)) for file in files]
+        return [Dataset(task=task, name=file.stem, records=file) for file in plain]
 
 
 @dataclass(frozen=True)
@@ -160,6 +181,9 @@ class WorldSource:
         """The world's data set of a task."""
         name = hashlib.sha256(f"{_WORLD_FORMAT}/{self.settings!r}".encode()).hexdigest()[:12]
         root = Path(self.directory) / name
+        if root.is_dir() and (wrong := damage(root)) is not None:
+            logger.warning("%s: %s; the world is written again", root, wrong)
+            shutil.rmtree(root)
         if not root.is_dir():
             write_world(self.settings, root)
         world = CorpusSource(str(root), self.converted_dir).datasets(task, form)
@@ -168,10 +192,3 @@ class WorldSource:
 
 def _paths(paths: str | Sequence[str]) -> list[Path]:
     return [Path(paths)] if isinstance(paths, str) else [Path(path) for path in paths]
-
-
-def _files(directory: Path) -> dict[str, Path]:
-    """The files of a data set that there are, by role."""
-    paths = {role: directory / f"{role}.jsonl" for role in ("corpus", "histories", "train", "test", "queries")}
-    paths |= {f"{split}_qrels": directory / "qrels" / f"{split}.tsv" for split in ("train", "test")}
-    return {role: path for role, path in paths.items() if path.is_file()}

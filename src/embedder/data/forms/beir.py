@@ -1,16 +1,18 @@
 """BEIR form: a corpus, the queries of all splits in one file, and judgments for each split."""
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from embedder.data.fields import Row
-from embedder.data.forms.form import Rows
+from embedder.data.forms.form import ORIGIN, Rows
 from embedder.data.forms.own_documents import OwnDocuments
 from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
 from embedder.errors import DataError
+from embedder.origins import origin
 
 _COLUMNS = ("query-id", "corpus-id", "score")
 
@@ -28,18 +30,30 @@ class Beir:
 
     def fits(self, files: Mapping[str, Path]) -> bool:
         """Whether there are queries and judgments apart."""
-        return {"corpus", "queries", "test_qrels"} <= set(files)
+        is_judged = any(f"{split}_qrels" in files for split in ("train", "test"))
+        return {"corpus", "queries"} <= set(files) and (is_judged or not {"train", "test"} & set(files))
 
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files by id; see `Form`."""
         corpus, queries = JsonLines(files["corpus"]), _Texts(files["queries"])
         paths = {split: files[f"{split}_qrels"] for split in ("train", "test") if f"{split}_qrels" in files}
-        gold = {split: _gold(path) for split, path in paths.items()}
-        own = OwnDocuments({query_id for some in gold.values() for query_id in some})
-        documents = (document(Row(values, corpus.path, line)) for line, values in enumerate(corpus, 1))
-        yield "corpus", own.noted(documents)
+        if not paths:
+            raise _no_judgments(origin(files["corpus"], None)[0].parent / "qrels")
+        judged = {split: _judged(path) for split, path in paths.items()}
+        own = OwnDocuments({query_id for some in judged.values() for query_id in some})
+        documents = (
+            document(Row(values, corpus.path, line)) | {ORIGIN: ("corpus", line)}
+            for line, values in enumerate(corpus, 1)
+        )
+        wanted = {
+            key: (paths[split], line) for split in paths for one in judged[split].values() for key, line in one.gold
+        }
+        yield "corpus", _with_all(wanted, own.noted(documents))
         for split, path in paths.items():
-            yield split, _queries(own.fields(gold[split], str(path)), queries, path)
+            gold = {query_id: [key for key, _ in one.gold] for query_id, one in judged[split].items()}
+            fields = own.fields(gold, str(path))
+            lines = {query_id: one.line for query_id, one in judged[split].items()}
+            yield split, _queries(fields, queries, path, lines)
 
 
 def document(row: Row) -> dict[str, str]:
@@ -65,27 +79,59 @@ class _Texts:
         return self._row(number).text("_id")
 
 
-def _gold(path: Path) -> dict[str, list[str]]:
+def _no_judgments(folder: Path) -> DataError:
+    others = ", ".join(f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.tsv*")))
+    advice = f"; there is {others}: what is to be tested on has to be called test.tsv" if others else ""
+    return DataError(folder / "test.tsv", None, f"no such file, which judges the queries of queries.jsonl{advice}")
+
+
+@dataclass
+class _Judged:
+    """A query's first line in the judgments, and what is right for it, with the line that says so."""
+
+    line: int
+    gold: list[tuple[str, int]] = field(default_factory=list)
+
+
+def _judged(path: Path) -> dict[str, _Judged]:
     """What is right for every judged query."""
-    gold: dict[str, list[str]] = {}
-    for query_id, key_id, score in judgments(path):
-        gold.setdefault(query_id, []).extend([key_id] if score > 0 else [])
-    return gold
+    judged: dict[str, _Judged] = {}
+    for line, query_id, key_id, score in judgments(path):
+        one = judged.setdefault(query_id, _Judged(line))
+        if score > 0:
+            one.gold.append((key_id, line))
+    return judged
 
 
-def _queries(fields: Mapping[str, Mapping[str, Any]], texts: _Texts, path: Path) -> Rows:
+def _with_all(wanted: dict[str, tuple[Path, int]], corpus: Rows) -> Rows:
+    """The keys as they go by, all wanted ones among them."""
+    missing = dict(wanted)
+    for row in corpus:
+        missing.pop(row["id"], None)
+        yield row
+    for key_id, (path, line) in missing.items():
+        raise DataError(path, line, f"judges the document {key_id!r}, which is not in the corpus")
+
+
+def _queries(fields: Mapping[str, Mapping[str, Any]], texts: _Texts, path: Path, lines: Mapping[str, int]) -> Rows:
+    role = f"{path.stem}_qrels"  # such as test.tsv
     for query_id, own in fields.items():
         try:
             text = texts[query_id]
         except KeyError:
-            raise DataError(path, None, f"names the query {query_id!r}, which is not in queries.jsonl") from None
-        yield {"query_id": query_id, "query": text, **own}
+            message = f"names the query {query_id!r}, which is not in queries.jsonl"
+            raise DataError(path, lines[query_id], message) from None
+        yield {"query_id": query_id, "query": text, **own, ORIGIN: (role, lines[query_id])}
 
 
-def judgments(path: Path) -> Iterator[tuple[str, str, float]]:
-    """Query id, key id and score of every line below the header."""
-    with path.open(encoding="utf-8") as file:
-        for line, text in enumerate(file, 1):
+def judgments(path: Path) -> Iterator[tuple[int, str, str, float]]:
+    """Line, query id, key id and score of every line below the header."""
+    with path.open("rb") as file:
+        for line, raw in enumerate(file, 1):
+            try:
+                text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise DataError(path, line, f"not UTF-8 text (byte {error.start} of the line)") from None
             cells = text.rstrip("\r\n").split("\t")
             if line == 1:
                 if cells != list(_COLUMNS):
@@ -93,6 +139,9 @@ def judgments(path: Path) -> Iterator[tuple[str, str, float]]:
                 continue
             try:
                 query_id, key_id, score = cells
-                yield query_id, key_id, float(score)
+                number = float(score)
             except ValueError:
                 raise DataError(path, line, f"expected query id, document id and score, got {cells}") from None
+            if not math.isfinite(number):
+                raise DataError(path, line, f"expected a finite score, got {score!r}")
+            yield line, query_id, key_id, number

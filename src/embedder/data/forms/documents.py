@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from embedder.data.fields import Row
-from embedder.data.forms.form import Rows
+from embedder.data.forms.form import ORIGIN, Rows
 from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
 from embedder.errors import ConfigError, DataError, check_types
@@ -73,13 +73,13 @@ class Documents:
         queries = self.queries(n_chunks, split)
         return len(queries) > 0 and queries[0] > self.min_keys
 
-    def _documents(self, path: Path, split: str) -> Iterator[tuple[str, list[str]]]:
-        """Ids and chunks of the documents that are long enough."""
+    def _documents(self, path: Path, split: str) -> Iterator[tuple[int, str, list[str]]]:
+        """Lines, ids and chunks of the documents that are long enough."""
         for line, values in enumerate(JsonLines(path), 1):
             row = Row(values, path, line)
             chunks = self.chunks(row.text("text"))
             if self._is_long_enough(len(chunks), split):
-                yield row.text("doc_id"), chunks
+                yield line, row.text("doc_id"), chunks
 
     def _keys(self, path: Path, split: str, tables: list[IdTable]) -> Rows:
         """Keys of one file, whose ids come in no file before it; their table is put to those."""
@@ -87,10 +87,11 @@ class Documents:
         ids = (_new_id(rows, number, tables) for number in range(len(rows)))
         tables.append(IdTable(ids, len(rows), partial(_id, rows), path))
         n_long = 0
-        for doc_id, chunks in self._documents(path, split):
+        for line, doc_id, chunks in self._documents(path, split):
             n_long += 1
             for number in range(len(chunks) - 1):
-                yield {"id": f"{doc_id}/{number}", "text": (chunks[number] + chunks[number + 1]).strip()}
+                text = (chunks[number] + chunks[number + 1]).strip()
+                yield {"id": f"{doc_id}/{number}", "text": text, ORIGIN: (split, line)}
         n_all = len(rows)
         least = self.min_keys + 2 + (1 if split == "train" else self.test_chunks)
         if not n_long:
@@ -105,13 +106,14 @@ class Documents:
             )
 
     def _queries(self, path: Path, split: str) -> Rows:
-        for doc_id, chunks in self._documents(path, split):
+        for line, doc_id, chunks in self._documents(path, split):
             for number in self.queries(len(chunks), split):
                 yield {
                     "query_id": f"{doc_id}/{number}",
                     "query": chunks[number].strip(),
                     "answers": [chunks[number + 1]],
                     "among": [f"{doc_id}/0", f"{doc_id}/{number - 2}"],
+                    ORIGIN: (split, line),
                 }
 
 

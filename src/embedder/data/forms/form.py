@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 Rows = Iterator[dict[str, Any]]
 
+ORIGIN = ":origin"
+"""Field of a converted row that is not written: the role of the file that it was made of, and the line there."""
+
 
 class Form(Protocol):
     """How the data sets of a task lie on disk, where that is not by id. Its `repr` tells its settings."""
@@ -21,7 +24,7 @@ class Form(Protocol):
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files of the data set by id, streamed: `corpus`, and what there is of `train` and `test`.
 
-        Each is read to its end before the next is asked for.
+        Each is read to its end before the next is asked for. Rows tell by `ORIGIN` where they come from.
 
         Raises:
             DataError: A row is not what it should be, with its file and line.

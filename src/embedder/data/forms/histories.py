@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from embedder.data.fields import Row
-from embedder.data.forms.form import Rows
+from embedder.data.forms.form import ORIGIN, Rows
 from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
 
@@ -28,7 +28,7 @@ class Histories:
         yield "corpus", histories.keys()
         for split in ("train", "test"):
             if split in files:
-                yield split, _queries(files[split], histories)
+                yield split, _queries(files[split], split, histories)
 
 
 class _Histories:
@@ -47,7 +47,7 @@ class _Histories:
             if not units or not all(unit.strip() for unit in units):
                 raise row.error("field 'history': expected a list of texts, none of them blank")
             for place, unit in enumerate(units):
-                yield {"id": f"{row.text('history_id')}/{place}", "text": unit}
+                yield {"id": f"{row.text('history_id')}/{place}", "text": unit, ORIGIN: ("histories", number + 1)}
 
     def length(self, history_id: str) -> int:
         """Units of a history; KeyError for an unknown one."""
@@ -60,7 +60,7 @@ class _Histories:
         return self._row(number).text("history_id")
 
 
-def _queries(path: Path, histories: _Histories) -> Rows:
+def _queries(path: Path, split: str, histories: _Histories) -> Rows:
     for line, values in enumerate(JsonLines(path), 1):
         row = Row(values, path, line)
         history = row.text("history_id")
@@ -75,4 +75,5 @@ def _queries(path: Path, histories: _Histories) -> Rows:
         yield others | {
             "pos": [f"{history}/{place}" for place in evidence],
             "among": [f"{history}/0", f"{history}/{length - 1}"],
+            ORIGIN: (split, line),
         }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.data.fields import Row
-from embedder.data.forms.form import Rows
+from embedder.data.forms.form import ORIGIN, Rows
 from embedder.data.jsonl import JsonLines
 
 
@@ -24,23 +24,29 @@ class SolvedExamples:
 
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files by id; see `Form`."""
-        examples = files["corpus"]
-        yield "corpus", ({"id": row.text("id"), "text": row.text("contents")} for row, _ in _rows(examples))
-        yield "train", (values for _, values in _rows(files["train"])) if "train" in files else _queries(examples)
+        keys = _rows(files, "corpus")
+        yield "corpus", ({"id": row.text("id"), "text": row.text("contents")} | own for row, _, own in keys)
+        yield "train", _as_they_are(files, "train") if "train" in files else _queries(files)
         if "test" in files:
-            yield "test", (values for _, values in _rows(files["test"]))
+            yield "test", _as_they_are(files, "test")
 
 
-def _rows(path: Path) -> Iterator[tuple[Row, dict[str, Any]]]:
-    return ((Row(values, path, line), values) for line, values in enumerate(JsonLines(path), 1))
+def _rows(files: Mapping[str, Path], role: str) -> Iterator[tuple[Row, dict[str, Any], dict[str, Any]]]:
+    """Each row, its values, and the field that tells where it comes from."""
+    path = files[role]
+    return ((Row(values, path, line), values, {ORIGIN: (role, line)}) for line, values in enumerate(JsonLines(path), 1))
 
 
-def _queries(path: Path) -> Rows:
-    for row, values in _rows(path):
+def _as_they_are(files: Mapping[str, Path], role: str) -> Rows:
+    return (values | own for _, values, own in _rows(files, role))
+
+
+def _queries(files: Mapping[str, Path]) -> Rows:
+    for row, values, own in _rows(files, "corpus"):
         name, contents, answers = row.text("id"), row.text("contents").rstrip(), row.texts("answers")
         answer = next((answer.strip() for answer in answers if contents.endswith(f"\n{answer.strip()}")), "")
         question = contents.removesuffix(answer).rstrip()
         if not answer or not question:
             raise row.error("field 'contents': expected an input, a line break and one of 'answers'")
         others = {field: value for field, value in values.items() if field not in ("id", "contents")}
-        yield others | {"query_id": name, "query": question, "exclude": [name]}
+        yield others | {"query_id": name, "query": question, "exclude": [name]} | own

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedder.data.converted import write_once
+from embedder.data.converted import write_once, write_rows
 from embedder.data.forms.form import Form, Rows
 from embedder.data.public.form import PublicForm
 from embedder.data.public.table import Table, tables_of
 from embedder.data.sources import Dataset, chosen, read_directory
 from embedder.errors import ConfigError
+from embedder.files import digest_of
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 1  # raised when a conversion changes, so that an older folder is never taken for a new one
+_FORMAT = 2  # raised when a conversion changes, so that an older folder is never taken for a new one
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class PublicSource:
                 folder,
                 setting,
             )
-        write_once(folder, form.convert, tables)
+        write_once(folder, lambda partial: write_rows(form.convert(), partial), tables)
         return folder
 
 
@@ -119,6 +120,5 @@ def _fingerprint(form: Any) -> str:
         files = [table.files] if isinstance(table.files, str) else table.files or ()
         for path in map(Path, files):
             if path.is_file():
-                with path.open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
+                digest.update(digest_of(path).encode())
     return digest.hexdigest()[:16]

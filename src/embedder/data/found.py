@@ -1,0 +1,87 @@
+"""Which files of a folder are read; those that look like data and are not are named, never passed over."""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from embedder.data.converted import COMPRESSED
+from embedder.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+_ROLES = ("corpus", "histories", "train", "test", "queries")
+_DATA = re.compile(
+    r"(corpus|histories|train|test|queries|dev|valid|validation)"
+    r"\.(jsonl?|ndjson|csv|tsv|parquet|arrow)(\.(gz|zst|bz2|xz|zip))?"
+)
+_MOST_FOLDERS = 2_000  # looked through for data sets that lie too deep
+
+
+def files_of(directory: Path) -> dict[str, Path]:
+    """The files of a data set that there are, compressed ones too, by role."""
+    names = {role: f"{role}.jsonl" for role in _ROLES}
+    names |= {f"{split}_qrels": f"qrels/{split}.tsv" for split in ("train", "test")}
+    found = {role: existing(directory / name) for role, name in names.items()}
+    return {role: path for role, path in found.items() if path is not None}
+
+
+def existing(path: Path) -> Path | None:
+    """The file, or else its compressed form; None where there is neither."""
+    candidates = (path, *(path.with_name(path.name + ending) for ending in COMPRESSED))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def record_files(directory: Path) -> list[Path]:
+    """The JSON Lines files of a folder, compressed ones too, by name."""
+    plain = {path.with_suffix("") if path.suffix in COMPRESSED else path for path in directory.glob("*.jsonl*")}
+    return [path for name in sorted(plain) if name.suffix == ".jsonl" and (path := existing(name)) is not None]
+
+
+def tell_unread(directory: Path) -> None:
+    """Warn of files that look like parts of a data set and are not read."""
+    read = set(files_of(directory).values())
+    folders = [folder for folder in (directory, directory / "qrels") if folder.is_dir()]
+    for path in sorted(path for folder in folders for path in folder.iterdir()):
+        if path not in read and _DATA.fullmatch(path.name) and path.is_file():
+            _tell(path, "is not read; docs/data.md tells which files are")
+
+
+def tell_deeper(folder: Path, found: Iterable[Path], data: Callable[[Path], Collection[object]]) -> None:
+    """Warn of folders with data that lie deeper than those that were found.
+
+    Args:
+        folder: Where to look.
+        found: Folders that are read.
+        data: The files of a folder that would be read.
+    """
+    known = {path.absolute() for path in found}
+    for directory in _below(folder, data):
+        if directory.absolute() not in known:
+            _tell(directory, "is not read, since it lies too deep: name it in source.path too")
+
+
+def nothing_found(expected: str, paths: object, data: Callable[[Path], Collection[object]]) -> ConfigError:
+    """The error for a path without data; folders with data that lie deeper are named."""
+    roots = [paths] if isinstance(paths, str) else list(paths) if isinstance(paths, list | tuple) else []
+    deeper = [str(directory) for root in roots for directory in _below(Path(str(root)), data)]
+    if deeper:
+        expected += f" (there is data in {', '.join(deeper[:3])}{' and other folders' if len(deeper) > 3 else ''})"
+    return ConfigError("source.path", f"{expected}; docs/data.md tells the forms", paths)
+
+
+@cache
+def _tell(path: Path, what: str) -> None:
+    """Say something once in a process: data sets are looked up several times."""
+    logger.warning("%s %s", path, what)
+
+
+def _below(folder: Path, data: Callable[[Path], Collection[object]]) -> Iterator[Path]:
+    for number, (name, folders, _) in enumerate(os.walk(folder)):
+        folders.sort()
+        if number == _MOST_FOLDERS:
+            return
+        if data(Path(name)):
+            yield Path(name)

@@ -1,0 +1,71 @@
+"""A test file for a data set without one: a seeded part of its training queries, which is then not trained on."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedder.data.converted import converted
+from embedder.data.fields import Row
+from embedder.data.forms.form import ORIGIN, Rows
+from embedder.data.jsonl import JsonLines
+from embedder.errors import DataError
+from embedder.texts import question_form
+
+
+@dataclass(frozen=True)
+class SeededSplit:
+    """Parts queries by a hash of what they ask, so that every run, in whatever order of lines, parts them alike.
+
+    Queries that ask the same go the same way, as do those of one dialogue or document.
+
+    Args:
+        share: Of the queries, for tests.
+    """
+
+    share: float
+
+    def split(self, train: Path, directory: Path) -> dict[str, Path]:
+        """The files `train` and `test` that a file of queries is parted into.
+
+        Args:
+            train: The queries.
+            directory: Where converted data sets are kept.
+
+        Raises:
+            DataError: A query is malformed, or all go the same way.
+        """
+        return converted(self, {"train": train}, directory)
+
+    def fits(self, files: Mapping[str, Path]) -> bool:
+        """Whether there are queries."""
+        return "train" in files
+
+    def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
+        """The two files; see `Form`."""
+        rows = JsonLines(files["train"])
+        groups = [_group(Row(values, rows.path, line)) for line, values in enumerate(rows, 1)]
+        sizes = Counter(groups)
+        test: set[bytes] = set()
+        left = max(1, round(self.share * len(groups)))
+        for group in sorted(sizes):
+            if left > 0:
+                test.add(group)
+                left -= sizes[group]
+        if len(test) == len(sizes):
+            message = f"too few different queries ({len(sizes)}) to train on and to hold source.test_share of them out"
+            raise DataError(rows.path, None, message)
+        yield "train", _part(rows, [group not in test for group in groups])
+        yield "test", _part(rows, [group in test for group in groups])
+
+
+def _part(rows: JsonLines, taken: Sequence[bool]) -> Rows:
+    return (rows[number] | {ORIGIN: ("train", number + 1)} for number, is_in in enumerate(taken) if is_in)
+
+
+def _group(row: Row) -> bytes:
+    """A hash of what belongs together: the start of the dialogue or document, or else the question."""
+    among = row.texts("among")
+    together = f"among/{among[0]}" if among else f"query/{question_form(row.text('query'))}"
+    return hashlib.blake2b(together.encode(), digest_size=8, person=b"test share").digest()
