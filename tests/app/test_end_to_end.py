@@ -401,4 +401,4 @@ def test_published_json_lines_train_as_they_are(tmp_path, bert_directory, labell
     assert (tmp_path / "train" / "export" / "model.safetensors").is_file()
     assert bool(list((tmp_path / "train").glob("wandb/offline-run-*/*.wandb"))) == labelled
     assert ("goes by val/loss" in done.stdout) == (not labelled)
-    assert f"({'val/ndcg@10' if labelled else 'val/loss'} " in done.stdout  # of the best checkpoint
+    assert f"{'val/ndcg@10' if labelled else 'val/loss'} was " in done.stdout  # what the best checkpoint is chosen by

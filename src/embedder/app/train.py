@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
+from embedder.app.choice import Choice, choose
 from embedder.app.jobs import shown_prompt
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
@@ -28,7 +28,6 @@ from embedder.app.trainer_settings import (
     trainer_keywords,
 )
 from embedder.callbacks.best import best_checkpoint, early_stopping
-from embedder.callbacks.current_encoder import is_sharded
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
@@ -36,18 +35,20 @@ from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
+from embedder.callbacks.validation_record import ValidationRecord
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError, check_types
 from embedder.evaluation.cached_lm import CachedLanguageModel
 from embedder.files import locked
 from embedder.metrics.text import has_answer
-from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, encoder_weights
+from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe
 from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.models.export import export
+from embedder.shown import shown
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.schedule import AdamWLinear
-from embedder.training.task import Task
+from embedder.training.task import Task, instruction_doubt
 from embedder.types import VectorIndex
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class TrainRun:
         """Train and export.
 
         Returns:
-            The value of `optimise` at the exported weights where it chose them, else the last one.
+            The value of `optimise` at the exported weights, or the last one where it is not of validation.
 
         Raises:
             DataError: Another process trains in the folder.
@@ -143,8 +144,11 @@ class TrainRun:
         module = RetrieverModule(encoder, self.tasks, self.optim, self.seed, self.encoder.dimensions)
         data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
         loggers = [one for one in self.loggers.values() if one is not None]
+        retrieval = self.retrieval_eval(datasets=datasets, new_index=self.new_index)
+        record = ValidationRecord(retrieval)
         callbacks = [
-            self.retrieval_eval(datasets=datasets, new_index=self.new_index),
+            retrieval,
+            record,
             DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, sides, about)),
             ValidateLast(),
             ProcessGroupGuard(),
@@ -172,15 +176,17 @@ class TrainRun:
                 logger.info("before training: %s", _scores(scores))
             trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
             logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
-            value = self._optimised(trainer)
+            last = Path(self.output_dir) / "checkpoints" / "last.ckpt"
+            choice = choose(trainer, record, last) if trainer.is_global_zero else None
+            value = self._optimised(trainer, choice)
             for one in loggers if value is not None else []:
                 one.log_metrics({f"best/{self.optimise}": value}, step=trainer.global_step)
         finally:
             if (wandb := sys.modules.get("wandb")) is not None:
                 wandb.finish()  # the next run of a sweep gets a run of its own
         directory = Path(self.output_dir) / "export"
-        if trainer.is_global_zero:
-            export(self._best(trainer) or encoder, sides, directory, about)
+        if choice is not None:
+            export(self._chosen(choice, encoder), sides, directory, about)
             logger.info("exported model: %s", directory)
         return value
 
@@ -257,41 +263,33 @@ class TrainRun:
         return {**found, "callbacks.retrieval_eval": plain(self.retrieval_eval), "index": plain(self.new_index)}
 
     def _check_instructions(self, encoder: TextEncoder) -> None:
-        """An instruction that fills the length of its side would make all texts one."""
+        """An instruction that fills the length of its side would make all texts one; one may run into the text."""
         for name, task in self.tasks.items():
             for side in ("query", "key"):
                 length = getattr(task, f"{side}_max_length")
-                n = encoder.tokenize([""], getattr(task, f"{side}_instruction"))["input_ids"].shape[1]
+                instruction = getattr(task, f"{side}_instruction")
+                n = encoder.tokenize([""], instruction)["input_ids"].shape[1]
                 if length < n + _LEAST_TEXT:
                     expected = f"{n + _LEAST_TEXT} or more, since the instruction takes {n} tokens"
                     raise ConfigError(f"tasks.{name}.{side}_max_length", expected, length)
+                if doubt := instruction_doubt(instruction):
+                    logger.warning("tasks.%s.%s_instruction %s: '%s'", name, side, doubt, shown(instruction))
 
-    def _optimised(self, trainer: L.Trainer) -> float | None:
+    def _optimised(self, trainer: L.Trainer, choice: Choice | None) -> float | None:
         """The number that a sweep goes by."""
-        for callback in trainer.checkpoint_callbacks:
-            path = Path(getattr(callback, "best_model_path", "") or "")
-            if isinstance(callback, ModelCheckpoint) and callback.monitor == self.optimise and path.is_file():
-                state = torch.load(path, map_location="cpu", weights_only=True)["callbacks"][callback.state_key]
-                return float(state["best_model_score"])  # the callback itself has none after ddp_spawn
-        last = trainer.callback_metrics.get(self.optimise)
+        found = None if choice is None else choice.scores.get(self.optimise)
+        last = trainer.callback_metrics.get(self.optimise) if found is None else found
         if last is None:
             logger.warning("optimise: no %s was logged; there is %s", self.optimise, sorted(trainer.callback_metrics))
         return None if last is None else float(last)
 
-    def _best(self, trainer: L.Trainer) -> TextEncoder | None:
-        """The encoder of the best checkpoint, where one was kept by a metric; None for the last weights as they are."""
-        callback = next((one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)), None)
-        path = Path(getattr(callback, "best_model_path", "") or "")
-        score = getattr(callback, "best_model_score", None)
-        if not path.is_file():
-            logger.info("no best checkpoint: the last weights are exported")
-            if not is_sharded(trainer):
-                return None
-            path, score = Path(self.output_dir) / "checkpoints" / "last.ckpt", None  # here they lie in parts
-        told = "" if score is None else f" ({getattr(callback, 'monitor', None)} {float(score):.4f})"
-        logger.info("exporting %s%s", path, told)
+    def _chosen(self, choice: Choice, trained: TextEncoder) -> TextEncoder:
+        """The encoder with the weights that are exported."""
+        if not choice.untrained and choice.weights is None:
+            return trained
         encoder = self.encoder.build()
-        encoder.load_state_dict(encoder_weights(torch.load(path, map_location="cpu", weights_only=True)))
+        if choice.weights is not None:
+            encoder.load_state_dict(choice.weights)
         return encoder
 
 

@@ -12,6 +12,7 @@ import lightning as L
 
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.throughput import off_the_clock
+from embedder.callbacks.validation_record import ValidationRecord
 from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import Prompt
 from embedder.data.queries import first_by_hash
@@ -126,7 +127,11 @@ class RagEvalCallback(L.Callback):
         """Ask before the first step; the step that a run goes on from is done."""
         self._step = trainer.global_step
         if trainer.global_step == 0:
-            self._write(trainer, self._evaluate(trainer, require_retriever(pl_module)))
+            scores = self._evaluate(trainer, require_retriever(pl_module))
+            self._write(trainer, scores)
+            for one in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
+                if isinstance(one, ValidationRecord):
+                    one.add_before(scores)
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
         """Ask if a step is done and it is time."""

@@ -45,6 +45,8 @@ class RetrievalEvalCallback(L.Callback):
         self._datasets, self._new_index = datasets, new_index
         self._cutoff, self._max_keys = cutoff, max_keys
         self._loaded: dict[str, tuple[list[Query], KeyStore]] = {}
+        self.per_query: dict[str, dict[str, float]] = {}
+        """nDCG of each query by id, by task and data set, at the last validation; on the process that searches."""
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Read queries and corpora, so that what is wrong with them shows before the first step."""
@@ -88,4 +90,5 @@ class RetrievalEvalCallback(L.Callback):
             metrics = retrieval_scores(queries, retriever.retrieve(queries, self._cutoff), [self._cutoff])
             if metrics is not None:
                 scores[dataset.task, dataset.name] = metrics.mean[f"ndcg@{self._cutoff}"]
+                self.per_query[f"{dataset.task}/{dataset.name}"] = dict(metrics.per_query[f"ndcg@{self._cutoff}"])
         return scores
