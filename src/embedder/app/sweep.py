@@ -81,7 +81,7 @@ def table(jobs: Sequence[Job], about: Mapping[str, Any]) -> str:
     lines = [[*names, about["metric"] or "state", "folder"]]
     for job in jobs:
         result = job["state"] if job["value"] is None else f"{job['value']:.4f}"
-        settings = (shown(job["settings"].get(name, ""), 60).replace("|", "\\|") for name in names)
+        settings = (shown(job["settings"].get(name, ""), 60) for name in names)
         lines.append([*settings, result, job["folder"]])
     reasons = [f"- {job['folder']}: {job['reason']}" for job in jobs if "reason" in job]
     return "\n".join([align(lines), "", *reasons, ""] if reasons else [align(lines), ""])
