@@ -1,0 +1,171 @@
+"""The commands of README and docs work: each is run, or composed, as `commands.txt` says."""
+
+import argparse
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from tests.docs.in_docs import ROOT, block, commands
+from tests.entry_points import run_here
+
+# What stands for something of the reader's own. Beside these the files are there under the names that the docs use.
+STANDS_FOR = {
+    "run_dir=DIR": "run_dir=A",  # an evaluation, where DIR is a data set elsewhere
+    "checkpoint=A,B": "checkpoint=outputs/train/.../export,outputs/train/.../checkpoints/last.ckpt",
+    "/other/machine/store": "data/store",
+    "task_mix=TASK": "task_mix=qa",
+    "public.nq.corpus.table.files=psgs_w100.tsv.gz": "public.nq.corpus.table.files=FILE",
+}
+THE_REST = ["source=corpus", "source.path=DIR"]
+"""What ` ... ` stands for, where it stands for the rest of a command."""
+
+KINDS = [line.split(None, 1) for line in (ROOT / "tests/docs/commands.txt").read_text().splitlines() if line[0] != "#"]
+
+
+def of_kind(kind):
+    return [command for its, command in KINDS if its == kind]
+
+
+def words(command):
+    """As the shell passes them on, with what the reader would put in."""
+    for name, own in STANDS_FOR.items():
+        command = command.replace(name, own)
+    split = subprocess.run(["bash", "-fc", f"printf '%s\\0' {command}"], capture_output=True, check=True)
+    parts = split.stdout.decode().split("\0")[:-1]
+    parts = parts[1:] if parts[0] == "python" else parts
+    return [own for part in parts for own in (THE_REST if part == "..." else [part])]
+
+
+def test_every_command_is_checked_in_one_way():
+    listed = [command for _, command in KINDS]
+    assert len(listed) == len(set(listed))
+    assert {kind for kind, _ in KINDS} == {"run", "compose", "parse", "known"}
+    missing = [f"{page}: {command}" for command, page in commands().items() if command not in listed]
+    assert not missing, "add these to tests/docs/commands.txt"
+    assert not set(listed) - commands().keys(), "these are in no document any more"
+
+
+@pytest.fixture(scope="module")
+def tiny(bert_directory, llama_directory):
+    """Settings, by entry point, that make a run take seconds; a command has the last word."""
+    both = [f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"]
+    labelling = ["prepare.rewards.n_outputs=2", "prepare.rewards.max_new_tokens=4", "candidates.n=3"]
+    steps = ["trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.accelerator=cpu", "data.batch_size=4"]
+    return {
+        "prepare": [*both, *labelling],
+        "train": [*both, *labelling, *steps, "logger=csv", "callbacks.plain.progress=null"],
+        "evaluate": [*both, "rag.max_queries=2", "rag.competitors.n=2", "rag.competitors.max_new_tokens=4"],
+    }
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory, tiny):
+    """A folder with all that the commands name: DIR, FILE, `outputs/train/...` and so on."""
+    root = tmp_path_factory.mktemp("desk")
+    things = [("lighthouse", "Oru"), ("bridge", "Vell"), ("mill", "Tam"), ("library", "Harrow"), ("station", "Kess")]
+    queries = [
+        {"query_id": f"q{i}{n}", "query": f"{ask} the {what} at {place}?", "answers": [place], "pos": [f"k{i}"]}
+        for i, (what, place) in enumerate(things)
+        for n, ask in enumerate(("Where is", "Who drew", "What is"))
+    ]
+    files = {
+        "DIR/corpus": [
+            {"id": f"k{i}", "text": f"The {what} at {place} is old."} for i, (what, place) in enumerate(things)
+        ],
+        "DIR/train": queries,
+        "DIR/test": [one | {"query": f"Say, {one['query']}"} for one in queries[::3]],
+        "FILE": [
+            {"query": f"who made thing {i}?", "pos": [f"thing {i} was made"], "neg": [f"thing {i} is lost"]}
+            | {"teacher_scores": [1.0, 0.0]}
+            for i in range(12)
+        ],
+    }
+    for name, lines in files.items():
+        path = root / (f"{name}.jsonl" if "/" in name else name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (root / "conf" / "task").mkdir(parents=True)
+    (root / "conf" / "task" / "faq.yaml").write_text(block("docs/recipes.md", "name: faq"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("EMBEDDER_ROOT", str(root))
+        ran("train", tiny, *THE_REST, "hydra.run.dir=outputs/train/...")
+        ran("evaluate", tiny, *THE_REST, "checkpoint=outputs/train/.../export", "hydra.run.dir=outputs/evaluate/...")
+        for name in "AB":
+            shutil.copytree(root / "outputs" / "evaluate" / "...", root / name)
+        yield root
+
+
+def ran(entry, tiny, *rest):
+    sweep = [word for word in rest if word == "-m"]
+    done = run_here(f"{entry}.py", *sweep, *tiny[entry], *(word for word in rest if word not in sweep))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    return done
+
+
+@pytest.mark.parametrize("command", of_kind("run"))
+def test_it_runs_as_written(desk, tiny, command):
+    entry, *rest = words(command)
+    changed = tiny | ({"train": [one for one in tiny["train"] if "rewards" not in one]} if "FILE" in command else {})
+    ran(entry.removesuffix(".py"), changed, *rest)
+
+
+@pytest.mark.parametrize("command", of_kind("compose"))
+def test_it_composes(desk, command):
+    entry, *rest = words(command)
+    rest = [word.replace("file://DIR", f"file://{desk}/conf") for word in rest if word != "-m"]
+    parsed = OverridesParser.create().parse_overrides(rest)
+    is_study = "hydra/sweeper=study" in rest
+    jobs = [rest] if is_study else BasicSweeper.split_arguments(parsed, None)[0]
+    assert len(jobs) > 1 or is_study or "-m" not in command.split()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        for job in jobs:
+            config = compose(entry.removesuffix(".py"), overrides=job, return_hydra_config=True)
+            config.hydra.runtime.output_dir = str(desk / "out")
+            config.paths.root, config.paths.output_dir = str(desk), str(desk / "out")
+            OmegaConf.to_container(config.run, resolve=True)
+            instantiate(config.run, _convert_="all")
+
+
+@pytest.mark.parametrize("command", of_kind("parse"))
+def test_the_benchmark_takes_its_arguments(monkeypatch, command):
+    path, *rest = words(command)
+
+    class TakenError(Exception):
+        pass
+
+    def parse(parser, *args, **kwargs):
+        parser.parse_args_of_old(rest)
+        raise TakenError
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args_of_old", argparse.ArgumentParser.parse_args, raising=False)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    spec = importlib.util.spec_from_file_location(f"benchmark_{Path(path).stem}", ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(TakenError):
+        module.main()
+
+
+@pytest.mark.parametrize("command", of_kind("known"))
+def test_what_it_names_exists(command):
+    if command.startswith("make "):
+        target = command.split()[1]
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.M)
+    else:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        for extra in re.findall(r"\[(\w+)\]", command):
+            assert extra in project["optional-dependencies"]
