@@ -57,6 +57,19 @@ class ProtocolError(EmbedderError):
         self.differing = tuple(differing)
 
 
+class PromptTooLongError(EmbedderError):
+    """A prompt with its output is longer than the LLM reads.
+
+    Args:
+        message: How long, and what to do.
+        prompt: All of it.
+    """
+
+    def __init__(self, message: str, prompt: str) -> None:
+        super().__init__(message)
+        self.prompt = prompt
+
+
 class TrainingError(EmbedderError):
     """Training cannot go on with the numbers it arrived at."""
 

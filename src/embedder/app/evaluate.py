@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from embedder.app.jobs import Source, dataset_pairs, shown_prompt
+from embedder.app.long_prompts import query_named
 from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
@@ -181,7 +182,8 @@ class EvaluateRun:
                 logger.info("%s was scored before", where)
                 continue
             logger.info("%s over %d keys, %d queries", where, len(corpus), len(queries))
-            folder.add(*work.score(row, scored))
+            with query_named(dataset.file("test"), queries):
+                folder.add(*work.score(row, scored))
             self._write_table(folder, sampling=None)
 
     def _write_table(self, folder: EvaluationFolder, *, sampling: Sampling | None) -> str:

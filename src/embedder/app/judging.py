@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from embedder.app.long_prompts import query_named
 from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError, check_types
 from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
@@ -114,16 +115,21 @@ class Judge:
     Args:
         prompt: How a query and a candidate are shown.
         settings: How they are judged.
+        path: Where the queries come from.
     """
 
-    def __init__(self, prompt: Prompt, settings: Rewards) -> None:
+    def __init__(self, prompt: Prompt, settings: Rewards, path: Path) -> None:
         self.prompt = prompt
         self.early_stop_report: EarlyStopReport | None = None if settings.early_stop is None else EarlyStopReport()
-        self._settings = settings
+        self._settings, self._path = settings, path
         self._engine = settings.engine()
 
     def __call__(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> list[ScoreTable]:
         """Scores of each query's candidates, in order; of the first ones only where it stopped early."""
+        with query_named(self._path, [query for query, _ in proposed]):
+            return self._tables(proposed)
+
+    def _tables(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> list[ScoreTable]:
         requests = [self.request(query, candidates) for query, candidates in proposed]
         if self._settings.early_stop is not None and self.early_stop_report is not None:
             labelled = [sum(c.source == "gold" for c in candidates) for _, candidates in proposed]

@@ -226,7 +226,7 @@ class Preparation:
         """What judges the candidates of a data set; None where labels are all that its task needs."""
         if job.prompt is None or not job.task.objective.needs_rewards:
             return None
-        return Judge(job.prompt, self.rewards.of_task(job.task))
+        return Judge(job.prompt, self.rewards.of_task(job.task), job.dataset.file("train"))
 
     def finder(self, job: Job) -> CandidateFinder:
         """What proposes the candidates of a data set."""

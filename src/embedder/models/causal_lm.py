@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from embedder.errors import ConfigError, EmbedderError
+from embedder.errors import ConfigError, EmbedderError, PromptTooLongError
 from embedder.models.answering import score_and_write
 from embedder.models.decoding import Choose, greedy, sampler, write
 from embedder.models.device import torch_device
@@ -93,7 +93,7 @@ class HuggingFaceLanguageModel:
 
         Raises:
             ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
-            EmbedderError: A prompt with an output is longer than the model can read.
+            PromptTooLongError: A prompt with an output is longer than the model can read.
         """
         requests = self._requests(prompts, outputs)
         self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
@@ -213,10 +213,11 @@ class HuggingFaceLanguageModel:
 
     def _check_length(self, n_tokens: int, prompt: str) -> None:
         if self._max_tokens is not None and n_tokens > self._max_tokens:
-            raise EmbedderError(
+            raise PromptTooLongError(
                 f"a prompt with its output takes {n_tokens} tokens, and {self._name} reads at most {self._max_tokens}: "
                 "shorten the keys, show fewer of them, or use an LLM with a longer context. "
-                f"The prompt ends with {prompt[-80:]!r}"
+                f"The prompt ends with {prompt[-80:]!r}",
+                prompt,
             )
 
     @cached_property
