@@ -165,3 +165,28 @@ def test_one_process_holds_a_folder_until_it_ends_however_it_ends(tmp_path):
     for _ in range(2):
         with locked(folder):
             assert Path(folder / ".lock").read_text().startswith(f"process {os.getpid()} on ")
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from embedder.files import whole_file, whole_folder
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+root = Path(sys.argv[1])
+for number in range(2):
+    try:
+        if number:
+            with whole_file(root / "file") as file:
+                file.write(bytes(1 << 17))
+        else:
+            with whole_folder(root / "folder") as partial:
+                (partial / "small").write_bytes(b"x")
+                (partial / "large").write_bytes(bytes(1 << 17))
+    except OSError:
+        print("full")
+"""
+
+
+def test_a_disk_that_is_full_is_left_as_it_was(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], check=True, capture_output=True, text=True)
+    assert (done.stdout, names(tmp_path)) == ("full\nfull\n", [])
