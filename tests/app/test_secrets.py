@@ -33,6 +33,7 @@ def nothing_hidden(monkeypatch):
         ([f"hydra.run.dir=out/{KEY}"], "hydra.run.dir"),
         (["-m", "seed=0,1", f"llm.api_key_env={KEY},{PLAIN_KEY}"], "llm.api_key_env"),
         (["-m", f"llm.name=a,{KEY}"], "llm.name"),
+        (["-m", f"llm.api_key_env=choice(LLM_API_KEY,{PLAIN_KEY})"], "llm.api_key_env"),
     ],
 )
 def test_a_secret_in_a_setting_ends_the_run_before_it_is_written(tmp_path, monkeypatch, overrides, setting):
@@ -78,6 +79,14 @@ def test_the_names_of_variables_and_of_other_things_are_none(monkeypatch):
         "of": [1, None, "a@b"],
     }
     assert setting_with_secret(plain) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["null", "LLM_API_KEY", "'LLM_API_KEY'", "A_KEY,B_KEY", "choice(A_KEY,B_KEY)", "${llm.api_key_env}"]
+)
+def test_the_name_of_a_variable_is_no_secret_however_it_is_written(value):
+    overrides = {"hydra": {"overrides": {"task": [f"llm.api_key_env={value}", "seed=1,2", "x"]}}}
+    assert setting_with_secret(overrides) is None
 
 
 def test_secrets_of_the_environment_are_masked_by_the_names_of_their_variables(monkeypatch):

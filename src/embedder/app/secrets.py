@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.experimental.callback import Callback
@@ -14,6 +14,7 @@ from embedder.shown import hide, holds_secret, shown
 
 _NAME = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd)$")  # of a variable that holds a secret
 _SHORTEST = 16  # characters; shorter values are words such as `true`, which settings hold too
+_BETWEEN_VALUES = re.compile(r"\w+\(|[\s,()\[\]'\"]+")  # of an override: `a,b`, `choice(a,b)`, `'a'`
 _ENVIRONMENT = re.compile(r"\$\{oc\.env:\s*(\w+)")
 
 
@@ -22,11 +23,16 @@ class RefuseSecrets(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check a single run."""
-        _refuse(config)
+        _refuse(_of(config))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check a sweep: its overrides are among the settings of Hydra."""
-        _refuse(config)
+        _refuse(_of(config))
+
+
+def _of(config: DictConfig) -> str | None:
+    hide_environment()
+    return setting_with_secret(OmegaConf.to_container(config, resolve=False))
 
 
 def hide_environment() -> None:
@@ -44,35 +50,47 @@ def setting_with_secret(settings: Any, where: str = "") -> str | None:
         settings: Plain values, lists and dictionaries, interpolations not resolved.
         where: The name of the setting itself.
     """
-    if where.rpartition(".")[2] == "api_key_env" and settings is not None:
-        interpolated = str(settings).startswith("${") and "oc.env" not in str(settings)
-        return None if interpolated or names_variable(settings) else where
-    if isinstance(settings, str):
-        variables = (os.environ.get(name, "") for name in _ENVIRONMENT.findall(settings))
-        return where if any(map(holds_secret, (settings, *variables))) else None
-    return next((found for name, one in _parts(settings, where) if (found := setting_with_secret(one, name))), None)
-
-
-def _parts(settings: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Name and value of what a setting is made of; a name is a value too."""
     if isinstance(settings, dict):
-        for name, value in settings.items():
-            yield where, str(name)
-            yield f"{where}.{name}" if where else str(name), value
-    elif isinstance(settings, list):
-        for value in settings:
-            override, is_override, own = str(value).partition("=")
-            own_name = override.lstrip("+~") if is_override and where == "hydra.overrides.task" else where
-            yield from ((own_name, one) for one in (own.split(",") if own_name != where else [value]))
+        named = (setting_with_secret(value, f"{where}.{name}".lstrip(".")) for name, value in settings.items())
+        inside = next((found for found in named if found is not None), None)
+        return inside or (where if any(holds_secret(str(name)) for name in settings) else None)
+    if isinstance(settings, list):
+        read = _override_with_secret if where == "hydra.overrides.task" else setting_with_secret
+        return next((found for value in settings if (found := read(value, where)) is not None), None)
+    if where.rpartition(".")[2] == "api_key_env" and settings is not None:
+        return where if not _is_interpolated(settings) and not names_variable(settings) else None
+    if not isinstance(settings, str):
+        return None
+    variables = (os.environ.get(name, "") for name in _ENVIRONMENT.findall(settings))
+    return where if any(map(holds_secret, (settings, *variables))) else None
 
 
-def _refuse(config: DictConfig) -> None:
+def refuse_arguments(arguments: Sequence[str]) -> None:
+    """End the process if its command line holds a secret: Hydra would repeat it in its errors."""
     hide_environment()
-    found = setting_with_secret(OmegaConf.to_container(config, resolve=False))
-    if found is None:
+    _refuse(next((found for one in arguments if (found := _override_with_secret(one)) is not None), None))
+
+
+def _override_with_secret(override: str, where: str = "the command line") -> str | None:
+    """The same for `name=value`, or `name=a,b` of a sweep."""
+    name, is_override, value = override.partition("=")
+    if not is_override:
+        return where if holds_secret(override) else None
+    name = name.lstrip("+~")
+    values = [one for one in _BETWEEN_VALUES.split(value) if one not in ("", "null")]
+    return setting_with_secret([value, *values] if name.rpartition(".")[2] != "api_key_env" else values, name)
+
+
+def _is_interpolated(value: Any) -> bool:
+    """Whether a value is that of another setting; that of a variable of the environment may be the key itself."""
+    return str(value).startswith("${") and "oc.env" not in str(value)
+
+
+def _refuse(setting: str | None) -> None:
+    if setting is None:
         return
     sys.stderr.write(
-        f"{shown(found)}: holds what looks like a secret, and settings are saved and logged. Nothing was written. Put "
-        "a key into an environment variable, and the name of that variable (such as LLM_API_KEY) into llm.api_key_env\n"
+        f"{shown(setting)}: holds what looks like a secret, and settings are saved and logged. Nothing was written. "
+        "Put a key into an environment variable, and its name (such as LLM_API_KEY) into llm.api_key_env\n"
     )
     sys.exit(2)
