@@ -371,6 +371,31 @@ def assert_is_told(done, message):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["callbacks=reindex"], "callbacks.reindex: expected a task whose objective needs no rewards in the mix"),
+        (["callbacks=rag_eval", "tasks.qa.consumer=null"], "callbacks.rag_eval: expected a task with a prompt and a"),
+        (["callbacks.plain.best.monitor=val/ndcg@5"], "got 'val/ndcg@5'"),
+        (["callbacks=early_stopping", "callbacks.plain.early_stopping.monitor=val/loss2"], "did you mean val/loss?"),
+        (["callbacks.plain.best.monitor=rag/qa/em"], "rag/... needs callbacks=rag_eval"),
+        (["callbacks.plain.last=null"], "callbacks.plain.last: expected a LastCheckpoint"),
+        (["trainer.precision=31"], "trainer: expected settings that lightning.Trainer takes, got"),
+        (["+logger.csv.colour=red"], "logger.csv"),
+        (["logger=default", "+logger.tensorboard.colour=red"], "logger: expected settings that TensorBoardLogger"),
+    ],
+)
+def test_what_training_cannot_take_is_told_before_anything_is_prepared(
+    tmp_path, bert_directory, llama_directory, overrides, message
+):
+    common = [f"paths.root={tmp_path}", f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "logger=csv"]
+    common += ["encoder.sha256=null", "trainer.accelerator=cpu", "trainer.max_steps=1", "prepare.max_queries=2"]
+    common += ["source.settings.passages=200", "source.settings.questions=20", f"hydra.run.dir={tmp_path}/train"]
+    done = run_here("train.py", *common, *overrides)
+    assert_is_told(done, message)
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("labelled", [True, False])
 def test_published_json_lines_train_as_they_are(tmp_path, bert_directory, labelled):
     rows = [

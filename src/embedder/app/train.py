@@ -11,11 +11,12 @@ from typing import Any
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.choice import Choice, choose
 from embedder.app.jobs import shown_prompt
+from embedder.app.monitors import check_monitors
 from embedder.app.prepare import Preparation
 from embedder.app.start import environment
 from embedder.app.sweep_job import in_sweep, searched_settings
@@ -34,6 +35,7 @@ from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.step_log import StepLogWriter
+from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord
 from embedder.data.prepared import PreparedDataset
@@ -128,47 +130,30 @@ class TrainRun:
         settings = {"plan": self._plan(), "training": self._training(), "validation": self._validation()}
         if checkpoint is not None:
             check_continues(checkpoint, settings)
+        trainer = self._trainer()
         L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
         encoder = self.encoder.build()
         self._check_instructions(encoder)
         self.new_index()
-        datasets = self.preparation.prepare(self.tasks)
-        sides = {name: task.sides for name, task in self.tasks.items()}
-        data_protocol = {"data": _data_protocol(datasets)}
-        about = {"environment": environment(), **data_protocol, **settings}
-        if checkpoint is not None:
-            check_continues(checkpoint, data_protocol)
-            if checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
-                logger.warning("going on in another folder: the best checkpoint of %s is forgotten", checkpoint.parent)
         _keep_log(Path(self.output_dir) / "csv" / "metrics.csv")
-        module = RetrieverModule(encoder, self.tasks, self.optim, self.seed, self.encoder.dimensions)
-        data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
-        loggers = [one for one in self.loggers.values() if one is not None]
-        retrieval = self.retrieval_eval(datasets=datasets, new_index=self.new_index)
-        record = ValidationRecord(retrieval)
-        callbacks = [
-            retrieval,
-            record,
-            DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, sides, about)),
-            ValidateLast(),
-            ProcessGroupGuard(),
-            *(callback for callback in self.callbacks.values() if callback is not None),
-            *self._answering(datasets),
-            *self._reindexing(checkpoint),
-            StepLogWriter(),
-        ]
-        if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
-            callbacks = [_by_loss(callback) for callback in callbacks]
         try:
-            trainer = self.trainer(callbacks=callbacks, logger=loggers)
-        except (TypeError, ValueError, MisconfigurationException) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError("trainer", "settings that lightning.Trainer takes", reason) from error
-        if in_sweep():
-            check_in_sweep(trainer)
-        for one in loggers:
-            one.log_hyperparams(self._settings())
-        try:
+            self._open_loggers(trainer)
+            datasets = self.preparation.prepare(self.tasks)
+            sides = {name: task.sides for name, task in self.tasks.items()}
+            data_protocol = {"data": _data_protocol(datasets)}
+            about = {"environment": environment(), **data_protocol, **settings}
+            if checkpoint is not None:
+                check_continues(checkpoint, data_protocol)
+                if checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
+                    logger.warning(
+                        "going on in another folder: the best checkpoint of %s is forgotten", checkpoint.parent
+                    )
+            module = RetrieverModule(encoder, self.tasks, self.optim, self.seed, self.encoder.dimensions)
+            data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
+            retrieval = self.retrieval_eval(datasets=datasets, new_index=self.new_index)
+            record = ValidationRecord(retrieval)
+            describe_run = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, sides, about))
+            self._add_callbacks(trainer, datasets, [retrieval, record, describe_run], checkpoint)
             if checkpoint is None:
                 before = trainer.validate(module, data, verbose=False)
                 scores = {name: value for some in before for name, value in some.items()}
@@ -179,7 +164,7 @@ class TrainRun:
             last = Path(self.output_dir) / "checkpoints" / "last.ckpt"
             choice = choose(trainer, record, last) if trainer.is_global_zero else None
             value = self._optimised(trainer, choice)
-            for one in loggers if value is not None else []:
+            for one in trainer.loggers if value is not None else []:
                 one.log_metrics({f"best/{self.optimise}": value}, step=trainer.global_step)
         finally:
             if (wandb := sys.modules.get("wandb")) is not None:
@@ -189,6 +174,58 @@ class TrainRun:
             export(self._chosen(choice, encoder), sides, directory, about)
             logger.info("exported model: %s", directory)
         return value
+
+    def _trainer(self) -> L.Trainer:
+        """The trainer with the callbacks that need no data, its settings held against the mix."""
+        callbacks = [ValidateLast(), ProcessGroupGuard(), *(one for one in self.callbacks.values() if one is not None)]
+        loggers = [one for one in self.loggers.values() if one is not None]
+        try:
+            trainer = self.trainer(callbacks=callbacks, logger=loggers)
+        except (TypeError, ValueError, MisconfigurationException) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError("trainer", "settings that lightning.Trainer takes", reason) from error
+        if in_sweep():
+            check_in_sweep(trainer)
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, StopOnSignal):
+                callback.check(trainer)
+        if self.reindex.is_on:
+            self.reindex.check(self.tasks, trainer.max_steps)
+        if self.rag_eval.every_n_steps is not None:
+            self.rag_eval.check(self.tasks)
+        cutoff = getattr(self.retrieval_eval, "keywords", {}).get("cutoff", 10)
+        check_monitors(trainer.callbacks, self.tasks, cutoff, answered=self.rag_eval.every_n_steps is not None)  # type: ignore[attr-defined]
+        return trainer
+
+    def _open_loggers(self, trainer: L.Trainer) -> None:
+        """Write the settings of the run, which opens every logger: what one of them cannot take shows now."""
+        for one in trainer.loggers:
+            try:
+                one.log_hyperparams(self._settings())
+            except (TypeError, ValueError) as error:
+                expected = f"settings that {type(one).__name__} takes"
+                raise ConfigError("logger", expected, " ".join(str(error).split())) from error
+
+    def _add_callbacks(
+        self,
+        trainer: L.Trainer,
+        datasets: Sequence[PreparedDataset],
+        first: Sequence[L.Callback],
+        checkpoint: Path | None,
+    ) -> None:
+        """Add those that need the data: scores come first, what is written for others last, checkpoints after all."""
+        others: list[L.Callback] = [one for one in trainer.callbacks if not isinstance(one, Checkpoint)]  # type: ignore[attr-defined]
+        callbacks = [
+            *first,
+            *others,
+            *self._answering(datasets),
+            *self._reindexing(checkpoint),
+            StepLogWriter(),
+            *trainer.checkpoint_callbacks,
+        ]
+        if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
+            callbacks = [_by_loss(callback) for callback in callbacks]
+        trainer.callbacks = callbacks  # type: ignore[attr-defined]  # Lightning's own attribute
 
     def _checkpoint(self) -> Path | None:
         """What to go on from."""

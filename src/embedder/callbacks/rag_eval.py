@@ -23,6 +23,7 @@ from embedder.evaluation.paired import measured
 from embedder.evaluation.rag import mean_of
 from embedder.evaluation.retrievers import DenseRetriever
 from embedder.training.module import RetrieverModule, require_retriever
+from embedder.training.task import Task
 from embedder.types import KeyStore, LanguageModel, Query, Ranking, VectorIndex
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,11 @@ class RagEvalSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{where}.{name}", "1 or more", value)
+
+    def check(self, tasks: Mapping[str, Task]) -> None:
+        """Refuse a mix in which nothing can be answered, whatever its data are."""
+        if not any(task.prompt is not None and task.consumer is not None for task in tasks.values()):
+            raise ConfigError("callbacks.rag_eval", "a task with a prompt and a consumer in the mix", sorted(tasks))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, publish, published
 from embedder.training.gather import Share, gather_shares, sum_over_processes, world_size
 from embedder.training.module import RetrieverModule, require_retriever
+from embedder.training.task import Task
 from embedder.types import Encoder, IntArray, VectorIndex
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,41 @@ class ReindexSettings:
     def is_on(self) -> bool:
         """Whether anything is to be done."""
         return self.every_n_steps is not None or self.every_n_epochs is not None
+
+    def check(self, tasks: Mapping[str, Task], max_steps: int) -> list[str]:
+        """Refuse what could never be read, as far as it shows without the data.
+
+        Args:
+            tasks: The mix.
+            max_steps: Of the run.
+
+        Returns:
+            The tasks whose negatives are made anew.
+        """
+        for name in self.tasks or ():
+            if name not in tasks:
+                raise ConfigError("callbacks.reindex.tasks", f"tasks of the mix ({', '.join(sorted(tasks))})", name)
+            if tasks[name].objective.needs_rewards:
+                expected = "tasks whose objective needs no rewards: nobody judges the new negatives"
+                raise ConfigError("callbacks.reindex.tasks", expected, name)
+        chosen = list(self.tasks or [name for name, task in tasks.items() if not task.objective.needs_rewards])
+        if not chosen:
+            expected = "a task whose objective needs no rewards in the mix: nobody judges the new negatives"
+            raise ConfigError("callbacks.reindex", expected, sorted(tasks))
+        if self.every_n_steps is not None:
+            _check_interval("every_n_steps", self.every_n_steps, max_steps)
+        for name in chosen:
+            sampling = tasks[name].sampling
+            if sampling.group_size == sampling.positives:
+                expected = f"more than {sampling.positives} (positives): a group without negatives reads no new ones"
+                raise ConfigError(f"tasks.{name}.sampling.group_size", expected, sampling.group_size)
+        return chosen
+
+
+def _check_interval(setting: str, steps: int, max_steps: int) -> None:
+    if steps >= max_steps:
+        expected = f"fewer steps than trainer.max_steps ({max_steps}): no step would see the new negatives"
+        raise ConfigError(f"callbacks.reindex.{setting}", expected, steps)
 
 
 class ReindexCallback(L.Callback):
@@ -107,25 +143,9 @@ class ReindexCallback(L.Callback):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Fail before the first step when the new negatives could never be read."""
         data, tasks = _data_module(trainer), require_retriever(pl_module).tasks
-        for name in self._settings.tasks or ():
-            if name not in tasks:
-                raise ConfigError("callbacks.reindex.tasks", f"tasks of the mix ({', '.join(sorted(tasks))})", name)
-            if tasks[name].objective.needs_rewards:
-                expected = "tasks whose objective needs no rewards: nobody judges the new negatives"
-                raise ConfigError("callbacks.reindex.tasks", expected, name)
-        chosen = self._settings.tasks or [name for name, task in tasks.items() if not task.objective.needs_rewards]
-        if not chosen:
-            expected = "a task whose objective needs no rewards in the mix: nobody judges the new negatives"
-            raise ConfigError("callbacks.reindex", expected, sorted(tasks))
+        chosen = self._settings.check(tasks, trainer.max_steps)
         self._every = self._interval(trainer, data)
-        if self._every >= trainer.max_steps:
-            expected = f"fewer steps than trainer.max_steps ({trainer.max_steps}): no step would see the new negatives"
-            raise ConfigError(f"callbacks.reindex.{self._setting}", expected, self._every)
-        for name in chosen:
-            sampling = tasks[name].sampling
-            if sampling.group_size == sampling.positives:
-                expected = f"more than {sampling.positives} (positives): a group without negatives reads no new ones"
-                raise ConfigError(f"tasks.{name}.sampling.group_size", expected, sampling.group_size)
+        _check_interval("every_n_epochs", self._every, trainer.max_steps)
         self._parts = [
             MinedDataset.of(place, dataset) for place, dataset in enumerate(data.datasets) if dataset.task in chosen
         ]
@@ -133,10 +153,6 @@ class ReindexCallback(L.Callback):
         self._directory = Path(trainer.strategy.broadcast(str(self._directory)))
         if stage == "fit":  # the trainer knows what it validated before, in whichever processes that was (ddp_spawn)
             self._before = _ndcg(trainer, tasks)
-
-    @property
-    def _setting(self) -> str:
-        return "every_n_epochs" if self._settings.every_n_steps is None else "every_n_steps"
 
     def _interval(self, trainer: L.Trainer, data: RetrieverDataModule) -> int:
         """Optimizer steps between two refreshes."""

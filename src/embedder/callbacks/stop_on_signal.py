@@ -30,6 +30,11 @@ class StopOnSignal(Checkpoint):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Fail before the first step when there is nothing to write the checkpoint."""
+        self.check(trainer)
+
+    @staticmethod
+    def check(trainer: L.Trainer) -> None:
+        """Refuse a trainer that has nothing to write the checkpoint with."""
         if not any(isinstance(callback, LastCheckpoint) for callback in trainer.callbacks):  # type: ignore[attr-defined]
             raise ConfigError("callbacks.plain.last", "a LastCheckpoint, which stop_on_signal writes with", None)
 
