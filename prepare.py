@@ -13,4 +13,6 @@ def main(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    main()
+    from embedder.app.start import enter
+
+    enter(main)

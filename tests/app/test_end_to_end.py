@@ -377,7 +377,7 @@ def assert_is_told(done, message):
         (["callbacks=reindex"], "callbacks.reindex: expected a task whose objective needs no rewards in the mix"),
         (["callbacks=rag_eval", "tasks.qa.consumer=null"], "callbacks.rag_eval: expected a task with a prompt and a"),
         (["callbacks.plain.best.monitor=val/ndcg@5"], "got 'val/ndcg@5'"),
-        (["callbacks=early_stopping", "callbacks.plain.early_stopping.monitor=val/loss2"], "did you mean val/loss?"),
+        (["callbacks=early_stopping", "callbacks.plain.early_stopping.monitor=val/qb/loss"], "did you mean val/loss?"),
         (["callbacks.plain.best.monitor=rag/qa/em"], "rag/... needs callbacks=rag_eval"),
         (["callbacks.plain.last=null"], "callbacks.plain.last: expected a LastCheckpoint"),
         (["trainer.precision=31"], "trainer: expected settings that lightning.Trainer takes, got"),

@@ -10,6 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from embedder.app.settings import check_settings
 from embedder.errors import ConfigError, check_types
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,7 @@ def test_every_action_is_one_of_an_entry_point():
 
 @pytest.mark.parametrize(("entry", "choice"), CHOICES)
 def test_every_choice_composes_and_every_target_exists(entry, choice):
+    check_settings(composed(entry, choice))
     config = OmegaConf.to_container(composed(entry, choice).run, resolve=True)
     assert targets(config)
     for target in targets(config):

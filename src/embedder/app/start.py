@@ -3,14 +3,22 @@
 import logging
 import os
 import platform
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from types import FrameType
+from typing import Any, NoReturn, Protocol
 
+from embedder.app.faults import told
 from embedder.app.plain_log import log_plainly
-from embedder.errors import EmbedderError, Interrupted
+from embedder.app.settings import check_settings
+from embedder.app.surroundings import settle, speak_any_encoding
+from embedder.errors import Interrupted
 
 logger = logging.getLogger(__name__)
 
@@ -18,11 +26,41 @@ _PACKAGES = ("embedder", "torch", "transformers", "lightning", "faiss-cpu", "bm2
 
 
 class Run(Protocol):
-    """What `config.run` builds."""
+    """What `config.run` builds; it may have a text `kept`: what a stopped run leaves and how to go on."""
 
     def run(self) -> Any:
         """Do the work; a number that it returns is what a sweep goes by."""
         ...
+
+
+class _Stopped(BaseException):
+    """A signal arrived. No Exception, since libraries catch those."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def enter(main: Callable[[], Any]) -> Any:
+    """Run what `hydra.main` made; what is wrong with the command line ends the process with one message.
+
+    Args:
+        main: Composes the configuration and calls `start`.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, in place of printing and exiting by itself
+    speak_any_encoding()
+    with _stopping_at_signals():
+        try:
+            return main()
+        except _Stopped as stop:
+            _end("stopped before anything was done", 128 + stop.number)
+        except Exception as error:
+            from embedder.app.command_line import mended  # Hydra is loaded by now
+
+            line, status = mended(error, sys.argv)
+            if line is None:
+                raise
+            _end(line, status)
 
 
 def start(config: Any) -> float | None:
@@ -43,27 +81,67 @@ def start(config: Any) -> float | None:
 
 def _start(config: Any) -> float | None:
     from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-    from omegaconf.errors import OmegaConfBaseException
 
-    log_plainly()
-    _quiet_libraries()
-    logger.info("environment: %s", ", ".join(f"{name} {value}" for name, value in environment().items()))
-    logger.info("config: %s", Path(HydraConfig.get().runtime.output_dir) / ".hydra" / "config.yaml")
+    hydra = HydraConfig.get()
+    output_dir = Path(hydra.runtime.output_dir)
+    run: Run | None = None
+    with _stopping_at_signals():
+        try:
+            log_plainly()
+            check_settings(config, list(hydra.overrides.task))
+            settle(Path(config.paths.data_dir) / "home")
+            _quiet_libraries()
+            logger.info("environment: %s", ", ".join(f"{name} {value}" for name, value in environment().items()))
+            logger.info("config: %s", output_dir / ".hydra" / "config.yaml")
+            from hydra.utils import instantiate
+
+            run = instantiate(config.run, _convert_="all")
+            outcome = run.run()
+            return outcome if isinstance(outcome, float) else None
+        except Interrupted as stop:
+            logger.warning("%s", stop)
+            sys.exit(stop.status)
+        except _Stopped as stop:
+            name = "Ctrl-C" if stop.number == signal.SIGINT else signal.Signals(stop.number).name
+            if _is_first_process():
+                kept = "nothing was begun" if run is None else getattr(run, "kept", "run the same command again")
+                logger.warning("stopped by %s: %s", name, kept)
+            sys.exit(128 + stop.number)
+        except Exception as error:
+            line = told(error, config, output_dir)
+            if line is None:
+                raise
+            logger.error("%s", line)
+            sys.exit(2)
+
+
+@contextmanager
+def _stopping_at_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise once, wherever the work is; a second one ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise _Stopped(number)
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        run: Run = instantiate(config.run, _convert_="all")
-        outcome = run.run()
-        return outcome if isinstance(outcome, float) else None
-    except Interrupted as stop:
-        logger.warning("%s", stop)
-        sys.exit(stop.status)
-    except (EmbedderError, InstantiationException, OmegaConfBaseException) as error:
-        cause = _users_error(error)
-        if cause is None:
-            raise
-        logger.error("%s", cause)
-        sys.exit(2)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_first_process() -> bool:
+    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    return next((os.environ[name] for name in names if name in os.environ), "0") == "0"
+
+
+def _end(line: str, status: int) -> NoReturn:
+    sys.stderr.write(f"{line}\n")
+    sys.exit(status)
 
 
 def environment() -> dict[str, str]:
@@ -88,25 +166,6 @@ def _commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def _users_error(error: BaseException) -> str | None:
-    """The message for a user inside a chain of exceptions, or None if the fault is ours."""
-    from hydra.errors import InstantiationException
-    from omegaconf.errors import OmegaConfBaseException
-
-    if isinstance(error, InstantiationException) and isinstance(error.__cause__, TypeError | ValueError):
-        # A constructor was given what it cannot take: Hydra says which one.
-        where = str(error).rpartition("full_key: ")[2].strip() if "full_key" in str(error) else "the configuration"
-        return f"{where}: {next(iter(str(error.__cause__).splitlines()), type(error.__cause__).__name__)}"
-    chain: BaseException | None = error
-    while chain is not None:
-        if isinstance(chain, EmbedderError):
-            return str(chain)
-        if isinstance(chain, OmegaConfBaseException):
-            return str(chain).splitlines()[0]
-        chain = chain.__cause__
-    return None
 
 
 def _quiet_libraries() -> None:

@@ -164,8 +164,9 @@ class TrainRun:
             last = Path(self.output_dir) / "checkpoints" / "last.ckpt"
             choice = choose(trainer, record, last) if trainer.is_global_zero else None
             value = self._optimised(trainer, choice)
-            for one in trainer.loggers if value is not None else []:
-                one.log_metrics({f"best/{self.optimise}": value}, step=trainer.global_step)
+            if value is not None:
+                for one in trainer.loggers:
+                    one.log_metrics({f"best/{self.optimise}": value}, step=trainer.global_step)
         finally:
             if (wandb := sys.modules.get("wandb")) is not None:
                 wandb.finish()  # the next run of a sweep gets a run of its own

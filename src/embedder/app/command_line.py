@@ -1,0 +1,96 @@
+"""What Hydra refuses of a command line, said in terms of the settings that there are."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from embedder.app.faults import told
+from embedder.app.settings import nearest
+from embedder.errors import ConfigError
+from embedder.shown import shown
+
+_UNKNOWN = re.compile(r"Could not (?:override|delete|append to) '([^']+)'|Key '([^']+)' is not in struct")
+_NO_CHOICE = re.compile(r"Could not find '([^']+)'")
+_CONF = Path("conf")
+
+
+def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]:
+    """The line for a user, and the exit status.
+
+    Args:
+        error: What Hydra or the system raised before the run was built.
+        arguments: The script and its overrides.
+
+    Returns:
+        None and 1 if the fault is ours.
+    """
+    from hydra.errors import CompactHydraException, OverrideParseException
+
+    text = str(error)
+    if isinstance(error, OverrideParseException):
+        quoted = "a value with blanks, commas, = or brackets is quoted for Hydra and for the shell: 'KEY=\"VALUE\"'"
+        return f"{text.splitlines()[0]}\n{quoted}", 1
+    conf = Path(arguments[0]).absolute().parent / _CONF
+    if (choice := _NO_CHOICE.search(text)) is not None:
+        group, _, name = choice[1].rpartition("/")
+        names = sorted(path.stem for path in (conf / group).glob("[!_]*.yaml"))
+        if group and names:
+            return str(ConfigError(group, f"one of {', '.join(names)}{nearest(name, names)}", name)), 2
+    if (unknown := _UNKNOWN.search(text)) is not None:
+        return _unknown_key(unknown[1] or unknown[2], conf, arguments), 2
+    if isinstance(error, CompactHydraException | ValueError):
+        return shown(" ".join(text.split()), 500), 2
+    return told(error), 2
+
+
+def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
+    """Which setting or group of choices was meant."""
+    group = key.partition("@")[0]
+    groups = sorted(str(path.relative_to(conf)) for path in conf.glob("**/") if path != conf)
+    keys = list(_keys(_composed(conf, Path(arguments[0]).stem)))
+    candidates = sorted({*groups, *keys})
+    last = key.rpartition(".")[2]
+    if owners := _owners(key, conf):
+        return f"{shown(key)}: a setting of {' or '.join(owners)}, which this command does not choose"
+    near = [known for known in candidates if known.endswith(f".{last}")][:3]
+    if not near:
+        first, _, rest = group.partition(".")
+        mended_first = get_close_matches(first, sorted({known.partition(".")[0] for known in candidates}), n=1)
+        whole = ".".join([*mended_first, rest]).strip(".") if mended_first else ""
+        near = [whole] if whole in candidates else get_close_matches(group, candidates, n=1, cutoff=0.7)
+        near = near or mended_first
+    meant = f"did you mean {' or '.join(near)}?" if near else f"python {Path(arguments[0]).name} --cfg job shows all"
+    return f"{shown(key)}: there is no such setting; {meant}"
+
+
+def _owners(key: str, conf: Path) -> list[str]:
+    """The choices of a group that have a setting which the chosen one has not, such as `source=corpus` for its path."""
+    from omegaconf import OmegaConf
+
+    group, _, rest = key.partition(".")
+    if not rest:
+        return []
+    paths = sorted((conf / group).glob("[!_]*.yaml"))
+    return [f"{group}={path.stem}" for path in paths if rest in _keys(OmegaConf.to_container(OmegaConf.load(path)))]
+
+
+def _composed(conf: Path, name: str) -> Any:
+    """The configuration without overrides."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        found: Any = OmegaConf.to_container(compose(name), resolve=False)
+    return found
+
+
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            path = f"{prefix}.{name}" if prefix else str(name)
+            yield path
+            yield from _keys(value, path)

@@ -1,0 +1,131 @@
+"""What the system and the libraries throw, as one line with advice; what is a fault of ours stays an exception."""
+
+import errno
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from embedder.errors import ConfigError, EmbedderError
+from embedder.shown import shown
+
+_PLACES = "paths.root, paths.data_dir, paths.store_dir and hydra.run.dir say where this run writes"
+_CACHES = "HF_HOME and XDG_CACHE_HOME where caches lie"
+_OF_SYSTEM = {
+    errno.ENOSPC: f"the disk is full; free some of it, or write elsewhere ({_PLACES}), and run the same command again",
+    errno.EDQUOT: f"the quota is used up; free some of it, or write elsewhere ({_PLACES})",
+    errno.EROFS: f"this disk can only be read; {_PLACES}, {_CACHES}",
+    errno.EACCES: f"no permission; {_PLACES}, {_CACHES}",
+    errno.EPERM: f"not permitted; {_PLACES}, {_CACHES}",
+    errno.EMFILE: "too many files are open at once; ulimit -n 4096 allows more",
+    errno.ENOMEM: "the system has no memory left",
+    errno.EADDRINUSE: "the port is in use, perhaps by another run; MASTER_PORT=NUMBER chooses another one",
+}
+_LEAST_MEMORY = (
+    "encoder.cached_gradients=true, or fewer encoder.micro_batch_tokens, take a batch in less memory; then fewer "
+    "data.batch_size, encoder.encode_tokens (of a corpus) or llm.batch_tokens (of the LLM)"
+)
+_NO_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|Unable to allocate|bad_alloc|Cannot allocate memory"
+)
+_PROCESS_ENDED = re.compile(
+    r"gloo|NCCL error|Connection (closed|reset) by peer|DataLoader worker \(pid|process \d+ terminated", re.IGNORECASE
+)
+_OF_OURS_ELSEWHERE = re.compile(r"^embedder\.errors\.\w+: (.+)$", re.MULTILINE)  # the traceback of another process
+_NO_HOME = re.compile(r"home directory|getpwuid|uid not found")
+_USERS = (
+    "TypeError",
+    "ValueError",
+    "ImportError",
+    "ModuleNotFoundError",
+    "MisconfigurationException",
+    "ValidationError",
+)
+
+
+def told(error: BaseException, config: Any = None, output_dir: Path | None = None) -> str | None:
+    """The line for a user.
+
+    Args:
+        error: What was raised, with its causes.
+        config: The composed configuration, to name the key that a user sets.
+        output_dir: Of the run, for the checkpoint to go on from.
+
+    Returns:
+        None if nobody but us can mend it.
+    """
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, EmbedderError):
+            return str(cause)
+    for cause in causes:
+        if (line := _of_config(cause, config) or _of_libraries(cause, output_dir)) is not None:
+            return line
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _of_config(error: BaseException, config: Any) -> str | None:
+    """An error of building the run from its configuration."""
+    from hydra.errors import InstantiationException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, OmegaConfBaseException):
+        return shown(str(error).splitlines()[0], 500)
+    if not isinstance(error, InstantiationException):
+        return None
+    from embedder.app.settings import users_key
+
+    text, cause = str(error), error.__cause__
+    key = text.rpartition("full_key: ")[2].strip() if "full_key: " in text else "run"
+    key = key if config is None else users_key(config, key if key.startswith("run") else f"run.{key}")
+    if (target := re.search(r"Error locating target '([^']*)'", text)) is not None:
+        return str(ConfigError(f"{key}._target_", "a class or function that can be imported", target[1]))
+    if cause is not None and any(kind.__name__ in _USERS for kind in type(cause).__mro__):
+        return f"{key}: {_first_line(cause)}"
+    return None
+
+
+def _of_libraries(error: BaseException, output_dir: Path | None) -> str | None:
+    """An error of the system, of memory, of another process, or of settings that Lightning refuses."""
+    text = str(error)
+    if (ours := _OF_OURS_ELSEWHERE.search(text)) is not None:
+        return ours[1]
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(text)):
+        return f"out of memory ({_first_line(error)}); {_LEAST_MEMORY}"
+    if isinstance(error, RuntimeError | KeyError) and _NO_HOME.search(text):
+        return "this user has no home folder: HOME=FOLDER names one, where libraries keep their caches"
+    if _is_of_processes(error):
+        return (
+            f"another process of this run ended ({_first_line(error)}); what it said stands above{_go_on(output_dir)}"
+        )
+    if type(error).__name__ == "MisconfigurationException":
+        return f"trainer: {_first_line(error)}"
+    if isinstance(error, OSError):
+        name = "" if error.filename is None else f"{shown(error.filename, 500)}: "
+        reason = _OF_SYSTEM.get(error.errno or 0) or error.strerror or _first_line(error)
+        return f"{name}{reason}"
+    return None
+
+
+def _is_of_processes(error: BaseException) -> bool:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"DistBackendError", "DistNetworkError", "DistStoreError", "ProcessExitedException"}:
+        return True
+    return isinstance(error, RuntimeError) and _PROCESS_ENDED.search(str(error)) is not None
+
+
+def _go_on(output_dir: Path | None) -> str:
+    if output_dir is None or not (output_dir / "checkpoints" / "last.ckpt").is_file():
+        return ""
+    return f"; to go on, run the same command with hydra.run.dir={output_dir} run.checkpoint=last"
+
+
+def _first_line(error: BaseException) -> str:
+    return shown(next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__), 300)

@@ -1,0 +1,171 @@
+"""What is wrong with a command line or with what lies around a run ends in one line, before anything is imported."""
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from embedder.app.faults import told
+from embedder.app.settings import check_settings, parameters
+from embedder.app.surroundings import settle
+from embedder.errors import ConfigError
+from tests.entry_points import ROOT, run_here
+
+CORPUS = ("source=corpus",)
+
+
+def refused(entry, *overrides):
+    """What is said of a command line."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose(entry, overrides=["paths.root=/nowhere", "paths.output_dir=/nowhere", *overrides])
+    with pytest.raises(ConfigError) as error:
+        check_settings(config, overrides)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "quoted"),
+    [
+        ("2024", '"2024"'),
+        ("1_000", '"1_000"'),
+        ("nan", '"nan"'),
+        ("1e5", '"1e5"'),
+        ("true", '"true"'),
+        ("null", '"null"'),
+        ("[2024]", '["2024"]'),
+        ("[data,2024]", '["data","2024"]'),
+    ],
+)
+def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quoted):
+    message = refused("evaluate", *CORPUS, f"source.path={written}")
+    assert message.startswith("source.path: expected text or a list of text")
+    assert f"'source.path={quoted}'" in message
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):  # the advice works as it is written
+        config = compose("evaluate", overrides=["paths.root=/", "paths.output_dir=/", *CORPUS, f"source.path={quoted}"])
+    check_settings(config)
+    path = config.source.path
+    assert (path if isinstance(path, str) else ",".join(path)) == written.strip("[]")
+
+
+@pytest.mark.parametrize(
+    ("entry", "overrides", "message"),
+    [
+        ("evaluate", CORPUS, "source.path: expected a value (source.path=...), since it has no default, got None"),
+        ("evaluate", ["rows=bm25"], "rows: expected a list of text or null, such as [bm25], got 'bm25'"),
+        ("evaluate", [*CORPUS, "source.path=x", "source.only=a"], "source.only: expected a list of text or null, such"),
+        ("prepare", ["action=merge", "run.stores=/nope"], "run.stores: expected a list of text, such as [/nope], got"),
+        ("prepare", ["candidates.n=2.5"], "candidates.n: expected a whole number, got 2.5"),
+        ("prepare", ["prepare=null"], "prepare: expected settings of Preparation, got None"),
+        ("train", ["tasks=foo"], "tasks: expected a mapping, got 'foo'"),
+        ("train", ["tasks.qa.weight=nan"], "tasks.qa.weight: expected a finite number, got nan"),
+        ("train", ["tasks.qa.query_keep=middle"], "tasks.qa.query_keep: expected 'start' or 'end', got 'middle'"),
+        ("train", ["encoder.lora=1"], "encoder.lora: expected settings of LoraSettings or null, got 1"),
+        ("train", ["seed=99999999999"], "seed: expected 0 to 4294967295, got 99999999999"),
+        ("train", ["run=null"], "run: expected settings with a _target_"),
+        ("train", ["+encoder.poolin=cls"], "(did you mean pooling?), got 'cls'"),
+        ("train", ["~encoder.name"], "encoder.name: expected a value, since it has no default"),
+        ("train", ["encoder._target_=embedder.models.encoder.EncoderConf"], "(did you mean EncoderConfig?)"),
+        ("train", ["encoder._target_=embedder.modells.Encoder"], "encoder._target_: expected a class or function of"),
+        ("train", ["encoder._target_=nowhere.Encoder"], "encoder._target_: expected a class or function of an inst"),
+    ],
+)
+def test_a_setting_is_held_against_what_it_is_for_under_the_name_that_a_user_sets(entry, overrides, message):
+    assert message in refused(entry, *overrides)
+
+
+def test_what_a_run_does_not_read_may_be_missing():
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        overrides = ["paths.root=/", "paths.output_dir=/", *CORPUS, "action=compare", "runs=[a,b]"]
+        check_settings(compose("evaluate", overrides=overrides))
+
+
+def test_every_target_of_the_configuration_can_be_looked_up():
+    for path in (ROOT / "conf").rglob("*.yaml"):
+        for line in path.read_text().splitlines():
+            name, _, target = line.strip().partition(": ")
+            if name == "_target_":
+                assert not isinstance(parameters(target.split(" ")[0]), str), target
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("soruce=corpus", "soruce: there is no such setting; did you mean source?"),
+        ("source=corpsu", "source: expected one of corpus, jsonl, public, world (did you mean corpus?), got 'corpsu'"),
+        ("encoder.poolin=cls", "encoder.poolin: there is no such setting; did you mean encoder.pooling?"),
+        ("max_steps=3", "max_steps: there is no such setting; did you mean trainer.max_steps?"),
+        (
+            "source.path=x",
+            "source.path: a setting of source=corpus or source=jsonl, which this command does not choose",
+        ),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_one(override, message):
+    done = run_here("train.py", override)
+    assert (done.returncode, done.stderr.strip(), done.stdout) == (2, message, "")
+
+
+def test_bad_settings_are_told_before_torch_is_imported(tmp_path):
+    script = (
+        "import sys, runpy\n"
+        f"sys.argv = ['train.py', 'candidates.n=x', 'hydra.run.dir={tmp_path}']\n"
+        "try: runpy.run_path('train.py', run_name='__main__')\n"
+        "except SystemExit as end: print('left with', end.code, 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "candidates.n: expected a whole number, got 'x'" in done.stdout
+    assert "left with 2 False" in done.stdout
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's."""
+
+
+def test_what_the_system_and_libraries_throw_is_one_line_with_advice(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    ended = RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:3344\nmore\nlines")
+    elsewhere = RuntimeError(
+        "Caught X in a process\nTraceback:\n  code\nembedder.errors.DataError: a.jsonl:3: not JSON"
+    )
+    for error, message in (
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "/data/x: the disk is full; free some of it"),
+        (OSError(errno.EROFS, "Read-only file system", "/data/x"), "/data/x: this disk can only be read; paths.root"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x\x1b[2J"), "/x␛[2J: no permission; paths.root"),
+        (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), "encoder.cached_gradients=true"),
+        (MemoryError("Unable to allocate 3 TiB"), "out of memory (Unable to allocate 3 TiB); encoder.cached_gradients"),
+        (ended, "another process of this run ended ([../gloo/transport/tcp/pair.cc:534] Connection closed by peer"),
+        (ended, f"run the same command with hydra.run.dir={tmp_path} run.checkpoint=last"),
+        (elsewhere, "a.jsonl:3: not JSON"),
+        (RuntimeError("Could not determine home directory."), "HOME=FOLDER names one"),
+    ):
+        line = told(error, None, tmp_path)
+        assert line is not None
+        assert message in line
+        assert "\n" not in line
+    assert told(KeyError("ours")) is None
+    assert told(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+
+
+def test_a_library_that_refuses_a_setting_is_told_with_the_key_of_the_user():
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    config = OmegaConf.create({"run": {"_target_": "builtins.dict", "when": "${date}"}, "date": None})
+    config.date = {"_target_": "datetime.date", "year": 0, "month": 1, "day": 1}
+    with pytest.raises(InstantiationException) as error:
+        instantiate(config.run)
+    assert told(error.value, config) == "date: year 0 is out of range"
+
+
+def test_a_user_without_home_or_name_gets_both(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/proc")
+    monkeypatch.setenv("LOGNAME", "x")
+    settle(tmp_path / "home")
+    assert Path.home() == tmp_path / "home"
+    settle(tmp_path / "other")  # this one will do
+    assert Path.home() == tmp_path / "home"
