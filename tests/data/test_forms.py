@@ -73,6 +73,8 @@ def words(n, first=0):
 
 def test_chunks_keep_their_white_space_and_a_rest_is_dropped():
     assert Documents(chunk_words=2).chunks("a  b\n\nc d e") == ["a  b", "\n\nc d"]
+    # Two letters of Chinese count as a word: 东海 市的 | 灯塔 1700 | 年 is the rest.
+    assert Documents(chunk_words=2).chunks("东海市的灯塔1700年") == ["东海市的", "灯塔1700"]
 
 
 def test_documents_by_hand(load):

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from embedder.errors import ConfigError
-from embedder.index.bm25_index import BM25Index
+from embedder.index.bm25_index import BM25Index, BM25Settings
 
 INF = math.inf
 
 
 def built(texts, **settings):
-    index = BM25Index(**settings)
+    index = BM25Index(BM25Settings(**settings))
     index.build(iter(texts))
     return index
 
@@ -94,13 +94,14 @@ def test_no_bar_is_drawn_by_default(capsys):
     [
         ({"k1": -1.0}, "bm25.k1: expected a number of at least 0, got -1.0"),
         ({"b": 1.5}, "bm25.b"),
+        ({"tokens": "letters"}, "bm25.tokens: expected one of words, auto, pairs, got 'letters'"),
         ({"stemmer": "klingon"}, "bm25.stemmer: .*english"),
         ({"stopwords": "klingon"}, "bm25.stopwords"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
-        BM25Index(**settings)
+        BM25Settings(**settings)
 
 
 def test_wrong_calls_are_refused():
@@ -110,3 +111,46 @@ def test_wrong_calls_are_refused():
         BM25Index().search(["apple"], 1)
     with pytest.raises(ValueError, match="top_k"):
         built(["apple"]).search(["apple"], 0)
+
+
+ZH = ["东海市的灯塔建于1700年。", "南川市的灯塔建于1701年。", "西岭的桥有五个拱。"]
+JA = ["東京タワーは1958年に建てられた。", "大阪城は秀吉が建てた。", "京都の寺は古い。"]
+TH = ["ประภาคารสร้างในปี 1700", "สะพานมีห้าโค้ง", "โรงสีบดข้าว"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "query", "best"),
+    [
+        (ZH, "东海市的灯塔建于哪一年?", 0),
+        (ZH, "桥有几个拱?", 2),
+        (JA, "東京タワーはいつ建てられたか", 0),
+        (JA, "京都の古い寺", 2),
+        (TH, "ใครสร้างประภาคาร", 0),
+        (TH, "โรงสีอยู่ที่ไหน", 2),
+        (["हिन्दी की किताब", "नदी का पुल", "मन्दिर"], "पुल कहाँ है", 1),  # marks are parts of words
+        (["cafe\u0301 noir", "the bar"], "Caf\u00e9", 0),  # whatever the Unicode form
+    ],
+)
+def test_texts_of_other_scripts_are_found(texts, query, best):
+    assert built(texts).search([query], 1)[1].tolist() == [[best]]
+
+
+def test_a_single_letter_of_a_script_without_spaces_is_found_and_pairs_count_by_hand():
+    assert built(ZH).search(["桥"], 2)[1].tolist() == [[2, -1]]
+    # "灯塔" is one pair, in 1 of 2 texts: idf = log(1 + 1.5 / 1.5). With b = 0 and k1 = 1: tf / (tf + 1) = 1 / 2.
+    scores, _ = built(["灯塔", "桥"], k1=1.0, b=0.0).search(["灯塔"], 1)
+    assert scores.item() == pytest.approx(math.log(2) / 2)
+
+
+def test_what_a_word_is_can_be_chosen_and_is_told(caplog):
+    caplog.set_level("INFO")
+    texts = ["서울은 크다", "부산은 작다"]
+    assert built(texts).search(["서울의"], 1)[1].tolist() == [[-1]]  # another particle, another word
+    assert built(texts, tokens="pairs").search(["서울의"], 1)[1].tolist() == [[0]]
+    assert built(["灯塔 建于", "桥"], tokens="words").search(["灯塔建于", "建于"], 1)[1].tolist() == [[-1], [0]]
+    german = built(["die Katzen", "das Haus"], stemmer="german", stopwords="de")
+    assert german.search(["Katze das"], 2)[1].tolist() == [[0, -1]]
+    built([*ZH, "a lighthouse"])
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0] == "BM25 over 2 texts: words, stemmed (english), without stop words (en)"
+    assert told[-1].endswith("(en); pairs of letters in 3 texts with scripts without spaces")

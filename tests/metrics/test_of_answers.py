@@ -72,3 +72,10 @@ def test_questions_needed_gives_the_power_that_it_promises():
     wins = np.random.default_rng(0).multinomial(234, [0.2, 0.1, 0.7], size=2000)
     z = (wins[:, 0] - wins[:, 1]) / np.sqrt(wins[:, 0] + wins[:, 1])  # McNemar
     assert np.mean(np.abs(z) > 1.959964) == pytest.approx(0.8, abs=0.036)
+
+
+def test_rouge_l_of_other_scripts():
+    # 建于1700年 is 建, 于, 1700, 年; in the order of the answer stand 于, 1700, 年: 2 * 3 / (4 + 3).
+    assert rouge_l("建于1700年", ["于1700年。"]) == pytest.approx(6 / 7)
+    assert rouge_l("Маяк построен в 1700 году", ["маяк, в 1700"]) == pytest.approx(2 * 3 / (5 + 3))
+    assert rouge_l("snake_case", ["snake"]) == pytest.approx(2 / 3)  # as rouge-score: no letter, no digit

@@ -80,3 +80,28 @@ def test_has_answer_compares_whole_tokens(text, answer, expected):
 def test_a_lone_string_or_no_answer_is_refused(metric, answers):
     with pytest.raises(ValueError, match="non-empty list of strings"):
         metric("Paris", answers)
+
+
+def test_measures_of_scripts_without_spaces_count_letters():
+    # "灯塔" of the 3 letters of "新灯塔": 2 * 2 / (3 + 2). As a single word nothing would be in common.
+    assert f1("新灯塔", ["灯塔"]) == pytest.approx(4 / 5)
+    # Of "建于1700年" (4 words: 建, 于, 1700, 年) and "1700年" (2): 2 * 2 / (4 + 2).
+    assert f1("建于1700年", ["1700年"]) == pytest.approx(4 / 6)
+    assert f1("ที่นี่", ["ที่"]) == pytest.approx(2 / 3)  # a letter of Thai comes with its marks: 1 of 2
+    assert exact_match("「東京」。", ["東京"])
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "found"),
+    [
+        ("东海市的灯塔建于1700年、由渔民建造。", "1700年", True),
+        ("东海市的灯塔建于1700年、由渔民建造。", "灯塔", True),
+        ("东海市的灯塔建于1700年、由渔民建造。", "700年", False),  # digits stay together
+        ("東京タワーは1958年に", "タワー", True),
+        ("ประภาคารสร้างในปี 1700", "ประภาคาร", True),
+        ("ガラス", "カラス", False),  # a letter is one with its marks
+        ("ประภาคาร", "ประภาคาน", False),
+    ],
+)
+def test_has_answer_where_words_have_no_spaces(text, answer, found):
+    assert has_answer(text, [answer]) is found

@@ -31,6 +31,7 @@ from embedder.evaluation.row import Row
 from embedder.evaluation.scores import Scores
 from embedder.evaluation.table import render
 from embedder.files import locked, write_atomically
+from embedder.index.bm25_index import BM25Settings
 from embedder.models.encoder import EncoderConfig
 from embedder.report.page import write_report
 from embedder.training.task import Task
@@ -64,6 +65,7 @@ class EvaluateRun:
         optimise: What a sweep goes by, as METRIC or ROW/METRIC.
         benchmark: Which parts of data sets are reported apart, and what counts for a query.
         tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on and that the source has.
+        bm25: How BM25 ranks.
     """
 
     tasks: dict[str, Task]
@@ -86,6 +88,7 @@ class EvaluateRun:
     rag_enabled: bool = True
     benchmark: Benchmark | None = None
     tasks_of_checkpoint: bool = False
+    bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
 
     def __post_init__(self) -> None:
         check_types(self, "run")
@@ -122,6 +125,7 @@ class EvaluateRun:
             Path(self.vectors_dir),
             base_instructions=self.base_instructions,
             precision=self.precision,
+            bm25=self.bm25,
         )
         by_task = {task.name: table_rows.rows(task) for task, _ in found}
         if "recent" in (self.rows or ()) and not any(row.name == "recent" for some in by_task.values() for row in some):
@@ -268,6 +272,16 @@ class _Work:
         row.retriever.fit(self._corpus)
         depth = max(*self._run.cutoffs, self._consumer.top_k if self._consumer is not None else 1)
         rankings = row.retriever.retrieve(self._queries, depth)
+        unranked = sum(not ranking.key_ids for ranking in rankings)
+        if row.name == "bm25" and unranked:
+            logger.warning(
+                "%s/%s: BM25 finds no word in %d of %d queries that a key holds (single letters, digits, punctuation "
+                "and stop words are none; conf/bm25): it brings nothing for them",
+                self._task.name,
+                self._dataset.name,
+                unranked,
+                len(rankings),
+            )
         means: dict[str, float] = {}
         per_query: dict[str, dict[str, float]] = {}
         if row.name != "none":

@@ -24,6 +24,7 @@ from embedder.data.reward_column import RewardColumn, write_reward_column
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError, check_types
 from embedder.files import damage, remove_orphans, whole_folder
+from embedder.index.bm25_index import BM25Settings
 from embedder.metrics.text import has_answer
 from embedder.rewards.tables import rewards_of_file
 from embedder.training.task import Task
@@ -43,6 +44,7 @@ class Preparation:
         dense: The encoder that proposes candidates, where `candidates.sources` names it.
         directory: Where prepared data sets lie.
         max_queries: So many training queries of a data set are taken, chosen by a hash of their ids; None for all.
+        bm25: How BM25 ranks, where `candidates.sources` names it.
     """
 
     source: Source
@@ -52,6 +54,7 @@ class Preparation:
     dense: DenseSettings
     directory: str
     max_queries: int | None = None
+    bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
 
     def __post_init__(self) -> None:
         check_types(self, "prepare")
@@ -193,6 +196,8 @@ class Preparation:
         if dataset.records is None:
             protocol["candidates"] = repr(self.candidates)
             protocol["max_queries"] = [self.max_queries, task.labelling.max_queries]
+            if "bm25" in self.candidates.sources:
+                protocol["bm25"] = repr(self.bm25)
             if "dense" in self.candidates.sources:
                 protocol["dense"] = self.dense.protocol(task)
             if task.objective.needs_rewards:
@@ -231,7 +236,8 @@ class Preparation:
     def finder(self, job: Job) -> CandidateFinder:
         """What proposes the candidates of a data set."""
         proposers = [
-            BM25Proposer() if source == "bm25" else self.dense.proposer(job.task) for source in self.candidates.sources
+            BM25Proposer(self.bm25) if source == "bm25" else self.dense.proposer(job.task)
+            for source in self.candidates.sources
         ]
         return CandidateFinder(self.candidates, proposers, job.corpus, has_answer)
 

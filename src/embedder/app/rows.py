@@ -23,6 +23,7 @@ from embedder.evaluation.retrievers import (
     RecentRetriever,
     Retriever,
 )
+from embedder.index.bm25_index import BM25Settings
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.checkpoint import TrainedEncoder, load_trained
 from embedder.models.device import torch_device
@@ -73,6 +74,7 @@ class TableRows:
         new_index: Makes an empty index.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         identities: What the vectors of the models depend on, by row.
+        bm25: How BM25 ranks.
     """
 
     names: tuple[str, ...]
@@ -81,6 +83,7 @@ class TableRows:
     new_index: Callable[[], VectorIndex]
     base_instructions: bool
     identities: dict[str, Any]
+    bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
 
     @classmethod
     def load(
@@ -93,6 +96,7 @@ class TableRows:
         *,
         base_instructions: bool,
         precision: str = "32-true",
+        bm25: BM25Settings = BM25Settings(),  # noqa: B008  # frozen
     ) -> "TableRows":
         """Load what the rows need.
 
@@ -104,6 +108,7 @@ class TableRows:
             vectors: Directory where vectors of keys are kept.
             base_instructions: Whether the base encoder gets the task's instructions.
             precision: `32-true`, or `bf16-mixed` for layers in bfloat16.
+            bm25: How BM25 ranks.
 
         Raises:
             ConfigError: A row is unknown, or `trained` is asked for without a checkpoint.
@@ -131,7 +136,7 @@ class TableRows:
             identities["trained"] = {"files": _digest_of_files(Path(checkpoint))}
             loaded = load_trained(checkpoint)
             trained = replace(loaded, encoder=ready(loaded.encoder, identities["trained"]))
-        return cls(names, base, trained, new_index, base_instructions, identities)
+        return cls(names, base, trained, new_index, base_instructions, identities, bm25)
 
     def rows(self, task: Task) -> list[TableRow]:
         """The rows for a task: `recent` for dialogues alone.
@@ -170,7 +175,7 @@ class _Parts:
 
     @cached_property
     def _bm25(self) -> Retriever:
-        return MemoisedRetriever(BM25Retriever(), self._depth)
+        return MemoisedRetriever(BM25Retriever(self._rows.bm25), self._depth)
 
     def row(self, name: str) -> TableRow:
         fused = "base" if self._rows.trained is None else "trained"
@@ -178,7 +183,8 @@ class _Parts:
             return TableRow(name, self._encoder(name), self._about(name))
         if name == "hybrid":
             hybrid = HybridRetriever([self._bm25, self._encoder(fused)], _HYBRID_DEPTH)
-            return TableRow(name, hybrid, self._about(fused))
+            about = self._about(fused)
+            return TableRow(name, hybrid, about | {"retriever": about["retriever"] | self._lexical()})
         plain: dict[str, Callable[[], Retriever]] = {
             "none": NoRetriever,
             "random": RandomRetriever,
@@ -186,7 +192,7 @@ class _Parts:
             "bm25": lambda: self._bm25,
             "oracle": lambda: OracleRetriever(self._bm25),
         }
-        return TableRow(name, plain[name](), {})
+        return TableRow(name, plain[name](), {"retriever": self._lexical()} if name in ("bm25", "oracle") else {})
 
     def _encoder(self, name: str) -> Retriever:
         if name not in self._dense:
@@ -196,6 +202,9 @@ class _Parts:
             dense = DenseRetriever(encoder, self._rows.new_index, sides)
             self._dense[name] = MemoisedRetriever(dense, self._depth)
         return self._dense[name]
+
+    def _lexical(self) -> dict[str, Any]:
+        return {"bm25": asdict(self._rows.bm25)}
 
     def _about(self, name: str) -> dict[str, Any]:
         index = str(getattr(self._rows.new_index, "keywords", self._rows.new_index))

@@ -78,6 +78,15 @@ def write_records(
     if judge is not None and judge.early_stop_report is not None:
         logger.info("%s: %s", name, judge.early_stop_report)
         about["early_stop"] = judge.early_stop_report.as_json()
+    if finder.unranked:
+        logger.warning(
+            "%s: BM25 finds no word in %d of %d queries that a key holds (single letters, digits, punctuation and stop "
+            "words are none; conf/bm25): all their negatives are random",
+            name,
+            finder.unranked,
+            len(job.queries),
+        )
+        about["random_negatives"] = finder.unranked
     if finder.dropped:
         logger.info("%s: candidates passed over by filters: %s", name, dict(finder.dropped))
         about["dropped_candidates"] = dict(finder.dropped)

@@ -68,6 +68,8 @@ class CandidateFinder:
     ) -> None:
         self.dropped: Counter[str] = Counter()
         """How many candidates each filter has passed over so far."""
+        self.unranked = 0
+        """Queries so far for which no source ranks a key: all their negatives are random."""
         self._settings, self._proposers, self._corpus = settings, proposers, corpus
         self._holds_answer = holds_answer
         self._fitted = False
@@ -90,6 +92,7 @@ class CandidateFinder:
             for query, hits in zip(chunk, zip(*rankings, strict=True), strict=True):
                 # Cut for this query alone: its candidates depend on no other query of the call.
                 own = max(depth, self._own_depth(query))
+                self.unranked += not any(some.positions for some in hits)
                 yield self._choose(query, [_first(some, own) for some in hits])
 
     def _own_depth(self, query: Query) -> int:

@@ -4,19 +4,26 @@ from collections.abc import Sequence
 
 from embedder.candidates.proposer import Hits
 from embedder.data.eligible import eligible_keys
-from embedder.index.bm25_index import BM25Index
+from embedder.index.bm25_index import BM25Index, BM25Settings
 from embedder.types import KeyStore, Query
 
 
 class BM25Proposer:
-    """Ranks by BM25; keys without a common word are not in the ranking."""
+    """Ranks by BM25; keys without a common word are not in the ranking.
+
+    Args:
+        settings: What a word is, and the formula's constants.
+    """
 
     name = "bm25"
+
+    def __init__(self, settings: BM25Settings = BM25Settings()) -> None:  # noqa: B008  # frozen
+        self._settings = settings
 
     def fit(self, corpus: KeyStore) -> None:
         """Index the words of the corpus."""
         self._corpus = corpus
-        self._index = BM25Index()
+        self._index = BM25Index(self._settings)
         self._index.build(corpus.texts())
 
     def rank(self, queries: Sequence[Query], top_k: int) -> list[Hits]:

@@ -3,13 +3,13 @@
 A prompt is complete text and prompt + output reads as the LLM would write it.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from embedder.data.examples import Examples, SolvedQuestion
 from embedder.errors import ConfigError, check_types
+from embedder.texts import stretches
 from embedder.types import Query
 
 
@@ -49,8 +49,8 @@ class QuestionPrompt:
 
     Args:
         examples: Solved questions shown first; they teach a small LLM to answer in a few words.
-        max_key_words: Longer passages are cut to so many words, and to ten times as many characters, which matters for
-            writing without spaces.
+        max_key_words: Longer passages are cut to so many words, and to ten times as many characters. Of scripts without
+            spaces between words two letters of Chinese, three of Thai count as one.
     """
 
     examples: Examples = field(default_factory=Examples)
@@ -214,20 +214,20 @@ def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePro
 
 
 def first_words(text: str, n: int) -> str:
-    """The first words of a text on one line, and at most ten characters a word, for writing without spaces."""
-    return _cut(" ".join(text.split()[:n]), n)
+    """The first words of a text on one line (see `stretches`), and at most ten characters a word."""
+    return _cut(" ".join("".join(stretches(text)[:n]).split()), n)
 
 
 def _cut(text: str, words: int) -> str:
-    """At most ten characters a word, which matters for writing without spaces."""
+    """At most ten characters a word, which matters for what is no text, such as an address of a page."""
     return text[: 10 * words].rstrip()
 
 
 def _beginning(text: str, n: int) -> str:
     """The first words of a text, with the white space between them."""
-    return _cut("".join(re.findall(r"\s*\S+", text)[:n]).strip(), n)
+    return _cut("".join(stretches(text)[:n]).strip(), n)
 
 
 def _last_words(text: str, n: int) -> str:
     """The last words of a text, with the white space between them."""
-    return "".join(re.findall(r"\s*\S+", text)[-n:])[-10 * n :].strip()
+    return "".join(stretches(text)[-n:])[-10 * n :].strip()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from embedder.data.prompts import first_words
 from embedder.evaluation.consumer import Outcome
 from embedder.evaluation.row import Row
 from embedder.types import KeyStore, Query, Ranking
@@ -51,7 +52,6 @@ def query_lines(
 
 
 def _cut(text: str) -> str:
-    """The first words of a text, and ten characters a word at most, for writing without spaces."""
-    words = text.split()
-    cut = " ".join(words[:_WORDS])[: 10 * _WORDS]
-    return cut if len(words) <= _WORDS and len(cut) < 10 * _WORDS else f"{cut} ..."
+    """The first words of a text on one line."""
+    cut = first_words(text, _WORDS)
+    return cut if cut == first_words(text, len(text) + 1) else f"{cut} ..."

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Protocol
 
 from embedder.data.eligible import eligible_keys
-from embedder.index.bm25_index import BM25Index
+from embedder.index.bm25_index import BM25Index, BM25Settings
 from embedder.index.eligible_search import search_eligible
 from embedder.index.encode import index_corpus
 from embedder.index.fusion import fused_scores
@@ -66,12 +66,19 @@ class RandomRetriever:
 
 
 class BM25Retriever:
-    """Ranks by BM25."""
+    """Ranks by BM25.
+
+    Args:
+        settings: What a word is, and the formula's constants.
+    """
+
+    def __init__(self, settings: BM25Settings = BM25Settings()) -> None:  # noqa: B008  # frozen
+        self._settings = settings
 
     def fit(self, corpus: KeyStore) -> None:
         """Index the words of the corpus."""
         self._corpus = corpus
-        self._index = BM25Index()
+        self._index = BM25Index(self._settings)
         self._index.build(corpus.texts())
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:

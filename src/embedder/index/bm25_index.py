@@ -1,60 +1,94 @@
 """Find the texts that share rare words with a query (BM25): the baseline, and the first source of hard negatives."""
 
 import logging
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_types
+from embedder.texts import is_unspaced, letters, normal_form, runs
 from embedder.types import Eligible, FloatArray, IntArray
 
+logger = logging.getLogger(__name__)
+
 _CHUNK = 1000  # queries tokenised together
+_WORD = re.compile(r"\w\w+")
+TOKENS = ("words", "auto", "pairs")
+
+
+@dataclass(frozen=True)
+class BM25Settings:
+    """The formula's constants, and what a word is.
+
+    Args:
+        k1: How far repetition of a term counts, at least 0.
+        b: How far long texts are held back, 0 to 1.
+        tokens: `auto` takes words of two letters or more, and pairs of letters of scripts that have no spaces between
+            words (Chinese, Japanese, Thai, ...); `words` leaves runs of these whole, as for texts that were cut into
+            words beforehand; `pairs` takes pairs of letters everywhere, as for Korean with its particles.
+        stemmer: A Snowball algorithm, or None to compare whole words.
+        stopwords: A language of bm25s's lists of words to leave out, or None to keep all.
+
+    Raises:
+        ConfigError: A constant is out of range, or the stemmer or the list of stop words is unknown.
+    """
+
+    k1: float = 1.5
+    b: float = 0.75
+    tokens: str = "auto"
+    stemmer: str | None = "english"
+    stopwords: str | None = "en"
+
+    def __post_init__(self) -> None:
+        check_types(self, "bm25")
+        if self.k1 < 0:
+            raise ConfigError("bm25.k1", "a number of at least 0", self.k1)
+        if not 0 <= self.b <= 1:
+            raise ConfigError("bm25.b", "a number from 0 to 1", self.b)
+        if self.tokens not in TOKENS:
+            raise ConfigError("bm25.tokens", f"one of {', '.join(TOKENS)}", self.tokens)
+        if self.stemmer is not None:
+            import Stemmer
+
+            if self.stemmer not in Stemmer.algorithms():
+                raise ConfigError("bm25.stemmer", f"null or one of {', '.join(Stemmer.algorithms())}", self.stemmer)
+        if self.stopwords not in (None, "en"):
+            from bm25s.tokenization import _infer_stopwords
+
+            try:
+                _infer_stopwords(self.stopwords)
+            except ValueError as error:
+                expected = "null or a language that bm25s knows, such as en"
+                raise ConfigError("bm25.stopwords", expected, self.stopwords) from error
 
 
 class BM25Index:
-    """BM25 as Lucene has it, over stemmed words of two letters or more without stop words.
+    """BM25 as Lucene has it, by default over stemmed words of two letters or more without stop words.
 
         score(q, d) = sum_{t in q} idf(t) tf(t, d) / (tf(t, d) + k1 (1 - b + b |d| / mean |d|))
         idf(t) = log(1 + (n - n_t + 0.5) / (n_t + 0.5))
 
     with n texts, n_t of which hold the term t. A term that stands twice in the query counts twice.
 
-    Source: Kamphuis et al., ECIR 2020 ("Lucene (accurate)"), by way of bm25s.
+    Source: Kamphuis et al., ECIR 2020 ("Lucene (accurate)"), by way of bm25s; for pairs of letters, Lucene's
+    analyzer of Chinese, Japanese and Korean.
+
+    Args:
+        settings: Constants, and what a word is.
     """
 
-    def __init__(
-        self, k1: float = 1.5, b: float = 0.75, stemmer: str | None = "english", stopwords: str | None = "en"
-    ) -> None:
-        """Choose the formula's constants and what a word is.
-
-        Args:
-            k1: How far repetition of a term counts, at least 0.
-            b: How far long texts are held back, 0 to 1.
-            stemmer: A Snowball algorithm, or None to compare whole words.
-            stopwords: A language of bm25s's lists of words to leave out, or None to keep all.
-
-        Raises:
-            ConfigError: A constant is out of range, or the stemmer or the list of stop words is unknown.
-        """
+    def __init__(self, settings: BM25Settings = BM25Settings()) -> None:  # frozen
         import bm25s
         import Stemmer
 
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # the library asks for debug messages when it is imported
-
-        if k1 < 0:
-            raise ConfigError("bm25.k1", "a number of at least 0", k1)
-        if not 0 <= b <= 1:
-            raise ConfigError("bm25.b", "a number from 0 to 1", b)
-        if stemmer is not None and stemmer not in Stemmer.algorithms():
-            raise ConfigError("bm25.stemmer", f"null or one of {', '.join(Stemmer.algorithms())}", stemmer)
-        self._stemmer = None if stemmer is None else Stemmer.Stemmer(stemmer)
-        self._stopwords = stopwords
-        try:
-            self._tokenise([""])
-        except ValueError as error:
-            raise ConfigError("bm25.stopwords", "null or a language that bm25s knows, such as en", stopwords) from error
-        self._bm25: Any = bm25s.BM25(k1=k1, b=b, method="lucene", backend="numpy")
+        self._settings = settings
+        self._stemmer = None if settings.stemmer is None else Stemmer.Stemmer(settings.stemmer)
+        self._bm25: Any = bm25s.BM25(k1=settings.k1, b=settings.b, method="lucene", backend="numpy")
         self._size = 0
 
     def __len__(self) -> int:
@@ -66,12 +100,21 @@ class BM25Index:
         Raises:
             ValueError: There are no texts.
         """
-        corpus = self._tokenise(texts, return_ids=True, show_progress=progress)
+        n_unspaced = 0
+
+        def cut() -> Iterator[list[str]]:
+            nonlocal n_unspaced
+            for text in texts:
+                n_unspaced += self._settings.tokens == "auto" and is_unspaced(text)
+                yield self._cut(text, is_query=False)
+
+        corpus = self._terms(cut(), return_ids=True, show_progress=progress)
         if not corpus.ids:
             raise ValueError("texts: there is nothing to index")
         with np.errstate(invalid="ignore"):  # bm25s divides by the mean length, which is 0 when no text has a word
             self._bm25.index(corpus, create_empty_token=False, show_progress=progress)
         self._size = len(corpus.ids)
+        logger.info("BM25 over %d texts: %s", self._size, self._told(n_unspaced))
 
     def search(
         self,
@@ -135,12 +178,47 @@ class BM25Index:
         scores: FloatArray = self._bm25.get_scores_from_ids(known) if known else np.zeros(self._size, np.float32)
         return scores
 
-    def _tokenise(self, texts: Iterable[str], *, return_ids: bool = False, show_progress: bool = False) -> Any:
+    def _told(self, n_unspaced: int) -> str:
+        """What a word was."""
+        settings = self._settings
+        kind = "pairs of letters" if settings.tokens == "pairs" else "words"
+        stems = "not stemmed" if settings.stemmer is None else f"stemmed ({settings.stemmer})"
+        left_out = "with all stop words" if settings.stopwords is None else f"without stop words ({settings.stopwords})"
+        pairs = f"; pairs of letters in {n_unspaced} texts with scripts without spaces" if n_unspaced else ""
+        return f"{kind}, {stems}, {left_out}{pairs}"
+
+    def _tokenise(self, queries: Iterable[str]) -> Any:
+        return self._terms(self._cut(query, is_query=True) for query in queries)
+
+    def _cut(self, text: str, *, is_query: bool) -> list[str]:
+        """The text in lower case, cut into words.
+
+        A letter that stands alone between other scripts would be in no pair, so texts have single letters beside the
+        pairs; queries have them only where there is no pair.
+        """
+        text = normal_form(text).lower()
+        if text.isascii() and self._settings.tokens != "pairs":
+            return _WORD.findall(text)
+        found = []
+        for run in runs(text):
+            is_cut = self._settings.tokens == "pairs" or (self._settings.tokens == "auto" and is_unspaced(run))
+            if not is_cut:
+                found += [run] if len(run) > 1 else []
+                continue
+            each = letters(run) if is_unspaced(run) else list(run)
+            pairs = ["".join(pair) for pair in pairwise(each)]
+            found += pairs if is_query and pairs else each + pairs
+        return found
+
+    def _terms(self, cut: Iterable[list[str]], *, return_ids: bool = False, show_progress: bool = False) -> Any:
+        """Stems of the words that are no stop words."""
         import bm25s
 
         return bm25s.tokenize(
-            texts,
-            stopwords=self._stopwords,
+            map(" ".join, cut),
+            lower=False,
+            token_pattern=r"\S+",  # noqa: S106  # no password
+            stopwords=self._settings.stopwords,
             stemmer=self._stemmer,
             return_ids=return_ids,
             show_progress=show_progress,

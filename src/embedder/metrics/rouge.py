@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from embedder.texts import letters, normal_form, runs
+
 
 def rouge_l(prediction: str, answers: Sequence[str]) -> float:
     """F-measure of the longest common subsequence of words with the closest answer, in [0, 1].
@@ -9,9 +11,10 @@ def rouge_l(prediction: str, answers: Sequence[str]) -> float:
         rouge_l = 2 l / (p + a)
 
     with l words of a longest common subsequence, p words in the prediction and a in the answer; words are runs of
-    letters a to z and digits, in lower case. Where there are none in both texts it is 0.
+    letters and digits in lower case, and of scripts without spaces between words each letter. Where there are none in
+    both texts it is 0. Of texts in ASCII it is what the package rouge-score gives, which knows no other letters.
 
-    Source: Lin, 2004 (ROUGE), as in the package rouge-score; computed by torchmetrics.
+    Source: Lin, 2004 (ROUGE); computed by torchmetrics.
 
     Raises:
         ValueError: `answers` is empty or a single string.
@@ -20,5 +23,12 @@ def rouge_l(prediction: str, answers: Sequence[str]) -> float:
         raise ValueError(f"answers: expected a non-empty list of strings, got {answers!r}")
     from torchmetrics.functional.text.rouge import rouge_score
 
-    scores = rouge_score([prediction], [list(answers)], rouge_keys="rougeL", accumulate="best")
+    scores = rouge_score(
+        [prediction],
+        [list(answers)],
+        rouge_keys="rougeL",
+        accumulate="best",
+        normalizer=lambda text: normal_form(text).lower().replace("_", " "),
+        tokenizer=lambda text: [word for run in runs(text) for word in letters(run)],
+    )
     return float(scores["rougeL_fmeasure"])

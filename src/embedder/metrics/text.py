@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
+from embedder.texts import letters_spaced, words
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_PUNCTUATION = dict.fromkeys(map(ord, string.punctuation)) | {
+    code: None for code in (*range(0x3000, 0x3040), *range(0xFF00, 0xFF66)) if unicodedata.category(chr(code))[0] == "P"
+}  # of ASCII, and of Chinese and Japanese: no English text has these
 
 
 def normalise_answer(text: str) -> str:
-    """Lower-case, drop ASCII punctuation and English articles, and squeeze white space.
+    """Lower-case, drop punctuation (of ASCII, Chinese and Japanese) and English articles, and squeeze white space.
 
     Source: Rajpurkar et al., EMNLP 2016 (SQuAD), evaluation script.
     """
@@ -34,7 +38,8 @@ def f1(prediction: str, answers: Sequence[str]) -> float:
         f1 = 2 c / (p + a)
 
     with c common words (counted with repetition), p words in the prediction and a in the answer, after
-    `normalise_answer`; 0 where nothing is common, so two empty texts score 0 although they match exactly.
+    `normalise_answer`; of scripts without spaces between words each letter counts as a word. It is 0 where nothing is
+    common, so two empty texts score 0 although they match exactly.
 
     Source: Rajpurkar et al., EMNLP 2016 (SQuAD), evaluation script.
 
@@ -71,8 +76,8 @@ def popqa_accuracy(generation: str, answers: Sequence[str]) -> bool:
 def has_answer(text: str, answers: Sequence[str]) -> bool:
     """Whether the tokens of any answer stand side by side in the text, ignoring case but not accents.
 
-    A token is a run of letters, digits and combining marks, or one other visible character. An answer without
-    any token (an empty string) is never found.
+    A token is a run of letters, digits and combining marks, or one other visible character; of scripts without spaces
+    between words, such as Chinese, each letter is one. An answer without any token (an empty string) is never found.
 
     Source: Karpukhin et al., EMNLP 2020 (DPR), answer matching.
 
@@ -91,14 +96,15 @@ def _checked(answers: Sequence[str]) -> Sequence[str]:
 
 
 def _f1(prediction: str, answer: str) -> float:
-    predicted, gold = prediction.split(), answer.split()
+    predicted, gold = words(prediction), words(answer)
     common = (Counter(predicted) & Counter(gold)).total()
     return 2 * common / (len(predicted) + len(gold)) if common else 0.0
 
 
 def _tokens(text: str) -> str:
     """Lower-case tokens with one space before, between and after, so that `in` compares whole tokens."""
-    return " " + " ".join("".join(map(_spaced, unicodedata.normalize("NFD", text))).lower().split()) + " "
+    spaced = letters_spaced(unicodedata.normalize("NFD", text))
+    return " " + " ".join("".join(map(_spaced, spaced)).lower().split()) + " "
 
 
 @lru_cache(maxsize=4096)

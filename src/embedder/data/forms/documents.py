@@ -1,7 +1,6 @@
 """Long documents: chunks of them are queries, and earlier chunks, each with its continuation, are what is retrieved."""
 
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from embedder.data.forms.form import ORIGIN, Rows
 from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
 from embedder.errors import ConfigError, DataError, check_types
+from embedder.texts import stretches
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ class Documents:
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), long-range language modelling.
 
     Args:
-        chunk_words: Words of a chunk; 96 are about 128 tokens of English.
+        chunk_words: Words of a chunk; 96 are about 128 tokens of English. Of scripts without spaces between words two
+            letters of Chinese, three of Thai count as one.
         min_keys: A query has so many keys to choose from, or more.
         every: Of the training chunks of a document every so-manieth becomes a query; neighbours resemble each other.
         test_chunks: The last so many chunks of a test document are asked for; 8 of 128 tokens are the paper's 1,024.
@@ -60,7 +61,7 @@ class Documents:
 
     def chunks(self, text: str) -> list[str]:
         """Whole chunks of a text, each with the white space before its words."""
-        words = re.findall(r"\s*\S+", text)
+        words = stretches(text)
         whole = len(words) // self.chunk_words * self.chunk_words
         return ["".join(words[start : start + self.chunk_words]) for start in range(0, whole, self.chunk_words)]
 
