@@ -22,9 +22,14 @@ def test_by_position_and_by_id(tmp_path):
         corpus.position("k500")
 
 
-def test_a_title_is_put_before_a_text_that_lacks_it(tmp_path):
-    rows = {"id": "a", "title": "Oru", "text": "A town."}, {"id": "b", "title": "Oru", "text": "Oru is a town."}
-    assert [key.text for key in corpus_of(tmp_path / "c.jsonl", *rows)] == ["Oru A town.", "Oru is a town."]
+def test_title_and_text_are_joined_whatever_the_text_begins_with(tmp_path):
+    rows = [
+        {"title": "C", "text": "Cats sleep."},
+        {"title": "Oru", "text": "Oru lies."},
+        {"title": " ", "text": "A"},
+    ]
+    texts = corpus_of(tmp_path / "c.jsonl", *({"id": str(i)} | row for i, row in enumerate(rows))).texts()
+    assert list(texts) == ["C Cats sleep.", "Oru Oru lies.", "A"]
 
 
 def test_a_second_row_of_one_id_names_both_lines(tmp_path):

@@ -68,7 +68,7 @@ def test_nq_open_over_wikipedia(tmp_path, wikipedia):
         tmp_path / "nq.parquet", [{"question": "who", "answer": ["a", "b"]}, {"question": "x", "answer": ["c"]}]
     )
     dataset, keys, queries = read(tmp_path, Questions(table), corpus=wikipedia)
-    assert keys == {"1": 'Aaron "the" prophet.', "2": "Null null"}
+    assert keys == {"1": 'Aaron Aaron "the" prophet.', "2": "Null null"}
     assert queries["0"].answers == ("a", "b")
     assert (dataset.name, dataset.train) == ("set", None)
 

@@ -13,6 +13,7 @@ from embedder.app.long_prompts import query_named
 from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
+from embedder.data.copies import count_copies
 from embedder.data.corpus import Corpus
 from embedder.data.overlap import trained_on
 from embedder.data.queries import Queries, first_by_hash
@@ -176,6 +177,16 @@ class EvaluateRun:
         corpus = Corpus(dataset.file("corpus"))
         queries = self._queries(dataset, corpus)
         work = _Work(self, task, dataset, corpus, queries, lender)
+        copies = count_copies(corpus, queries)
+        if copies.texts:
+            logger.warning(
+                "%s/%s: the corpus holds %d texts twice or more; of %d queries a copy of a gold key counts as wrong",
+                task.name,
+                dataset.name,
+                copies.texts,
+                copies.queries,
+            )
+        work.protocol |= {"copies": asdict(copies)}
         for row in rows:
             where = f"{task.name}/{dataset.name}: {TITLES[row.name]}"
             if row.name == "oracle" and not has_gold(queries):
@@ -252,6 +263,7 @@ class _Work:
             "precision": run.precision,
             "queries": len(queries),
             "answered": len(self._answered),
+            "left_out": self._left_out(asks=answers),
             "cutoffs": list(run.cutoffs),
             "prompt": repr(prompt) if self._answered else None,
             "llm": run.language_model.fingerprint if self._answered else None,
@@ -259,6 +271,17 @@ class _Work:
             "consumer_texts": list(self._consumer.texts) if self._consumer is not None else None,
             "rag": asdict(run.rag) if self._answered else None,
         } | (run.benchmark.protocol() if run.benchmark is not None else {})
+
+    def _left_out(self, *, asks: bool) -> dict[str, int]:
+        """Queries that retrieval is not scored on, and those that the LLM is not asked, with the reason."""
+        n_answers = sum(any(map(str.strip, query.answers)) for query in self._queries)
+        reasons = {"no relevant key": sum(not query.positives for query in self._queries)}
+        if asks:
+            reasons |= {
+                "no answer": len(self._queries) - n_answers,
+                "not asked (rag.max_queries)": n_answers - len(self._answered),
+            }
+        return {reason: n for reason, n in reasons.items() if n}
 
     def row(self, title: str, about: Mapping[str, Any]) -> Row:
         """A row without scores."""

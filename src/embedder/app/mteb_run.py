@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class MtebRun:
             "sides": asdict(sides),
         }
         path = Path(self.output_dir) / "mteb.json"
-        write_atomically(path, json.dumps({"protocol": protocol, "tasks": scores}, indent=1))
+        write_atomically(path, json.dumps({"protocol": protocol, "tasks": _finite(scores)}, indent=1))
         logger.info("scores: %s", path)
         return scores
 
@@ -154,3 +155,12 @@ class MtebRun:
         if task.name not in trained.tasks:
             raise ConfigError("checkpoint", f"a model trained on the task {task.name!r}", sorted(trained.tasks))
         return trained.encoder, trained.tasks[task.name]
+
+
+def _finite(value: Any) -> Any:
+    """Null where MTEB has no number, such as the area under a curve of one point: NaN is no JSON."""
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -185,7 +185,7 @@ class Preparation:
         """Everything that the records depend on."""
         roles = ["records"] if dataset.records is not None else ["corpus", "train"]
         protocol: dict[str, Any] = {
-            "format": 13,
+            "format": 14,
             "files": dataset.fingerprint(roles),
             "validation": repr(self.validation),
             "needs_rewards": task.objective.needs_rewards,

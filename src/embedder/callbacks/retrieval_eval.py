@@ -51,12 +51,16 @@ class RetrievalEvalCallback(L.Callback):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Read queries and corpora, so that what is wrong with them shows before the first step."""
         for dataset in self._datasets:
-            queries = [query for query in dataset.validation_queries() if query.positives]
+            held_out = dataset.validation_queries()
+            queries = [query for query in held_out if query.positives]
             if not queries:
                 logger.warning(
                     "%s/%s has no labelled validation query: nothing to log for it", dataset.task, dataset.name
                 )
                 continue
+            if len(queries) < len(held_out):
+                told = "%s/%s: retrieval is scored on %d of %d held-out queries, the others have no relevant key"
+                logger.info(told, dataset.task, dataset.name, len(queries), len(held_out))
             self._loaded[f"{dataset.task}/{dataset.name}"] = (
                 queries,
                 with_gold_keys(dataset.corpus(), queries, self._max_keys, 0),

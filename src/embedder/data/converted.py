@@ -19,7 +19,7 @@ from embedder.origins import ORIGINS, PLACE
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 3  # raised when a conversion changes, so that an older folder is never taken for a new one
+_FORMAT = 4  # raised when a conversion changes, so that an older folder is never taken for a new one
 _ROLES = "roles.json"  # in a converted folder: by stem, the roles of the files that it was made of
 _OPEN: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.open,

@@ -39,7 +39,7 @@ class Corpus:
 
     def __getitem__(self, position: int) -> Key:
         row = Row(self._rows[position], self.path, position + 1)
-        return Key(id=row.text("id"), text=_full_text(row.text("title", default=""), row))
+        return Key(id=row.text("id"), text=document_text(row.text("title", default=""), row.text("text")))
 
     def __iter__(self) -> Iterator[Key]:
         return (self[position] for position in range(len(self)))
@@ -57,7 +57,9 @@ class Corpus:
         return self.position(first_id), self.position(last_id) + 1
 
 
-def _full_text(title: str, row: Row) -> str:
-    """Title and text; many corpora already begin the text with the title."""
-    text = row.text("text")
-    return text if not title or text.startswith(title) else f"{title} {text}"
+def document_text(title: str, text: str) -> str:
+    """What is indexed, encoded and shown of a document: title and text with a blank between them, as BEIR has it.
+
+    A text that begins with its title has it twice then: whoever joins the two for an exported model gets the same.
+    """
+    return f"{title} {text}".strip() if title.strip() else text

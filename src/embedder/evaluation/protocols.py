@@ -10,7 +10,9 @@ from embedder.evaluation.results import Results
 from embedder.evaluation.row import Row
 
 MAY_DIFFER = frozenset({"sides", "checkpoint", "encoder", "retriever", "base_instructions", "precision", "parts"})
-"""Fields of a row's protocol that describe the retriever, which is what a comparison is of, or only what is shown."""
+MAY_DIFFER |= {"left_out", "copies"}
+"""Fields of a row's protocol that describe the retriever, which is what a comparison is of, or only what is shown; or
+that follow from others, as what is left out follows from the files."""
 RUN_FIELDS = ("seed", "cutoffs")
 """Fields of a run's protocol that are part of what is measured, where a run has them."""
 ANSWER_FIELDS = frozenset({"answered", "prompt", "llm", "rag", "consumer", "generation"})

@@ -177,7 +177,16 @@ def _legend(scores: Scores, datasets: Sequence[DatasetName], cells: _Cells, base
             f"; {BETTER} better, {WORSE} worse than {baseline}: paired test, p < {1 - LEVEL:.2f} "
             f"after Holm's correction for {len(cells.marks)} comparisons"
         )
-    return text + "."
+    return f"{text}.{_left_out(rows)}"
+
+
+def _left_out(rows: Sequence[Row]) -> str:
+    """Which queries have no value, and why; as the protocols of the rows have it."""
+    found = {(row.task, row.dataset): row.protocol.get("left_out", {}) for row in rows}
+    n = sum({(row.task, row.dataset): row.protocol.get("queries", 0) for row in rows}.values())
+    reasons = dict.fromkeys(reason for own in found.values() for reason in own)
+    told = [f"{sum(own.get(reason, 0) for own in found.values()):,} {reason}" for reason in reasons]
+    return f" Left out of {n:,} queries: {', '.join(told)}." if told else ""
 
 
 def _sizes(sizes: Sequence[int]) -> str:

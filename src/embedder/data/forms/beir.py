@@ -58,8 +58,8 @@ class Beir:
 
 def document(row: Row) -> dict[str, str]:
     """A key by id. Some data sets have documents without a text: its title stands for it, or else its id."""
-    key_id, title = row.text("_id"), row.text("title", default="")
-    return {"id": key_id, "title": title, "text": row.text("text", default="").strip() or title.strip() or key_id}
+    key_id, title, text = row.text("_id"), row.text("title", default="").strip(), row.text("text", default="").strip()
+    return {"id": key_id, "title": title, "text": text} if text else {"id": key_id, "text": title or key_id}
 
 
 class _Texts:

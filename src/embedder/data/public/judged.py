@@ -80,7 +80,7 @@ class Judged:
         templates = (self.key_id, self.key_title, self.key_text)
         for row in self.corpus.rows([column for template in templates for column in columns_in(template)]):
             key_id, title, text = (fill(template, row).strip() for template in templates)
-            yield {"id": key_id, "title": title, "text": text or title or key_id}
+            yield {"id": key_id, "title": title, "text": text} if text else {"id": key_id, "text": title or key_id}
 
     def _queries(self, judged: dict[str, dict[str, Any]]) -> Rows:
         columns = [*columns_in(self.query_id), *columns_in(self.query_text), *self.answers]
