@@ -72,7 +72,7 @@ ENTRIES_OF = {  # group -> the entry points that have it
 }
 ACTIONS = {
     "prepare": ("prepare", "estimate", "merge", "report"),
-    "evaluate": ("evaluate", "compare", "html", "mteb"),
+    "evaluate": ("evaluate", "compare", "dashboard", "html", "mteb"),
 }
 
 

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -139,6 +140,26 @@ def test_it_composes(desk, command):
             instantiate(config.run, _convert_="all")
 
 
+def test_a_sweep_of_weights_and_biases_composes():
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args  # what its agent calls
+
+    sweep = yaml.safe_load(block("docs/recipes.md", "program: train.py"))
+    first = {
+        k: {"value": one["values"][0] if "values" in one else one["min"]} for k, one in sweep["parameters"].items()
+    }
+    written = create_sweep_command_args({"args": first})["args_no_hyphens"]
+    command = [
+        own
+        for one in create_sweep_command(sweep["command"])
+        for own in (written if one == "${args_no_hyphens}" else [one])
+    ]
+    assert command[:3] == ["${env}", "${interpreter}", "${program}"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose(sweep["program"].removesuffix(".py"), overrides=command[3:])
+    assert sweep["metric"] == {"name": f"best/{config.callbacks.plain.best.monitor}", "goal": "maximize"}
+    assert (config.encoder.lr, config.data.batch_size, config.logger.wandb.offline) == (1e-5, 16, False)
+
+
 @pytest.mark.parametrize("command", of_kind("parse"))
 def test_the_benchmark_takes_its_arguments(monkeypatch, command):
     path, *rest = words(command)
@@ -165,7 +186,7 @@ def test_what_it_names_exists(command):
     if command.startswith("make "):
         target = command.split()[1]
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.M)
-    else:
+    elif command.startswith("pip "):
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         for extra in re.findall(r"\[(\w+)\]", command):
             assert extra in project["optional-dependencies"]

@@ -11,7 +11,7 @@ import pytest
 from wandb.proto.wandb_internal_pb2 import Record
 
 from embedder.errors import ConfigError
-from embedder.report.wandb_dashboard import dashboard
+from embedder.report.wandb_dashboard import evaluation_layout
 from embedder.report.wandb_run import log_to_wandb
 from tests.report.folders import line, row, write_folder
 
@@ -98,7 +98,7 @@ def test_charts_summary_and_protocol_are_in_the_file_that_sync_reads(logged):
             summary[item.key or ".".join(item.nested_key)] = json.loads(item.value_json)
     assert summary["qa/world/BM25/em"] == pytest.approx(2 / 3)
     # The layout asks for nothing that a run does not have.
-    layout = dashboard("somebody", "embedder-test", folder)
+    layout = evaluation_layout(folder, "somebody", "embedder-test")
     asked = {key for section in layout.sections for panel in section.panels for key in getattr(panel, "metrics", [])}
     assert asked == {f"qa/world/{who}/{metric}" for who in ("BM25", "base encoder") for metric in ("em", "ndcg@10")}
     assert asked <= set(summary)

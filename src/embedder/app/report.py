@@ -24,6 +24,7 @@ class HtmlRun:
         settings: What the page shows.
         wandb: Whether the numbers become a run of Weights & Biases, in `FOLDER/wandb`.
         project: Of that run.
+        artifacts: Whether it gets page and scores as an artifact.
         offline: Whether it stays on this machine until `wandb sync`.
     """
 
@@ -31,6 +32,7 @@ class HtmlRun:
     settings: ReportSettings
     wandb: bool = False
     project: str = "embedder"
+    artifacts: bool = False
     offline: bool = True
 
     def __post_init__(self) -> None:
@@ -45,6 +47,6 @@ class HtmlRun:
         page = write_report(folder, replace(self.settings, **named))
         logger.info("report: %s (%.0f kB)", page, page.stat().st_size / 1e3)
         if self.wandb:
-            where = log_to_wandb(folder, self.project, offline=self.offline)
+            where = log_to_wandb(folder, self.project, offline=self.offline, artifacts=self.artifacts)
             logger.info("Weights & Biases: %s", f"wandb sync {where}" if self.offline else where)
         return page

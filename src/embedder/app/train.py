@@ -12,6 +12,7 @@ from typing import Any
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.choice import Choice, choose
@@ -34,6 +35,7 @@ from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
+from embedder.callbacks.reward_histograms import RewardHistograms
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.validate_last import ValidateLast
@@ -81,6 +83,7 @@ class TrainRun:
         output_dir: Checkpoints, logs and the exported model go here.
         seed: Of everything random outside of the batch plan.
         optimise: The logged name that a sweep goes by.
+        artifacts: Whether Weights & Biases gets the exported model, where it is among the loggers.
         checkpoint: A checkpoint to go on from; `last` for the one in `output_dir`, or from the start if there is none.
     """
 
@@ -99,6 +102,7 @@ class TrainRun:
     output_dir: str
     seed: int
     optimise: str
+    artifacts: bool = False
     checkpoint: str | None = None
 
     def __post_init__(self) -> None:
@@ -167,13 +171,16 @@ class TrainRun:
             if value is not None:
                 for one in trainer.loggers:
                     one.log_metrics({f"best/{self.optimise}": value}, step=trainer.global_step)
+            directory = Path(self.output_dir) / "export"
+            if choice is not None:
+                export(self._chosen(choice, encoder), sides, directory, about)
+                logger.info("exported model: %s", directory)
+                for one in trainer.loggers if self.artifacts else []:
+                    if isinstance(one, WandbLogger):
+                        one.experiment.log_artifact(str(directory), f"export-{one.experiment.id}", "model")
         finally:
             if (wandb := sys.modules.get("wandb")) is not None:
                 wandb.finish()  # the next run of a sweep gets a run of its own
-        directory = Path(self.output_dir) / "export"
-        if choice is not None:
-            export(self._chosen(choice, encoder), sides, directory, about)
-            logger.info("exported model: %s", directory)
         return value
 
     def _trainer(self) -> L.Trainer:
@@ -221,6 +228,7 @@ class TrainRun:
             *others,
             *self._answering(datasets),
             *self._reindexing(checkpoint),
+            RewardHistograms(datasets),
             StepLogWriter(),
             *trainer.checkpoint_callbacks,
         ]

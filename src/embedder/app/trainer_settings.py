@@ -22,6 +22,7 @@ from lightning.pytorch.callbacks import (
     Timer,
 )
 
+from embedder.callbacks.gradient_norm import GradientNorm
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.throughput import ThroughputCallback
 from embedder.errors import ConfigError
@@ -56,7 +57,7 @@ FREE = frozenset(
 )
 """Keywords that change no step."""
 _WATCHING = (
-    *(Checkpoint, EarlyStopping, LearningRateMonitor, LossGuard, ThroughputCallback),
+    *(Checkpoint, EarlyStopping, LearningRateMonitor, LossGuard, GradientNorm, ThroughputCallback),
     *(DeviceStatsMonitor, ModelSummary, ProgressBar, Timer),
 )
 """Callbacks that change no step. What others do is not known, so that they count as acting on steps."""

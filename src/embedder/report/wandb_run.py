@@ -28,6 +28,7 @@ _NOTHING_OF_THE_MACHINE: dict[str, Any] = {
     "x_save_requirements": False,  # installed packages, and where editable ones lie
     "host": "",
 }
+_FILES = ("report.html", "scores.json", "table.md")
 _MAX_LINES = 10_000
 _MAX_CHARACTERS = 300
 
@@ -37,7 +38,9 @@ def chart_key(task: str, metric: str) -> str:
     return f"scenario/{task}/{metric}"
 
 
-def log_to_wandb(folder: Path, project: str, *, offline: bool = True, max_lines: int = _MAX_LINES) -> Path | str:
+def log_to_wandb(
+    folder: Path, project: str, *, offline: bool = True, artifacts: bool = False, max_lines: int = _MAX_LINES
+) -> Path | str:
     """Log an evaluation folder.
 
     The run holds the table `leaderboard` (one line for each data set, retriever and metric, with its interval), the
@@ -49,6 +52,7 @@ def log_to_wandb(folder: Path, project: str, *, offline: bool = True, max_lines:
         folder: Holds `scores.json`, and `queries.jsonl` where there are texts.
         project: Of Weights & Biases.
         offline: Whether the run stays on this machine until `wandb sync`.
+        artifacts: Whether page and scores become an artifact too.
         max_lines: Lines of the table of queries, at most; the rest is counted in the log.
 
     Returns:
@@ -96,6 +100,12 @@ def log_to_wandb(folder: Path, project: str, *, offline: bool = True, max_lines:
             {name: wandb.Table(columns=[*columns], data=rows) for name, (columns, rows) in written.items()} | charts
         )
         run.summary.update(_summary(tables))
+        if artifacts:
+            report = wandb.Artifact(f"evaluation-{run.id}", "evaluation")
+            for path in (folder / name for name in _FILES):
+                if path.is_file():
+                    report.add_file(str(path))
+            run.log_artifact(report)
         return Path(run.dir).parent if offline else str(run.url)
 
 

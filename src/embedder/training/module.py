@@ -102,7 +102,7 @@ class RetrieverModule(L.LightningModule):
         keys = _lay_out(self.encoder(batch.key_tokens, "key"), batch.key_present)  # [B, N, D]
         nobody = keys.flatten(0, 1)[:0], batch.key_present[:, :0]
         others, negatives = self._others(batch, keys) if objective.needs_others else nobody
-        self._tell(batch, negatives)
+        self._count(batch, negatives)
         views = (matryoshka_views(vectors, self._dimensions) for vectors in (queries, keys, others))
         temperature = self.temperatures(batch.task)
         losses = []
@@ -130,12 +130,16 @@ class RetrieverModule(L.LightningModule):
         """R, the largest share of a process, in queries."""
         return max(len(batch.query_ids), -(-batch.n_global // world_size()))
 
-    def _tell(self, batch: Batch, negatives: Tensor) -> None:
-        """Say once a task how many keys a query is compared with."""
-        if batch.task in self._told or not self.training or self.global_rank > 0:
+    def _count(self, batch: Batch, negatives: Tensor) -> None:
+        """Log how many keys a query is compared with, and say it once a task; of the queries of the first process."""
+        if not self.training or self.global_rank > 0:
+            return
+        own, local, remote = negatives_by_place(batch.key_present, negatives, self.global_rank * self._rows(batch))
+        for place, n in (("group", own), ("batch", local), ("devices", remote)):
+            self.add_step_value(f"train/{batch.task}/negatives_{place}", n)
+        if batch.task in self._told:
             return
         self._told.add(batch.task)
-        own, local, remote = negatives_by_place(batch.key_present, negatives, self.global_rank * self._rows(batch))
         logger.info(
             "%s: each query sees %.4g negatives: %.4g of its group, %.4g in batch, %.4g across devices",
             batch.task,
