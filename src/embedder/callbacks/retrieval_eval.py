@@ -1,6 +1,7 @@
 """At every validation: index the corpus with the current weights and log `val/<task>/ndcg@10`."""
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from statistics import fmean
@@ -8,12 +9,13 @@ from statistics import fmean
 import lightning as L
 
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
+from embedder.callbacks.validation_time import Part, long_validation, measured
 from embedder.data.prepared import PreparedDataset
 from embedder.data.view import with_gold_keys
 from embedder.errors import ConfigError
 from embedder.evaluation.retrieval import retrieval_scores
 from embedder.evaluation.retrievers import DenseRetriever
-from embedder.training.module import require_retriever
+from embedder.training.module import RetrieverModule, require_retriever
 from embedder.types import KeyStore, Query, VectorIndex
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,9 @@ class RetrievalEvalCallback(L.Callback):
         self._loaded: dict[str, tuple[list[Query], KeyStore]] = {}
         self.per_query: dict[str, dict[str, float]] = {}
         """nDCG of each query by id, by task and data set, at the last validation; on the process that searches."""
+        self.seconds: float | None = None
+        """What a validation takes, the same on all processes: as measured on a few keys, then the last one's."""
+        self._begin = 0.0
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Read queries and corpora, so that what is wrong with them shows before the first step."""
@@ -66,10 +71,34 @@ class RetrievalEvalCallback(L.Callback):
                 with_gold_keys(dataset.corpus(), queries, self._max_keys, 0),
             )
 
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Measure the first one on a few keys, and say so where it takes long."""
+        self._begin = time.monotonic()
+        if self.seconds is None:
+            measures = trainer.is_global_zero or is_sharded(trainer)
+            parts = self._parts(trainer, require_retriever(pl_module)) if measures else []
+            self.seconds = trainer.strategy.broadcast(sum(part.seconds() for part in parts))
+            n_steps = -(-trainer.max_steps * trainer.accumulate_grad_batches // int(trainer.val_check_interval))
+            if trainer.is_global_zero and (told := long_validation(parts, 1 + n_steps)):
+                logger.info("%s", told)
+
+    def _parts(self, trainer: L.Trainer, module: RetrieverModule) -> list[Part]:
+        encoder, parts = CurrentEncoder(trainer, module), []
+        for dataset in self._datasets:
+            if (loaded := self._loaded.get(f"{dataset.task}/{dataset.name}")) is None:
+                continue
+            queries, corpus = loaded
+            task = module.tasks[dataset.task]
+            held_out = len(dataset.records("validation")) * (1 + task.sampling.group_size)
+            gold = len({key_id for query in queries for key_id in query.positives})
+            seconds = measured(encoder, corpus, task.sides)
+            parts.append(Part(len(corpus), gold, len(queries) + held_out, seconds))
+        return parts
+
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Score all data sets and log."""
         own = self._score(trainer, pl_module) if trainer.is_global_zero or is_sharded(trainer) else {}
-        scores = trainer.strategy.broadcast(own)
+        scores, self.seconds = trainer.strategy.broadcast((own, time.monotonic() - self._begin))
         by_task: dict[str, list[float]] = defaultdict(list)
         for (task, name), score in scores.items():
             by_task[task].append(score)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run after the step in progress, with a checkpoint to go on from."""
+"""Ctrl-C and SIGTERM end a run with a checkpoint to go on from: after the step in progress, or within a validation."""
 
 import signal
 import threading
@@ -16,8 +16,10 @@ from embedder.errors import ConfigError, Interrupted
 class StopOnSignal(Checkpoint):
     """Waits for the end of a step, since weights and optimizer are whole only there; a second signal ends at once.
 
-    All processes stop after the same step, whichever of them got the signal. As a `Checkpoint` it comes after all other
-    callbacks, which have then taken in the step.
+    All processes stop after the same step, whichever of them got the signal. In a validation a run stops at once where
+    its step is written, as it is before a long one, and the validation is done when the run goes on; so it does in the
+    validation before the first step. As a `Checkpoint` it comes after all other callbacks, which have then taken in
+    the step.
 
     Raises:
         Interrupted: After the checkpoint is written.
@@ -27,6 +29,8 @@ class StopOnSignal(Checkpoint):
         self._received: int | None = None
         self._replaced: dict[int, Any] = {}
         self._step = -1
+        self._at_once: Interrupted | None = None
+        """What a signal raises where it arrives; None where it is waited for."""
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Fail before the first step when there is nothing to write the checkpoint."""
@@ -35,48 +39,81 @@ class StopOnSignal(Checkpoint):
     @staticmethod
     def check(trainer: L.Trainer) -> None:
         """Refuse a trainer that has nothing to write the checkpoint with."""
-        if not any(isinstance(callback, LastCheckpoint) for callback in trainer.callbacks):  # type: ignore[attr-defined]
-            raise ConfigError("callbacks.plain.last", "a LastCheckpoint, which stop_on_signal writes with", None)
+        _last(trainer)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Take the signals over from Lightning, whose handlers end the run without a checkpoint."""
         self._step = trainer.global_step
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._replaced[number] = signal.signal(number, self._receive)
+        self._take_over()
+        if self._asked(trainer):  # by an earlier callback's work
+            raise self._stop(trainer)
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
-        """After a whole step, stop if a process was asked to; a step that is validated first stops after that."""
+        """After a whole step, stop if a process was asked to; one that is validated first stops before that."""
         if trainer.global_step == self._step:  # further batches belong to this step
             return
         self._step = trainer.global_step
-        if not validation_follows(trainer):
-            self._stop_if_asked(trainer)
+        if not validation_follows(trainer) and self._asked(trainer):
+            _last(trainer).save(trainer)
+            raise self._stop(trainer)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """From here on a signal ends the run at once, if nothing is lost by it."""
+        self._take_over()
+        is_fitting = trainer.state.fn == TrainerFn.FITTING
+        if is_fitting and self._asked(trainer):
+            _last(trainer).save_before_validation(trainer)
+            raise self._stop(trainer)
+        if not is_fitting or _last(trainer).is_written(trainer):
+            self._at_once = self._stop(trainer)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """What follows is writing: logs and checkpoints."""
+        self._at_once = None
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """After a validation too."""
-        if trainer.state.fn == TrainerFn.FITTING:
-            self._stop_if_asked(trainer)
+        """After a validation that was waited for."""
+        is_fitting = trainer.state.fn == TrainerFn.FITTING
+        asked = self._asked(trainer)
+        if not is_fitting:
+            self._give_back()
+        elif asked:
+            _last(trainer).save(trainer)
+        if asked:
+            raise self._stop(trainer)
 
-    def _stop_if_asked(self, trainer: L.Trainer) -> None:
-        if trainer.strategy.reduce_boolean_decision(self._received is not None, all=False):
-            last = next(callback for callback in trainer.callbacks if isinstance(callback, LastCheckpoint))  # type: ignore[attr-defined]
-            path = last.save(trainer)
-            raise Interrupted(
-                f"stopped after step {trainer.global_step} of {trainer.max_steps}; to go on, run the same command with "
-                f"hydra.run.dir={path.parent.parent} run.checkpoint=last",
-                self._received or signal.SIGTERM,
-            )
+    def _asked(self, trainer: L.Trainer) -> bool:
+        asked = self._received is not None or trainer.received_sigterm  # what came before Lightning's was taken over
+        return trainer.strategy.reduce_boolean_decision(asked, all=False)
+
+    def _stop(self, trainer: L.Trainer) -> Interrupted:
+        number, step = self._received or signal.SIGTERM, trainer.global_step
+        if step == 0:
+            again = "nothing is lost: run the same command again, what is prepared is kept"
+            return Interrupted(f"stopped before the first of {trainer.max_steps} steps; {again}", number)
+        return Interrupted(
+            f"stopped after step {step} of {trainer.max_steps}; to go on, run the same command with "
+            f"hydra.run.dir={_last(trainer).directory.parent} run.checkpoint=last",
+            number,
+        )
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Give the signals back: Lightning tears callbacks down on normal ends only."""
+        """Give the signals back, to Lightning, which gives them back in turn after that."""
         self._give_back()
 
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Give the signals back."""
         self._give_back()
 
+    def _take_over(self) -> None:
+        """Once more where Lightning came in between."""
+        if self._received is not None or threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._replaced.setdefault(number, signal.signal(number, self._receive))
+
     def _give_back(self) -> None:
+        self._at_once = None
         for number, handler in self._replaced.items():
             signal.signal(number, handler)
         self._replaced = {}
@@ -84,3 +121,12 @@ class StopOnSignal(Checkpoint):
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = number
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        if self._at_once is not None:
+            raise Interrupted(str(self._at_once), number)
+
+
+def _last(trainer: L.Trainer) -> LastCheckpoint:
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
+        if isinstance(callback, LastCheckpoint):
+            return callback
+    raise ConfigError("callbacks.plain.last", "a LastCheckpoint, which stop_on_signal writes with", None)
