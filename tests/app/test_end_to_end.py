@@ -414,7 +414,7 @@ def test_published_json_lines_train_as_they_are(tmp_path, bert_directory, labell
         "source=jsonl",
         f"source.path={tmp_path}/mine.jsonl",
         f"encoder.name={bert_directory}",
-        "logger=default" if labelled else "logger=csv",
+        "logger=wandb" if labelled else "logger=default",
         "trainer.accelerator=cpu",
         "trainer.max_steps=2",
         "trainer.val_check_interval=2",

@@ -178,3 +178,31 @@ def test_a_part_has_the_metric_of_its_queries_and_perplexity_is_of_mean_nats():
 def test_one_answer_recall_is_shown():
     names = [f"answer_recall@{k}" for k in (100, 10, 5)]
     assert shown_metrics([*names, "em"], [5, 10, 100]) == ["answer_recall@10", "em"]
+
+
+def test_a_narrow_table_keeps_the_headline_columns_and_the_marks_of_the_whole_one():
+    n = 60
+    names = [
+        "ndcg@5",
+        "ndcg@10",
+        "recall@10",
+        "mrr@10",
+        "em",
+        "f1",
+        "contains",
+        "rouge_l",
+        "log_likelihood",
+        "gain",
+        "harm",
+    ]
+    rows = [
+        Row(**row(who, {name: list(np.linspace(0, 0.5, n) + shift) for name in names}))
+        for who, shift in (("base encoder", 0.0), ("trained encoder", 0.3))
+    ]
+    whole, narrow = (render(rows, sampling=SAMPLING, most=most).splitlines() for most in (None, 7))
+    assert narrow[0].split("|")[2:-1] != whole[0].split("|")[2:-1]
+    kept = ["ndcg@10", "recall@10", "em", "log_likelihood", "gain", "harm", "mrr@10"]
+    assert [cell.strip() for cell in narrow[0].split("|")[2:-1]] == [name for name in names if name in kept]
+    assert max(line.count("|") for line in narrow) == 9  # 8 columns
+    assert {cell.strip() for cell in narrow[3].split("|")[2:-1]} <= {cell.strip() for cell in whole[3].split("|")[2:-1]}
+    assert narrow[-1] == whole[-1]  # corrected for all comparisons

@@ -201,3 +201,39 @@ def test_wrong_settings_are_named(tmp_path, settings, message):
     folder = write_folder(tmp_path, [row("BM25", {"em": {"a": 1.0}}), row("random", {"em": {"a": 0.0}})])
     with pytest.raises(ConfigError, match=re.escape(message)):
         write_report(folder, ReportSettings(**settings))
+
+
+def test_the_page_begins_with_the_candidate_against_the_baseline_and_says_of_how_many(tmp_path, opened):
+    n, names = 40, ["ndcg@5", "ndcg@10", "recall@10", "mrr@10", "em", "log_likelihood"]
+    base = {name: {f"q{i}": (i % 10) / 20 for i in range(n)} for name in names}
+    base["em"] = {f"q{i}": 0.0 for i in range(n // 2)}
+    better = {
+        name: {query: value + 0.2 + 0.1 * (i % 2) for i, (query, value) in enumerate(values.items())}
+        for name, values in base.items()
+    }
+    better["em"] = {f"q{i}": float(i == 0) for i in range(n // 2)}  # one question more: within chance
+    folder = write_folder(tmp_path, [row("base encoder", base), row("trained encoder", better)])
+    for width in (1200, 390):
+        page = opened(folder, width=width)
+        said = page.locator("#summary .sentence").inner_text()
+        told = (
+            r"qa: nDCG@10 \+0.250 \(\+0.23\d to \+0.26\d\), better beyond chance over 40 queries; exact match \+0.050"
+        )
+        assert re.match(told, said), said
+        assert "within chance over 20 queries" in said
+        assert page.locator("main section").first.get_attribute("id") == "summary"
+        box = page.locator("#differences tbody td:visible").first.bounding_box()
+        assert box["x"] + box["width"] <= width  # the difference is seen without scrolling
+        first = page.locator("#differences tbody th").first.inner_text()
+        assert ("nDCG@10" in first) == (width == 390)
+        heads = page.locator("#leaderboard thead th:visible")
+        assert heads.count() == 5
+        assert [text.split("\n")[-1] for text in heads.all_inner_texts()[1:]] == [
+            "n = 40",
+            "n = 40",
+            "n = 20",
+            "n = 40",
+        ]
+        page.locator("#leaderboard .switch input").check()
+        assert heads.count() == 7
+        assert page.complaints == []

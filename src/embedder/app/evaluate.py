@@ -40,6 +40,8 @@ from embedder.types import LanguageModel, Query, VectorIndex
 
 logger = logging.getLogger(__name__)
 
+_PRINTED_COLUMNS = 7  # of metrics, beside the names of the rows: what a terminal has room for
+
 
 @dataclass(frozen=True)
 class EvaluateRun:
@@ -143,7 +145,9 @@ class EvaluateRun:
             lender = next((other for its, other in found if its.name == task.name and other.train is not None), None)
             self._score(task, dataset, by_task[task.name], folder, lender)
         folder.close()
-        logger.info("\n%s", self._write_table(folder, sampling=Sampling()))
+        self._write_table(folder, sampling=Sampling())
+        logger.info("\n%s\n", render(folder.rows, most=_PRINTED_COLUMNS))
+        logger.info("all columns: %s", folder.scores_path.with_name("table.md"))
         logger.info("scores: %s", folder.scores_path)
         if any(row.per_query for row in folder.rows):
             logger.info("page: %s", write_report(Path(self.output_dir)))
@@ -201,12 +205,11 @@ class EvaluateRun:
                 folder.add(*work.score(row, scored))
             self._write_table(folder, sampling=None)
 
-    def _write_table(self, folder: EvaluationFolder, *, sampling: Sampling | None) -> str:
+    def _write_table(self, folder: EvaluationFolder, *, sampling: Sampling | None) -> None:
         table = render(folder.rows, sampling=sampling)
         needed = questions_text(folder.rows)
         text = f"{table}\n\n{needed}\n" if needed else f"{table}\n"
         write_atomically(folder.scores_path.with_name("table.md"), text)
-        return text
 
     @cached_property
     def cached_language_model(self) -> LanguageModel:

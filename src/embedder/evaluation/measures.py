@@ -42,6 +42,8 @@ _MAIN_ANSWER = (
     "perplexity",
     "log_likelihood",
 )
+# Which columns a narrow table keeps, in this order.
+_FIRST = ("score", "recall@10", "em", "accuracy", "perplexity", "log_likelihood", "gain", "harm", "mrr@10", "f1")
 _LARGEST_SHOWN = 10
 LARGEST_NATS = 700.0
 """Exp of more does not fit a float; a perplexity is cut there."""
@@ -92,6 +94,14 @@ def shown_metrics(available: Collection[str], cutoffs: Sequence[int]) -> list[st
     # One answer recall, at 10 or the largest cut-off below: more columns are more comparisons to correct for.
     contained = [name for name in available if name.startswith("answer_recall@") and _cutoff(name) <= _LARGEST_SHOWN]
     return [name for name in (*ranking, *sorted(contained, key=_cutoff)[-1:], *_ANSWERS) if name in available]
+
+
+def narrowed(shown: Sequence[str], most: int) -> list[str]:
+    """At most so many of the metrics that a table shows, in its order: first the last nDCG, then those of `_FIRST`."""
+    ndcg = [name for name in shown if name.startswith("ndcg@")]
+    kept = dict.fromkeys((*ndcg[-1:], *(name for name in _FIRST if name in shown), *shown))
+    kept = dict.fromkeys(list(kept)[:most])
+    return [name for name in shown if name in kept]
 
 
 def main_metrics(available: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from embedder.evaluation.measures import cutoffs_of, main_metrics, shown_metrics, sign
+from embedder.evaluation.measures import cutoffs_of, main_metrics, narrowed, shown_metrics, sign
 from embedder.evaluation.plain_text import markdown_cell
 from embedder.evaluation.resampling import Sampling
 from embedder.evaluation.row import Row
@@ -28,6 +28,7 @@ def render(
     rows: Sequence[Row],
     baseline: str = "base encoder",
     sampling: Sampling | None = Sampling(),  # noqa: B008  # frozen
+    most: int | None = None,
 ) -> str:
     """Markdown tables of means, marked against the baseline, and of their 95 % intervals.
 
@@ -40,19 +41,20 @@ def render(
         baseline: Title of the row that others are held against; without such a row nothing is marked.
         sampling: How intervals and p-values are drawn; None for the means of data sets alone, as while an evaluation is
             under way.
+        most: Columns of metrics at most, for a terminal; parts are left out, and marks stay those of the full table.
     """
     if sampling is None:
         return "\n\n".join(_bare(Scores(rows), name) for name in Scores(rows).datasets())
     scores = Scores(rows, sampling)
     blocks = []
     for name in scores.datasets():
-        blocks.append(_block("/".join(name), scores, [name], baseline))
-        blocks += _part_tables(scores, name, baseline)
+        blocks.append(_block("/".join(name), scores, [name], baseline, most))
+        blocks += _part_tables(scores, name, baseline) if most is None else []
     for task in scores.tasks:
         if len(datasets := scores.datasets(task)) > 1:
-            blocks.append(_block(f"{task}, mean of data sets", scores, datasets, baseline))
+            blocks.append(_block(f"{task}, mean of data sets", scores, datasets, baseline, most))
     if len(scores.tasks) > 1:
-        blocks.append(_block("mean of tasks", scores, scores.datasets(), baseline))
+        blocks.append(_block("mean of tasks", scores, scores.datasets(), baseline, most))
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -65,17 +67,18 @@ def _bare(scores: Scores, name: DatasetName) -> str:
     return align([["/".join(name), *shown], *lines])
 
 
-def _block(title: str, scores: Scores, datasets: Sequence[DatasetName], baseline: str) -> str:
+def _block(title: str, scores: Scores, datasets: Sequence[DatasetName], baseline: str, most: int | None = None) -> str:
     """Means and intervals over some data sets; empty where none has a value."""
     available = scores.metrics(datasets)
     shown = shown_metrics(available, cutoffs_of(available))
     cells = _cells(scores, datasets, shown, baseline)
     if not cells.means:
         return ""
-    heads = _heads(shown, [len(scores.with_metric(metric, datasets)) for metric in shown])
+    columns = shown if most is None else narrowed(shown, most)
+    heads = _heads(columns, [len(scores.with_metric(metric, datasets)) for metric in columns])
     width = 2 * any(cells.marks.values())
-    means = [[who, *(_cell(cells, who, m, width) for m in cells.metrics)] for who in cells.retrievers]
-    ranges = [[who, *(_range(cells.means.get((who, m))) for m in cells.metrics)] for who in cells.retrievers]
+    means = [[who, *(_cell(cells, who, m, width) for m in columns)] for who in cells.retrievers]
+    ranges = [[who, *(_range(cells.means.get((who, m))) for m in columns)] for who in cells.retrievers]
     tables = align([[title, *heads], *means]), align([[f"{100 * LEVEL:.0f} % intervals", *heads], *ranges])
     return "\n\n".join([*tables, _legend(scores, datasets, cells, baseline)])
 

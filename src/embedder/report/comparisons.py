@@ -68,6 +68,15 @@ def against(baseline: str, scores: Scores) -> list[Gap]:
     return _corrected([one for one in found if one is not None])
 
 
+def of_candidate(candidate: str, differences: Sequence[Gap]) -> dict[str, list[Gap]]:
+    """What the candidate has more than the baseline, by task: what the page says first."""
+    found: dict[str, list[Gap]] = {}
+    for one in differences:
+        if one.first == candidate:
+            found.setdefault(one.line.scope, []).append(one)
+    return found
+
+
 def gap(task: str, metric: str, first: str, second: str, scores: Scores) -> Gap | None:
     """Two retrievers over the data sets of a scenario; None where they share no queries."""
     pairs = scores.pairs(metric, first, second, scores.datasets(task))

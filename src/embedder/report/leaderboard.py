@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.evaluation.measures import is_given, sign
+from embedder.evaluation.measures import is_given, narrowed, sign
 from embedder.evaluation.scores import DatasetName, Mean, Scores
 from embedder.report.measures import columns
 
 UPPER_BOUND = "oracle"
 """The row that knows the gold keys: a bound, not a competitor."""
+_FIRST_SHOWN = 4  # columns; the others stand behind a switch
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class Board:
     """Retriever, and a cell for each metric; None where the metric does not apply."""
     over: dict[str, str]
     """How many data sets have a metric, where that is not the same for all."""
+    counts: dict[str, int]
+    """Queries that have a value, by metric."""
+
+    @property
+    def first_shown(self) -> list[str]:
+        """The metrics that are shown before the reader asks for all."""
+        return narrowed(self.metrics, _FIRST_SHOWN)
 
 
 def boards(scores: Scores) -> list[Board]:
@@ -63,7 +71,8 @@ def board(title: str, scores: Scores, datasets: Sequence[DatasetName]) -> Board:
     lines = [(who, [by_metric[metric].get(who) for metric in metrics]) for who in present]
     counts = {metric: len(scores.with_metric(metric, datasets)) for metric in metrics}
     over = {metric: f" (of {n})" for metric, n in counts.items() if len(set(counts.values())) > 1}
-    return Board(title, _queries(scores, datasets), metrics, lines, over)
+    n = {metric: _queries(scores, datasets, metric) for metric in metrics}
+    return Board(title, _queries(scores, datasets), metrics, lines, over, n)
 
 
 def ranked(metric: str, means: dict[str, Mean]) -> list[str]:
@@ -87,11 +96,18 @@ def _column(metric: str, scores: Scores, datasets: Sequence[DatasetName]) -> dic
     return cells
 
 
-def _queries(scores: Scores, datasets: Sequence[DatasetName]) -> int:
+def _queries(scores: Scores, datasets: Sequence[DatasetName], metric: str | None = None) -> int:
+    """Queries that have a value of a metric, or of any."""
     own = [row for row in scores.rows if (row.task, row.dataset) in datasets]
     return sum(
         max(
-            (len(values) for row in own if (row.task, row.dataset) == name for values in row.per_query.values()),
+            (
+                len(values)
+                for row in own
+                if (row.task, row.dataset) == name
+                for measured, values in row.per_query.items()
+                if metric in (None, measured)
+            ),
             default=0,
         )
         for name in datasets

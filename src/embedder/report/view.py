@@ -10,7 +10,7 @@ from embedder.evaluation.results import Answered, Results, all_answers, has_answ
 from embedder.evaluation.scores import Scores
 from embedder.report.calibration import Calibration, FirstKeys
 from embedder.report.charts import Scenario, scenarios
-from embedder.report.comparisons import Gap, Verdict, against, choose_pair, verdicts
+from embedder.report.comparisons import Gap, Verdict, against, choose_pair, of_candidate, verdicts
 from embedder.report.curves import Curve, read_curves
 from embedder.report.examples import Change, Example, changes
 from embedder.report.harm import Harm, harms
@@ -61,6 +61,11 @@ class View:
     has_answers: bool
     harms: list[Harm]
     curves: list[Curve]
+
+    @property
+    def summary(self) -> dict[str, list[Gap]]:
+        """The candidate against the baseline, by task."""
+        return {} if self.pair is None else of_candidate(self.pair[0], self.differences)
 
     @property
     def protocols(self) -> list[tuple[str, dict[str, Any]]]:
