@@ -10,10 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from embedder import files
 from embedder.errors import DataError
-from embedder.files import damage, digest_of, locked, remove_orphans, whole_file, whole_folder, write_atomically
+from embedder.files import (
+    damage,
+    damage_of_archive,
+    digest_of,
+    locked,
+    remove_orphans,
+    whole_file,
+    whole_folder,
+    write_atomically,
+)
 
 # What `sha256sum` says of a file with the three bytes "abc" (FIPS 180-2, appendix B.1).
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -190,3 +200,18 @@ for number in range(2):
 def test_a_disk_that_is_full_is_left_as_it_was(tmp_path):
     done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], check=True, capture_output=True, text=True)
     assert (done.stdout, names(tmp_path)) == ("full\nfull\n", [])
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_seen_though_torch_reads_over_it(tmp_path):
+    path = tmp_path / "last.ckpt"
+    torch.save({"weights": torch.zeros(1000), "step": 3}, path)
+    assert damage_of_archive(path) is None
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert torch.load(path)["step"] == 3
+    assert damage_of_archive(path) == "its part last/data/0 is not as it was written"
+    path.write_bytes(content[:-100])
+    assert damage_of_archive(path).startswith("not a whole archive")
+    path.write_bytes(b"")
+    assert damage_of_archive(path).startswith("not a whole archive")
