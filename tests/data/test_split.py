@@ -52,7 +52,7 @@ def test_queries_of_one_dialogue_go_the_same_way(tmp_path):
 
 def test_without_a_share_the_error_offers_one_and_a_share_that_cannot_be_is_refused(tmp_path):
     write_set(tmp_path / "a", [("who?", {}), ("WHO?", {})])
-    with pytest.raises(DataError, match=r"has no test file; source.test_share=0.1 keeps a tenth"):
+    with pytest.raises(DataError, match=r"has no test file \(test.jsonl\); source.test_share=0.1 keeps a tenth"):
         parts(tmp_path / "a", tmp_path, None)
     with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'a' / 'train.jsonl'}: too few different queries (1)")):
         parts(tmp_path / "a", tmp_path, 0.5)

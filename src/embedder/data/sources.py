@@ -42,7 +42,8 @@ class Dataset:
         path: Path | None = getattr(self, role)
         if path is None:
             advice = "; source.test_share=0.1 keeps a tenth of its training queries for tests" if role == "test" else ""
-            raise DataError(self.name, None, f"this data set of the task {self.task!r} has no {role} file{advice}")
+            message = f"this data set of the task {self.task!r} has no {role} file ({role}.jsonl){advice}"
+            raise DataError(self.name, None, message)
         return path
 
     def fingerprint(self, roles: Sequence[str]) -> str:
