@@ -134,8 +134,13 @@ def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert
     description = json.loads((directory / "embedder.json").read_text())
     description["encoder"]["pooling"] = "cls"
     (directory / "embedder.json").write_text(json.dumps(description))
+    with pytest.raises(DataError, match=r"embedder\.json.*encoder\.pooling: expected null or 'mean'.*1_Pooling"):
+        load_trained(directory)
+    pooling = directory / "1_Pooling" / "config.json"
+    pooling.write_text(json.dumps({**json.loads(pooling.read_text()), "pooling_mode": "cls"}))
     with pytest.raises(DataError, match="the vectors of the probe texts differ"):
         load_trained(directory)
+    pooling.write_text(json.dumps({**json.loads(pooling.read_text()), "pooling_mode": "mean"}))
     description["encoder"]["pooling"] = "mean"
     description["tasks"]["tool"]["key_instruction"] = "a tool: "
     (directory / "embedder.json").write_text(json.dumps(description))
@@ -156,7 +161,7 @@ def test_damaged_weights_are_one_clear_error(bert_directory, tmp_path):
     encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
     weights = export(encoder, TASKS, tmp_path / "export", {}) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ConfigError, match=r"encoder\.name: expected a model that can be loaded"):
+    with pytest.raises(DataError, match=r"export.*encoder\.name: expected .*model\.safetensors is damaged"):
         load_trained(weights.parent)
 
 

@@ -4,7 +4,9 @@ import logging
 
 import pytest
 
+from embedder.errors import DataError
 from embedder.models import gguf
+from embedder.models.causal_lm import HuggingFaceLanguageModel
 from embedder.models.fingerprint import fingerprint_of
 from embedder.models.gguf import convert_gguf
 from embedder.models.packages import resolve_model, sha256_of_file
@@ -43,6 +45,17 @@ def test_a_failed_conversion_leaves_nothing_behind(source, tmp_path, monkeypatch
     monkeypatch.setattr(gguf, "_write_safetensors", fail)
     with pytest.raises(OSError, match="disk full"):
         convert_gguf(source, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, b"text\n" * 100])
+def test_a_damaged_file_is_one_line(tmp_path, content):
+    path = tmp_path / "model.gguf"
+    path.write_bytes(content)
+    model = HuggingFaceLanguageModel(str(path), device="cpu", cache_directory=tmp_path / "cache")
+    with pytest.raises(DataError, match=r"model\.gguf: cannot be read as a GGUF model") as refused:
+        model.score(["a"], [[" b"]])
+    assert "\n" not in str(refused.value)
     assert list((tmp_path / "cache").iterdir()) == []
 
 

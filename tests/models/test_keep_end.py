@@ -25,27 +25,17 @@ def wordpiece_tokenizer():
 
 
 def test_the_front_of_a_text_goes_by_hand():
-    # [CLS] ask : light ##house at oru ##s [SEP] are 9 tokens.
+    # [CLS] ask : light ##house at oru ##s [SEP] are 9 tokens; the instruction and what the tokenizer adds stay.
     tokenizer = wordpiece_tokenizer()
-    text = "lighthouse at orus"
-    for length, kept in ((9, text), (8, "house at orus"), (7, "at orus"), (6, "orus"), (5, "s")):
-        assert keep_ends(tokenizer, [text], "ask: ", length) == [kept]
-    # `##house` alone is the word `house`: other tokens, as many of them. `s` alone is no word: [UNK], still one token.
-    ids = tokenizer("ask: " + "house at orus")["input_ids"]
-    assert tokenizer.convert_ids_to_tokens(ids) == ["[CLS]", "ask", ":", "house", "at", "oru", "##s", "[SEP]"]
+    text = ["light", "##house", "at", "oru", "##s"]
+    for length in (9, 8, 7, 6, 5):
+        (ids,) = keep_ends(tokenizer, ["lighthouse at orus"], "ask: ", length)
+        assert tokenizer.convert_ids_to_tokens(ids) == ["[CLS]", "ask", ":", *text[9 - length :], "[SEP]"]
 
 
 def test_an_instruction_without_room_for_text_is_refused():
     with pytest.raises(ConfigError, match="max_length: expected more than the 4 tokens of instruction"):
         keep_ends(wordpiece_tokenizer(), ["lighthouse at orus"], "ask: ", 4)
-
-
-def test_bytes_that_share_a_character_are_cut_together(tmp_path: Path):
-    # Byte-level tokens: each of these characters is 3 bytes and 3 tokens, and cannot be cut inside.
-    tokenizer = EncoderConfig(name=str(tiny_backbone(tmp_path, "bert")), pooling="mean").build().tokenizer
-    assert len(tokenizer("灯台守")["input_ids"]) == 9
-    for length, kept in ((9, "灯台守"), (8, "台守"), (6, "台守"), (5, "守"), (3, "守")):
-        assert keep_ends(tokenizer, ["灯台守"], "", length) == [kept]
 
 
 @pytest.mark.parametrize("pooling", ["mean", "last"])
@@ -62,27 +52,25 @@ def test_what_is_left_fits_and_ends_as_the_text_does(tmp_path: Path, instruction
     for length in (12, 16, 24, 60):
         tokens = encoder.tokenize(texts, instruction, length, keep="end")
         whole = encoder.tokenize(texts, instruction)
-        for ids, mask, all_ids, all_mask, text in zip(*tokens.values(), *whole.values(), texts, strict=True):
+        for ids, mask, all_ids, all_mask in zip(*tokens.values(), *whole.values(), strict=True):
             kept, complete = ids[mask.bool()].tolist(), all_ids[all_mask.bool()].tolist()
             assert len(kept) <= length
             if len(complete) <= length:
                 assert kept == complete
                 continue
-            shown = encoder.tokenizer.decode(kept, skip_special_tokens=True)
-            assert shown.startswith(instruction)
-            assert text.endswith(shown.removeprefix(instruction))
-            # Cutting falls between tokens: little room is left, a character of 3 bytes and a word that joins others.
-            assert len(kept) >= length - 4
-            assert kept[-3:] == complete[-3:]
+            # Full to the last token: the instruction, then the end of the text.
+            assert len(kept) == length
+            n_instruction = len(encoder.tokenizer(instruction.rstrip())["input_ids"]) - (pooling == "last")
+            assert kept[:n_instruction] == complete[:n_instruction]
+            rest = length - n_instruction - 1  # a space behind the instruction can be a token of its own
+            assert kept[-rest:] == complete[-rest:]
 
 
 def test_encoding_keeps_the_end_where_it_is_asked_to(tmp_path: Path):
     encoder = EncoderConfig(name=str(tiny_backbone(tmp_path, "bert")), pooling="mean").build()
-    long, end = (
-        "Who designed the lighthouse? " * 9 + "at Oru",
-        keep_ends(encoder.tokenizer, ["Who designed the lighthouse? " * 9 + "at Oru"], "Q: ", 20),
-    )
-    assert len(end[0]) < len(long)
+    long = "Who designed the lighthouse? " * 9 + "at Oru"
+    tokens = encoder.tokenize([long], "Q: ", 20, keep="end")
+    assert tokens["input_ids"].shape == (1, 20)
     vectors = encoder.encode([long], Reading("query", "Q: ", 20, keep="end"))
-    assert abs(vectors - encoder.encode(end, Reading("query", "Q: "))).max() < 1e-6
+    assert abs(vectors - encoder.eval()(tokens, "query").detach().numpy()).max() < 1e-6
     assert abs(vectors - encoder.encode([long], Reading("query", "Q: ", 20))).max() > 1e-2

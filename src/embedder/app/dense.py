@@ -7,11 +7,11 @@ from typing import Any
 
 from embedder.candidates.dense import DenseProposer
 from embedder.errors import check_types
-from embedder.models.backbone import sources
+from embedder.models.backbone import folder_of, pooling_of
 from embedder.models.encoder import EncoderConfig
 from embedder.models.fingerprint import fingerprint_of
 from embedder.training.task import Task
-from embedder.types import Encoder, VectorIndex
+from embedder.types import Encoder, TaskSides, VectorIndex
 
 # All other settings of an encoder are part of the protocol, those that it will be given one day too.
 _CHANGE_NO_VECTOR = frozenset(
@@ -22,9 +22,17 @@ _CHANGE_NO_VECTOR = frozenset(
 
 def encoder_protocol(encoder: EncoderConfig) -> dict[str, Any]:
     """What the vectors of an encoder depend on: the contents of its files, and its settings."""
-    models = dict.fromkeys(sources(encoder).values())  # a separate encoder for keys is another one
+    said = folder_of(encoder)
+    models = dict.fromkeys([said.query, said.key, *said.query_dense, *said.key_dense])  # separate encoders are two
     settings = {name: value for name, value in asdict(encoder).items() if name not in _CHANGE_NO_VECTOR}
-    return {"encoder": [fingerprint_of(one, encoder.revision, "float32") for one in models], "settings": settings}
+    settings |= {"pooling": pooling_of(encoder, said), "max_length": said.max_length}
+    return {"encoder": [fingerprint_of(one, None, "float32") for one in models], "settings": settings}
+
+
+def with_own_prompts(sides: TaskSides, encoder: EncoderConfig) -> TaskSides:
+    """How an encoder that was not trained on a task reads its texts: with the prompts of its own folder, if any."""
+    own = folder_of(encoder).sides
+    return replace(sides, query_instruction=own.query_instruction, key_instruction=own.key_instruction)
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,8 @@ class DenseSettings:
     Args:
         encoder: What maps queries and keys to vectors: the base encoder, or the export of an earlier run.
         new_index: Makes an empty index.
-        instructions: Whether it gets the task's instructions; a base encoder was not trained on them.
+        instructions: Whether it gets the task's instructions; a base encoder was not trained on them, and gets the
+            prompts of its own folder.
     """
 
     encoder: EncoderConfig
@@ -46,19 +55,19 @@ class DenseSettings:
 
     def proposer(self, task: Task) -> DenseProposer:
         """The source for the queries of a task."""
-        sides = task.sides
-        if not self.instructions:
-            sides = replace(sides, query_instruction="", key_instruction="")
-        return DenseProposer(self._built, self.new_index, sides)
+        return DenseProposer(self._built, self.new_index, self._sides(task))
+
+    def _sides(self, task: Task) -> TaskSides:
+        return task.sides if self.instructions else with_own_prompts(task.sides, self.encoder)
 
     def protocol(self, task: Task) -> dict[str, Any]:
         """What the proposed candidates depend on."""
-        sides = task.sides
+        sides = self._sides(task)
         return {
             **encoder_protocol(self.encoder),
             "index": str(getattr(self.new_index, "keywords", self.new_index)),
             "lengths": [sides.query_max_length, sides.key_max_length, sides.query_keep],
-            "instructions": [sides.query_instruction, sides.key_instruction] if self.instructions else None,
+            "instructions": [sides.query_instruction, sides.key_instruction],
         }
 
     @cached_property

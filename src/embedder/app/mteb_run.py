@@ -3,11 +3,12 @@
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from embedder.app.dense import with_own_prompts
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint
 from embedder.errors import ConfigError, MissingExtraError, check_types
@@ -148,7 +149,7 @@ class MtebRun:
 
     def _model(self, task: Task) -> tuple[Encoder, TaskSides]:
         if self.checkpoint is None:
-            return self.encoder.build(), replace(task.sides, query_instruction="", key_instruction="")
+            return self.encoder.build(), with_own_prompts(task.sides, self.encoder)
         trained = load_trained(self.checkpoint)
         if trained.sides is not None:
             return trained.encoder, trained.sides

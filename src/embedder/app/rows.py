@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from embedder.app.dense import encoder_protocol
+from embedder.app.dense import encoder_protocol, with_own_prompts
 from embedder.data.forms.histories import Histories
 from embedder.errors import ConfigError
 from embedder.evaluation.measures import ALONE
@@ -72,7 +72,9 @@ class TableRows:
         base: The untrained encoder, if a row needs it.
         trained: What `checkpoint` names, if a row needs it.
         new_index: Makes an empty index.
-        base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
+        base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained, in
+            place of the prompts of its own folder.
+        encoder: The base encoder.
         identities: What the vectors of the models depend on, by row.
         bm25: How BM25 ranks.
     """
@@ -82,6 +84,7 @@ class TableRows:
     trained: TrainedEncoder | None
     new_index: Callable[[], VectorIndex]
     base_instructions: bool
+    encoder: EncoderConfig
     identities: dict[str, Any]
     bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
 
@@ -136,7 +139,7 @@ class TableRows:
             identities["trained"] = {"files": _digest_of_files(Path(checkpoint))}
             loaded = load_trained(checkpoint)
             trained = replace(loaded, encoder=ready(loaded.encoder, identities["trained"]))
-        return cls(names, base, trained, new_index, base_instructions, identities, bm25)
+        return cls(names, base, trained, new_index, base_instructions, encoder, identities, bm25)
 
     def rows(self, task: Task) -> list[TableRow]:
         """The rows for a task: `recent` for dialogues alone.
@@ -155,8 +158,7 @@ class TableRows:
             ConfigError: The trained model does not know the task.
         """
         if name == "base":
-            plain = replace(task.sides, query_instruction="", key_instruction="")
-            return task.sides if self.base_instructions else plain
+            return task.sides if self.base_instructions else with_own_prompts(task.sides, self.encoder)
         assert self.trained is not None  # noqa: S101  # the caller has seen it
         if self.trained.sides is not None:
             return self.trained.sides

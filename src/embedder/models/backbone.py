@@ -1,60 +1,68 @@
 """Load the transformer and the tokenizer of an encoder, set up as its settings ask."""
 
-import json
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from embedder.errors import ConfigError
+from embedder.models import folder
+from embedder.models.folder import local_folder
 from embedder.models.lora import add_lora
 from embedder.models.packages import resolve_model, verify_sha256
-from embedder.types import Side
+from embedder.models.sentence_folder import SentenceFolder, read_folder
 
 if TYPE_CHECKING:
     from embedder.models.encoder import EncoderConfig
 
+logger = logging.getLogger(__name__)
 
-def sources(config: "EncoderConfig") -> dict[Side, str | Path]:
-    """Where each side's weights lie: an export of separate encoders has a folder for each.
+
+def folder_of(config: "EncoderConfig") -> SentenceFolder:
+    """Where an encoder lies, and what its folder says of itself.
 
     Raises:
-        ConfigError: A shared encoder is asked for where there are two.
+        ConfigError: The settings ask for another model than that.
     """
-    source = resolve_model(config.name, "encoder.name")
-    _check_export(Path(source) / "embedder.json", config)
-    routes = Path(source) / "router_config.json"
-    if not routes.is_file():
-        return {"query": source, "key": source}
-    if config.shared:
+    source = local_folder(resolve_model(config.name, "encoder.name"), config.revision, "encoder.name")
+    if source.is_file():
+        raise ConfigError("encoder.name", "a folder, package:NAME/PATH or the name of a model on a hub", config.name)
+    said = read_folder(source, "encoder.name", config.name)
+    for name in ("bidirectional", "dimension"):
+        got = getattr(config, name)
+        if said.trained is not None and name in said.trained and said.trained[name] != got:
+            raise ConfigError(f"encoder.{name}", f"{said.trained[name]!r}, which {config.name} was trained with", got)
+    if config.shared and said.query != said.key:
         raise ConfigError("encoder.shared", f"false, since {config.name} holds an encoder for each side", True)
-    structure = json.loads(routes.read_text(encoding="utf-8"))["structure"]
-    return {"query": routes.parent / structure["query"][0], "key": routes.parent / structure["document"][0]}
+    return said
 
 
-def _check_export(path: Path, config: "EncoderConfig") -> None:
-    """What an export of ours was trained with is what it is loaded with: another pooling gives other vectors."""
-    if not path.is_file():
-        return
-    trained = json.loads(path.read_text(encoding="utf-8"))
-    trained = trained.get("encoder", {"pooling": trained.get("pooling")})
-    for name in ("pooling", "bidirectional", "dimension"):
-        if name in trained and trained[name] != (got := getattr(config, name)):
-            raise ConfigError(f"encoder.{name}", f"{trained[name]!r}, which {config.name} was trained with", got)
+def pooling_of(config: "EncoderConfig", said: SentenceFolder) -> str:
+    """How token states become a vector: as the folder says, else as the settings do.
+
+    Raises:
+        ConfigError: The settings ask for another pooling than the folder was made with.
+    """
+    if said.pooling is None:
+        if config.pooling is None:
+            logger.info("%s does not say how it pools: mean (encoder.pooling sets another)", config.name)
+        return config.pooling or "mean"
+    if config.pooling not in (None, said.pooling):
+        parts = f"its modules.json: {', '.join(said.modules)}"
+        expected = f"null or {said.pooling!r}, which {config.name} was made with ({parts})"
+        raise ConfigError("encoder.pooling", expected, config.pooling)
+    return said.pooling
 
 
-def load_tokenizer(source: str | Path, config: "EncoderConfig") -> Any:
+def load_tokenizer(said: SentenceFolder, config: "EncoderConfig", pooling: str) -> Any:
     """A fast tokenizer that pads and cuts on the right, and ends a text with a token where `last` is pooled.
 
     Raises:
         ConfigError: It cannot be loaded, or nothing can pad or end a text.
     """
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=config.revision)
-    except (OSError, ValueError) as error:
-        raise _not_loaded("encoder.name", config.name, error) from error
+    tokenizer = folder.load_tokenizer(said.key, "encoder.name", config.name)
     if not tokenizer.is_fast:
         raise ConfigError("encoder.name", "a model with a fast tokenizer (tokenizer.json)", config.name)
     tokenizer.padding_side = tokenizer.truncation_side = "right"  # `forward` cuts padding off on the right
@@ -62,7 +70,7 @@ def load_tokenizer(source: str | Path, config: "EncoderConfig") -> Any:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         if tokenizer.pad_token is None:
             raise ConfigError("encoder.name", "a model whose tokenizer has a token to pad or to end with", config.name)
-    if config.pooling == "last":
+    if pooling == "last" and said.pooling is None:  # else it was made with the tokenizer as it is
         _end_with_eos(tokenizer, config.name)
     return tokenizer
 
@@ -78,34 +86,27 @@ def _end_with_eos(tokenizer: Any, name: str) -> None:
         raise ConfigError("encoder.pooling", f"cls or mean, since the tokenizer of {name} appends no EOS", "last")
 
 
-def load_backbone(source: str | Path, config: "EncoderConfig") -> Any:
+def load_backbone(source: Path, config: "EncoderConfig") -> Any:
     """The transformer with attention, data type, adapters and checkpointing as the settings ask.
 
     Raises:
         ConfigError: It cannot be loaded, or cannot do what is asked.
         DataError: Its weights have another digest than `encoder.sha256`.
     """
-    from safetensors import SafetensorError
-    from transformers import AutoModel
-
     if config.sha256 is not None and config.name.startswith("package:"):
-        verify_sha256(Path(source) / "model.safetensors", config.sha256)
+        verify_sha256(source / "model.safetensors", config.sha256)
+    auto = _automatic(source, config)
     attention = {} if config.attention == "auto" else {"attn_implementation": config.attention}
+    settings = {"dtype": getattr(torch, config.dtype), **attention}
     try:
-        backbone: Any = AutoModel.from_pretrained(
-            source,
-            revision=config.revision,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=getattr(torch, config.dtype),
-            **attention,
-        )
+        backbone = folder.load_weights(auto, source, "encoder.name", config.name, "a model", **settings)
     except ImportError as error:
-        raise _not_loaded("encoder.attention", config.attention, error) from error
-    except (OSError, ValueError, SafetensorError) as error:
-        if attention and "attention" in str(error):
-            raise _not_loaded("encoder.attention", config.attention, error) from error
-        raise _not_loaded("encoder.name", config.name, error) from error
+        raise _not_loaded(config.attention, error) from error
+    except ConfigError as error:
+        if attention and error.__cause__ is not None and "attention" in str(error.__cause__):
+            raise _not_loaded(config.attention, error.__cause__) from error
+        raise
+    _check_reads_text(backbone, config)
     if hasattr(backbone.config, "use_cache"):
         backbone.config.use_cache = False  # a decoder would keep keys and values for tokens that never come
     if config.dropout is not None:
@@ -119,6 +120,64 @@ def load_backbone(source: str | Path, config: "EncoderConfig") -> Any:
     if (pooler := getattr(backbone, "pooler", None)) is not None:
         pooler.requires_grad_(False)  # BERT's own, which no loss reaches: data-parallel training would wait for it
     return backbone
+
+
+def _automatic(source: Path, config: "EncoderConfig") -> Any:
+    """What loads the transformer: of an encoder-decoder the encoder alone, where transformers has it."""
+    from transformers import AutoModel, AutoModelForTextEncoding
+    from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
+
+    settings = folder.load_settings(source, "encoder.name", config.name)
+    if type(settings) in MODEL_FOR_TEXT_ENCODING_MAPPING:
+        half: Any = MODEL_FOR_TEXT_ENCODING_MAPPING[type(settings)]
+        return AutoModelForTextEncoding if half.__name__.endswith("EncoderModel") else AutoModel  # T5EncoderModel
+    if getattr(settings, "is_encoder_decoder", False):
+        expected = f"an encoder or a decoder; of {settings.model_type}, which is both, no half runs alone"
+        raise ConfigError("encoder.name", expected, config.name)
+    return AutoModel
+
+
+def _check_reads_text(backbone: Any, config: "EncoderConfig") -> None:
+    """Two tokens are read, so that a model of pictures or sound is refused before data is prepared."""
+    if config.attention == "flash_attention_2":
+        return  # needs a GPU
+    try:
+        with torch.inference_mode():
+            states = backbone(input_ids=torch.tensor([[1, 2]]), attention_mask=torch.ones(1, 2)).last_hidden_state
+        read = states.shape[:2] == (1, 2)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        expected = f"a model that reads text ({folder.reason(error)})"
+        raise ConfigError("encoder.name", expected, f"{config.name}: {type(backbone).__name__}") from error
+    if not read:
+        expected = "a model with a state for every token"
+        raise ConfigError("encoder.name", expected, f"{config.name}: {type(backbone).__name__}")
+
+
+def load_head(paths: Sequence[Path], config: "EncoderConfig", said: SentenceFolder) -> torch.nn.Sequential:
+    """The linear layers of a folder behind the pooling; that which only cuts vectors of an export is left out.
+
+    Raises:
+        ConfigError: One cannot be loaded, or its weights are not numbers.
+    """
+    layers: list[Any] = []
+    if paths:
+        from sentence_transformers.sentence_transformer.modules import Dense
+
+        for path in paths:
+            with folder.loading("encoder.name", config.name, f"a model whose {path.name}"):
+                layers.append(Dense.load(str(path.parent), subfolder=path.name))
+            if broken := [name for name, weight in layers[-1].named_parameters() if not weight.isfinite().all()]:
+                expected = f"a model whose weights are numbers ({path.name}: {broken[0]} is not)"
+                raise ConfigError("encoder.name", expected, config.name)
+        if said.trained is not None and said.trained.get("dimension") is not None and _only_cuts(layers[-1]):
+            layers.pop()
+    head = torch.nn.Sequential(*layers).to(getattr(torch, config.dtype))
+    return head.requires_grad_(config.lora is None)
+
+
+def _only_cuts(layer: Any) -> bool:
+    weight = layer.linear.weight
+    return layer.linear.bias is None and torch.equal(weight, torch.eye(*weight.shape, dtype=weight.dtype))
 
 
 def _attend_both_ways(backbone: Any) -> None:
@@ -174,7 +233,5 @@ def positions(backbone: Any) -> int:
     return int(rows)
 
 
-def _not_loaded(setting: str, got: str, error: BaseException) -> ConfigError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)
-    kind = "a model" if setting == "encoder.name" else "an attention"
-    return ConfigError(setting, f"{kind} that can be loaded ({reason})", got)
+def _not_loaded(attention: str, error: BaseException) -> ConfigError:
+    return ConfigError("encoder.attention", f"an attention that can be loaded ({folder.reason(error)})", attention)

@@ -1,8 +1,8 @@
 """Load a trained encoder with its instructions, from a training checkpoint or an exported directory."""
 
 import json
-import pickle  # for the name of an error; nothing is unpickled
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +10,20 @@ from typing import Any
 
 import torch
 
-from embedder.errors import DataError
+from embedder.errors import ConfigError, DataError, MissingExtraError
 from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.models.export import check_probes, probe_vectors
-from embedder.models.keep_end import keep_ends
-from embedder.types import Encoder, FloatArray, Reading, TaskSides
+from embedder.models.folder import reason, some
+from embedder.models.sentence_encoder import SentenceTransformerEncoder
+from embedder.models.sentence_folder import OtherModulesError, read_folder
+from embedder.types import Encoder, TaskSides
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_KEY = "embedder"
 """Where a training checkpoint keeps the description of its encoder."""
+_DESCRIPTION = {"encoder": dict, "tasks": dict, "about": dict, "probes": list, "probe_vectors": list}
+_TO_GO_ON = {"optimizer_states": list, "lr_schedulers": list, "loops": dict, "callbacks": dict, "global_step": int}
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,9 @@ def check_continues(path: Path | str, about: Mapping[str, Any]) -> None:
     Raises:
         DataError: It is no checkpoint of this project, or something that decides what a step does differs.
     """
-    before = _read_checkpoint(Path(path))[CHECKPOINT_KEY]["about"]
+    checkpoint = read_checkpoint(Path(path))
+    _check_parts(checkpoint, _TO_GO_ON, Path(path))
+    before = checkpoint[CHECKPOINT_KEY]["about"]
     for part in about:
         if before.get(part) != about[part]:
             names = sorted({*before.get(part, {}), *about[part]})
@@ -69,6 +77,7 @@ def load_trained(path: Path | str) -> TrainedEncoder:
 
     Raises:
         DataError: There is nothing of the kind, or its vectors are not those it was saved with.
+        ConfigError: A model of others has what cannot be had here.
     """
     path = Path(path)
     if path.is_file():
@@ -79,9 +88,20 @@ def load_trained(path: Path | str) -> TrainedEncoder:
             encoder = _exported_config(description, path).build()
             return _checked(encoder, description, path)
     if (path / "modules.json").is_file():
-        encoder_of_others = SentenceTransformerEncoder(path)
-        return TrainedEncoder(encoder_of_others, {}, encoder_of_others.sides)
-    raise DataError(path, None, "neither a checkpoint file nor a sentence-transformers directory")
+        return _of_others(path)
+    what = "neither a checkpoint file nor a sentence-transformers directory" if path.exists() else "is not there"
+    raise DataError(path, None, f"{what} (checkpoint: a file *.ckpt, or a folder `export` of a run)")
+
+
+def _of_others(path: Path) -> TrainedEncoder:
+    try:
+        said = read_folder(path, "checkpoint", str(path))
+    except OtherModulesError as error:
+        logger.info("%s is read by sentence-transformers itself: %s", path, error)
+        other = SentenceTransformerEncoder(path)
+        return TrainedEncoder(other, {}, other.sides)
+    config = EncoderConfig(str(path), shared=said.query == said.key)
+    return TrainedEncoder(config.build(), {}, said.sides)
 
 
 def trained_tasks(path: Path | str) -> list[str]:
@@ -93,8 +113,7 @@ def trained_tasks(path: Path | str) -> list[str]:
     path = Path(path)
     description = path / "embedder.json"
     if path.is_file():
-        with _damage_named(path):
-            return list(_read_checkpoint(path)[CHECKPOINT_KEY]["tasks"])
+        return list(read_checkpoint(path)[CHECKPOINT_KEY]["tasks"])
     if not description.is_file():
         return []
     with _damage_named(description):
@@ -110,12 +129,35 @@ def _exported_config(description: Mapping[str, Any], path: Path) -> EncoderConfi
 
 
 def _from_checkpoint(path: Path) -> TrainedEncoder:
-    checkpoint = _read_checkpoint(path)
+    checkpoint = read_checkpoint(path)
     description = checkpoint[CHECKPOINT_KEY]
     with _damage_named(path):
         encoder = EncoderConfig(**description["encoder"]).build()
-        encoder.load_state_dict(encoder_weights(checkpoint))
+        load_weights(encoder, checkpoint, path)
         return _checked(encoder, description, path)
+
+
+def load_weights(encoder: TextEncoder, checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Give an encoder the weights of a training checkpoint.
+
+    Raises:
+        DataError: Some are missing, too many, of another shape, or not numbers.
+    """
+    weights, own = encoder_weights(checkpoint), encoder.state_dict()
+    for problem, names in (
+        ("missing", own.keys() - weights.keys()),
+        ("unknown", weights.keys() - own.keys()),
+        ("no tensors", {n for n, value in weights.items() if not isinstance(value, torch.Tensor)}),
+    ):
+        if names:
+            raise DataError(path, None, f"does not hold the weights of its encoder ({problem}: {some(sorted(names))})")
+    for problem, names in (
+        ("of another shape or kind", {n for n in own if not _alike(weights[n], own[n])}),
+        ("not finite numbers", {n for n in own if not weights[n].isfinite().all()}),
+    ):
+        if names:
+            raise DataError(path, None, f"does not hold the weights of its encoder ({problem}: {some(sorted(names))})")
+    encoder.load_state_dict(weights)
 
 
 def encoder_weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,71 +166,49 @@ def encoder_weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     return {n.removeprefix(prefix): value for n, value in checkpoint["state_dict"].items() if n.startswith(prefix)}
 
 
-def _read_checkpoint(path: Path) -> dict[str, Any]:
+def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and one.is_floating_point() == other.is_floating_point()
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A training checkpoint, as tensors and plain values: no code in it is run.
+
+    Raises:
+        DataError: It is none, or one of its parts is missing or of another kind.
+    """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)  # tensors and plain values, no code
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError) as error:
+        raise DataError(path, None, f"cannot be read ({error})") from error
+    except Exception as error:  # whatever bytes make of torch and of its reader of pickles
         raise DataError(path, None, "not a checkpoint: torch cannot read it") from error
-    if not isinstance(checkpoint, dict) or CHECKPOINT_KEY not in checkpoint:
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(CHECKPOINT_KEY), dict):
         raise DataError(path, None, "not a checkpoint of this project (it does not describe its encoder)")
+    _check_parts(checkpoint, {"state_dict": dict}, path)
+    _check_parts(checkpoint[CHECKPOINT_KEY], _DESCRIPTION, path)
     return checkpoint
+
+
+def _check_parts(some_dict: Mapping[str, Any], kinds: Mapping[str, type], path: Path) -> None:
+    for name, kind in kinds.items():
+        if not isinstance(some_dict.get(name), kind):
+            got = "nothing" if name not in some_dict else type(some_dict[name]).__name__
+            raise DataError(path, None, f"a damaged checkpoint: expected {name} as {kind.__name__}, got {got}")
 
 
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
-    """Name the file when what it says of its encoder is not what was written."""
+    """Name the file when what it says of its encoder is not what was written, or its encoder cannot be loaded."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise DataError(path, None, f"a damaged description or damaged weights ({reason})") from error
+    except (DataError, MissingExtraError):
+        raise
+    except ConfigError as error:
+        raise DataError(path, None, f"its encoder cannot be loaded: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, RecursionError) as error:
+        raise DataError(path, None, f"a damaged description or damaged weights ({reason(error)})") from error
 
 
 def _checked(encoder: TextEncoder, description: Mapping[str, Any], path: Path) -> TrainedEncoder:
     check_probes(encoder, description, path)
     return TrainedEncoder(encoder, {name: TaskSides(**sides) for name, sides in description["tasks"].items()})
-
-
-class SentenceTransformerEncoder:
-    """Any sentence-transformers model as an `Encoder`; its own normalisation is completed to unit vectors.
-
-    Args:
-        name: A directory or a Hugging Face name.
-    """
-
-    def __init__(self, name: Path | str) -> None:
-        from sentence_transformers import SentenceTransformer
-
-        self._model = SentenceTransformer(str(name))
-
-    @property
-    def sides(self) -> TaskSides:
-        """The model's own prompts for queries and documents; empty where it has none."""
-        prompts = self._model.prompts
-        key = prompts.get("document") or prompts.get("passage") or prompts.get("corpus") or ""
-        return TaskSides(prompts.get("query") or "", key)
-
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        return int(self._model.get_embedding_dimension() or 0)
-
-    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
-        """Unit vectors, [n, D]; the model's own maximum length holds if it is smaller."""
-        own_length = self._model.max_seq_length
-        length = min(own_length or 1 << 30, reading.max_length or own_length or 1 << 30)
-        if reading.keep == "end":
-            texts = keep_ends(self._model.tokenizer, texts, reading.instruction, length)
-        encode = self._model.encode_query if reading.side == "query" else self._model.encode_document
-        self._model.max_seq_length = length
-        try:
-            vectors: FloatArray = encode(
-                [reading.instruction + text for text in texts],
-                prompt="",  # the instruction is already there; a default prompt of the model must not come on top
-                normalize_embeddings=True,
-                show_progress_bar=progress,
-                convert_to_numpy=True,
-            )
-        finally:
-            self._model.max_seq_length = own_length
-        return vectors.astype("float32")

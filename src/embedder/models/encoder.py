@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from embedder.errors import ConfigError, check_types
-from embedder.models.backbone import load_backbone, load_tokenizer, positions, sources
+from embedder.models.backbone import folder_of, load_backbone, load_head, load_tokenizer, pooling_of, positions
 from embedder.models.device import torch_device
 from embedder.models.keep_end import keep_ends
 from embedder.models.lora import LoraSettings
@@ -37,7 +37,8 @@ class EncoderConfig:
     Args:
         name: A Hugging Face name, a directory, or `package:module/path` for a model inside an installed package.
         revision: Commit or tag of a Hugging Face name.
-        pooling: `cls`, `mean` or `last`. Where `last` is pooled, EOS is appended to texts that end with no such token.
+        pooling: `cls`, `mean` or `last`; None for what the folder says (`modules.json`), or `mean` where it says
+            nothing. Where `last` is asked for here, EOS is appended to texts that end with no such token.
         lr: The base learning rate that suits this encoder.
         sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
         encode_tokens: Tokens taken together when encoding a corpus.
@@ -60,7 +61,7 @@ class EncoderConfig:
     """
 
     name: str
-    pooling: str
+    pooling: str | None = None
     lr: float = 2e-5
     revision: str | None = None
     sha256: str | None = None
@@ -84,7 +85,7 @@ class EncoderConfig:
         if isinstance(self.lora, Mapping):  # from YAML, a checkpoint or a command line
             object.__setattr__(self, "lora", LoraSettings(**self.lora))
         for setting, choices in _CHOICES.items():
-            if getattr(self, setting) not in choices:
+            if getattr(self, setting) not in choices and not (setting == "pooling" and self.pooling is None):
                 raise ConfigError(f"encoder.{setting}", f"one of {list(choices)}", getattr(self, setting))
         if not self.lr > 0:
             raise ConfigError("encoder.lr", "a positive number", self.lr)
@@ -110,33 +111,39 @@ def _falling(dimensions: Sequence[int]) -> bool:
 
 
 class TextEncoder(nn.Module):
-    """A Hugging Face encoder or decoder with pooling and normalisation.
+    """A Hugging Face encoder or decoder with pooling, the linear layers of its folder, and normalisation.
 
     Args:
-        config: Which model, which pooling, how it is trained.
+        config: Which model, which pooling, how it is trained. Its pooling is settled by the folder.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        source = sources(config)
-        self.config = config
-        self.tokenizer = load_tokenizer(source["query"], config)
-        self.backbone: Any = load_backbone(source["query"], config)
-        self.key_backbone: Any = None if config.shared else load_backbone(source["key"], config)
+        said = folder_of(config)
+        pooling = pooling_of(config, said)
+        self.config = replace(config, pooling=pooling)
+        self.tokenizer = load_tokenizer(said, config, pooling)
+        self.backbone: Any = load_backbone(said.query, config)
+        self.key_backbone: Any = None if config.shared else load_backbone(said.key, config)
+        self.head = load_head(said.query_dense, config, said)
+        """Linear layers between pooling and the vector; of most models none."""
+        self.key_head = None if config.shared else load_head(said.key_dense, config, said)
         for setting, wanted, most in (
-            ("dimension", config.dimension, self.backbone.config.hidden_size),
+            ("dimension", config.dimension, self.whole_dimension),
             ("dimensions", max(config.dimensions or (1,)), self.dimension),
         ):
             if wanted is not None and wanted > most:
                 raise ConfigError(f"encoder.{setting}", f"at most the {most} numbers of a vector", wanted)
-        self._positions = positions(self.backbone)
+        longest, own = positions(self.backbone), self.tokenizer.model_max_length
+        self._max_length = longest if said.modules else min(longest, own)
+        self._usual_length = min(self._max_length, own, said.max_length or own)
         backbones = [one for one in (self.backbone, self.key_backbone) if one is not None]
         self._can_unpad = config.unpadded and sum(map(prepare_unpadded, backbones)) == len(backbones)
         self.tokens_run = 0
         """Tokens that went through so far, padding included."""
         self.in_one_pass = False
         """Whether all texts go through together, as FSDP2 needs it: each pass is a collective of all processes."""
-        self._pool = POOLINGS[config.pooling]
+        self._pool = POOLINGS[pooling]
         self.train()  # from_pretrained leaves the evaluation mode on, and Lightning keeps what it finds
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -148,12 +155,22 @@ class TextEncoder(nn.Module):
     @property
     def dimension(self) -> int:
         """Length of a vector."""
-        return int(self.config.dimension or self.backbone.config.hidden_size)
+        return int(self.config.dimension or self.whole_dimension)
+
+    @property
+    def whole_dimension(self) -> int:
+        """Length of a vector before it is cut."""
+        last: Any = self.head[-1] if len(self.head) else None
+        return int(self.backbone.config.hidden_size if last is None else last.out_features)
 
     @property
     def max_length(self) -> int:
         """Most tokens that the backbone reads, special tokens included."""
-        return int(min(self.tokenizer.model_max_length, self._positions))
+        return int(self._max_length)
+
+    def length(self, asked: int | None) -> int:
+        """Tokens that are read of a text: what is asked for, or what the model's own folder says."""
+        return int(min(asked or self._usual_length, self._max_length))
 
     def tokenize(
         self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, keep: Keep = "start"
@@ -163,18 +180,19 @@ class TextEncoder(nn.Module):
         Args:
             texts: The texts.
             instruction: Prefix of every text.
-            max_length: Longer texts are cut at so many tokens; None for all that the backbone reads.
+            max_length: Longer texts are cut at so many tokens; None for what the model's own folder says.
             keep: Which part of a longer text stays; the instruction stays before its `end`.
 
         Raises:
             ConfigError: The end is to be kept and the instruction leaves no room for it.
         """
-        limit = min(max_length or self.max_length, self.max_length)
+        limit = self.length(max_length)
         if keep == "end":
-            texts = keep_ends(self.tokenizer, texts, instruction, limit)
-        encoded = self.tokenizer(
-            [instruction + text for text in texts], truncation=True, max_length=limit, padding=True, return_tensors="pt"
-        )
+            ids = keep_ends(self.tokenizer, texts, instruction, limit)
+            encoded = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt")
+        else:
+            whole = [instruction + text for text in texts]
+            encoded = self.tokenizer(whole, truncation=True, max_length=limit, padding=True, return_tensors="pt")
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
     def forward(self, tokens: Tokens, side: Side) -> Tensor:
@@ -182,7 +200,8 @@ class TextEncoder(nn.Module):
 
         Rows of like length go through together, cut to the longest of them, so that little is spent on padding.
         """
-        backbone = self.backbone if side == "query" or self.key_backbone is None else self.key_backbone
+        apart = side == "key" and self.key_backbone is not None
+        backbone, head = (self.key_backbone, self.key_head) if apart else (self.backbone, self.head)
         mask = tokens["attention_mask"]
         lengths = mask.sum(1).tolist()
         vectors, order = [], []
@@ -197,7 +216,10 @@ class TextEncoder(nn.Module):
             vectors.append(recompute(run, trained, mask.device) if cached else run())
             order += rows
         back = torch.tensor(order, device=mask.device).argsort()
-        return nn.functional.normalize(torch.cat(vectors)[back, : self.dimension].float(), dim=-1)
+        found = {"sentence_embedding": torch.cat(vectors)[back]}  # [B, H]
+        for layer in head or ():
+            found = layer(found)
+        return nn.functional.normalize(found["sentence_embedding"][:, : self.dimension].float(), dim=-1)
 
     def _embed(self, backbone: Any, tokens: Tokens) -> Tensor:
         """Pooled vectors of rows that go through together, [b, D]."""
@@ -222,7 +244,7 @@ class TextEncoder(nn.Module):
         import numpy as np
         from rich.progress import track
 
-        limit = min(reading.max_length or self.max_length, self.max_length)
+        limit = self.length(reading.max_length)
         lengths = np.array([len(text) for text in texts]) + len(reading.instruction)
         order = np.argsort(-lengths, kind="stable")
         was_training = self.training

@@ -46,9 +46,9 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     shutil.rmtree(temporary, ignore_errors=True)
     lengths = [length for task in tasks.values() for length in (task.query_max_length, task.key_max_length)]
     length = min(encoder.max_length, max(length or encoder.max_length for length in lengths))
-    modules = _pooled(encoder, encoder.backbone, temporary / "query", length)
+    modules = [*_pooled(encoder, encoder.backbone, temporary / "query", length), *encoder.head]
     if encoder.key_backbone is not None:
-        keys = _pooled(encoder, encoder.key_backbone, temporary / "key", length)
+        keys = [*_pooled(encoder, encoder.key_backbone, temporary / "key", length), *(encoder.key_head or ())]
         modules = [Router.for_query_document(modules, keys)]
     default = next(iter(tasks.values()))
     prompts = {"query": default.query_instruction, "document": default.key_instruction}
@@ -78,7 +78,7 @@ def _pooled(encoder: TextEncoder, backbone: Any, directory: Path, length: int) -
     whole = backbone if encoder.config.lora is None else merged(backbone)
     whole.save_pretrained(directory, safe_serialization=True)
     encoder.tokenizer.save_pretrained(directory)
-    pooling = {"last": "lasttoken"}.get(encoder.config.pooling, encoder.config.pooling)
+    pooling = {"last": "lasttoken"}.get(str(encoder.config.pooling), str(encoder.config.pooling))
     size = backbone.config.hidden_size
     return [Transformer(str(directory), max_seq_length=length), Pooling(size, pooling_mode=pooling)]
 
@@ -90,7 +90,7 @@ def _cut(encoder: TextEncoder) -> list[Any]:
     """
     from sentence_transformers.sentence_transformer.modules import Dense
 
-    size = encoder.backbone.config.hidden_size
+    size = encoder.whole_dimension
     if encoder.dimension == size:
         return []
     first = torch.eye(encoder.dimension, size, dtype=encoder.backbone.dtype)

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from embedder.errors import DataError
+from embedder.models.folder import from_hub
 from embedder.models.packages import sha256_of_file
 
 _TOKENIZER_PATTERNS = ("tokenizer*", "vocab*", "merges*", "special_tokens_map.json", "added_tokens.json", "*.model")
@@ -34,6 +35,8 @@ def _digest_of_folder(folder: Path) -> str:
         raise DataError(folder, None, "holds no *.safetensors file, so it is not a model that can be loaded")
     tokenizer = {path for pattern in _TOKENIZER_PATTERNS for path in folder.glob(pattern)}
     digest = hashlib.sha256()
+    if not (folder / "config.json").is_file():
+        raise DataError(folder, None, "holds no config.json, so it is not a model that can be loaded")
     for path in sorted(weights | tokenizer | {folder / "config.json"}):
         digest.update(f"{path.name}\0{sha256_of_file(path)}\n".encode())
     return digest.hexdigest()
@@ -43,5 +46,5 @@ def _commit(name: str, revision: str | None) -> str:
     """The commit behind a branch or tag, from the hub or, without a network, from the local cache."""
     from huggingface_hub import hf_hub_download
 
-    # Files of a snapshot lie in a folder that is named by the commit.
-    return Path(hf_hub_download(name, "config.json", revision=revision)).parent.name
+    with from_hub("llm.name", name):  # files of a snapshot lie in a folder that is named by the commit
+        return Path(hf_hub_download(name, "config.json", revision=revision)).parent.name

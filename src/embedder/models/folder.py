@@ -1,6 +1,7 @@
 """One way to load a model folder: its tokenizer, its complete weights, and never its code."""
 
 import json
+import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ _UNUSED = re.compile(r"^pooler\.")
 _LAYER = re.compile(r"^(.*?)\.(\d+)\.")
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 _SHOWN = 3  # names of tensors in a message
+_CODE = "it needs code of its own, which is never run here; transformers itself does not know its kind"
 
 
 @contextmanager
@@ -43,7 +45,7 @@ def loading(setting: str, name: object, what: str) -> Iterator[None]:
 def reason(error: BaseException) -> str:
     """What an error of a library says, in a line."""
     if "trust_remote_code" in str(error):
-        return "it needs code of its own, which is never run here; transformers itself does not know its kind"
+        return _CODE
     line = next((line for line in str(error).splitlines() if line.strip()), "")
     return shown(f"{type(error).__name__}: {line}" if isinstance(error, KeyError | TypeError) else line or error)
 
@@ -110,9 +112,19 @@ def load_tokenizer(folder: Path, setting: str, name: str, what: str = "a model w
     from transformers import AutoTokenizer
 
     with loading(setting, name, what):
-        return AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True, split_special_tokens=True
-        )
+        _refuse_code(folder)
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, split_special_tokens=True)
+
+
+def _refuse_code(folder: Path) -> None:
+    """A tokenizer of a class of the folder's own: its `tokenizer.json` alone may cut texts otherwise."""
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+
+    path = folder / "tokenizer_config.json"
+    said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known = tokenizer_class_from_name(str(said.get("tokenizer_class")))
+    if "AutoTokenizer" in (said.get("auto_map") or {}) and known is None:
+        raise ValueError(_CODE)
 
 
 def load_settings(folder: Path, setting: str, name: str) -> Any:
@@ -151,14 +163,16 @@ def load_weights(auto: Any, folder: Path, setting: str, name: str, what: str, **
     with loading(setting, name, what):
         _check_kinds(folder, setting, name, what)
     try:
-        model, report = auto.from_pretrained(
-            folder,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-            **settings,
-        )
+        with _quiet():
+            model, report = auto.from_pretrained(
+                folder,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # they are told below, by their names
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+                **settings,
+            )
     except ImportError:
         raise
     except Exception as error:
@@ -169,11 +183,23 @@ def load_weights(auto: Any, folder: Path, setting: str, name: str, what: str, **
     layers = _unknown_layers(model, report["unexpected_keys"])
     for problem, names in (("missing", missing), ("of another shape", shapes), ("of layers that it lacks", layers)):
         if names:
-            raise ConfigError(setting, f"{what} with its weights, all and no others ({problem}: {_some(names)})", name)
+            raise ConfigError(setting, f"{what} with its weights, all and no others ({problem}: {some(names)})", name)
     broken = sorted(key for key, weight in model.named_parameters() if not _is_finite(weight))
     if broken:
-        raise ConfigError(setting, f"{what} whose weights are numbers (NaN or infinite: {_some(broken)})", name)
+        raise ConfigError(setting, f"{what} whose weights are numbers (NaN or infinite: {some(broken)})", name)
     return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What does not fit is a table of many lines in transformers; it is told in one, or rightly left out."""
+    logger = logging.getLogger("transformers")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _check_kinds(folder: Path, setting: str, name: str, what: str) -> None:
@@ -187,7 +213,7 @@ def _check_kinds(folder: Path, setting: str, name: str, what: str) -> None:
         except SafetensorError as error:
             raise ConfigError(setting, f"{what} that can be loaded ({path.name} is damaged: {error})", name) from error
         if other := sorted(key for key, kind in kinds.items() if key.endswith(".weight") and kind not in _FLOATS):
-            expected = f"{what} with weights in {sorted(_FLOATS)} ({kinds[other[0]]} in {path.name}: {_some(other)})"
+            expected = f"{what} with weights in {sorted(_FLOATS)} ({kinds[other[0]]} in {path.name}: {some(other)})"
             raise ConfigError(setting, expected, name)
 
 
@@ -217,6 +243,7 @@ def _shards(index: Path) -> list[str]:
     return list(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return shown(", ".join(names[:_SHOWN])) + more

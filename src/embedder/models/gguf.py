@@ -6,7 +6,10 @@ import shutil
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from embedder.errors import DataError
+from embedder.models.folder import reason, some
 from embedder.models.packages import sha256_of_file
 
 logger = logging.getLogger(__name__)
@@ -22,6 +25,9 @@ def convert_gguf(path: Path, cache_directory: Path) -> Path:
     Args:
         path: The GGUF file.
         cache_directory: Where converted models are kept.
+
+    Raises:
+        DataError: The file is damaged, or lacks weights.
 
     Returns:
         A folder that `AutoModelForCausalLM.from_pretrained` and `AutoTokenizer.from_pretrained` read.
@@ -55,8 +61,22 @@ def _write_safetensors(path: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-    loaded = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False)
+        found: Any = AutoModelForCausalLM.from_pretrained(
+            path.parent,
+            gguf_file=path.name,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever damaged bytes make of the readers of two libraries
+        raise DataError(path, None, f"cannot be read as a GGUF model ({reason(error)})") from error
+    loaded, report = found
+    if missing := sorted(report["missing_keys"]):
+        raise DataError(path, None, f"lacks weights of its model: {some(missing)}")
     # A model that was loaded from GGUF refuses to be saved while it carries a quantization config, and keeps traces of
     # it after the config is dropped: the weights move to a fresh model of the same shape.
     settings = loaded.config.to_dict()

@@ -6,11 +6,11 @@ from typing import Any
 from embedder.errors import ConfigError
 
 
-def keep_ends(tokenizer: Any, texts: Sequence[str], instruction: str, max_length: int) -> list[str]:
-    """The texts, those that are too long without so much of their front that `instruction + text` fits.
+def keep_ends(tokenizer: Any, texts: Sequence[str], instruction: str, max_length: int) -> list[list[int]]:
+    """Token ids of `instruction + text`; where they are too many, the first ones of the text are left out.
 
-    The cut falls between two tokens of the text. What follows it can tokenise differently by itself (the rest of a
-    word), so it is tokenised again, and cut again for as long as it does not fit.
+    What the tokenizer puts in front, the instruction and what it puts behind stay. A token that the instruction shares
+    with the text is the text's.
 
     Args:
         tokenizer: A fast tokenizer of transformers.
@@ -18,39 +18,29 @@ def keep_ends(tokenizer: Any, texts: Sequence[str], instruction: str, max_length
         instruction: Prefix of every text, never cut.
         max_length: In tokens, special tokens included.
 
-    Returns:
-        A text for each; those that fit are returned as they are.
-
     Raises:
         ConfigError: The instruction alone does not leave room for a token of text.
     """
-    kept = list(texts)
-    rows = list(range(len(kept)))
-    while rows:
-        encoded = tokenizer(
-            [instruction + kept[row] for row in rows],
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            return_attention_mask=False,
-            truncation=False,
-            verbose=False,
-        )
-        too_long = []
-        for row, ids, offsets, special in zip(
-            rows, encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True
-        ):
-            if (excess := len(ids) - max_length) <= 0:
-                continue
-            # Where the tokens of the text start, in characters of it; a token that instruction and text share stays.
-            starts = [
-                start - len(instruction)
-                for (start, _), added in zip(offsets, special, strict=True)
-                if not added and start >= len(instruction)
-            ]
-            if excess >= len(starts):
-                expected = f"more than the {len(ids) - len(starts)} tokens of instruction and special tokens"
+    encoded = tokenizer(
+        [instruction + text for text in texts],
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+        return_attention_mask=False,
+        truncation=False,
+        verbose=False,
+    )
+    kept = []
+    for ids, offsets, special in zip(
+        encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True
+    ):
+        if (excess := len(ids) - max_length) > 0:
+            start = special.index(0) if 0 in special else len(ids)
+            while start < len(ids) and instruction and not special[start] and offsets[start][1] <= len(instruction):
+                start += 1
+            n_text = sum(not added for added in special[start:])
+            if excess >= n_text:
+                expected = f"more than the {len(ids) - n_text} tokens of instruction and special tokens"
                 raise ConfigError("max_length", expected, max_length)
-            kept[row] = kept[row][max(starts[excess], 1) :]  # at least a character: tokens can share their place
-            too_long.append(row)
-        rows = too_long
+            ids = [*ids[:start], *ids[start + excess :]]
+        kept.append(ids)
     return kept
