@@ -54,7 +54,7 @@ def test_a_query_on_several_lines_has_the_positives_of_all_of_them(tmp_path):
     counts, prepared = lines_of(
         tmp_path,
         {"query": held_out, "pos": ["a"], "neg": ["b", "x"]},
-        {"query": f"{held_out} ", "pos": ["b"], "neg": ["a"], "answers": ["yes"]},
+        {"query": f"{held_out} ", "pos": ["b"], "neg": ["a"], "answers": ["yes"], "other_pos": ["c"]},
         {"query": trained, "pos": ["c"], "neg": ["d\u00a0d"]},
         {"query": trained, "pos": ["d d"], "neg": ["c"]},
         {"query": trained.lower(), "pos": ["e"], "neg": []},
@@ -63,6 +63,7 @@ def test_a_query_on_several_lines_has_the_positives_of_all_of_them(tmp_path):
     (query,) = prepared.validation_queries()  # asked once, with what both lines label
     assert query.answers == ("yes",)
     assert set(query.positives) == {text_id("a"), text_id("b")}
+    assert query.exclude == (text_id("c"),)
     first, second, _ = prepared.records("train")
     assert first.negatives == second.negatives == ()
     assert set(first.known_positives) == set(second.known_positives) == {text_hash("c"), text_hash("d d")}

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from embedder.data.known_positives import KnownPositives, write_known_positives
 from embedder.data.prepared import KNOWN_POSITIVES, QUESTIONS
-from embedder.data.records import Records, text_id
+from embedder.data.records import Records, hash_id, text_id
 from embedder.errors import ConfigError, DataError
 from embedder.texts import normal_form, question_hash, text_hash
 from embedder.training.task import Task
@@ -149,12 +149,16 @@ def _held_out(questions: IntArray, share: float, max_queries: int, path: Path) -
 
 
 def _ask(asked: dict[str, dict[str, Any]], record: Record, line: int) -> None:
-    """Put a held-out line to the queries that retrieval is scored on: one for all lines of a query."""
+    """Put a held-out line to the queries that retrieval is scored on: one for all lines of a query.
+
+    What is labelled and not among the keys (`other_pos`) is neither right nor wrong: the query is not compared with it.
+    """
     row = asked.setdefault(
         normal_form(record.query), {"query_id": f"{line}", "query": record.query, "answers": [], "pos": []}
     )
     row["answers"] = list(dict.fromkeys((*row["answers"], *record.answers)))
     row["pos"] = list(dict.fromkeys((*row["pos"], *(text_id(key.text) for key in record.positives))))
+    row["exclude"] = [key_id for key_id in map(hash_id, record.known_positives) if key_id not in row["pos"]]
 
 
 def _gap(rewards: tuple[float, ...]) -> float:

@@ -150,7 +150,12 @@ def record_row(
 
 def text_id(text: str) -> str:
     """A name made from the text itself, for rows that carry none: texts of one normal form are one key."""
-    return f"{text_hash(text) % 2**64:016x}"
+    return hash_id(text_hash(text))
+
+
+def hash_id(text_hash: int) -> str:
+    """The `text_id` of what has this hash."""
+    return f"{text_hash % 2**64:016x}"
 
 
 def _keys(row: Row, side: str) -> tuple[Key, ...]:
