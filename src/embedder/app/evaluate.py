@@ -165,7 +165,7 @@ class EvaluateRun:
             if dataset.records is not None:
                 expected = "corpus or world: published records have no test queries (docs/data.md tells the other form)"
                 raise ConfigError("source", expected, str(dataset.records))
-            queries = self._queries(dataset, Corpus(dataset.file("corpus")))
+            queries = self._queries(dataset, self._corpus(dataset))
             if self.benchmark is not None:
                 self.benchmark.check(queries, answered=self.rag_enabled)
         return found
@@ -178,7 +178,7 @@ class EvaluateRun:
         self, task: Task, dataset: Dataset, rows: Sequence[TableRow], folder: EvaluationFolder, lender: Dataset | None
     ) -> None:
         """Add the rows of one data set to the folder."""
-        corpus = Corpus(dataset.file("corpus"))
+        corpus = self._corpus(dataset)
         queries = self._queries(dataset, corpus)
         work = _Work(self, task, dataset, corpus, queries, lender)
         copies = count_copies(corpus, queries)
@@ -210,6 +210,17 @@ class EvaluateRun:
         needed = questions_text(folder.rows)
         text = f"{table}\n\n{needed}\n" if needed else f"{table}\n"
         write_atomically(folder.scores_path.with_name("table.md"), text)
+
+    def _corpus(self, dataset: Dataset) -> Corpus:
+        """The corpus of a data set, read once: that checks every line, and takes minutes where there are millions."""
+        path = dataset.file("corpus")
+        if path not in self._corpora:
+            self._corpora[path] = Corpus(path)
+        return self._corpora[path]
+
+    @cached_property
+    def _corpora(self) -> dict[Path, Corpus]:
+        return {}
 
     @cached_property
     def cached_language_model(self) -> LanguageModel:
