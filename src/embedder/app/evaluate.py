@@ -184,7 +184,7 @@ class EvaluateRun:
         copies = count_copies(corpus, queries)
         if copies.texts:
             logger.warning(
-                "%s/%s: the corpus holds %d texts twice or more; of %d queries a copy of a gold key counts as wrong",
+                "%s/%s: the corpus holds %d texts twice or more; for %d queries a copy of a gold key counts as wrong",
                 task.name,
                 dataset.name,
                 copies.texts,
