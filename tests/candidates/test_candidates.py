@@ -133,3 +133,25 @@ def test_settings_are_checked(settings, message):
         Candidates(**settings)
     with pytest.raises(ConfigError, match=r"filters.max_gold_share"):
         CandidateFilters(max_gold_share=1.5)
+
+
+@pytest.mark.parametrize("sources", [("bm25",), ("dense",)])
+def test_a_copy_of_a_gold_text_in_other_white_space_or_unicode_form_is_never_proposed(tmp_path, sources):
+    texts = [
+        "red apple tree",
+        "red  apple\ttree",
+        "red\u00a0apple tree",
+        "\uff52ed apple tree",
+        "Red apple tree",
+        "pear",
+    ]
+    path = tmp_path / "c.jsonl"
+    path.write_text("".join(json.dumps({"id": str(i), "text": t}) + "\n" for i, t in enumerate(texts)))
+    (found,) = propose(Corpus(path), [Query("q", "red apple tree", (), ("0",))], n=6, sources=sources)
+    assert [c.key.id for c in found] == ["0", "4", "5"]  # letter case tells keys apart
+
+
+def test_queries_that_no_source_ranks_a_key_for_are_counted(corpus):
+    some = finder(corpus, Candidates(n=3))
+    list(some.propose([Query(str(i), text) for i, text in enumerate(["red", "a", "?", "unknown"])]))
+    assert some.unranked == 3

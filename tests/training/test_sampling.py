@@ -4,8 +4,12 @@ import pytest
 import torch
 
 from embedder.errors import ConfigError
+from embedder.texts import text_hash
+from embedder.training.collate import collate
 from embedder.training.negatives import in_batch_negatives, is_first
+from embedder.training.objective import Contrastive, Objective
 from embedder.training.sampling import Sampling, sample_group
+from embedder.training.task import Task
 from embedder.types import Key, Record
 
 RECORD = Record(
@@ -65,3 +69,20 @@ def test_negatives_of_a_part_of_the_batch_are_those_of_the_whole():
 
 def test_first_occurrences():
     assert is_first(torch.tensor([4, 2, 4, 2, 1])).tolist() == [True, True, False, False, True]
+
+
+def test_copies_of_a_positive_in_the_batch_are_no_negatives():
+    # Two queries; the second brings "p one" in other white space and in wide letters, and a key of its own.
+    def tokenize(texts, instruction, max_length, keep):
+        return {"attention_mask": torch.ones(len(texts), 1, dtype=torch.int64)}
+
+    def group(name, positive, negative):
+        record = Record(
+            name, name, (Key("p", positive),), (Key("n", negative),), known_positives=(text_hash(positive),)
+        )
+        return sample_group(record, Sampling(2), random.Random(0))
+
+    task = Task("tool", "", "", 8, 8, Objective({"contrastive": Contrastive()}), Sampling(2))
+    batch = collate([group("a", "p one", "n"), group("b", "p  one\n", "\uff50 other")], task, "d", 0, 2, tokenize)
+    mask = in_batch_negatives(batch.key_hashes, batch.known_positive_hashes, 0, batch.key_hashes)
+    assert mask.tolist() == [[False, False, False, True], [False, True, False, False]]
