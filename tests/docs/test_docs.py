@@ -16,7 +16,6 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
 from tests.docs.in_docs import ROOT, block, commands
 from tests.entry_points import run_here
@@ -132,11 +131,10 @@ def test_it_composes(desk, command):
     jobs = [rest] if is_study else BasicSweeper.split_arguments(parsed, None)[0]
     assert len(jobs) > 1 or is_study or "-m" not in command.split()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        for job in jobs:
+        for job in jobs[:1] + jobs[1:][-1:]:  # the first and the last
             config = compose(entry.removesuffix(".py"), overrides=job, return_hydra_config=True)
             config.hydra.runtime.output_dir = str(desk / "out")
             config.paths.root, config.paths.output_dir = str(desk), str(desk / "out")
-            OmegaConf.to_container(config.run, resolve=True)
             instantiate(config.run, _convert_="all")
 
 
