@@ -1,5 +1,7 @@
 """Makes `hydra/sweeper=study` known to Hydra, which takes sweepers from this name space alone."""
 
+import logging
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +9,8 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+logger = logging.getLogger(__name__)
 
 
 class StudySweeper(Sweeper):
@@ -32,11 +36,17 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run what is missing of the study."""
-        from embedder.app.study import Study  # loads Optuna
+        from embedder.app.study import Study
+        from embedder.errors import EmbedderError
+        from embedder.shown import shown_message
 
         assert self.config is not None  # noqa: S101  # Hydra calls `setup` first
-        study = Study(self.config, self._launch, self.params, self.n_trials, self.at_once, self.seed)
-        return study.search(arguments)
+        try:
+            study = Study(self.config, self._launch, self.params, self.n_trials, self.at_once, self.seed)
+            return study.search(arguments)
+        except EmbedderError as error:
+            logger.error("%s", shown_message(error))
+            sys.exit(2)
 
     def _launch(self, jobs: Sequence[Sequence[str]], first: int) -> list[Any]:
         assert self.launcher is not None  # noqa: S101  # as above

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from embedder.app.study import Study
 from embedder.app.sweep import jobs_of, table
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, DataError
 from tests.entry_points import run_here
 
 TOOLS = ("weather by city", "stock prices", "train times", "recipe search", "film reviews", "currency rates")
@@ -178,6 +178,10 @@ def test_a_study_goes_where_its_metric_goes_and_counts_failed_jobs(tmp_path):
     study(tmp_path / "bad", n_trials=6, at_once=4).search(["b=choice(bad, 1)"])
     assert {state for *_, state in trials(tmp_path / "bad")} == {"FAIL", "COMPLETE"}
     assert len(trials(tmp_path / "bad")) == 6
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "study.db").write_text("not a database " * 99)
+    with pytest.raises(DataError, match=r"study\.db: not a whole study"):
+        study(tmp_path / "none").search([])
     with pytest.raises(ConfigError, match=r"hydra\.sweeper\.params: expected settings with interval"):
         study(tmp_path / "none", params={}).search(["seed=1"])
 
@@ -190,3 +194,6 @@ def test_a_study_runs_from_its_command_line(training, tmp_path):
     assert sorted(found) == [0, 1]
     assert all(1e-5 <= job["settings"]["encoder.lr"] <= 5e-4 for job in found.values())
     assert "encoder.lr" in (tmp_path / "s" / "sweep.md").read_text().splitlines()[0]
+    wrong = run_here("train.py", "-m", *training, "hydra/sweeper=study", "hydra.sweeper.n_trials=0")
+    assert wrong.returncode == 2
+    assert "hydra.sweeper.n_trials: expected 1 or more, got 0" in wrong.stdout

@@ -39,7 +39,13 @@ def sweep(tmp_path_factory, bert_directory, llama_directory):
         *(f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"),
         *("prepare.rewards.n_outputs=2", "prepare.rewards.max_new_tokens=4", "candidates.n=3"),
         *("trainer.max_steps=4", "trainer.val_check_interval=2", "trainer.log_every_n_steps=1", "data.batch_size=4"),
-        *("trainer.accelerator=cpu", "callbacks.plain.progress=null", "logger=default", "run.artifacts=true"),
+        *(
+            "trainer.accelerator=cpu",
+            "callbacks.plain.progress=null",
+            "logger=default",
+            "logger.wandb.when=always",
+            "run.artifacts=true",
+        ),
         *(
             "callbacks.reindex.every_n_steps=2",
             "callbacks.rag_eval.every_n_steps=4",

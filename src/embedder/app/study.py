@@ -13,7 +13,8 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from embedder.app.sweep_job import worth
-from embedder.errors import ConfigError, MissingExtraError, check_types
+from embedder.errors import ConfigError, DataError, MissingExtraError, check_types
+from embedder.files import locked
 
 logger = logging.getLogger(__name__)
 
@@ -58,26 +59,38 @@ class Study:
             The best value.
 
         Raises:
+            DataError: The study is damaged, or another process holds its folder.
             ConfigError: Nothing is searched, the folder holds another search, or a run has no value of `optimise`.
             MissingExtraError: Optuna is not installed.
         """
         try:
-            import optuna
+            import optuna  # noqa: F401  # said here, before anything is made
         except ImportError as error:
             raise MissingExtraError("optuna", "pip install 'embedder[sweeps]'", "a study") from error
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         fixed, space = self._split(arguments)
         metric = OmegaConf.select(self.config, "optimise")
         if metric is None:
             raise ConfigError("optimise", "the name that a study goes by, which train.py and evaluate.py have", None)
         folder = Path(self.config.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        study = optuna.create_study(
-            storage=f"sqlite:///{folder / DATABASE}",
-            study_name="study",
-            direction="maximize" if worth(self.config) > 0 else "minimize",
-            load_if_exists=True,
-        )
+        with locked(folder):
+            return self._search(folder, fixed, space, metric)
+
+    def _search(self, folder: Path, fixed: list[str], space: dict[str, Override], metric: str) -> float | None:
+        import optuna
+        import sqlalchemy.exc
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            study = optuna.create_study(
+                storage=f"sqlite:///{folder / DATABASE}",
+                study_name="study",
+                direction="maximize" if worth(self.config) > 0 else "minimize",
+                load_if_exists=True,
+            )
+        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError) as error:
+            raise DataError(
+                folder / DATABASE, None, f"not a whole study: {next(iter(str(error).splitlines()), '')}"
+            ) from error
         _check_same(
             study, {"metric": metric, "searched": {name: one.input_line for name, one in space.items()}}, folder
         )
