@@ -103,9 +103,15 @@ def test_sentence_transformers_cuts_vectors_where_ours_are_cut(bert_directory, t
     assert_sentence_transformers_agrees(encoder, export(encoder, TASKS, tmp_path / "export", {}))
 
 
+def changeable(directory):
+    """The export as by a user who changes it on purpose."""
+    (directory / "digests.json").unlink()
+    return directory
+
+
 def test_an_export_of_the_first_format_is_loaded(bert_directory, tmp_path):
     encoder = EncoderConfig(name=str(bert_directory), pooling="cls").build()
-    path = export(encoder, TASKS, tmp_path / "export", {}) / "embedder.json"
+    path = changeable(export(encoder, TASKS, tmp_path / "export", {})) / "embedder.json"
     description = json.loads(path.read_text())
     del description["encoder"]
     path.write_text(json.dumps(description | {"format": 1, "base": "x", "pooling": "cls"}))
@@ -131,7 +137,7 @@ def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert
     np.testing.assert_allclose(
         trained.encoder.encode(TEXTS, Reading("query")), encoder.encode(TEXTS, Reading("query")), atol=1e-6
     )
-    description = json.loads((directory / "embedder.json").read_text())
+    description = json.loads((changeable(directory) / "embedder.json").read_text())
     description["encoder"]["pooling"] = "cls"
     (directory / "embedder.json").write_text(json.dumps(description))
     with pytest.raises(DataError, match=r"embedder\.json.*encoder\.pooling: expected null or 'mean'.*1_Pooling"):
@@ -151,7 +157,7 @@ def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert
 @pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"{}"])
 def test_a_damaged_description_is_one_clear_error(bert_directory, tmp_path, damage):
     encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
-    path = export(encoder, TASKS, tmp_path / "export", {}) / "embedder.json"
+    path = changeable(export(encoder, TASKS, tmp_path / "export", {})) / "embedder.json"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match=r"embedder\.json: a damaged description"):
         load_trained(path.parent)
@@ -159,8 +165,15 @@ def test_a_damaged_description_is_one_clear_error(bert_directory, tmp_path, dama
 
 def test_damaged_weights_are_one_clear_error(bert_directory, tmp_path):
     encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
-    weights = export(encoder, TASKS, tmp_path / "export", {}) / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
+    directory = export(encoder, TASKS, tmp_path / "export", {})
+    weights = directory / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1  # of one weight, which no probe text may need
+    weights.write_bytes(content)
+    with pytest.raises(DataError, match=r"export: model\.safetensors is not as it was written: export it anew"):
+        load_trained(directory)
+    weights.write_bytes(content[:1000])
+    changeable(directory)
     with pytest.raises(DataError, match=r"export.*encoder\.name: expected .*model\.safetensors is damaged"):
         load_trained(weights.parent)
 

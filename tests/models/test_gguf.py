@@ -48,6 +48,16 @@ def test_a_failed_conversion_leaves_nothing_behind(source, tmp_path, monkeypatch
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_damaged_conversion_is_made_again(source, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(gguf, "_write_safetensors", write_weights)
+    weights = convert_gguf(source, tmp_path / "cache") / "model.safetensors"
+    content = weights.read_text()
+    weights.write_text("damaged")
+    assert convert_gguf(source, tmp_path / "cache") == weights.parent
+    assert weights.read_text() == content
+    assert "model.safetensors is not as it was written; it is made again" in caplog.text
+
+
 @pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, b"text\n" * 100])
 def test_a_damaged_file_is_one_line(tmp_path, content):
     path = tmp_path / "model.gguf"

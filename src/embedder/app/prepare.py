@@ -138,7 +138,7 @@ class Preparation:
             logger.warning("%s: %s; the rewards are computed again", prepared.rewards, wrong)
         started = time.perf_counter()
         reward = self.rewards.of_task(task).reward
-        with whole_folder(prepared.rewards, replace=True) as partial:
+        with whole_folder(prepared.rewards, replace=prepared.rewards.is_dir()) as partial:
             for split in SPLITS:
                 tables = prepared.directory / f"{split}.scores.arrow"
                 write_reward_column(partial / f"{split}.npy", rewards_of_file(tables, reward))

@@ -91,7 +91,7 @@ def write_once(folder: Path, write: Callable[[Path], object], source: str) -> No
         if wrong is None:
             return
         logger.warning("%s: %s; it is made again from %s", folder, wrong, source)
-    with whole_folder(folder, replace=True) as partial:
+    with whole_folder(folder, replace=folder.is_dir()) as partial:
         written = write(partial)
     logger.info("%s: converted to %s in %s", source, written, folder)
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from embedder.errors import ConfigError, DataError, MissingExtraError
+from embedder.files import DIGESTS, damage, damage_of_archive
 from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.models.export import check_probes, probe_vectors
 from embedder.models.folder import reason, some
@@ -83,6 +85,9 @@ def load_trained(path: Path | str) -> TrainedEncoder:
     if path.is_file():
         return _from_checkpoint(path)
     if (path / "embedder.json").is_file():
+        if (path / DIGESTS).is_file() and (wrong := damage(path)) is not None:
+            advice = f"export it anew; if it was changed on purpose, delete {DIGESTS} there"
+            raise DataError(path, None, f"{wrong}: {advice}")
         with _damage_named(path / "embedder.json"):
             description = json.loads((path / "embedder.json").read_text(encoding="utf-8"))
             encoder = _exported_config(description, path).build()
@@ -174,8 +179,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """A training checkpoint, as tensors and plain values: no code in it is run.
 
     Raises:
-        DataError: It is none, or one of its parts is missing or of another kind.
+        DataError: It is none, was damaged since it was written, or one of its parts is missing or of another kind.
     """
+    if zipfile.is_zipfile(path) and (wrong := damage_of_archive(path)) is not None:
+        raise DataError(path, None, f"a damaged checkpoint: {wrong}; use another one of the run")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, MemoryError) as error:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from embedder.errors import DataError
+from embedder.files import whole_folder
 from embedder.models.encoder import TextEncoder
 from embedder.models.lora import merged
 from embedder.types import Reading, TaskSides
@@ -27,8 +27,8 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     The first task is also what `encode_query()` and `encode_document()` use (prompts `query` and `document`). A
     sentence-transformers model has one length for both sides: the longest of all. Adapters are merged into the weights.
     Separate encoders become a `Router`, which sends `encode_query()` and `encode_document()` to theirs, whatever prompt
-    is named; plain `encode()` takes the one for keys. The directory appears whole or not at all; an older one is
-    replaced.
+    is named; plain `encode()` takes the one for keys. The directory appears whole or not at all, with digests of its
+    files; an older one is replaced.
 
     Args:
         encoder: The model.
@@ -39,23 +39,29 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     Returns:
         The directory.
     """
+    with whole_folder(directory, replace=True) as partial:
+        _write(encoder, tasks, partial, about)
+    return directory
+
+
+def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path, about: Mapping[str, Any]) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Router
 
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
+    parts = directory / "parts"  # what the modules are read from
     lengths = [length for task in tasks.values() for length in (task.query_max_length, task.key_max_length)]
     length = min(encoder.max_length, max(length or encoder.max_length for length in lengths))
-    modules = [*_pooled(encoder, encoder.backbone, temporary / "query", length), *encoder.head]
+    modules = [*_pooled(encoder, encoder.backbone, parts / "query", length), *encoder.head]
     if encoder.key_backbone is not None:
-        keys = [*_pooled(encoder, encoder.key_backbone, temporary / "key", length), *(encoder.key_head or ())]
+        keys = [*_pooled(encoder, encoder.key_backbone, parts / "key", length), *(encoder.key_head or ())]
         modules = [Router.for_query_document(modules, keys)]
     default = next(iter(tasks.values()))
     prompts = {"query": default.query_instruction, "document": default.key_instruction}
     for name, task in tasks.items():
         prompts |= {f"{name}_query": task.query_instruction, f"{name}_key": task.key_instruction}
     model = SentenceTransformer(modules=[*modules, *_cut(encoder), Normalize()], prompts=prompts, device="cpu")
-    model.save(str(temporary / "model"), create_model_card=False)
+    model.save(str(directory), create_model_card=False)
+    shutil.rmtree(parts)
     description = {
         "format": 2,
         "encoder": asdict(encoder.config),
@@ -63,12 +69,7 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
         **probe_vectors(encoder, tasks),
         **about,
     }
-    (temporary / "model" / "embedder.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    (temporary / "model").replace(directory)
-    shutil.rmtree(temporary)
-    return directory
+    (directory / "embedder.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
 
 
 def _pooled(encoder: TextEncoder, backbone: Any, directory: Path, length: int) -> list[Any]:

@@ -2,13 +2,12 @@
 
 import json
 import logging
-import shutil
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from embedder.errors import DataError
+from embedder.files import damage, whole_folder
 from embedder.models.folder import reason, some
 from embedder.models.packages import sha256_of_file
 
@@ -18,9 +17,8 @@ logger = logging.getLogger(__name__)
 def convert_gguf(path: Path, cache_directory: Path) -> Path:
     """The folder with the de-quantised float32 weights and the tokenizer of a GGUF file.
 
-    It is named by the SHA-256 digest of the file and made on first use. A folder is complete or absent: it is written
-    under a temporary name and renamed, so an interrupted conversion leaves nothing behind that could be loaded, and two
-    processes may convert at once (the first to finish wins, the other throws its own work away).
+    It is named by the SHA-256 digest of the file, and made on first use and where it was damaged since. It is whole or
+    not there, and two processes may convert at once.
 
     Args:
         path: The GGUF file.
@@ -34,12 +32,13 @@ def convert_gguf(path: Path, cache_directory: Path) -> Path:
     """
     digest = sha256_of_file(path)
     target = cache_directory / digest
-    if (target / "source.json").is_file():
-        return target
+    if target.is_dir():
+        wrong = damage(target)
+        if wrong is None:
+            return target
+        logger.warning("%s: %s; it is made again", target, wrong)
     logger.info("converting %s to safetensors in %s: converting once, takes about a minute", path.name, target)
-    cache_directory.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=cache_directory, prefix=".partial-"))
-    try:
+    with whole_folder(target, replace=target.is_dir()) as partial:
         _write_safetensors(path, partial)
         source = {
             "gguf": path.name,
@@ -47,13 +46,6 @@ def convert_gguf(path: Path, cache_directory: Path) -> Path:
             "versions": {name: version(name) for name in ("transformers", "gguf", "torch")},
         }
         (partial / "source.json").write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
-        try:
-            partial.replace(target)  # fails when another process has put its finished folder there meanwhile
-        except OSError:
-            if not (target / "source.json").is_file():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 
