@@ -33,6 +33,7 @@ from embedder.evaluation.scores import Scores
 from embedder.evaluation.table import render
 from embedder.files import locked, write_atomically
 from embedder.index.bm25_index import BM25Settings
+from embedder.models.checkpoint import trained_data
 from embedder.models.encoder import EncoderConfig
 from embedder.report.page import write_report
 from embedder.training.task import Task
@@ -120,6 +121,7 @@ class EvaluateRun:
     def _score_all(self) -> list[Row]:
         self.new_index()
         found = self._datasets()
+        self._check_unseen([dataset for _, dataset in found])
         table_rows = TableRows.load(
             self.rows,
             self.encoder,
@@ -169,6 +171,19 @@ class EvaluateRun:
             if self.benchmark is not None:
                 self.benchmark.check(queries, answered=self.rag_enabled)
         return found
+
+    def _check_unseen(self, datasets: Sequence[Dataset]) -> None:
+        """What `source.test_share` keeps for tests must have been kept in training too."""
+        if self.checkpoint is None or all(dataset.whole is None for dataset in datasets):
+            return
+        trained = {about.get("files") for about in trained_data(self.checkpoint).values()}
+        for dataset in datasets:
+            whole = replace(dataset, train=dataset.whole)
+            if dataset.whole is not None and whole.fingerprint(["corpus", "train"]) in trained:
+                expected = (
+                    f"null, or a checkpoint that was trained with it, since this one has seen all of {dataset.name}"
+                )
+                raise ConfigError("source.test_share", expected, self.checkpoint)
 
     def _queries(self, dataset: Dataset, corpus: Corpus) -> list[Query]:
         queries = list(Queries(dataset.file("test"), corpus))

@@ -36,6 +36,8 @@ class Dataset:
     train: Path | None = None
     test: Path | None = None
     records: Path | None = None
+    whole: Path | None = None
+    """Its training queries before `test_share` took some of them for tests."""
 
     def file(self, role: str) -> Path:
         """The file of a role, or one clear error."""
@@ -100,7 +102,7 @@ class CorpusSource:
         if self.test_share is None or dataset.train is None or dataset.test is not None:
             return dataset
         parts = SeededSplit(self.test_share).split(dataset.train, converted_dir)
-        return replace(dataset, train=parts["train"], test=parts["test"])
+        return replace(dataset, train=parts["train"], test=parts["test"], whole=dataset.train)
 
 
 def chosen(names: Sequence[str], only: Sequence[str] | None, task: str) -> set[str]:

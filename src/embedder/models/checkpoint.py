@@ -125,6 +125,22 @@ def trained_tasks(path: Path | str) -> list[str]:
         return list(json.loads(description.read_text(encoding="utf-8"))["tasks"])
 
 
+def trained_data(path: Path | str) -> dict[str, Any]:
+    """What a checkpoint or an exported directory was trained on, by task and data set; nothing for models of others.
+
+    Raises:
+        DataError: It is damaged, or a file that is no checkpoint.
+    """
+    path = Path(path)
+    description = path / "embedder.json"
+    if path.is_file():
+        return dict(read_checkpoint(path)[CHECKPOINT_KEY]["about"].get("data", {}))
+    if not description.is_file():
+        return {}
+    with _damage_named(description):
+        return dict(json.loads(description.read_text(encoding="utf-8")).get("data", {}))
+
+
 def _exported_config(description: Mapping[str, Any], path: Path) -> EncoderConfig:
     """How an exported encoder is loaded: as it was trained, but for where it lies and what only training needs."""
     settings = description["encoder"] if description["format"] > 1 else {"pooling": description["pooling"]}
