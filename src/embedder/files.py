@@ -1,5 +1,6 @@
 """Files and folders that are whole or not there, tell of damage, and are written by one process at a time."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -245,5 +246,8 @@ def _sync(path: Path) -> None:
         return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing
+            raise
     finally:
         os.close(descriptor)
