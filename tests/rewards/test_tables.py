@@ -67,8 +67,7 @@ def test_wide_records_by_hand(tmp_path):
     assert RewardColumn(tmp_path / "bare.npy").wide(0.5).tolist() == [1]
     rows = [{"query": f"q{i}", "pos": [], "neg": [f"{k}" for k in range(n)]} for i, n in enumerate((3, 2, 2, 3))]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    np.save(tmp_path / "kept.npy", column.wide(0.5))
-    records = Records(tmp_path / "r.jsonl", rewards=column, kept=tmp_path / "kept.npy")
+    records = Records(tmp_path / "r.jsonl", rewards=column, kept=column.wide(0.5))
     assert [(record.query, record.rewards) for record in records] == [
         ("q0", (2.0, -1.0, 0.5)),
         ("q3", (0.0, 0.5, 0.25)),
