@@ -1,3 +1,4 @@
+import io
 import logging
 
 import numpy as np
@@ -58,7 +59,11 @@ def test_a_damaged_file_is_made_again(encoder, tmp_path, caplog):
     cached = CachedEncoder(encoder, "one", tmp_path)
     expected = cached.encode(TEXTS[:4], Reading("key"))
     (path,) = tmp_path.glob("*.npy")
-    for damage in (path.read_bytes()[:100], b"", b"no vectors"):
+    whole = path.read_bytes()
+    start = len(whole) - 32 - expected.nbytes  # the digest stands behind the vectors
+    flipped = whole[:start] + (-expected[:1]).tobytes() + whole[start + expected[:1].nbytes :]
+    assert (np.load(io.BytesIO(flipped))[0] == -expected[0]).all()  # the sign of one row
+    for damage in (flipped, whole[:100], whole[:-1], b"", b"no vectors"):
         path.write_bytes(damage)
         with caplog.at_level(logging.WARNING):
             np.testing.assert_array_equal(cached.encode(TEXTS[:4], Reading("key")), expected)
