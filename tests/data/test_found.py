@@ -122,3 +122,13 @@ def test_a_path_without_data_names_the_folders_that_have_some(tmp_path):
         datasets(tmp_path / "nothing", tmp_path)
     with pytest.raises(ConfigError, match=re.escape(f"(there is data in {tmp_path}/h/more/deep/two)")):
         JsonlSource(str(tmp_path / "h"), str(tmp_path / "converted")).datasets("tool")
+
+
+def test_published_records_in_other_formats_are_named(tmp_path, caplog):
+    lines(tmp_path / "b" / "tool" / "one.jsonl", [{"query": "q", "pos": ["p"], "neg": ["n"]}])
+    for name in ("tool/one.jsonl.gz", "tool/two.jsonl.bz2", "tool/three.json", "tool.parquet", "qa.json"):
+        (tmp_path / "b" / name).write_text("x")
+    with caplog.at_level(logging.WARNING):
+        JsonlSource(str(tmp_path / "b"), str(tmp_path / "converted")).datasets("tool")
+    told = [record.getMessage().removeprefix(f"{tmp_path}/b/").split(" is not read")[0] for record in caplog.records]
+    assert told == ["tool.parquet", "tool/one.jsonl.gz", "tool/three.json", "tool/two.jsonl.bz2"]

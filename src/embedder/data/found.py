@@ -13,10 +13,9 @@ from embedder.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 _ROLES = ("corpus", "histories", "train", "test", "queries")
-_DATA = re.compile(
-    r"(corpus|histories|train|test|queries|dev|valid|validation)"
-    r"\.(jsonl?|ndjson|csv|tsv|parquet|arrow)(\.(gz|zst|bz2|xz|zip))?"
-)
+PARTS = "corpus|histories|train|test|queries|dev|valid|validation"
+"""Stems of files that look like parts of a data set, as a pattern."""
+_ENDING = r"\.(jsonl?|ndjson|csv|tsv|parquet|arrow)(\.(gz|zst|bz2|xz|zip))?"
 _MOST_FOLDERS = 2_000  # looked through for data sets that lie too deep
 
 
@@ -40,12 +39,18 @@ def record_files(directory: Path) -> list[Path]:
     return [path for name in sorted(plain) if name.suffix == ".jsonl" and (path := existing(name)) is not None]
 
 
-def tell_unread(directory: Path) -> None:
-    """Warn of files that look like parts of a data set and are not read."""
-    read = set(files_of(directory).values())
+def tell_unread(directory: Path, read: Iterable[Path], stems: str) -> None:
+    """Warn of files that look like data and are not read.
+
+    Args:
+        directory: Where to look; in `qrels` below it too.
+        read: The files that are read.
+        stems: A pattern of names without endings.
+    """
+    looks_like_data, known = re.compile(f"({stems}){_ENDING}"), set(read)
     folders = [folder for folder in (directory, directory / "qrels") if folder.is_dir()]
     for path in sorted(path for folder in folders for path in folder.iterdir()):
-        if path not in read and _DATA.fullmatch(path.name):  # a folder or a broken link among them
+        if path not in known and looks_like_data.fullmatch(path.name):  # a folder or a broken link among them
             _tell(path, "is not read; docs/data.md tells which files are")
 
 

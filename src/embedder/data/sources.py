@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from embedder.data.converted import converted, decompressed
 from embedder.data.forms.beir import Beir
 from embedder.data.forms.form import Form
-from embedder.data.found import existing, files_of, nothing_found, record_files, tell_deeper, tell_unread
+from embedder.data.found import PARTS, existing, files_of, nothing_found, record_files, tell_deeper, tell_unread
 from embedder.data.split import SeededSplit
 from embedder.data.world import WorldSettings, write_world
 from embedder.errors import ConfigError, DataError, check_types
@@ -124,8 +125,9 @@ def read_directory(task: str, directory: Path, form: Form | None, converted_dir:
     Raises:
         DataError: It has no corpus and is of no other form that the task takes.
     """
-    files = {role: decompressed(path, converted_dir) for role, path in files_of(directory).items()}
-    tell_unread(directory)
+    found = files_of(directory)
+    tell_unread(directory, found.values(), PARTS)
+    files = {role: decompressed(path, converted_dir) for role, path in found.items()}
     for other in (form, BEIR):
         if other is not None and other.fits(files):
             files = converted(other, files, converted_dir)
@@ -158,6 +160,8 @@ class JsonlSource:
         for root in _paths(self.path):
             files += [file for name in (root, root / f"{task}.jsonl") if (file := existing(name)) is not None]
             files += record_files(root / task)
+            tell_unread(root, files, re.escape(task))
+            tell_unread(root / task, files, ".+")
             tell_deeper(root / task, [root / task], record_files)
         if not files:
             expected = f"a file, or a directory that holds {task}.jsonl or {task}/*.jsonl"
