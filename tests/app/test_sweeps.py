@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from embedder.app.study import Study
 from embedder.app.sweep import jobs_of, table
+from embedder.app.sweep_job import searched_names
 from embedder.errors import ConfigError, DataError
 from tests.entry_points import run_here
 
@@ -132,6 +133,11 @@ def test_jobs_that_lose_come_first_where_less_is_better(tmp_path):
         "| 1    |   2.0000 |      0 |",
         "| 2    |  stopped |      1 |",
     ]
+
+
+def test_what_the_command_line_fixes_is_not_searched():
+    params = {"a": "interval(0, 1)", "b": "1,2"}
+    assert searched_names(["a=0.5", "+c=x,y", "d=3"], params) == ["b", "c"]
 
 
 def study(folder, optimise="val/ndcg@10", stop_at=None, ran=None, **settings):

@@ -94,7 +94,8 @@ def worth(config: DictConfig) -> int:
 def searched_names(overrides: list[str], params: Mapping[str, str]) -> list[str]:
     """Which settings a sweep tries several values of: by its command line, and by `hydra.sweeper.params`."""
     parsed = OverridesParser.create().parse_overrides([*(f"{k}={v}" for k, v in params.items()), *overrides])
-    return list(dict.fromkeys(one.get_key_element().lstrip("+~") for one in parsed if one.is_sweep_override()))
+    last = {one.get_key_element().lstrip("+~"): one for one in parsed}  # the command line has the last word
+    return [name for name, one in last.items() if one.is_sweep_override()]
 
 
 def key(name: str) -> str:
