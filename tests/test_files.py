@@ -215,3 +215,27 @@ def test_a_flipped_bit_in_a_checkpoint_is_seen_though_torch_reads_over_it(tmp_pa
     assert damage_of_archive(path).startswith("not a whole archive")
     path.write_bytes(b"")
     assert damage_of_archive(path).startswith("not a whole archive")
+
+
+def test_what_several_processes_come_to_is_done_by_one_while_the_others_wait(tmp_path):
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from embedder.files import in_turn\n"
+        "place = Path(sys.argv[1])\n"
+        "with in_turn(place / 'lock') as waited:\n"
+        "    done = (place / 'done').exists()\n"
+        "    print(waited, done, flush=True)\n"
+        "    if not done:\n"
+        "        sys.stdin.read()\n"
+        "        (place / 'done').touch()\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    first = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert first.stdout.readline() == "False False\n"  # it has the lock
+    killed = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    second = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    killed.kill()
+    killed.communicate()
+    first.communicate()  # closes its input, which lets it end
+    assert second.communicate()[0].split()[1] == "True"

@@ -163,6 +163,38 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def in_turn(path: Path) -> Iterator[bool]:
+    """Do something that several processes come to at once one after the other: the first does it, the others wait.
+
+    The lock goes when its process does, however it ends.
+
+    Args:
+        path: A file that stands for it.
+
+    Yields:
+        Whether this process had to wait, so that another one may have done it.
+    """
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        waited = False
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            logger.info("waiting for %s, which does the same", file.read(200).strip() or "another process")
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            waited = True
+        except OSError as error:
+            logger.warning("%s cannot be locked (%s): processes may do the same work twice", path, error)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield waited
+
+
 def remove_orphans(folder: Path) -> None:
     """Delete what killed processes have left half-written in a folder."""
     for partial in folder.glob(".*.partial"):

@@ -281,9 +281,15 @@ def test_the_report_and_the_estimate(trained):
     ]
     assert [(r["n_queries"], r["n_candidates"]) for r in reports] == [(18, 72)]
     stored = sorted((root / "data" / "store").rglob("*.parquet"))
-    estimate = run_here("prepare.py", *common, "action=estimate", "run.probed=2")
+    estimate = run_here("prepare.py", *common, "action=estimate")
+    assert estimate.returncode == 0, estimate.stderr[-2000:]
+    assert "qa/world: prepared already, nothing is left" in estimate.stdout
+    fewer = run_here("prepare.py", *common, "action=estimate", "candidates.n=3")
+    assert "0 of 80 prompts of 20 queries are left to score\n" in fewer.stdout
+    estimate = run_here("prepare.py", *common, "action=estimate", "prepare.rewards.max_new_tokens=4")
     assert estimate.returncode == 0, estimate.stderr[-2000:]
     assert "To label 20 queries with 4.0 candidates each" in estimate.stdout
+    assert "(from 1 timed queries)" in estimate.stdout  # six of twenty would take half as long as the work
     assert sorted((root / "data" / "store").rglob("*.parquet")) == stored
     assert re.search(r"[\d,]+ scores: \d+ shards of .* MB in ", report.stdout)
     early = run_here("prepare.py", *common, "action=report", "candidates.n=5")
@@ -380,7 +386,11 @@ def assert_is_told(done, message):
         (["callbacks=early_stopping", "callbacks.plain.early_stopping.monitor=val/qb/loss"], "did you mean val/loss?"),
         (["callbacks.plain.best.monitor=rag/qa/em"], "rag/... needs callbacks=rag_eval"),
         (["callbacks.plain.last=null"], "callbacks.plain.last: expected a LastCheckpoint"),
-        (["trainer.precision=31"], "trainer: expected settings that lightning.Trainer takes, got"),
+        (["trainer.precision=31"], "trainer: Precision '31' is invalid"),
+        (
+            ["trainer.accelerator=tpu"],
+            "trainer.accelerator: expected auto or one that this machine has (cpu), got 'tpu'",
+        ),
         (["+logger.csv.colour=red"], "logger.csv"),
         (["logger=default", "+logger.tensorboard.colour=red"], "logger: expected settings that TensorBoardLogger"),
     ],

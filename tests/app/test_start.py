@@ -1,6 +1,11 @@
 """What is wrong with a command line or with what lies around a run ends in one line, before anything is imported."""
 
 import errno
+import functools
+import os
+import re
+import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +16,7 @@ from omegaconf import OmegaConf
 
 from embedder.app.faults import told
 from embedder.app.settings import check_settings, parameters
+from embedder.app.start import enter
 from embedder.app.surroundings import settle
 from embedder.errors import ConfigError
 from tests.entry_points import ROOT, run_here
@@ -169,3 +175,57 @@ def test_a_user_without_home_or_name_gets_both(tmp_path, monkeypatch):
     assert Path.home() == tmp_path / "home"
     settle(tmp_path / "other")  # this one will do
     assert Path.home() == tmp_path / "home"
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_a_signal_ends_a_preparation_with_what_is_kept(tmp_path, monkeypatch, number, name):
+    monkeypatch.setattr("embedder.app.prepare.write_records", lambda *args: signal.raise_signal(number))
+    before = signal.getsignal(number)
+    small = ["task_mix=tool", "source.settings.passages=200", "source.settings.questions=20"]
+    done = run_here("prepare.py", f"paths.root={tmp_path}", *small, f"hydra.run.dir={tmp_path}/run")
+    assert done.returncode == 128 + number
+    kept = f"stopped by {name}: what the LLM has said is kept in {tmp_path}/data/store; to go on, run the same command"
+    assert kept in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert signal.getsignal(number) is before
+    assert not list((tmp_path / "data" / "prepared" / "tool").glob("world-*"))
+
+
+def test_a_signal_ends_an_evaluation_with_what_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("embedder.app.evaluate._Work.score", lambda *args: signal.raise_signal(signal.SIGINT))
+    small = ["task_mix=tool", "source.settings.passages=200", "source.settings.questions=20", "rows=[bm25]"]
+    done = run_here("evaluate.py", f"paths.root={tmp_path}", *small, f"hydra.run.dir={tmp_path}/run")
+    assert done.returncode == 130, done.stdout
+    assert f"to go on, run the same command with hydra.run.dir={tmp_path}/run" in done.stdout
+
+
+def test_a_checkpoint_that_is_not_there_is_told_with_what_is_expected(tmp_path):
+    done = run_here("evaluate.py", f"paths.root={tmp_path}", "task_mix=tool", "rows=[trained]", "checkpoint=/nowhere")
+    assert done.returncode == 2
+    assert "checkpoint: expected a .ckpt file, the folder export/ of a training run" in done.stdout + done.stderr
+
+
+def test_files_of_the_project_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "prepare.py")])
+    seen = []
+    module = runpy.run_path(str(ROOT / "prepare.py"))
+    enter(functools.wraps(module["main"])(lambda: seen.append(Path(os.environ["EMBEDDER_PROJECT"]))))
+    assert seen == [ROOT]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("prepare", overrides=["experiment=demo", "paths.root=/x", "paths.output_dir=/x"])
+    assert all(Path(path).is_dir() for path in config.run.preparation.rewards.shipped_stores)
+
+
+@pytest.mark.slow
+def test_of_two_processes_that_torchrun_starts_one_asks_the_llm(tmp_path, bert_directory, llama_directory):
+    run = [f"paths.root={tmp_path}", f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"]
+    run += ["encoder.sha256=null", "source.settings.passages=200", "source.settings.questions=30"]
+    run += ["prepare.rewards.n_outputs=2", "prepare.rewards.max_new_tokens=4", "prepare.max_queries=8", "logger=csv"]
+    run += ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=2"]
+    run += ["trainer.val_check_interval=2", "data.batch_size=4", f"hydra.run.dir={tmp_path}/run"]
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"]
+    done = subprocess.run([*start, "train.py", *run], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert len(re.findall(r"labelled \d+ queries", done.stdout)) == 1
+    assert (tmp_path / "run" / "export" / "model.safetensors").is_file()

@@ -218,7 +218,7 @@ def test_durations_read_well():
 def test_the_text_and_the_json():
     found = estimate(COUNTS, PROBE)
     assert found.render().splitlines() == [
-        "To label 100 queries with 4.0 candidates each, with empty stores",
+        "To label 100 queries with 4.0 candidates each",
         "  sample         150 prompts x 10.0 outputs   11,600 tokens   3.8 min  (0.67 prompts/s)",
         "  score          500 prompts x 12.0 outputs   49,000 tokens      75 s  (653 tokens/s)",
         "  time   5 min, 5 min to 6.2 min (from 2 timed queries)",

@@ -105,6 +105,14 @@ class EvaluateRun:
         ):
             raise ConfigError("run.cutoffs", "a list of whole numbers above 0", self.cutoffs)
 
+    @property
+    def kept(self) -> str:
+        """What a stopped run leaves."""
+        return (
+            f"rows that were done are kept in {self.output_dir}, what the LLM has said in {self.store_dir}; "
+            f"to go on, run the same command with hydra.run.dir={self.output_dir}"
+        )
+
     def run(self) -> float | None:
         """Score everything; returns the mean that a sweep goes by, where the row has one."""
         return optimised(Scores(self.score()), self.optimise)

@@ -86,6 +86,8 @@ def _of_config(error: BaseException, config: Any) -> str | None:
     key = text.rpartition("full_key: ")[2].strip() if "full_key: " in text else "run"
     key = key if config is None else users_key(config, key if key.startswith("run") else f"run.{key}")
     if (target := re.search(r"Error locating target '([^']*)'", text)) is not None:
+        if target[1].startswith("embedder."):  # it is there: settings are checked before
+            return None
         return str(ConfigError(f"{key}._target_", "a class or function that can be imported", target[1]))
     if cause is not None and any(kind.__name__ in _USERS for kind in type(cause).__mro__):
         return f"{key}: {_first_line(cause)}"

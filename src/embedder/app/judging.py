@@ -152,6 +152,10 @@ class Judge:
         """How many of the prompts of some queries are scored already, and all of them."""
         return self._engine.count_scored([self.request(query, candidates) for query, candidates in proposed])
 
+    def count_left(self, requests: Sequence[LabelRequest]) -> list[int]:
+        """How many prompts of each request labelling would still score."""
+        return self._engine.count_left(requests)
+
     def request(self, query: Query, candidates: Sequence[Candidate]) -> LabelRequest:
         """What the LLM is shown for a query."""
         shown = [self.prompt.render(query.text, [candidate.key.text]) for candidate in candidates]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedder.app.jobs import Job
 from embedder.app.prepare import Preparation
 from embedder.app.write_records import chunks
 from embedder.data.queries import first_by_hash
@@ -25,6 +24,8 @@ from embedder.rewards.score_store import ScoreStore
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)
+
+_MOST_OF_THE_WORK = 0.15  # share of the labelling that timing it may take
 
 
 @dataclass(frozen=True)
@@ -131,24 +132,43 @@ class EstimateRun:
                 raise ConfigError(f"run.{setting}", "1 or more", getattr(self, setting))
 
     def run(self) -> list[LabelEstimate]:
-        """Log one estimate a data set."""
-        return [found for job in self.preparation.jobs(self.tasks) if (found := self._estimate(job)) is not None]
+        """Log one estimate of what is left for each data set; none where that is nothing, or too little to time."""
+        found = [
+            self._estimate(task, dataset)
+            for task, dataset in self.preparation.datasets(self.tasks)
+            if dataset.records is None
+        ]
+        return [one for one in found if one is not None]
 
-    def _estimate(self, job: Job) -> LabelEstimate | None:
-        name, judge = f"{job.task.name}/{job.dataset.name}", self.preparation.judge(job)
-        settings = self._settings(job.task)
+    def _estimate(self, task: Task, dataset: Dataset) -> LabelEstimate | None:
+        name = f"{task.name}/{dataset.name}"
+        if self.preparation.prepared(task, dataset).is_complete:
+            logger.info("%s: prepared already, nothing is left", name)
+            return None
+        job = self.preparation.job(task, dataset)
+        judge, settings = self.preparation.judge(job), self._settings(task)
         if judge is None:
             logger.info("%s: labels alone, no LLM is run", name)
             return None
         some = first_by_hash(job.queries, self.sample, "estimate")
         proposed = zip(some, self.preparation.finder(job).propose(some), strict=True)
         requests = [judge.request(query, candidates) for query, candidates in proposed]
-        measured = probe(
-            self.preparation.rewards.language_model, requests, ProbeSettings(**settings, n_requests=self.probed)
-        )
-        counts = count_requests(requests, settings["n_outputs"], settings["max_answers"])
-        found = estimate(dataclasses.replace(counts, queries=len(job.queries)), measured)
-        logger.info("%s\n%s", name, found.render())
+        unscored = judge.count_left(requests)
+        total = sum(1 + len(request.candidate_prompts) for request in requests)
+        # As many queries as have so many prompts: some are scored in part, as after a change of candidates.n.
+        left = round(len(job.queries) * sum(unscored) / total)
+        n = min(self.probed, int((_MOST_OF_THE_WORK * left - 1) / 2))  # each is timed alone and with the others
+        if n < 1:
+            of_sample = f"{sum(unscored):,} of {total:,} prompts of {len(some):,} queries are left to score"
+            logger.info("%s: %s%s", name, of_sample, ", too few to be worth an estimate" if left else "")
+            return None
+        open_ones = [request for request, prompts in zip(requests, unscored, strict=True) if prompts]
+        measured = probe(self.preparation.rewards.language_model, open_ones, ProbeSettings(**settings, n_requests=n))
+        counts = count_requests(open_ones, settings["n_outputs"], settings["max_answers"])
+        found = estimate(dataclasses.replace(counts, queries=left), measured)
+        done = 1 - sum(unscored) / total
+        told = f": {done:.0%} of the prompts are scored already" if done else ""
+        logger.info("%s%s\n%s", name, told, found.render())
         return found
 
     def _settings(self, task: Task) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.reward_column import RewardColumn, write_reward_column
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError, check_types
-from embedder.files import damage, remove_orphans, whole_folder
+from embedder.files import damage, in_turn, remove_orphans, whole_folder
 from embedder.index.bm25_index import BM25Settings
 from embedder.metrics.text import has_answer
 from embedder.rewards.tables import rewards_of_file
@@ -60,6 +61,11 @@ class Preparation:
         check_types(self, "prepare")
         if self.max_queries is not None and self.max_queries < 2:
             raise ConfigError("prepare.max_queries", "2 or more (one is held out), or null for all", self.max_queries)
+
+    @property
+    def kept(self) -> str:
+        """What a stopped preparation leaves."""
+        return f"what the LLM has said is kept in {self.rewards.store}; to go on, run the same command again"
 
     def prepare(self, tasks: Mapping[str, Task]) -> list[PreparedDataset]:
         """Prepare every data set of every task; what cannot be prepared is told before anything is labelled."""
@@ -120,12 +126,17 @@ class Preparation:
             logger.info("%s/%s: already prepared in %s", task.name, dataset.name, prepared.directory)
             self.reward(task, prepared)
             return prepared
-        # Another process may prepare the same at once: each writes into a folder of its own, and one of them is kept.
-        with whole_folder(prepared.directory) as partial:
-            manifest = {"protocol": protocol, "test_questions_trained_on": overlap}
-            self._fill(task, dataset, manifest, partial, job)
-        logger.info("%s/%s: %s in %s", task.name, dataset.name, prepared.manifest()["counts"], prepared.directory)
-        self.reward(task, prepared)
+        # Processes of one run (torchrun, srun) and jobs of a sweep come here at once: one asks the LLM for all.
+        with in_turn(prepared.directory.with_name(f".{prepared.directory.name}.lock")) as waited:
+            if not prepared.is_complete:
+                if waited and n_processes() > 1:
+                    message = "the process of this run that prepared this data set ended before it was done: see above"
+                    raise DataError(dataset.name, None, message)
+                with whole_folder(prepared.directory) as partial:
+                    manifest = {"protocol": protocol, "test_questions_trained_on": overlap}
+                    self._fill(task, dataset, manifest, partial, job)
+            logger.info("%s/%s: %s in %s", task.name, dataset.name, prepared.manifest()["counts"], prepared.directory)
+            self.reward(task, prepared)
         return prepared
 
     def reward(self, task: Task, prepared: PreparedDataset) -> None:
@@ -256,14 +267,20 @@ class PrepareRun:
     preparation: Preparation
     shard: str | None = None
 
+    @property
+    def kept(self) -> str:
+        """What a stopped run leaves."""
+        return self.preparation.kept
+
     def run(self) -> list[PreparedDataset]:
         """Prepare all data sets; nothing is returned for a part."""
         if self.shard is None:
             return self.preparation.prepare(self.tasks)
         shard = Shard.parse(self.shard)
-        for job in self.preparation.jobs(self.tasks):
-            n = self.preparation.label(job, shard)
-            logger.info("%s/%s: %d queries of part %s are labelled", job.task.name, job.dataset.name, n, self.shard)
+        with in_turn(Path(self.preparation.rewards.store) / f".part-{shard.number}-of-{shard.of}.lock"):
+            for job in self.preparation.jobs(self.tasks):
+                n = self.preparation.label(job, shard)
+                logger.info("%s/%s: %d queries of part %s are labelled", job.task.name, job.dataset.name, n, self.shard)
         logger.info("when all parts are labelled, run this again without shard to write the records")
         return []
 
@@ -289,6 +306,12 @@ def held_out_together(datasets: Sequence[PreparedDataset]) -> list[PreparedDatas
             len(dataset.leaked),
         )
     return together
+
+
+def n_processes() -> int:
+    """How many processes torchrun or srun started for this run."""
+    names = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
+    return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdecimal()), 1)
 
 
 def _digest(protocol: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from embedder.evaluation.retrievers import (
 )
 from embedder.index.bm25_index import BM25Settings
 from embedder.index.cached_encoder import CachedEncoder
-from embedder.models.checkpoint import TrainedEncoder, load_trained
+from embedder.models.checkpoint import TrainedEncoder, existing, load_trained
 from embedder.models.device import torch_device
 from embedder.models.encoder import EncoderConfig
 from embedder.models.half_precision import HalfPrecisionEncoder
@@ -225,5 +225,6 @@ def _digest(value: Any) -> str:
 
 def _digest_of_files(path: Path) -> str:
     """Of a file, or of all files of a directory with their names."""
+    existing(path)
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     return _digest([[str(file.relative_to(path)), sha256_of_file(file)] for file in files])

@@ -1,5 +1,6 @@
 """What every entry point does: build the run from its config, log its surroundings, report errors in one line."""
 
+import inspect
 import logging
 import os
 import platform
@@ -49,6 +50,7 @@ def enter(main: Callable[[], Any]) -> Any:
         main: Composes the configuration and calls `start`.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, in place of printing and exiting by itself
+    os.environ.setdefault("EMBEDDER_PROJECT", str(Path(inspect.getfile(inspect.unwrap(main))).absolute().parent))
     speak_any_encoding()
     with _stopping_at_signals():
         try:

@@ -27,6 +27,7 @@ from embedder.app.trainer_settings import (
     check_trainer,
     monitored,
     plain,
+    refused,
     trainer_keywords,
 )
 from embedder.callbacks.best import best_checkpoint, early_stopping
@@ -115,6 +116,13 @@ class TrainRun:
             expected = f"more than 0, or callbacks.plain.{names[0]}=null: it goes by a score of validation"
             raise ConfigError("trainer.limit_val_batches", expected, keywords["limit_val_batches"])
 
+    @property
+    def kept(self) -> str:
+        """What a run leaves that is stopped outside of its steps."""
+        if (Path(self.output_dir) / "checkpoints" / "last.ckpt").is_file():
+            return f"to go on, run the same command with hydra.run.dir={self.output_dir} run.checkpoint=last"
+        return self.preparation.kept
+
     def run(self) -> float | None:
         """Train and export.
 
@@ -190,8 +198,7 @@ class TrainRun:
         try:
             trainer = self.trainer(callbacks=callbacks, logger=loggers)
         except (TypeError, ValueError, MisconfigurationException) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError("trainer", "settings that lightning.Trainer takes", reason) from error
+            raise refused(error, trainer_keywords(self.trainer)) from error
         if in_sweep():
             check_in_sweep(trainer)
         for callback in trainer.checkpoint_callbacks:
@@ -242,7 +249,8 @@ class TrainRun:
             return None
         if self.checkpoint != "last":
             if not Path(self.checkpoint).is_file():
-                raise ConfigError("run.checkpoint", "a checkpoint file, or last", self.checkpoint)
+                expected = "a checkpoint file that exists (checkpoints/*.ckpt of a run), or last"
+                raise ConfigError("run.checkpoint", expected, self.checkpoint)
             return Path(self.checkpoint)
         path = Path(self.output_dir) / "checkpoints" / "last.ckpt"
         logger.info("going on from %s" if path.is_file() else "no %s yet: training from the start", path)

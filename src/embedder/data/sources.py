@@ -93,7 +93,11 @@ class CorpusSource:
             tell_deeper(root / task, found, files_of)
             directories += found
         if not directories:
-            raise nothing_found(f"a directory that holds a data set, {task}/ or {task}/*/", self.path, files_of)
+            raise nothing_found(
+                f"a directory that holds a data set (corpus.jsonl, train.jsonl, test.jsonl), {task}/ or {task}/*/",
+                self.path,
+                files_of,
+            )
         names = chosen([directory.name for directory in directories], self.only, task)
         return [self._read(task, directory, form) for directory in directories if directory.name in names]
 
@@ -137,7 +141,8 @@ def read_directory(task: str, directory: Path, form: Form | None, converted_dir:
             directory,
             None,
             f"no corpus.jsonl; task {task!r} reads data sets by id"
-            + ("" if form is None else f" or as {type(form).__name__} (docs/data.md)"),
+            + ("" if form is None else f" or as {type(form).__name__}")
+            + " (docs/data.md)",
         )
     return Dataset(task, directory.name, files["corpus"], files.get("train"), files.get("test"))
 

@@ -81,7 +81,7 @@ def load_trained(path: Path | str) -> TrainedEncoder:
         DataError: There is nothing of the kind, or its vectors are not those it was saved with.
         ConfigError: A model of others has what cannot be had here.
     """
-    path = Path(path)
+    path = existing(path)
     if path.is_file():
         return _from_checkpoint(path)
     if (path / "embedder.json").is_file():
@@ -115,7 +115,7 @@ def trained_tasks(path: Path | str) -> list[str]:
     Raises:
         DataError: It is damaged, or a file that is no checkpoint.
     """
-    path = Path(path)
+    path = existing(path)
     description = path / "embedder.json"
     if path.is_file():
         return list(read_checkpoint(path)[CHECKPOINT_KEY]["tasks"])
@@ -131,7 +131,7 @@ def trained_data(path: Path | str) -> dict[str, Any]:
     Raises:
         DataError: It is damaged, or a file that is no checkpoint.
     """
-    path = Path(path)
+    path = existing(path)
     description = path / "embedder.json"
     if path.is_file():
         return dict(read_checkpoint(path)[CHECKPOINT_KEY]["about"].get("data", {}))
@@ -139,6 +139,18 @@ def trained_data(path: Path | str) -> dict[str, Any]:
         return {}
     with _damage_named(description):
         return dict(json.loads(description.read_text(encoding="utf-8")).get("data", {}))
+
+
+def existing(path: Path | str) -> Path:
+    """A path that exists.
+
+    Raises:
+        ConfigError: There is nothing.
+    """
+    if not Path(path).exists():
+        expected = "a .ckpt file, the folder export/ of a training run or a sentence-transformers folder that exists"
+        raise ConfigError("checkpoint", expected, str(path))
+    return Path(path)
 
 
 def _exported_config(description: Mapping[str, Any], path: Path) -> EncoderConfig:

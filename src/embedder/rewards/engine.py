@@ -11,7 +11,7 @@ from embedder.errors import ConfigError, DataError
 from embedder.metrics.options import wrong_options
 from embedder.rewards.address import output_address, sample_address
 from embedder.rewards.sample_store import SampleStore
-from embedder.rewards.sampled_outputs import DRAWS, Draw, sample_competitors
+from embedder.rewards.sampled_outputs import DRAWS, Draw, first_seed, sample_competitors
 from embedder.rewards.score_store import ScoreStore
 from embedder.rewards.tables import Reward, ScoreTable, rewards_of
 from embedder.rewards.waves import run_in_waves
@@ -149,6 +149,27 @@ class RewardEngine:
                 total += 1
                 scored += None not in self._scores.get(self._addresses(prompt, answers))
         return scored, total
+
+    def count_left(self, requests: Sequence[LabelRequest]) -> list[int]:
+        """Prompts of each request that labelling would still score; the LLM is not asked.
+
+        All of them, where competitors are still to be sampled.
+        """
+        left = []
+        for request in requests:
+            prompts = (request.prompt, *request.candidate_prompts)
+            asked = [] if request.options or not self._n_outputs else list(request.sample_prompts or (request.prompt,))
+            first = self._samples.get(self._sample_addresses(asked, [first_seed(self._seed, one) for one in asked]))
+            try:
+                outputs = None if None in first else self._choose_outputs([request], self._read_samples)[0]
+            except DataError:  # killed between two rounds of sampling
+                outputs = None
+            if outputs is None:
+                left.append(len(prompts))
+                continue
+            texts = [*outputs.answers, *outputs.competitors]
+            left.append(sum(None in self._scores.get(self._addresses(prompt, texts)) for prompt in prompts))
+        return left
 
     def verify(self, requests: Sequence[LabelRequest], n: int, tolerance: float) -> float:
         """Score the outputs of `n` prompts, drawn with the seed, anew and compare them with the store.

@@ -20,7 +20,7 @@ _SAMPLE_ROW_BYTES = 16  # of address; the texts come on top
 
 @dataclass(frozen=True, slots=True)
 class LabelCounts:
-    """What is to be labelled, as if the store were empty and no two queries shared a prompt.
+    """What is to be labelled, as if no two queries shared a prompt.
 
     Args:
         queries: Number of queries.
@@ -88,7 +88,7 @@ def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers
 
 @dataclass(frozen=True)
 class LabelEstimate:
-    """What labelling costs. An upper bound where the store holds scores already or where queries share prompts."""
+    """What labelling costs. An upper bound where queries share prompts."""
 
     counts: LabelCounts
     passes: int
@@ -137,7 +137,7 @@ class LabelEstimate:
         low, high = duration(self.seconds_low), duration(self.seconds_high)
         return "\n".join(
             [
-                f"To label {counts.queries:,} queries with {counts.candidates:.1f} candidates each, with empty stores",
+                f"To label {counts.queries:,} queries with {counts.candidates:.1f} candidates each",
                 *(
                     f"  {name:<7}{prompts:>11,} prompts x {outputs:4.1f} outputs"
                     f"{_count(tokens):>9} tokens{duration(seconds):>10}  ({rate})"

@@ -67,6 +67,11 @@ def sample_competitors(
     return [tuple(some) for some in competitors]
 
 
+def first_seed(seed: int, prompt: str) -> int:
+    """The seed of the first draw after a prompt."""
+    return _seed(seed, 0, prompt)
+
+
 def _seed(seed: int, round_number: int, prompt: str) -> int:
     digest = hashlib.blake2b(f"{seed}:{round_number}:{prompt}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1  # a torch generator takes 63 bits
