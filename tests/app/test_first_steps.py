@@ -131,7 +131,7 @@ def test_no_reward_for_a_task_whose_objective_distils_them_is_refused_before_the
     )
     assert done.returncode == 2
     assert "reward: expected a kind of reward, since the objective of task 'qa' distils them, got 'none'" in done.stdout
-    with pytest.raises(ConfigError, match=r"task.labelling.reward: expected a kind of reward, or null"):
+    with pytest.raises(ConfigError, match=r"task.labelling.reward: expected settings or null"):
         Labelling(reward={"reward": NoReward()})
 
 

@@ -33,9 +33,6 @@ class Labelling:
 
     def __post_init__(self) -> None:
         check_types(self, "task.labelling")
-        if self.reward is not None and not callable(self.reward):
-            expected = "a kind of reward, or null (objective@tasks.NAME.objective=contrastive trains on labels alone)"
-            raise ConfigError("task.labelling.reward", expected, self.reward)
         if not self.min_reward_gap >= 0:
             raise ConfigError("task.labelling.min_reward_gap", "0 or more", self.min_reward_gap)
         if self.max_queries is not None and self.max_queries < 2:
