@@ -4,9 +4,6 @@ import csv
 import json
 import re
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
@@ -14,7 +11,8 @@ import torch
 from embedder.data.prepared import PreparedDataset
 from embedder.models.checkpoint import load_trained
 from embedder.rewards.score_store import ScoreStore
-from tests.entry_points import ROOT, run, run_here
+from tests.entry_points import run, run_here
+from tests.signalled import run_signalled
 
 
 @pytest.fixture(scope="module")
@@ -120,18 +118,13 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
     assert "training from the start" in whole.stdout
 
     stopped = tmp_path / "stopped"
-    for signal_number, least in ((signal.SIGKILL, 5), (signal.SIGTERM, 20)):
-        process = subprocess.Popen(
-            [sys.executable, "train.py", *command, f"hydra.run.dir={stopped}"], cwd=ROOT, stdout=subprocess.PIPE
-        )
-        log = stopped / "csv" / "metrics.csv"
-        while process.poll() is None and (
-            not log.is_file() or max(losses_by_step(stopped), default=(0, ""))[0] < least
-        ):
-            time.sleep(0.01)
-        process.send_signal(signal_number)
-        told = process.communicate()[0].decode()
-        assert process.returncode == (-9 if signal_number == signal.SIGKILL else 128 + signal.SIGTERM), told[-2000:]
+    method = "embedder.callbacks.stop_on_signal:StopOnSignal.on_train_batch_end"
+    # Killed after step 7, where last.ckpt is of step 5; asked to stop in the 17th step after that.
+    for signal_number, calls in ((signal.SIGKILL, 7), (signal.SIGTERM, 17)):
+        ended = run_signalled(method, calls, signal_number, "train.py", *command, f"hydra.run.dir={stopped}")
+        status = -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal.SIGTERM
+        assert ended.returncode == status, ended.stdout[-2000:] + ended.stderr[-2000:]
+    told = ended.stdout
     assert re.search(r"stopped after step (\d+) of 40; to go on, .* hydra.run.dir=\S*stopped run.checkpoint=last", told)
     done = run("train.py", *command, f"hydra.run.dir={stopped}")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
@@ -314,16 +307,13 @@ def test_a_killed_evaluation_goes_on_and_scores_every_row(trained):
     root, common = trained
     folder, checkpoint = root / "evaluate", f"checkpoint={root}/train/export"
     command = ["evaluate.py", *common, f"hydra.run.dir={folder}", checkpoint, "rag.max_queries=4"]
-    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL)
-    while process.poll() is None and not (folder / "table.md").is_file():
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    killed = run_signalled("embedder.evaluation.folder:EvaluationFolder.add", 2, signal.SIGKILL, *command)
+    assert killed.returncode == -signal.SIGKILL, killed.stdout[-2000:] + killed.stderr[-2000:]
     whole = [line for line in (folder / "rows.jsonl").read_text().splitlines(keepends=True) if line.endswith("\n")]
     before = [json.loads(line) for line in whole[1:]]
     done = run(*command)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("was scored before") == len(before) >= 1
+    assert done.stdout.count("was scored before") == len(before) == 2
     scores = json.loads((root / "evaluate" / "scores.json").read_text())
     rows = {row["retriever"]: row for row in scores["rows"]}
     names = ["no retrieval", "random", "BM25", "base encoder", "hybrid", "trained encoder", "oracle"]

@@ -27,7 +27,7 @@ class LocalServer(ThreadingHTTPServer):
 
     `faults` are used up, one a completion request; `always` is the fault of the rest; after `quota` requests with echo
     all further ones fail. `bos` puts the token 0 in front of text, as servers do for models that have such a token.
-    `delay` is in seconds, before each answer that is not an error.
+    The first `together` requests wait for each other. `delay` is in seconds, before each answer that is not an error.
     """
 
     daemon_threads = True
@@ -38,6 +38,8 @@ class LocalServer(ThreadingHTTPServer):
         self.model = AutoModelForCausalLM.from_pretrained(folder).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.lock = threading.Lock()
+        self.resets = 0
+        self.arrived = threading.Condition(self.lock)
         self.reset()
 
     def reset(self):
@@ -47,11 +49,13 @@ class LocalServer(ThreadingHTTPServer):
         self.retry_after = "0"
         self.bos = False
         self.key = None
+        self.together = 1
         self.delay = 0.0
         self.bodies = []
         self.headers = []
         self.times = []
         self.in_flight = self.most_in_flight = 0
+        self.resets += 1
         self.released = threading.Event()
 
     def handle_error(self, request, client_address):
@@ -130,11 +134,13 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server
         with server.lock:
+            resets = server.resets
             server.bodies.append(body)
             server.headers.append(dict(self.headers))
             server.times.append(time.monotonic())
             server.in_flight += 1
             server.most_in_flight = max(server.most_in_flight, server.in_flight)
+            server.arrived.notify_all()
             fault = server.faults.popleft() if server.faults else server.always
             if server.quota is not None and body.get("echo"):
                 server.quota -= 1
@@ -146,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.respond(body, fault)
         finally:
             with server.lock:
-                server.in_flight -= 1
+                server.in_flight -= resets == server.resets  # an answer may be read, and forgotten, before this
 
     def is_welcome(self):
         given = self.headers.get("Authorization")
@@ -156,8 +162,10 @@ class Handler(BaseHTTPRequestHandler):
         return False
 
     def respond(self, body, fault):
+        with self.server.lock:
+            self.server.arrived.wait_for(lambda: len(self.server.bodies) >= self.server.together, 600)
         if fault == "stall":
-            self.server.released.wait(20)
+            self.server.released.wait()
             self.close_connection = True
             return
         if fault == "429":

@@ -22,6 +22,6 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.fail(f"the page is tested in a browser, and none of {names} is installed: apt-get install chromium")
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"], timeout=0)
         yield found
         found.close()

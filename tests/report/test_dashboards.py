@@ -63,7 +63,7 @@ def runs(sweep):
     found = []
     for job in ("0", "1"):
         (path,) = (sweep / job / "wandb").glob("offline-run-*/run-*.wandb")
-        for _ in range(600):  # another process writes it, on a busy machine some time after the run is finished
+        for _ in range(6000):  # another process writes it, on a busy machine some time after the run is finished
             if any(one.WhichOneof("record_type") == "exit" for one in records(path)):
                 break
             time.sleep(0.1)

@@ -56,6 +56,7 @@ def opened(browser, written):
             written[folder] = write_report(folder, settings or ReportSettings(examples=20))
         path = written[folder]
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.set_default_timeout(0)  # a busy machine may take long
         page.complaints, page.requests = [], []
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))

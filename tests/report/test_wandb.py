@@ -47,7 +47,7 @@ def logged(tmp_path_factory):
     folder = write_folder(tmp_path_factory.mktemp("logged"), rows, lines, protocol=protocol)
     run = log_to_wandb(folder, "embedder-test", max_lines=2)
     (path,) = run.glob("run-*.wandb")
-    for _ in range(600):  # another process writes it, on a busy machine some time after the run is finished
+    for _ in range(6000):  # another process writes it, on a busy machine some time after the run is finished
         if any(one.WhichOneof("record_type") == "exit" for one in records(path)):
             break
         time.sleep(0.1)

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -189,7 +188,9 @@ import sys
 from pathlib import Path
 from embedder.models.causal_lm import HuggingFaceLanguageModel
 from tests.rewards.test_engine import engine, make_requests
+from tests.signalled import signal_after
 
+signal_after("embedder.rewards.score_store:ScoreStore.flush", 3, 9)
 model = HuggingFaceLanguageModel(sys.argv[1], device="cpu")
 engine(model, Path(sys.argv[2]), save_seconds=0.0).label(make_requests(300))
 """
@@ -198,14 +199,8 @@ engine(model, Path(sys.argv[2]), save_seconds=0.0).label(make_requests(300))
 def test_a_killed_labelling_continues_where_it_stopped(model, folder, tmp_path):
     requests = make_requests(300)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen([sys.executable, "-c", LABEL, str(folder), str(tmp_path)], env=environment)
-    deadline = time.monotonic() + 120
-    while len(list((tmp_path / "scores").glob("*.parquet"))) < 3:
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed = subprocess.run([sys.executable, "-c", LABEL, str(folder), str(tmp_path)], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
 
     kept = len(ScoreStore(tmp_path / "scores"))
     assert kept > 0
