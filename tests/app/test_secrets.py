@@ -8,6 +8,7 @@ from embedder import shown as shown_module
 from embedder.app.secrets import hide_environment, setting_with_secret
 from embedder.shown import shown
 from tests.entry_points import ROOT, run_here
+from tests.models.local_server import local_server
 
 KEY = "sk-proj-0123456789abcdef"
 PLAIN_KEY = "0a1b2c3d4e5f60718293a4b5"
@@ -97,3 +98,42 @@ def test_secrets_of_the_environment_are_masked_by_the_names_of_their_variables(m
     assert shown(f"{PLAIN_KEY} /home/me/.ssh/a_private_key_of_mine a-value-that-is-long-enough") == (
         "*** /home/me/.ssh/a_private_key_of_mine a-value-that-is-long-enough"
     )
+
+
+def files_with(secret, folder):
+    return [path for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+
+def test_the_key_is_in_no_file_and_on_no_terminal_after_a_run_that_used_it(tmp_path, monkeypatch, llama_directory):
+    key = "no-known-form-of-a-key-4711"
+    monkeypatch.setenv("MY_LLM", key)
+    common = [
+        "llm=server",
+        "llm.name=tiny",
+        f"llm.tokenizer={llama_directory}",
+        "llm.api_key_env=MY_LLM",
+        "source.settings.passages=200",
+        "source.settings.questions=20",
+        "prepare.max_queries=3",
+        "prepare.rewards.n_outputs=1",
+        "prepare.rewards.max_new_tokens=2",
+        "candidates.n=3",
+        "llm.attempts=1",
+        "hydra.verbose=true",  # the libraries log their headers then
+        f"paths.root={tmp_path}",
+    ]
+    with local_server(llama_directory) as server:
+        server.key = key
+        done = run_here("prepare.py", *common, f"llm.url={server.url}", f"hydra.run.dir={tmp_path / 'good'}")
+        assert done.returncode == 0, done.stdout[-3000:]
+        assert server.headers[-1]["Authorization"] == f"Bearer {key}"
+        server.key = "another"  # it repeats the one that it refuses
+        url = [f"llm.url={server.url}", f"prepare.rewards.store={tmp_path / 'new'}", "prepare.rewards.seed=1"]
+        refused = run_here(
+            "prepare.py", *common, *url, f"hydra.run.dir={tmp_path / 'refused'}", f"paths.data_dir={tmp_path / 'd'}"
+        )
+    assert refused.returncode == 2
+    assert "status 401" in refused.stdout
+    assert "***" in refused.stdout
+    assert key not in done.stdout + done.stderr + refused.stdout + refused.stderr
+    assert files_with(key, tmp_path) == []
