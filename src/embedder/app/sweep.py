@@ -75,6 +75,7 @@ def differing(jobs: Sequence[Job]) -> list[str]:
 
 def table(jobs: Sequence[Job], about: Mapping[str, Any]) -> str:
     """All jobs as a table in Markdown: what they differ in, what came out, where it lies."""
+    from embedder.evaluation.plain_text import markdown_line
     from embedder.evaluation.table import align
 
     names = differing(jobs) or list(about["searched"])
@@ -83,5 +84,5 @@ def table(jobs: Sequence[Job], about: Mapping[str, Any]) -> str:
         result = job["state"] if job["value"] is None else f"{job['value']:.4f}"
         settings = (shown(job["settings"].get(name, ""), 60) for name in names)
         lines.append([*settings, result, job["folder"]])
-    reasons = [f"- {job['folder']}: {job['reason']}" for job in jobs if "reason" in job]
+    reasons = [f"- {job['folder']}: {markdown_line(job['reason'], 200)}" for job in jobs if "reason" in job]
     return "\n".join([align(lines), "", *reasons, ""] if reasons else [align(lines), ""])
