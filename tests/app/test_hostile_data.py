@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from embedder.data.sources import Dataset
+from embedder.errors import ConfigError
+from embedder.training.task import Task
 from tests.entry_points import run_here
 
 ESCAPES = "\x1b[31m\x1b]0;owned\a \u202etxt.exe \x9b2J"
@@ -84,6 +87,13 @@ def test_evaluation_comparison_and_page(hostile):
     assert_harmless(page, lines=False)
     assert not re.search("<script>alert|<img", page)
     assert len(page) < 1_000_000
+
+
+def test_names_of_data_sets_can_be_names_of_metrics():
+    assert_harmless(Dataset("qa", NAME).name)
+    assert Dataset("qa", "nq_open-2.1 (Übung)").name == "nq_open-2.1 (Übung)"
+    with pytest.raises(ConfigError, match=r"tasks\.NAME\.name: expected a short name"):
+        Task(NAME, "", "", 8, 8, None, None)
 
 
 def test_preparation(hostile):

@@ -16,6 +16,7 @@ from embedder.data.split import SeededSplit
 from embedder.data.world import WorldSettings, write_world
 from embedder.errors import ConfigError, DataError, check_types
 from embedder.files import damage, digest_of
+from embedder.shown import shown
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,8 @@ class Dataset:
     """One data set of one task: files on disk, not yet read.
 
     Either `corpus` with `train` and `test` (queries that name their gold keys by id), or `records` (published JSON
-    Lines, which bring their keys along).
+    Lines, which bring their keys along). Its name goes into names of metrics, which loggers and bars show as they are:
+    what a folder's name holds of control characters is in it as pictures.
     """
 
     task: str
@@ -39,6 +41,9 @@ class Dataset:
     records: Path | None = None
     whole: Path | None = None
     """Its training queries before `test_share` took some of them for tests."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", shown(self.name))
 
     def file(self, role: str) -> Path:
         """The file of a role, or one clear error."""

@@ -8,6 +8,7 @@ from typing import Any
 from embedder.data.forms.form import Form
 from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError, check_types
+from embedder.shown import shown
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.types import Keep, TaskSides
@@ -83,6 +84,8 @@ class Task:
 
     def __post_init__(self) -> None:
         check_types(self, f"tasks.{self.name}")
+        if not self.name or shown(self.name) != self.name:
+            raise ConfigError("tasks.NAME.name", "a short name without control characters", self.name)
         for side in ("query", "key"):
             length = getattr(self, f"{side}_max_length")
             if length < 8:
