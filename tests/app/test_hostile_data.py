@@ -146,7 +146,7 @@ def test_an_error_about_a_hostile_line_is_one_harmless_line(tmp_path, bert_direc
 
 @pytest.mark.parametrize(
     "setting",
-    ["encoder.name", "llm.name", "rows", "candidates.n"],
+    ["source.path", "encoder.name", "rows", "reward", "no.such.setting"],
 )
 def test_an_error_about_a_hostile_setting_is_harmless(tmp_path, setting):
     value = f'"{ESCAPES} <script> [red] {FLOOD[:100_000]}"'

@@ -32,6 +32,9 @@ def nothing_hidden(monkeypatch):
         (["llm.url='http://me:pass-word@h/v1'"], "llm.url"),
         (["llm.url='http://h/v1?api_key=pass-word'"], "llm.url"),
         ([f"hydra.run.dir=out/{KEY}"], "hydra.run.dir"),
+        (["--cfg", "job", f"llm.api_key_env={KEY}"], "llm.api_key_env"),
+        ([f"llm.api_key_emv={KEY}"], "llm.api_key_emv"),  # Hydra would repeat what it does not know
+        ([KEY], "the command line"),
         (["-m", "seed=0,1", f"llm.api_key_env={KEY},{PLAIN_KEY}"], "llm.api_key_env"),
         (["-m", f"llm.name=a,{KEY}"], "llm.name"),
         (["-m", f"llm.api_key_env=choice(LLM_API_KEY,{PLAIN_KEY})"], "llm.api_key_env"),

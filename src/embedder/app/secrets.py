@@ -14,7 +14,7 @@ from embedder.shown import hide, holds_secret, shown
 
 _NAME = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd)$")  # of a variable that holds a secret
 _SHORTEST = 16  # characters; shorter values are words such as `true`, which settings hold too
-_BETWEEN_VALUES = re.compile(r"\w+\(|[\s,()\[\]'\"]+")  # of an override: `a,b`, `choice(a,b)`, `'a'`
+_BETWEEN_VALUES = re.compile(r"(?<!\w)\w+\(|[\s,()\[\]'\"]+")  # of an override: `a,b`, `choice(a,b)`, `'a'`
 _ENVIRONMENT = re.compile(r"\$\{oc\.env:\s*(\w+)")
 
 

@@ -18,9 +18,11 @@ from typing import Any, NoReturn, Protocol
 
 from embedder.app.faults import told
 from embedder.app.plain_log import log_plainly
+from embedder.app.secrets import refuse_arguments
 from embedder.app.settings import check_settings
 from embedder.app.surroundings import settle, speak_any_encoding
 from embedder.errors import Interrupted
+from embedder.shown import shown_message
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ def enter(main: Callable[[], Any]) -> Any:
     speak_any_encoding()
     with _stopping_at_signals():
         try:
+            refuse_arguments(sys.argv[1:])
             return main()
         except _Stopped as stop:
             _end("stopped before anything was done", 128 + stop.number)
@@ -143,7 +146,7 @@ def _is_first_process() -> bool:
 
 
 def _end(line: str, status: int) -> NoReturn:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{shown_message(line)}\n")
     sys.exit(status)
 
 

@@ -83,9 +83,9 @@ class Task:
         )
 
     def __post_init__(self) -> None:
-        check_types(self, f"tasks.{self.name}")
         if not self.name or shown(self.name) != self.name:
             raise ConfigError("tasks.NAME.name", "a short name without control characters", self.name)
+        check_types(self, f"tasks.{self.name}")
         for side in ("query", "key"):
             length = getattr(self, f"{side}_max_length")
             if length < 8:
