@@ -224,7 +224,7 @@ def test_of_two_processes_that_torchrun_starts_one_asks_the_llm(tmp_path, bert_d
     run += ["prepare.rewards.n_outputs=2", "prepare.rewards.max_new_tokens=4", "prepare.max_queries=8", "logger=csv"]
     run += ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=2"]
     run += ["trainer.val_check_interval=2", "data.batch_size=4", f"hydra.run.dir={tmp_path}/run"]
-    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"]
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     done = subprocess.run([*start, "train.py", *run], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert len(re.findall(r"labelled \d+ queries", done.stdout)) == 1
