@@ -197,7 +197,7 @@ class TrainRun:
         loggers = [one for one in self.loggers.values() if one is not None]
         try:
             trainer = self.trainer(callbacks=callbacks, logger=loggers)
-        except (TypeError, ValueError, MisconfigurationException) as error:
+        except (TypeError, ValueError, ImportError, MisconfigurationException) as error:
             raise refused(error, trainer_keywords(self.trainer)) from error
         if in_sweep():
             check_in_sweep(trainer)
