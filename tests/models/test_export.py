@@ -6,6 +6,7 @@ import torch
 
 from embedder.errors import ConfigError, DataError
 from embedder.models.checkpoint import load_trained
+from embedder.models.cut import CutEncoder
 from embedder.models.encoder import EncoderConfig
 from embedder.models.export import export
 from embedder.models.pooling import cls_pooling, last_pooling, mean_pooling
@@ -219,3 +220,51 @@ def test_an_export_in_bfloat16_is_loaded_as_such(tmp_path):
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.bfloat16}
     difference = np.abs(loaded.encode(TEXTS, Reading("key")) - encoder.encode(TEXTS, Reading("key"))).max()
     assert difference < 0.04
+
+
+LONG = ["Who designed the lighthouse at Oru? " * 20, "Maren Tolvik", "The treaty of 1612. " * 30]
+
+
+def test_sentence_transformers_cuts_each_side_at_its_own_length(bert_directory, tmp_path, caplog):
+    from sentence_transformers import SentenceTransformer
+
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    directory = export(encoder, {"qa": TASKS["qa"]}, tmp_path / "export", {})
+    theirs = SentenceTransformer(str(directory), device="cpu")
+    np.testing.assert_allclose(theirs.encode_query(LONG), encoder.encode(LONG, TASKS["qa"].query), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_document(LONG), encoder.encode(LONG, TASKS["qa"].key), atol=1e-5)
+    assert "otherwise" not in caplog.text
+    assert "Long texts" not in (directory / "README.md").read_text()
+
+
+def test_what_sentence_transformers_reads_otherwise_is_told_with_how_to_get_it(bert_directory, tmp_path, caplog):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    tasks = {**TASKS, "chat": TaskSides("say: ", "said: ", 64, 128, "end")}
+    directory = export(encoder, tasks, tmp_path / "export", {})
+    told = (
+        "tool: of longer queries training read the first 32 tokens, and encode_query() reads the first 64",
+        "chat: of longer queries training read the last 64 tokens, and encode_query() reads the first 64",
+    )
+    read_me = (directory / "README.md").read_text()
+    for line in told:
+        assert line in caplog.text
+        assert line in read_me
+    assert caplog.text.count("otherwise than training") == 2
+    # The recipe of the read-me, as it stands there.
+    code = read_me.rpartition("```python")[2].partition("```")[0].replace("THIS_FOLDER", str(directory))
+    names: dict = {}
+    exec(code, names)  # noqa: S102  # our own
+    np.testing.assert_allclose(names["queries"], encoder.encode(["..."], tasks["qa"].query), atol=1e-5)
+
+
+def test_a_cut_of_an_export_has_unit_vectors_as_the_documents_say(bert_directory, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    theirs = SentenceTransformer(str(export(encoder, TASKS, tmp_path / "export", {})), device="cpu", truncate_dim=8)
+    found = theirs.encode_query(TEXTS, normalize_embeddings=True)
+    ours = CutEncoder(encoder, 8).encode(TEXTS, TASKS["qa"].query)
+    np.testing.assert_allclose(found, ours, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6)
+    with pytest.raises(ConfigError, match=r"encoder\.dimension: expected null, or at most the 32 numbers"):
+        CutEncoder(encoder, 64)

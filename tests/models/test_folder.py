@@ -76,10 +76,10 @@ def test_separate_encoders_with_linear_layers_and_a_cut_are_exported(bert_direct
     theirs, trained = SentenceTransformer(str(exported), device="cpu"), load_trained(exported).encoder
     for side, encode in (("query", theirs.encode_query), ("key", theirs.encode_document)):
         reading = getattr(SIDES["qa"], side)
-        expected = encoder.encode(TEXTS[:2], reading)
-        assert expected.shape == (2, dimension)
-        np.testing.assert_allclose(encode(TEXTS[:2]), expected, atol=1e-5)
-        np.testing.assert_allclose(trained.encode(TEXTS[:2], reading), expected, atol=1e-5)
+        expected = encoder.encode(TEXTS, reading)
+        assert expected.shape == (3, dimension)
+        np.testing.assert_allclose(encode(TEXTS), expected, atol=1e-5)
+        np.testing.assert_allclose(trained.encode(TEXTS, reading), expected, atol=1e-5)
 
 
 def test_another_pooling_than_that_of_the_folder_is_refused_with_its_parts(bert_directory, tmp_path):

@@ -26,7 +26,8 @@ from embedder.evaluation.retrievers import (
 from embedder.index.bm25_index import BM25Settings
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.checkpoint import TrainedEncoder, existing, load_trained
-from embedder.models.device import torch_device
+from embedder.models.cut import CutEncoder
+from embedder.models.device import tell_slow_bfloat16, torch_device
 from embedder.models.encoder import EncoderConfig
 from embedder.models.half_precision import HalfPrecisionEncoder
 from embedder.models.packages import sha256_of_file
@@ -125,6 +126,8 @@ class TableRows:
         if precision not in PRECISIONS:
             raise ConfigError("run.precision", f"one of {list(PRECISIONS)}", precision)
         device = None if precision == "32-true" else torch_device(encoder.device, "encoder.device").type
+        if device is not None:
+            tell_slow_bfloat16(device, "run.precision", "32-true")
 
         def ready(some: Encoder, identity: Any) -> CachedEncoder:
             faster = some if device is None else HalfPrecisionEncoder(some, device)
@@ -138,7 +141,11 @@ class TableRows:
         if checkpoint is not None and {"trained", "hybrid"} & {*names}:
             identities["trained"] = {"files": _digest_of_files(Path(checkpoint))}
             loaded = load_trained(checkpoint)
-            trained = replace(loaded, encoder=ready(loaded.encoder, identities["trained"]))
+            found = loaded.encoder
+            if encoder.dimension not in (None, found.dimension):  # compared with a base encoder that is cut
+                found = CutEncoder(found, encoder.dimension or 0)
+                identities["trained"] |= {"dimension": encoder.dimension}
+            trained = replace(loaded, encoder=ready(found, identities["trained"]))
         return cls(names, base, trained, new_index, base_instructions, encoder, identities, bm25)
 
     def rows(self, task: Task) -> list[TableRow]:

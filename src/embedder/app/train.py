@@ -47,6 +47,7 @@ from embedder.evaluation.cached_lm import CachedLanguageModel
 from embedder.files import locked
 from embedder.metrics.text import has_answer
 from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe
+from embedder.models.device import tell_slow_bfloat16
 from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.models.export import export
 from embedder.shown import shown
@@ -199,6 +200,8 @@ class TrainRun:
             trainer = self.trainer(callbacks=callbacks, logger=loggers)
         except (TypeError, ValueError, ImportError, MisconfigurationException) as error:
             raise refused(error, trainer_keywords(self.trainer)) from error
+        if "bf16" in str(trainer.precision):
+            tell_slow_bfloat16(trainer.strategy.root_device.type, "trainer.precision", "32-true")
         if in_sweep():
             check_in_sweep(trainer)
         for callback in trainer.checkpoint_callbacks:

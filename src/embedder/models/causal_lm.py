@@ -13,7 +13,7 @@ import torch
 from embedder.errors import ConfigError, EmbedderError, PromptTooLongError
 from embedder.models.answering import score_and_write
 from embedder.models.decoding import Choose, greedy, sampler, write
-from embedder.models.device import torch_device
+from embedder.models.device import tell_slow_bfloat16, torch_device
 from embedder.models.fingerprint import fingerprint_of
 from embedder.models.folder import load_settings, load_tokenizer, load_weights, local_folder
 from embedder.models.gguf import convert_gguf
@@ -244,6 +244,8 @@ class HuggingFaceLanguageModel:
 
         started = time.perf_counter()
         device = torch_device(self._device, "llm.device")
+        if self._dtype == "bfloat16":
+            tell_slow_bfloat16(device.type, "llm.dtype", "float32")
         load_settings(self._folder, "llm.name", self._name)
         dtype = DTYPES[self._dtype]
         model = load_weights(AutoModelForCausalLM, self._folder, "llm.name", self._name, "a causal LM", dtype=dtype)

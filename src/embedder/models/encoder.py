@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from embedder.errors import ConfigError, check_types
 from embedder.models.backbone import folder_of, load_backbone, load_head, load_tokenizer, pooling_of, positions
-from embedder.models.device import torch_device
+from embedder.models.device import tell_slow_bfloat16, torch_device
 from embedder.models.keep_end import keep_ends
 from embedder.models.lora import LoraSettings
 from embedder.models.pooling import POOLINGS
@@ -101,7 +101,10 @@ class EncoderConfig:
 
     def build(self) -> "TextEncoder":
         """Load weights and tokenizer, onto the device."""
-        return TextEncoder(self).to(torch_device(self.device, "encoder.device"))
+        device = torch_device(self.device, "encoder.device")
+        if self.dtype == "bfloat16":
+            tell_slow_bfloat16(device.type, "encoder.dtype", "float32")
+        return TextEncoder(self).to(device)
 
 
 def _falling(dimensions: Sequence[int]) -> bool:

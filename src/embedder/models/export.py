@@ -1,6 +1,7 @@
 """Write the trained encoder as a sentence-transformers directory that knows its instructions."""
 
 import json
+import logging
 import math
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,9 @@ from embedder.errors import DataError
 from embedder.files import whole_folder
 from embedder.models.encoder import TextEncoder
 from embedder.models.lora import merged
-from embedder.types import Reading, TaskSides
+from embedder.types import Reading, Side, TaskSides
+
+logger = logging.getLogger(__name__)
 
 PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weather', 'unit': 'C'}")
 """Fixed texts whose vectors travel with a model, so that a damaged or mismatched copy is noticed when it is loaded."""
@@ -24,8 +27,10 @@ PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weat
 def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path, about: Mapping[str, Any]) -> Path:
     """Write a directory that `SentenceTransformer(directory)` loads, with prompts `<task>_query` and `<task>_key`.
 
-    The first task is also what `encode_query()` and `encode_document()` use (prompts `query` and `document`). A
-    sentence-transformers model has one length for both sides: the longest of all. Adapters are merged into the weights.
+    The first task is also what `encode_query()` and `encode_document()` use (prompts `query` and `document`). They cut
+    queries and documents at the longest length that a task has for that side, plain `encode()` at the longest of all,
+    and keep the start: what training read otherwise is told in the log and in `README.md`, with how to get it.
+    Adapters are merged into the weights.
     Separate encoders become a `Router`, which sends `encode_query()` and `encode_document()` to theirs, whatever prompt
     is named; plain `encode()` takes the one for keys. The directory appears whole or not at all, with digests of its
     files; an older one is replaced.
@@ -49,11 +54,10 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     from sentence_transformers.sentence_transformer.modules import Normalize, Router
 
     parts = directory / "parts"  # what the modules are read from
-    lengths = [length for task in tasks.values() for length in (task.query_max_length, task.key_max_length)]
-    length = min(encoder.max_length, max(length or encoder.max_length for length in lengths))
-    modules = [*_pooled(encoder, encoder.backbone, parts / "query", length), *encoder.head]
+    lengths = longest(encoder, tasks)
+    modules = [*_pooled(encoder, encoder.backbone, parts / "query", lengths), *encoder.head]
     if encoder.key_backbone is not None:
-        keys = [*_pooled(encoder, encoder.key_backbone, parts / "key", length), *(encoder.key_head or ())]
+        keys = [*_pooled(encoder, encoder.key_backbone, parts / "key", lengths), *(encoder.key_head or ())]
         modules = [Router.for_query_document(modules, keys)]
     default = next(iter(tasks.values()))
     prompts = {"query": default.query_instruction, "document": default.key_instruction}
@@ -70,9 +74,74 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
         **about,
     }
     (directory / "embedder.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+    others = read_otherwise(tasks, lengths)
+    (directory / "README.md").write_text(_read_me(tasks, others), encoding="utf-8")
+    for other in others:
+        logger.warning("sentence-transformers reads long texts of the export otherwise than training: %s", other)
 
 
-def _pooled(encoder: TextEncoder, backbone: Any, directory: Path, length: int) -> list[Any]:
+def longest(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[Side, int]:
+    """The longest length that a task has for each side, in tokens."""
+    queries = [encoder.length(task.query_max_length) for task in tasks.values()]
+    return {"query": max(queries), "key": max(encoder.length(task.key_max_length) for task in tasks.values())}
+
+
+def read_otherwise(tasks: Mapping[str, TaskSides], lengths: Mapping[Side, int]) -> list[str]:
+    """What sentence-transformers reads of long texts otherwise than training did, a line for each side of a task."""
+    lines = []
+    for name, sides in tasks.items():
+        for reading in (sides.query, sides.key):
+            ours = reading.max_length or lengths[reading.side]
+            method = "encode_query" if reading.side == "query" else "encode_document"
+            theirs = lengths[reading.side]
+            if reading.keep == "end" or ours < theirs:
+                texts = "queries" if reading.side == "query" else "keys"
+                end = "last" if reading.keep == "end" else "first"
+                read = f"of longer {texts} training read the {end} {ours} tokens"
+                lines.append(f"{name}: {read}, and {method}() reads the first {theirs}")
+    return lines
+
+
+def _read_me(tasks: Mapping[str, TaskSides], others: Sequence[str]) -> str:
+    """How to get the vectors that training saw."""
+    default = next(iter(tasks))
+    text = f"""# An encoder trained with embedder
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("THIS_FOLDER")
+queries = model.encode_query(["..."], prompt_name="{default}_query")
+keys = model.encode_document(["..."], prompt_name="{default}_key")
+```
+
+`encode_query` and `encode_document` cut queries and keys at their lengths of training; plain `encode` does not.
+Tasks: {", ".join(tasks)}.
+"""
+    if others:
+        lines = "\n".join(f"- {other}" for other in others)
+        text += f"""
+## Long texts
+sentence-transformers reads some long texts otherwise than training did, and gives other, worse vectors for them:
+
+{lines}
+
+The vectors of training, for texts of any length:
+
+```python
+from embedder.models.checkpoint import load_trained
+
+trained = load_trained("THIS_FOLDER")
+queries = trained.encoder.encode(["..."], trained.tasks["{default}"].query)
+keys = trained.encoder.encode(["..."], trained.tasks["{default}"].key)
+```
+
+Where only a length differs, `model[0].query_length = N` or `model[0].document_length = N` does it too.
+"""
+    return text
+
+
+def _pooled(encoder: TextEncoder, backbone: Any, directory: Path, lengths: Mapping[Side, int]) -> list[Any]:
     """A backbone with its adapters merged, and its pooling, as sentence-transformers modules."""
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
@@ -81,7 +150,13 @@ def _pooled(encoder: TextEncoder, backbone: Any, directory: Path, length: int) -
     encoder.tokenizer.save_pretrained(directory)
     pooling = {"last": "lasttoken"}.get(str(encoder.config.pooling), str(encoder.config.pooling))
     size = backbone.config.hidden_size
-    return [Transformer(str(directory), max_seq_length=length), Pooling(size, pooling_mode=pooling)]
+    transformer = Transformer(
+        str(directory),
+        max_seq_length=max(lengths.values()),
+        query_length=lengths["query"],
+        document_length=lengths["key"],
+    )
+    return [transformer, Pooling(size, pooling_mode=pooling)]
 
 
 def _cut(encoder: TextEncoder) -> list[Any]:
