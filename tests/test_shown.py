@@ -5,7 +5,7 @@ import pytest
 from embedder import shown as module
 from embedder.app.plain_log import ShownFilter
 from embedder.errors import ConfigError, DataError, EmbedderError, ProtocolError
-from embedder.shown import hide, holds_secret, shown, shown_lines, shown_message
+from embedder.shown import hide, holds_hidden, holds_secret, shown, shown_lines, shown_message
 
 FLOOD = "x" * 300_000
 HOSTILE = "\x1b[31mred\x1b[0m \u202etxt.exe\u202c \x9b31m bell\a null\0 half\ud800 line\u2028break"
@@ -56,6 +56,7 @@ def test_long_texts_are_cut_and_say_so():
         ("http://x.org/a@b and me@x.org", "http://x.org/a@b and me@x.org"),
         ("got 'sk-abcd1234efgh5678'", "got '***'"),
         ("task-specific, sk-learn, whisk-2000000000", "task-specific, sk-learn, whisk-2000000000"),
+        ("sk-wiki-2018/sk-wikipedia-passages-large", "sk-wiki-2018/sk-wikipedia-passages-large"),  # of Slovakia
         ("Authorization: Bearer abcdefghij1234567890", "Authorization: Bearer ***"),
         ("the bearer represents everybody", "the bearer represents everybody"),
         ("http://h/v1?api_key=abc&n=1", "http://h/v1?api_key=***&n=1"),
@@ -73,6 +74,13 @@ def test_a_secret_that_was_named_is_masked_however_it_is_written(secrets):
         assert shown(f"<{written}>") == "<***>"
     hide("EMPTY")  # a placeholder, and part of many words
     assert shown("EMPTY") == "EMPTY"
+
+
+def test_a_placeholder_that_is_a_word_does_not_make_texts_suspicious(secrets):
+    for key in ("password", "lm-studio", "0a1b2c3d"):
+        hide(key)
+    assert not holds_hidden("The password of lm-studio")
+    assert holds_hidden("It is 0a1b2c3d.")
 
 
 def test_a_secret_at_the_cut_does_not_show_its_first_half(secrets):
@@ -103,6 +111,12 @@ def test_errors_are_fit_to_be_shown_whatever_they_quote(error):
     assert len(str(error)) < 3000
     if not isinstance(error, ProtocolError):
         assert "\n" not in str(error)
+
+
+def test_a_record_whose_arguments_do_not_fit_is_shown_all_the_same():
+    record = logging.LogRecord("a.library", logging.INFO, "f", 1, "used to be", (FutureWarning,), None)
+    assert ShownFilter().filter(record)
+    assert record.getMessage() == f"used to be ({FutureWarning!r},)"
 
 
 def test_what_is_logged_is_fit_to_be_shown_and_cannot_pose_as_another_record():

@@ -24,6 +24,7 @@ MESSAGE_LIMIT = 2000
 """Characters of a message."""
 _READ = 200_000  # characters of a longer text are not looked at: all that is shown lies far in front of them
 
+_LONG_SECRET = 16  # characters; shorter placeholders are words
 _SHORTEST_SECRET = 6  # a placeholder such as EMPTY is none, and is part of many words
 _MASK = "***"
 _secrets: set[str] = set()
@@ -33,7 +34,7 @@ _LOOKS_SECRET = re.compile(
     r"|[?&](?:api[_-]?key|key|token|access_token|secret|password)=(?=[^&\s'\"])"
     r"|\b[Bb]earer\s+(?=\S{16})(?=\S*\d)"
     r"|(?<![^\W_])(?="
-    r"sk-(?:[\w-]{20}|(?=[\w-]*\d)[\w-]{8})|hf_[A-Za-z0-9]{20}|gh[a-z]_[A-Za-z0-9]{20}|github_pat_\w{20}"
+    r"sk-[\w-]{0,60}?(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16}|hf_[A-Za-z0-9]{20}|gh[a-z]_[A-Za-z0-9]{20}|github_pat_\w{20}"
     r"|glpat-[\w-]{16}|xox[a-z]-[\w-]{10}|AKIA[0-9A-Z]{16}|AIza[\w-]{30}|eyJ[\w-]{8,300}\.eyJ[\w-]{8}"
     r"))"
     r"(?:(?<=://)[^/\s@'\"]*(?=@)|[^\s&'\"<>|,;)}\]]+)"
@@ -72,8 +73,9 @@ def hide(secret: str) -> None:
 
 
 def holds_hidden(text: str) -> bool:
-    """Whether a text holds a secret that was named with `hide`."""
-    return any(secret in text for secret in _secrets)
+    """Whether a text holds a secret that was named with `hide`; a word such as `password` or `ollama` is none."""
+    some = (one for one in _secrets if len(one) >= _LONG_SECRET or any(map(str.isdigit, one)))
+    return any(one in text for one in some)
 
 
 def holds_secret(text: str) -> bool:

@@ -18,7 +18,11 @@ class ShownFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record."""
-        record.msg, record.args = _fit(record.getMessage()), ()
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # a library's arguments that do not fit its message, which end no run
+            text = f"{record.msg} {record.args}"
+        record.msg, record.args = _fit(text), ()
         if record.exc_info and record.exc_info[0] is not None:
             record.exc_text = _fit(record.exc_text or logging.Formatter().formatException(record.exc_info))
         return True
