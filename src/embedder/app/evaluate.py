@@ -98,11 +98,7 @@ class EvaluateRun:
         check_types(self, "run")
         if self.max_queries is not None and self.max_queries < 1:
             raise ConfigError("run.max_queries", "1 or more, or null for all", self.max_queries)
-        if (
-            not isinstance(self.cutoffs, list | tuple)
-            or not self.cutoffs
-            or not all(type(cutoff) is int and cutoff > 0 for cutoff in self.cutoffs)
-        ):
+        if not self.cutoffs or min(self.cutoffs) < 1:
             raise ConfigError("run.cutoffs", "a list of whole numbers above 0", self.cutoffs)
 
     @property

@@ -109,8 +109,6 @@ class TrainRun:
 
     def __post_init__(self) -> None:
         check_types(self, "run")
-        if self.seed < 0:
-            raise ConfigError("seed", "0 or more", self.seed)
         keywords = trainer_keywords(self.trainer)
         check_trainer(keywords)
         if keywords["limit_val_batches"] == 0 and (names := list(monitored(self.callbacks))):
@@ -189,7 +187,8 @@ class TrainRun:
                         one.experiment.log_artifact(str(directory), f"export-{one.experiment.id}", "model")
         finally:
             if (wandb := sys.modules.get("wandb")) is not None:
-                wandb.finish()  # the next run of a sweep gets a run of its own
+                # The next run of a sweep gets a run of its own; one that failed or was stopped is shown as such.
+                wandb.finish(exit_code=0 if sys.exc_info()[0] is None else 1)
         return value
 
     def _trainer(self) -> L.Trainer:

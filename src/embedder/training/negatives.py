@@ -38,7 +38,7 @@ def in_batch_negatives(
     return mask
 
 
-def negatives_by_place(key_present: Tensor, negatives: Tensor, first_query: int) -> tuple[float, float, float]:
+def negatives_by_place(key_present: Tensor, negatives: Tensor, first_query: int) -> tuple[Tensor, Tensor, Tensor]:
     """How many keys a query is compared with, averaged over the local queries.
 
     Args:
@@ -47,13 +47,14 @@ def negatives_by_place(key_present: Tensor, negatives: Tensor, first_query: int)
         first_query: Place of the first local query in the global batch.
 
     Returns:
-        The other keys of its group, negatives of this process, negatives of other processes.
+        The other keys of its group, negatives of this process, negatives of other processes: scalars that nobody has
+        waited for.
     """
     n_local, group = key_present.shape
     first = first_query * group
-    own = key_present.float().sum(dim=1).mean().item() - 1
-    local = negatives[:, first : first + n_local * group].float().sum(dim=1).mean().item()
-    return own, local, negatives.float().sum(dim=1).mean().item() - local
+    own = key_present.float().sum(dim=1).mean() - 1
+    local = negatives[:, first : first + n_local * group].float().sum(dim=1).mean()
+    return own, local, negatives.float().sum(dim=1).mean() - local
 
 
 def is_first(values: Tensor) -> Tensor:
