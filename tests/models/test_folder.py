@@ -17,7 +17,7 @@ from embedder.models.causal_lm import HuggingFaceLanguageModel
 from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, load_trained
 from embedder.models.encoder import EncoderConfig
 from embedder.models.export import export
-from embedder.models.folder import local_folder
+from embedder.models.folder import check_kinds, local_folder
 from embedder.types import Reading, TaskSides
 from tests.tiny_models import tiny_backbone, tiny_tokenizer
 
@@ -174,6 +174,17 @@ def test_weights_that_would_be_made_up_are_refused_by_name(bert_directory, tmp_p
     with pytest.raises(ConfigError, match=rf"encoder\.name: expected .*{message}.*got '.*damaged'") as refused:
         EncoderConfig(name=str(tmp_path / "damaged")).build()
     assert "\n" not in str(refused.value)
+
+
+def test_weights_of_whole_numbers_are_those_of_a_quantisation_that_the_settings_name(bert_directory, tmp_path):
+    folder = tmp_path / "quantised"
+    shutil.copytree(bert_directory, folder)
+    save_file({"layer.weight": torch.ones(2, 2, dtype=torch.uint8)}, folder / "model.safetensors")
+    with pytest.raises(ConfigError, match=r"U8 in model\.safetensors: layer\.weight"):
+        check_kinds(folder, "llm.name", "it", "a causal LM")
+    said = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(said | {"quantization_config": {"quant_method": "fp8"}}))
+    check_kinds(folder, "llm.name", "it", "a causal LM")
 
 
 def test_a_model_without_the_pooler_that_nothing_asks_is_loaded(bert_directory, tmp_path):

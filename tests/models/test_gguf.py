@@ -5,11 +5,12 @@ import logging
 import pytest
 
 from embedder.errors import DataError
+from embedder.files import digest_of
 from embedder.models import gguf
 from embedder.models.causal_lm import HuggingFaceLanguageModel
 from embedder.models.fingerprint import fingerprint_of
 from embedder.models.gguf import convert_gguf
-from embedder.models.packages import resolve_model, sha256_of_file
+from embedder.models.packages import resolve_model
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_a_file_is_converted_once_and_announced(source, tmp_path, monkeypatch, c
         assert convert_gguf(source, tmp_path / "cache") == folder
     assert len(converted) == 1
     assert caplog.text.count("converting once, takes about a minute") == 1
-    assert folder.name == sha256_of_file(source)
+    assert folder.name == digest_of(source)
     note = json.loads((folder / "source.json").read_text())
     assert note["sha256"] == folder.name
     assert set(note["versions"]) == {"transformers", "gguf", "torch"}
@@ -83,7 +84,7 @@ def test_the_first_of_two_processes_wins(source, tmp_path, monkeypatch):
 
 
 def test_the_fingerprint_is_that_of_the_gguf_file(source):
-    assert fingerprint_of(source, None, "float32") == f"gguf:{sha256_of_file(source)}:float32"
+    assert fingerprint_of(source, None, "float32") == f"gguf:{digest_of(source)}:float32"
 
 
 @pytest.mark.slow

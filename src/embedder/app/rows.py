@@ -23,6 +23,7 @@ from embedder.evaluation.retrievers import (
     RecentRetriever,
     Retriever,
 )
+from embedder.files import digest_of
 from embedder.index.bm25_index import BM25Settings
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.checkpoint import TrainedEncoder, existing, load_trained
@@ -30,7 +31,6 @@ from embedder.models.cut import CutEncoder
 from embedder.models.device import tell_slow_bfloat16, torch_device
 from embedder.models.encoder import EncoderConfig
 from embedder.models.half_precision import HalfPrecisionEncoder
-from embedder.models.packages import sha256_of_file
 from embedder.training.task import Task
 from embedder.types import Encoder, Query, TaskSides, VectorIndex
 
@@ -234,4 +234,4 @@ def _digest_of_files(path: Path) -> str:
     """Of a file, or of all files of a directory with their names."""
     existing(path)
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return _digest([[str(file.relative_to(path)), sha256_of_file(file)] for file in files])
+    return _digest([[str(file.relative_to(path)), digest_of(file)] for file in files])

@@ -28,6 +28,8 @@ class StepLogWriter(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
         """Write if a step is done and it is time."""
         collected = require_retriever(pl_module).step_values
+        for values in collected.values():
+            values[:] = map(float, values)  # in place, so that each tensor is waited for once
         self._values = {name: [float(value) for value in values] for name, values in collected.items()}
         if trainer.global_step == self._step:  # further batches belong to this step
             return

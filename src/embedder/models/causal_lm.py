@@ -229,9 +229,10 @@ class HuggingFaceLanguageModel:
 
     @cached_property
     def _folder(self) -> Path:
+        """Settings and tokenizer; of a model on the hub without its weights, which a fingerprint does not need."""
         source = resolve_model(self._name, "llm.name")
         if isinstance(source, str) or source.is_dir():
-            return local_folder(source, self._revision, "llm.name")
+            return local_folder(source, self._revision, "llm.name", weights=False)
         if self._cache_directory is not None:
             return convert_gguf(source, Path(self._cache_directory))
         from platformdirs import user_cache_path
@@ -247,6 +248,8 @@ class HuggingFaceLanguageModel:
         if self._dtype == "bfloat16":
             tell_slow_bfloat16(device.type, "llm.dtype", "float32")
         load_settings(self._folder, "llm.name", self._name)
+        if isinstance(source := resolve_model(self._name, "llm.name"), str):
+            local_folder(source, self._revision, "llm.name")  # its weights, beside them
         dtype = DTYPES[self._dtype]
         model = load_weights(AutoModelForCausalLM, self._folder, "llm.name", self._name, "a causal LM", dtype=dtype)
         model.to(device).eval()

@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 
 from embedder.errors import DataError
+from embedder.files import digest_of
 from embedder.models.folder import from_hub
-from embedder.models.packages import sha256_of_file
 
 _TOKENIZER_PATTERNS = ("tokenizer*", "vocab*", "merges*", "special_tokens_map.json", "added_tokens.json", "*.model")
 
@@ -24,7 +24,7 @@ def fingerprint_of(source: str | Path, revision: str | None, dtype: str) -> str:
     if isinstance(source, str):
         return f"{source}@{_commit(source, revision)}:{dtype}"
     if source.is_file():
-        return f"gguf:{sha256_of_file(source)}:{dtype}"
+        return f"gguf:{digest_of(source)}:{dtype}"
     return f"files:{_digest_of_folder(source)}:{dtype}"
 
 
@@ -38,7 +38,7 @@ def _digest_of_folder(folder: Path) -> str:
     if not (folder / "config.json").is_file():
         raise DataError(folder, None, "holds no config.json, so it is not a model that can be loaded")
     for path in sorted(weights | tokenizer | {folder / "config.json"}):
-        digest.update(f"{path.name}\0{sha256_of_file(path)}\n".encode())
+        digest.update(f"{path.name}\0{digest_of(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -69,15 +69,11 @@ def local_folder(source: str | Path, revision: str | None, setting: str, *, weig
     with from_hub(setting, source):
         small = ["*.json", "*.txt", "*.model", "*.jinja"]
         folder = Path(snapshot_download(source, revision=revision, allow_patterns=small))
-        if weights and not _has_weights(folder):
+        if weights:  # which may be there in part, where an earlier download was cut off
             shards = sorted({shard for index in folder.glob("*.safetensors.index.json") for shard in _shards(index)})
-            wanted = shards or ["model.safetensors"]
-            snapshot_download(source, revision=revision, allow_patterns=[*wanted, "*/model.safetensors"])
+            wanted = [*(shards or ["model.safetensors"]), "*/model.safetensors"]
+            snapshot_download(source, revision=revision, allow_patterns=wanted)
     return folder
-
-
-def _has_weights(folder: Path) -> bool:
-    return next(folder.glob("*.safetensors"), None) is not None
 
 
 @contextmanager
@@ -161,7 +157,7 @@ def load_weights(auto: Any, folder: Path, setting: str, name: str, what: str, **
         ImportError: An attention that `settings` ask for is not installed.
     """
     with loading(setting, name, what):
-        _check_kinds(folder, setting, name, what)
+        check_kinds(folder, setting, name, what)
     try:
         with _quiet():
             model, report = auto.from_pretrained(
@@ -202,16 +198,22 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _check_kinds(folder: Path, setting: str, name: str, what: str) -> None:
-    """Whole files, and matrices of floating-point numbers: others would be read as if they were."""
+def check_kinds(folder: Path, setting: str, name: str, what: str) -> None:
+    """Whole files, and matrices of floating-point numbers: others would be read as if they were.
+
+    Settings that name a quantisation say how others are read.
+    """
     from safetensors import SafetensorError, safe_open
 
+    said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     for path in sorted(folder.glob("*.safetensors")):
         try:
             with safe_open(path, "pt") as file:
                 kinds = {key: file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118  # no dictionary
         except SafetensorError as error:
             raise ConfigError(setting, f"{what} that can be loaded ({path.name} is damaged: {error})", name) from error
+        if "quantization_config" in said:
+            continue
         if other := sorted(key for key, kind in kinds.items() if key.endswith(".weight") and kind not in _FLOATS):
             expected = f"{what} with weights in {sorted(_FLOATS)} ({kinds[other[0]]} in {path.name}: {some(other)})"
             raise ConfigError(setting, expected, name)
@@ -235,7 +237,9 @@ def _unknown_layers(model: Any, unexpected: Sequence[str]) -> list[str]:
 
 
 def _is_finite(weight: torch.Tensor) -> bool:
-    low, high = weight.detach().aminmax() if weight.numel() else (torch.zeros(()), torch.zeros(()))
+    if not weight.numel() or not weight.is_floating_point() or weight.element_size() < 2:  # quantised
+        return True
+    low, high = weight.detach().aminmax()
     return math.isfinite(low) and math.isfinite(high)
 
 

