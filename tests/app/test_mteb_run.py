@@ -93,7 +93,7 @@ def test_documents_are_encoded_as_keys_and_all_else_as_queries(encoder):
 def mteb_run(bert_directory, tmp_path, **settings):
     task = Task("qa", "find: ", "key: ", 24, 32, Objective(), Sampling(2, 1))
     settings = {"names": ["SciFact"], **settings}
-    return MtebRun({"qa": task}, encoder=None, output_dir=str(tmp_path), **settings)
+    return MtebRun({"qa": task}, encoder=EncoderConfig(str(bert_directory)), output_dir=str(tmp_path), **settings)
 
 
 @pytest.mark.slow  # importing the thousand tasks of mteb takes seconds

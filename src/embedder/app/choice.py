@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from embedder.callbacks.current_encoder import is_sharded
 from embedder.callbacks.validation_record import Validation, ValidationRecord, gain, recorded, told_change
-from embedder.models.checkpoint import encoder_weights
+from embedder.models.checkpoint import encoder_weights, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +46,9 @@ def choose(trainer: L.Trainer, record: ValidationRecord, last: Path) -> Choice:
         logger.info("no best checkpoint: the last weights are exported")
         _tell(record.before, record.last, None)
         return Choice(
-            weights=encoder_weights(_read(last)) if is_sharded(trainer) else None, scores=_scores(record.last)
+            weights=encoder_weights(read_checkpoint(last)) if is_sharded(trainer) else None, scores=_scores(record.last)
         )
-    checkpoint = _read(path)
+    checkpoint = read_checkpoint(path)
     before, after = recorded(checkpoint)
     if _tell(before, after, monitor):
         return Choice(untrained=True, scores=_scores(before))
@@ -87,8 +86,3 @@ def _tell(before: Validation | None, after: Validation | None, monitor: str | No
         else:
             logger.warning("the exported encoder is worse than the untrained one on held-out queries: %s", sentence)
     return False
-
-
-def _read(path: Path) -> dict[str, Any]:
-    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return checkpoint
