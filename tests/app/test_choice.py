@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from embedder.callbacks.validation_record import Validation, retrieval_change, told_change
+from embedder.callbacks.validation_record import Validation, gain, retrieval_change, told_change
 from embedder.models.checkpoint import load_trained
 from embedder.models.encoder import EncoderConfig
 from embedder.training.task import instruction_doubt
@@ -76,6 +76,14 @@ def validation(step, **queries):
     named = {f"tool/{name}": {f"q{i}": value for i, value in enumerate(values)} for name, values in queries.items()}
     means = [np.mean(values) for values in queries.values()]
     return Validation(step, {"val/ndcg@10": float(np.mean(means)), "val/loss": 2.0 - step / 100}, named)
+
+
+def test_of_a_metric_that_is_not_known_the_mode_tells_what_is_better():
+    before, after = (Validation(step, {"rag/qa/mine": value}, {}) for step, value in ((0, 2.0), (5, 1.5)))
+    assert gain("rag/qa/mine", before, after, "min") == 0.5
+    assert gain("rag/qa/mine", before, after, "max") == -0.5
+    losses = (Validation(step, {"val/loss": value}, {}) for step, value in ((0, 2.0), (5, 1.5)))
+    assert gain("val/loss", *losses, "max") == 0.5
 
 
 def test_the_interval_and_the_test_are_those_of_the_paired_differences():

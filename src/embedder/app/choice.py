@@ -50,7 +50,7 @@ def choose(trainer: L.Trainer, record: ValidationRecord, last: Path) -> Choice:
         )
     checkpoint = read_checkpoint(path)
     before, after = recorded(checkpoint)
-    if _tell(before, after, monitor):
+    if _tell(before, after, monitor, "max" if best is None else best.mode):
         return Choice(untrained=True, scores=_scores(before))
     score = f" ({monitor} {after.scores[monitor]:.4f})" if monitor and after and monitor in after.scores else ""
     logger.info("exporting %s%s", path, score)
@@ -61,7 +61,7 @@ def _scores(validation: Validation | None) -> Mapping[str, float]:
     return {} if validation is None else validation.scores
 
 
-def _tell(before: Validation | None, after: Validation | None, monitor: str | None) -> bool:
+def _tell(before: Validation | None, after: Validation | None, monitor: str | None, mode: str = "max") -> bool:
     """Say what training did, loudly where it did harm.
 
     Returns:
@@ -74,7 +74,7 @@ def _tell(before: Validation | None, after: Validation | None, monitor: str | No
     for name, sentence in told.items():
         if sentence is None:
             continue
-        if not ((change := gain(name, before, after)) is not None and change < 0):
+        if not ((change := gain(name, before, after, mode)) is not None and change < 0):
             logger.info("%s", sentence)
         elif name == monitor:
             logger.warning(

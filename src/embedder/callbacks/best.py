@@ -57,7 +57,7 @@ def direction(setting: str, monitor: str, mode: str) -> str:
     """
     if mode not in ("auto", "max", "min"):
         raise ConfigError(f"{setting}.mode", "auto, max or min", mode)
-    sign = known_sign(monitor.rpartition("/")[2])
+    sign = known_sign(monitor)
     if sign is None:
         if mode == "auto":
             raise ConfigError(f"{setting}.mode", f"max or min: which of both is better of {monitor!r} is unknown", mode)

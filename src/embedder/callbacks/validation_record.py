@@ -75,9 +75,16 @@ def recorded(checkpoint: Mapping[str, Any]) -> tuple[Validation | None, Validati
     return record.before, record.last
 
 
-def gain(metric: str, before: Validation, after: Validation) -> float | None:
-    """By how much a score got better, in its own direction; None where it is not known of both, or has none."""
-    sign = known_sign(metric.rpartition("/")[2]) or 1
+def gain(metric: str, before: Validation, after: Validation, mode: str = "max") -> float | None:
+    """By how much a score got better; None where it is not known of both, or has no value.
+
+    Args:
+        metric: Its logged name.
+        before: The untrained encoder.
+        after: The trained one.
+        mode: `max` or `min`: which is better of a metric that is not known here.
+    """
+    sign = known_sign(metric) or {"max": 1, "min": -1}[mode]
     if metric not in before.scores or metric not in after.scores:
         return None
     change = sign * (after.scores[metric] - before.scores[metric])

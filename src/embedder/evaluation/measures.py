@@ -61,7 +61,7 @@ def sign(metric: str) -> int:
 
 def known_sign(metric: str) -> int | None:
     """The same for a metric of ours, with or without a cut-off; None for any other name."""
-    name = metric.partition("@")[0]
+    name = metric.rpartition("/")[2].partition("@")[0]
     known = {*_ANSWERS, *BINARY, *LOWER_IS_BETTER, "ndcg", "recall", "mrr", "answer_recall"}
     return sign(name) if name in known else None
 
