@@ -11,15 +11,17 @@ import socket
 import time
 import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from embedder.errors import DataError
 
 logger = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 DIGESTS = "digests.json"
 """In a folder of `whole_folder`: SHA-256 of each of its files."""
@@ -27,7 +29,7 @@ _OWNER = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.p
 _ABANDONED = 7 * 86400  # seconds without a write, where it cannot be asked whether the owner lives
 _SETTLED = 2.0  # seconds; a younger file may change within the resolution of its time stamp
 _LARGE = 2e9  # bytes that take seconds to read
-_read: dict[tuple[Path, int, int, int], str] = {}
+_read: dict[tuple[str, Path, int, int, int], Any] = {}
 
 
 @contextmanager
@@ -115,8 +117,13 @@ def damage(folder: Path) -> str | None:
 def damage_of_archive(path: Path) -> str | None:
     """What is wrong with a zip archive, as torch writes, in words; None where each part has its checksum.
 
-    torch writes these checksums and does not look at them when it reads.
+    torch writes these checksums and does not look at them when it reads. It is read once in a process, as for
+    `digest_of`.
     """
+    return _once("archive", path, _damage_of_archive)
+
+
+def _damage_of_archive(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             wrong = archive.testzip()
@@ -127,14 +134,20 @@ def damage_of_archive(path: Path) -> str | None:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; a file that has not changed is read once in a process."""
+    return _once("digest", path, _digest)
+
+
+def _once(what: str, path: Path, read: Callable[[Path], Found]) -> Found:
+    """What reading a file told, remembered until the file changes."""
     status = path.stat()
-    known = (path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
+    known = (what, path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
     if known not in _read:
-        found = _digest(path, status.st_size)
+        found = read(path)
         if time.time() - status.st_mtime < _SETTLED:
             return found
         _read[known] = found
-    return _read[known]
+    value: Found = _read[known]
+    return value
 
 
 @contextmanager
@@ -260,8 +273,8 @@ def _seal(folder: Path) -> None:
             _sync(path)
 
 
-def _digest(path: Path, size: int) -> str:
-    if size < _LARGE:
+def _digest(path: Path) -> str:
+    if path.stat().st_size < _LARGE:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     import rich.progress

@@ -142,9 +142,9 @@ class TableRows:
             identities["trained"] = {"files": _digest_of_files(Path(checkpoint))}
             loaded = load_trained(checkpoint)
             found = loaded.encoder
-            if encoder.dimension not in (None, found.dimension):  # compared with a base encoder that is cut
-                found = CutEncoder(found, encoder.dimension or 0)
-                identities["trained"] |= {"dimension": encoder.dimension}
+            if (size := encoder.dimension) is not None and size != found.dimension:  # the base encoder beside it is cut
+                found = CutEncoder(found, size)
+                identities["trained"] |= {"dimension": size}
             trained = replace(loaded, encoder=ready(found, identities["trained"]))
         return cls(names, base, trained, new_index, base_instructions, encoder, identities, bm25)
 

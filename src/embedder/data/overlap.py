@@ -18,7 +18,7 @@ def trained_on(datasets: Sequence[Dataset]) -> dict[Dataset, int]:
     wanted = {question for questions in tests.values() for question in questions}
     asked = {
         question
-        for path in dict.fromkeys(one.train for one in datasets if one.train is not None)
+        for path in dict.fromkeys(one.train for one in datasets if one.train is not None and wanted)
         for query in Queries(path)
         if (question := question_of(query)) in wanted
     }

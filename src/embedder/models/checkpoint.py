@@ -115,14 +115,8 @@ def trained_tasks(path: Path | str) -> list[str]:
     Raises:
         DataError: It is damaged, or a file that is no checkpoint.
     """
-    path = existing(path)
-    description = path / "embedder.json"
-    if path.is_file():
-        return list(read_checkpoint(path)[CHECKPOINT_KEY]["tasks"])
-    if not description.is_file():
-        return []
-    with _damage_named(description):
-        return list(json.loads(description.read_text(encoding="utf-8"))["tasks"])
+    with _described(path) as (description, _):
+        return list(description["tasks"])
 
 
 def trained_data(path: Path | str) -> dict[str, Any]:
@@ -131,14 +125,23 @@ def trained_data(path: Path | str) -> dict[str, Any]:
     Raises:
         DataError: It is damaged, or a file that is no checkpoint.
     """
+    with _described(path) as (_, about):
+        return dict(about.get("data", {}))
+
+
+@contextmanager
+def _described(path: Path | str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """What a model says of itself, and of what made it; what is missing there is damage."""
     path = existing(path)
-    description = path / "embedder.json"
     if path.is_file():
-        return dict(read_checkpoint(path)[CHECKPOINT_KEY]["about"].get("data", {}))
-    if not description.is_file():
-        return {}
-    with _damage_named(description):
-        return dict(json.loads(description.read_text(encoding="utf-8")).get("data", {}))
+        description = read_checkpoint(path)[CHECKPOINT_KEY]
+        with _damage_named(path):
+            yield description, description["about"]
+        return
+    file = path / "embedder.json"
+    with _damage_named(file):
+        description = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"tasks": ()}
+        yield description, description
 
 
 def existing(path: Path | str) -> Path:
@@ -204,7 +207,7 @@ def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A training checkpoint, as tensors and plain values: no code in it is run.
+    """A training checkpoint, as tensors and plain values: no code in it is run. Weights are read where they are used.
 
     Raises:
         DataError: It is none, was damaged since it was written, or one of its parts is missing or of another kind.
@@ -212,7 +215,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if zipfile.is_zipfile(path) and (wrong := damage_of_archive(path)) is not None:
         raise DataError(path, None, f"a damaged checkpoint: {wrong}; use another one of the run")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, MemoryError) as error:
         raise DataError(path, None, f"cannot be read ({error})") from error
     except Exception as error:  # whatever bytes make of torch and of its reader of pickles
