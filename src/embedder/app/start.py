@@ -118,6 +118,7 @@ def _start(config: Any) -> float | None:
             if line is None:
                 raise
             logger.error("%s", line)
+            logger.debug("where it was raised (hydra.verbose=true shows this)", exc_info=error)
             sys.exit(2)
 
 
