@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 from embedder.errors import DataError
 
@@ -157,22 +157,11 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         DataError: Another process holds it.
     """
-    import fcntl
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock, which worker processes would inherit
-        except (BlockingIOError, PermissionError):
-            file.seek(0)
-            owner = file.read(200).strip() or "another process"
+    with _lock(folder / ".lock") as (file, owner):
+        if owner is not None:
             message = f"{owner} writes into this folder: wait for its end, or choose another with hydra.run.dir=FOLDER"
-            raise DataError(folder, None, message) from None
-        except OSError as error:
-            logger.warning("%s cannot be locked (%s): let no two runs write into it at once", folder, error)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}, started {time.strftime('%Y-%m-%d %H:%M:%S')},\n")
-        file.flush()
+            raise DataError(folder, None, message)
+        _sign(file)
         yield
 
 
@@ -188,24 +177,39 @@ def in_turn(path: Path) -> Iterator[bool]:
     Yields:
         Whether this process had to wait, so that another one may have done it.
     """
+    with _lock(path) as (file, owner):
+        if owner is not None:
+            import fcntl
+
+            logger.info("waiting for %s, which does the same", owner)
+            fcntl.lockf(file, fcntl.LOCK_EX)
+        _sign(file)
+        yield owner is not None
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[tuple[TextIO, str | None]]:
+    """A file that this process has locked, or else who has."""
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
-        waited = False
+        owner = None
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock, which worker processes would inherit
         except (BlockingIOError, PermissionError):
             file.seek(0)
-            logger.info("waiting for %s, which does the same", file.read(200).strip() or "another process")
-            fcntl.lockf(file, fcntl.LOCK_EX)
-            waited = True
+            owner = file.read(200).strip() or "another process"
         except OSError as error:
-            logger.warning("%s cannot be locked (%s): processes may do the same work twice", path, error)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        yield waited
+            logger.warning("%s cannot be locked (%s): let no two runs do the same work at once", path, error)
+        yield file, owner
+
+
+def _sign(file: TextIO) -> None:
+    """Say in a lock file who holds it."""
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()} (started {time.strftime('%Y-%m-%d %H:%M:%S')})\n")
+    file.flush()
 
 
 def remove_orphans(folder: Path) -> None:
