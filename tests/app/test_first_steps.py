@@ -91,6 +91,9 @@ def test_the_row_trained_without_a_checkpoint_is_an_error_only_where_it_was_aske
     done = run_here("evaluate.py", *common, "rows=[bm25,trained]", f"hydra.run.dir={root}/without")
     assert done.returncode == 2
     assert "checkpoint: expected a checkpoint or an exported folder, since rows asks for `trained`" in done.stdout
+    done = run_here("evaluate.py", *common, "rows=[bm25]", "checkpoint=/nope", f"hydra.run.dir={root}/without")
+    assert done.returncode == 2  # though no row reads it
+    assert "checkpoint: expected a .ckpt file, the folder export/ of a training run" in done.stdout
     done = run_here("evaluate.py", *common, "rows=[bm25,recent]", f"hydra.run.dir={root}/without")
     assert done.returncode == 2
     assert "rows: expected no `recent`" in done.stdout

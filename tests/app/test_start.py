@@ -103,6 +103,11 @@ def test_every_target_of_the_configuration_can_be_looked_up():
         ("soruce=corpus", "soruce: there is no such setting; did you mean source?"),
         ("source=corpsu", "source: expected one of corpus, jsonl, public, world (did you mean corpus?), got 'corpsu'"),
         ("encoder.poolin=cls", "encoder.poolin: there is no such setting; did you mean encoder.pooling?"),
+        ("source.paht=x", "source.paht: there is no such setting; did you mean source.path?"),
+        (
+            "encoder=null",
+            "encoder: expected one of bge_base, llama_1b_lora, minilm, modernbert_base, qwen3_0_6b, got 'null'",
+        ),
         ("max_steps=3", "max_steps: there is no such setting; did you mean trainer.max_steps?"),
         (
             "source.path=x",
@@ -113,6 +118,12 @@ def test_every_target_of_the_configuration_can_be_looked_up():
 def test_an_unknown_name_gets_the_nearest_one(override, message):
     done = run_here("train.py", override)
     assert (done.returncode, done.stderr.strip(), done.stdout) == (2, message, "")
+
+
+def test_what_hydra_cannot_parse_ends_as_any_wrong_setting_does():
+    done = run_here("train.py", "llm.url=http://[::1")
+    assert (done.returncode, len(done.stderr.splitlines()), done.stdout) == (2, 2, "")
+    assert "is quoted for Hydra and for the shell" in done.stderr
 
 
 def test_bad_settings_are_told_before_torch_is_imported(tmp_path):
@@ -147,6 +158,10 @@ def test_what_the_system_and_libraries_throw_is_one_line_with_advice(tmp_path):
         (ended, "another process of this run ended ([../gloo/transport/tcp/pair.cc:534] Connection closed by peer"),
         (ended, f"run the same command with hydra.run.dir={tmp_path} run.checkpoint=last"),
         (elsewhere, "a.jsonl:3: not JSON"),
+        (
+            IndexError("index out of range in self"),
+            "the tokenizer in the folder of encoder.name, llm.name or checkpoint",
+        ),
         (RuntimeError("Could not determine home directory."), "HOME=FOLDER names one"),
     ):
         line = told(error, None, tmp_path)
@@ -154,6 +169,7 @@ def test_what_the_system_and_libraries_throw_is_one_line_with_advice(tmp_path):
         assert message in line
         assert "\n" not in line
     assert told(KeyError("ours")) is None
+    assert told(IndexError("list index out of range")) is None
     assert told(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
 
 

@@ -57,7 +57,7 @@ def test_candidates_and_bm25_of_texts_without_spaces(write, run, tmp_path):
     sources = {source for record in prepared(tmp_path) for source, *_ in record["neg_source"]}
     assert sources == {"bm25"}
     out = run("evaluate.py", *EVALUATE)
-    assert "pairs of letters in 12 texts with scripts without spaces" in out
+    assert "pairs of letters in 12 texts with Korean or scripts without spaces" in out
     bm25, oracle = scores(tmp_path)["rows"]
     assert bm25["mean"]["ndcg@10"] > 0.9
     assert oracle["mean"]["ndcg@1"] == 1.0

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import StochasticWeightAveraging
 
 from embedder.app.trainer_settings import FIXED, FREE, acting_on_steps, callbacks_on_steps, plain, trainer_keywords
 from embedder.callbacks.best import best_checkpoint, direction, early_stopping
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, EmbedderError
 from tests.app.test_wiring import composed
 
 
@@ -59,6 +59,9 @@ def test_every_keyword_of_lightnings_trainer_is_known():
         ("trainer.val_check_interval='00:10:00'", "trainer.val_check_interval: expected a whole number of batches"),
         ("trainer.val_check_interval=0.25", "trainer.val_check_interval: expected a whole number of batches"),
         ("trainer.accumulate_grad_batches=3", "trainer.val_check_interval: expected a multiple of trainer.acc"),
+        ("trainer.log_every_n_steps=x", "trainer.log_every_n_steps: expected a whole number or null, got 'x'"),
+        ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val: expected 0 or more, or null for no limit, got -1"),
+        ("+callbacks.plain.best.save_weights_only=2", "best.save_weights_only: expected true or false, got 2"),
         ("+trainer.limit_val_batches=0", "trainer.limit_val_batches: expected more than 0, or callbacks.plain.best"),
         ("callbacks.plain.best.save_top_k=0", "callbacks.plain.best.save_top_k: expected 1 or more"),
         ("callbacks.plain.best.mode=min", "callbacks.plain.best.mode: expected auto or max, which is better of 'val/n"),
@@ -105,6 +108,28 @@ def test_early_stopping_follows_the_best_checkpoints_metric():
     assert (callbacks["best"].mode, callbacks["early_stopping"].mode) == ("min", "min")
     with pytest.raises(ConfigError, match=r"early_stopping\.check_on_train_epoch_end"):
         built("callbacks=early_stopping", "+callbacks.plain.early_stopping.check_on_train_epoch_end=true")
+
+
+def test_counts_of_early_stopping_are_held_against_their_types():
+    with pytest.raises(ConfigError, match=r"callbacks\.plain\.early_stopping\.patience: expected a whole number"):
+        built("callbacks=early_stopping", "callbacks.plain.early_stopping.patience=x")
+    stopping = built("callbacks=early_stopping", "callbacks.plain.early_stopping.min_delta=1").callbacks
+    assert stopping["early_stopping"].patience == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["trainer.accelerator=tpu"], "trainer.accelerator: expected auto or one that this machine has (cpu"),
+        (
+            ["trainer.accelerator=cpu", "trainer.devices=99"],
+            "data.batch_size: expected a query or more for each of 99 processes, got 16",
+        ),
+    ],
+)
+def test_what_no_process_could_start_with_is_told_before_one_does(overrides, message):
+    with pytest.raises(EmbedderError, match=re.escape(message)):
+        built(*overrides)._trainer()
 
 
 def protocol(*overrides):

@@ -145,12 +145,14 @@ def test_a_single_letter_of_a_script_without_spaces_is_found_and_pairs_count_by_
 def test_what_a_word_is_can_be_chosen_and_is_told(caplog):
     caplog.set_level("INFO")
     texts = ["서울은 크다", "부산은 작다"]
-    assert built(texts).search(["서울의"], 1)[1].tolist() == [[-1]]  # another particle, another word
-    assert built(texts, tokens="pairs").search(["서울의"], 1)[1].tolist() == [[0]]
+    assert built(texts, tokens="words").search(["서울의"], 1)[1].tolist() == [[-1]]  # another particle, another word
+    assert built(texts).search(["서울의", "부산의"], 1)[1].tolist() == [[0], [1]]
+    assert built(["cafés are big", "bars"], tokens="pairs").search(["café"], 1)[1].tolist() == [[0]]
     assert built(["灯塔 建于", "桥"], tokens="words").search(["灯塔建于", "建于"], 1)[1].tolist() == [[-1], [0]]
     german = built(["die Katzen", "das Haus"], stemmer="german", stopwords="de")
     assert german.search(["Katze das"], 2)[1].tolist() == [[0, -1]]
     built([*ZH, "a lighthouse"])
     told = [record.getMessage() for record in caplog.records]
+    assert told[1].endswith("(en); pairs of letters in 2 texts with Korean or scripts without spaces")
     assert told[0] == "BM25 over 2 texts: words, stemmed (english), without stop words (en)"
-    assert told[-1].endswith("(en); pairs of letters in 3 texts with scripts without spaces")
+    assert told[-1].endswith("(en); pairs of letters in 3 texts with Korean or scripts without spaces")

@@ -112,6 +112,15 @@ def test_what_an_encoder_cannot_be_is_refused_by_name(bert_directory, tmp_path):
     assert EncoderConfig(name=str(unit)).build().dimension == 32
 
 
+def test_a_folder_that_keeps_the_first_numbers_of_vectors_does_so_here(bert_directory, tmp_path):
+    cut = str(sentence_folder(bert_directory, tmp_path / "cut", pooling="mean", truncate_dim=8))
+    theirs = SentenceTransformer(cut, device="cpu").encode(TEXTS, normalize_embeddings=True)
+    ours = EncoderConfig(name=cut, device="cpu").build()
+    assert (ours.dimension, theirs.shape[1]) == (8, 8)
+    np.testing.assert_allclose(ours.encode(TEXTS, Reading("query")), theirs, atol=1e-5)
+    assert EncoderConfig(name=cut, dimension=4).build().dimension == 4
+
+
 @pytest.mark.parametrize("kind", ["t5", "mt5"])
 def test_of_an_encoder_decoder_the_encoder_is_used(tmp_path, kind):
     small = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0}

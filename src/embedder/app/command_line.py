@@ -13,6 +13,7 @@ from embedder.shown import shown
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete|append to) '([^']+)'|Key '([^']+)' is not in struct")
 _NO_CHOICE = re.compile(r"Could not find '([^']+)'")
+_NO_GROUP = "Config group override must be a string or a list"
 _CONF = Path("conf")
 
 
@@ -24,14 +25,14 @@ def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]
         arguments: The script and its overrides.
 
     Returns:
-        None and 1 if the fault is ours.
+        None, and any status, if the fault is ours.
     """
     from hydra.errors import CompactHydraException, OverrideParseException
 
     text = str(error)
     if isinstance(error, OverrideParseException):
         quoted = "a value with blanks, commas, = or brackets is quoted for Hydra and for the shell: 'KEY=\"VALUE\"'"
-        return f"{text.splitlines()[0]}\n{quoted}", 1
+        return f"{text.splitlines()[0]}\n{quoted}", 2
     conf = Path(arguments[0]).absolute().parent / _CONF
     if (choice := _NO_CHOICE.search(text)) is not None:
         group, _, name = choice[1].rpartition("/")
@@ -40,9 +41,21 @@ def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]
             return str(ConfigError(group, f"one of {', '.join(names)}{nearest(name, names)}", name)), 2
     if (unknown := _UNKNOWN.search(text)) is not None:
         return _unknown_key(unknown[1] or unknown[2], conf, arguments), 2
+    if _NO_GROUP in text:
+        return _no_group(conf, arguments), 2
     if isinstance(error, CompactHydraException | ValueError):
         return shown(" ".join(text.split()), 500), 2
     return told(error), 2
+
+
+def _no_group(conf: Path, arguments: Sequence[str]) -> str:
+    """`llm=null`, `llm=5` or `llm={...}`: Hydra does not say of which group."""
+    for argument in arguments[1:]:
+        key, _, value = argument.lstrip("+").partition("=")
+        names = sorted(path.stem for path in (conf / key.partition("@")[0]).glob("[!_]*.yaml"))
+        if names and value not in names and not value.startswith("["):
+            return str(ConfigError(key, f"one of {', '.join(names)}", value))
+    return _NO_GROUP
 
 
 def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
@@ -59,10 +72,20 @@ def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
         first, _, rest = group.partition(".")
         mended_first = get_close_matches(first, sorted({known.partition(".")[0] for known in candidates}), n=1)
         whole = ".".join([*mended_first, rest]).strip(".") if mended_first else ""
-        near = [whole] if whole in candidates else get_close_matches(group, candidates, n=1, cutoff=0.7)
-        near = near or mended_first
+        near = [whole] if whole in candidates or _owners(whole, conf) else _of_group(whole, conf)
+        near = near or get_close_matches(group, candidates, n=1, cutoff=0.7) or mended_first
     meant = f"did you mean {' or '.join(near)}?" if near else f"python {Path(arguments[0]).name} --cfg job shows all"
     return f"{shown(key)}: there is no such setting; {meant}"
+
+
+def _of_group(key: str, conf: Path) -> list[str]:
+    """Settings like it that any choice of its group has: `source.paht` is meant to be that of `source=corpus`."""
+    from omegaconf import OmegaConf
+
+    group, _, rest = key.partition(".")
+    known = (_keys(OmegaConf.to_container(OmegaConf.load(path))) for path in sorted((conf / group).glob("[!_]*.yaml")))
+    near = get_close_matches(rest, sorted({name for some in known for name in some}), n=1, cutoff=0.7)
+    return [f"{group}.{name}" for name in near]
 
 
 def _owners(key: str, conf: Path) -> list[str]:

@@ -32,6 +32,7 @@ _PROCESS_ENDED = re.compile(
     r"gloo|NCCL error|Connection (closed|reset) by peer|DataLoader worker \(pid|process \d+ terminated", re.IGNORECASE
 )
 _OF_OURS_ELSEWHERE = re.compile(r"^embedder\.errors\.\w+: (.+)$", re.MULTILINE)  # the traceback of another process
+_NO_VECTOR = "index out of range in self"  # torch, of rows of an embedding
 _NO_HOME = re.compile(r"home directory|getpwuid|uid not found")
 _USERS = (
     "TypeError",
@@ -103,6 +104,11 @@ def _of_libraries(error: BaseException, output_dir: Path | None) -> str | None:
         return f"out of memory ({_first_line(error)}); {_LEAST_MEMORY}"
     if isinstance(error, RuntimeError | KeyError) and _NO_HOME.search(text):
         return "this user has no home folder: HOME=FOLDER names one, where libraries keep their caches"
+    if isinstance(error, IndexError) and text == _NO_VECTOR:
+        return (
+            "a text has a token that the model has no vector for: the tokenizer in the folder of encoder.name, "
+            "llm.name or checkpoint belongs to another model, or is damaged"
+        )
     if _is_of_processes(error):
         return (
             f"another process of this run ended ({_first_line(error)}); what it said stands above{_go_on(output_dir)}"

@@ -122,6 +122,8 @@ class TableRows:
             raise ConfigError("rows", f"names among {list(TITLES)}", unknown[0] if names else [])
         if checkpoint is None and wanted is not None and "trained" in names:
             raise ConfigError("checkpoint", "a checkpoint or an exported folder, since rows asks for `trained`", None)
+        if checkpoint is not None:
+            existing(checkpoint)  # even where no row reads it: a path that is written wrongly is told
         names = tuple(name for name in names if name != "trained" or checkpoint is not None)
         if precision not in PRECISIONS:
             raise ConfigError("run.precision", f"one of {list(PRECISIONS)}", precision)

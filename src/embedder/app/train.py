@@ -199,6 +199,7 @@ class TrainRun:
             trainer = self.trainer(callbacks=callbacks, logger=loggers)
         except (TypeError, ValueError, ImportError, MisconfigurationException) as error:
             raise refused(error, trainer_keywords(self.trainer)) from error
+        self.data.check(trainer.world_size)
         if "bf16" in str(trainer.precision):
             tell_slow_bfloat16(trainer.strategy.root_device.type, "trainer.precision", "32-true")
         if in_sweep():

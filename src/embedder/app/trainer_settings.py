@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from functools import partial
-from typing import Any
+from typing import Any, get_type_hints
 
 import lightning as L
 from lightning.pytorch.accelerators import AcceleratorRegistry
@@ -26,7 +26,7 @@ from lightning.pytorch.callbacks import (
 from embedder.callbacks.gradient_norm import GradientNorm
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.throughput import ThroughputCallback
-from embedder.errors import ConfigError, EmbedderError
+from embedder.errors import ConfigError, EmbedderError, check_value
 from embedder.shown import shown
 
 _NO_EPOCHS = "the batch plan has no epochs: trainer.max_steps says how long training is"
@@ -85,6 +85,13 @@ def check_trainer(keywords: Mapping[str, Any]) -> None:
     _check_whole("max_steps", keywords["max_steps"], f"1 or more, since {_NO_EPOCHS.partition(':')[0]}")
     _check_whole("accumulate_grad_batches", keywords["accumulate_grad_batches"], "1 or more batches of a step")
     _check_whole("val_check_interval", keywords["val_check_interval"], "a whole number of batches, 1 or more")
+    # Lightning looks at the types of a few settings alone: the others would end a run in the middle.
+    for name, kind in get_type_hints(L.Trainer.__init__).items():
+        if name in keywords and name not in FIXED:
+            check_value(f"trainer.{name}", keywords[name], kind)
+    clip = keywords["gradient_clip_val"]
+    if clip is not None and clip < 0:
+        raise ConfigError("trainer.gradient_clip_val", "0 or more, or null for no limit", clip)
     accumulated, interval = keywords["accumulate_grad_batches"], keywords["val_check_interval"]
     if interval % accumulated:
         expected = f"a multiple of trainer.accumulate_grad_batches ({accumulated}): validations lie between steps"

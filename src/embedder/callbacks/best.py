@@ -1,11 +1,11 @@
 """The checkpoint with the best score, and the stop when scores have ceased to gain: better is what the metric says."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, check_value
 from embedder.evaluation.measures import known_sign
 
 _BEST, _STOP = "callbacks.plain.best", "callbacks.plain.early_stopping"
@@ -30,6 +30,7 @@ def best_checkpoint(monitor: str | None, mode: str = "auto", save_top_k: int = 1
         raise ConfigError(f"{_BEST}.save_top_k", expected, save_top_k)
     if monitor is None:
         return ModelCheckpoint(monitor=None, save_top_k=save_top_k, **settings)
+    _check(ModelCheckpoint, {"save_top_k": save_top_k, **settings}, _BEST)
     _refuse(settings, _BEST, _NOT_AFTER_A_VALIDATION, "null, since the best checkpoint is chosen after a validation")
     return ModelCheckpoint(monitor=monitor, mode=direction(_BEST, monitor, mode), save_top_k=save_top_k, **settings)
 
@@ -40,6 +41,7 @@ def early_stopping(monitor: str, mode: str = "auto", **settings: Any) -> EarlySt
     Raises:
         ConfigError: The mode contradicts the metric, or is not known; it would never look at a score.
     """
+    _check(EarlyStopping, settings, _STOP)
     _refuse(settings, _STOP, ("check_on_train_epoch_end",), "null, since it looks at a score after each validation")
     return EarlyStopping(monitor=monitor, mode=direction(_STOP, monitor, mode), **settings)
 
@@ -66,6 +68,13 @@ def direction(setting: str, monitor: str, mode: str) -> str:
     if mode not in ("auto", found):
         raise ConfigError(f"{setting}.mode", f"auto or {found}, which is better of {monitor!r}", mode)
     return found
+
+
+def _check(kind: type, settings: Mapping[str, Any], where: str) -> None:
+    """Hold types against those of Lightning, which does not: text as a count ends a run at its second validation."""
+    kinds = get_type_hints(kind.__init__)  # type: ignore[misc]  # of a class that is asked about, not of an instance
+    for name, value in settings.items():
+        check_value(f"{where}.{name}", value, kinds.get(name, Any))
 
 
 def _refuse(settings: Mapping[str, Any], where: str, names: tuple[str, ...], expected: str) -> None:

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 1000  # queries tokenised together
 _WORD = re.compile(r"\w\w+")
+_KOREAN = re.compile("[\uac00-\ud7a3]")  # syllables, which is how the normal form writes them
 TOKENS = ("words", "auto", "pairs")
 
 
@@ -28,8 +29,8 @@ class BM25Settings:
         k1: How far repetition of a term counts, at least 0.
         b: How far long texts are held back, 0 to 1.
         tokens: `auto` takes words of two letters or more, and pairs of letters of scripts that have no spaces between
-            words (Chinese, Japanese, Thai, ...); `words` leaves runs of these whole, as for texts that were cut into
-            words beforehand; `pairs` takes pairs of letters everywhere, as for Korean with its particles.
+            words (Chinese, Japanese, Thai, ...) and of Korean, whose words end in particles; `words` leaves runs of
+            these whole, as for texts that were cut into words beforehand; `pairs` takes pairs of letters everywhere.
         stemmer: A Snowball algorithm, or None to compare whole words.
         stopwords: A language of bm25s's lists of words to leave out, or None to keep all.
 
@@ -105,7 +106,7 @@ class BM25Index:
         def cut() -> Iterator[list[str]]:
             nonlocal n_unspaced
             for text in texts:
-                n_unspaced += self._settings.tokens == "auto" and is_unspaced(text)
+                n_unspaced += self._settings.tokens == "auto" and _in_pairs(text)
                 yield self._cut(text, is_query=False)
 
         corpus = self._terms(cut(), return_ids=True, show_progress=progress)
@@ -184,7 +185,7 @@ class BM25Index:
         kind = "pairs of letters" if settings.tokens == "pairs" else "words"
         stems = "not stemmed" if settings.stemmer is None else f"stemmed ({settings.stemmer})"
         left_out = "with all stop words" if settings.stopwords is None else f"without stop words ({settings.stopwords})"
-        pairs = f"; pairs of letters in {n_unspaced} texts with scripts without spaces" if n_unspaced else ""
+        pairs = f"; pairs of letters in {n_unspaced} texts with Korean or scripts without spaces" if n_unspaced else ""
         return f"{kind}, {stems}, {left_out}{pairs}"
 
     def _tokenise(self, queries: Iterable[str]) -> Any:
@@ -201,7 +202,7 @@ class BM25Index:
             return _WORD.findall(text)
         found = []
         for run in runs(text):
-            is_cut = self._settings.tokens == "pairs" or (self._settings.tokens == "auto" and is_unspaced(run))
+            is_cut = self._settings.tokens == "pairs" or (self._settings.tokens == "auto" and _in_pairs(run))
             if not is_cut:
                 found += [run] if len(run) > 1 else []
                 continue
@@ -223,3 +224,8 @@ class BM25Index:
             return_ids=return_ids,
             show_progress=show_progress,
         )
+
+
+def _in_pairs(text: str) -> bool:
+    """Whether words of the text are found by pairs of letters: they are not parted, or they end in particles."""
+    return not text.isascii() and (is_unspaced(text) or _KOREAN.search(text) is not None)

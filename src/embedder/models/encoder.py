@@ -56,7 +56,7 @@ class EncoderConfig:
         attention: `sdpa`, `eager` or `flash_attention_2`; `auto` leaves it to transformers.
         gradient_checkpointing: Compute the layers anew in the backward pass rather than keep their activations.
         lora: Train adapters of these settings rather than the weights; None trains the weights. A mapping will do.
-        dimension: Cut vectors to so many of their first numbers; None keeps all.
+        dimension: Cut vectors to so many of their first numbers; None keeps those that the folder keeps.
         dimensions: The cuts that training averages its loss over, largest first; None trains the whole vector only.
     """
 
@@ -124,7 +124,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         said = folder_of(config)
         pooling = pooling_of(config, said)
-        self.config = replace(config, pooling=pooling)
+        self.config = replace(config, pooling=pooling, dimension=config.dimension or said.dimension)
         self.tokenizer = load_tokenizer(said, config, pooling)
         self.backbone: Any = load_backbone(said.query, config)
         self.key_backbone: Any = None if config.shared else load_backbone(said.key, config)
@@ -132,7 +132,7 @@ class TextEncoder(nn.Module):
         """Linear layers between pooling and the vector; of most models none."""
         self.key_head = None if config.shared else load_head(said.key_dense, config, said)
         for setting, wanted, most in (
-            ("dimension", config.dimension, self.whole_dimension),
+            ("dimension", self.config.dimension, self.whole_dimension),
             ("dimensions", max(config.dimensions or (1,)), self.dimension),
         ):
             if wanted is not None and wanted > most:

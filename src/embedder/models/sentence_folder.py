@@ -38,6 +38,7 @@ class SentenceFolder:
         query_dense: Folders of the linear layers behind the pooling of queries, in their order.
         key_dense: Those of keys.
         max_length: Tokens of a text where nothing else is asked for; None if it does not say.
+        dimension: How many first numbers of a vector it keeps (`truncate_dim`); None for all.
         sides: Its own prompts for queries and keys.
         modules: What it is made of, for messages.
         trained: How an export of ours was trained (`embedder.json`); None for a model of others.
@@ -49,6 +50,7 @@ class SentenceFolder:
     query_dense: tuple[Path, ...] = ()
     key_dense: tuple[Path, ...] = ()
     max_length: int | None = None
+    dimension: int | None = None
     sides: TaskSides = field(default_factory=TaskSides)
     modules: tuple[str, ...] = ()
     trained: Mapping[str, Any] | None = None
@@ -91,6 +93,7 @@ def read_folder(folder: Path, setting: str, name: str) -> SentenceFolder:
         found["query"].dense,
         key.dense,
         _max_length(key.transformer, setting, name),
+        _dimension(folder, setting, name),
         _sides(folder),
         names,
         trained,
@@ -178,6 +181,14 @@ def _max_length(transformer: Path, setting: str, name: str) -> int | None:
     if length is not None and (type(length) is not int or length < 1):
         raise ConfigError(setting, "a model whose max_seq_length is a whole number above 0", f"{name} with {length!r}")
     return length
+
+
+def _dimension(folder: Path, setting: str, name: str) -> int | None:
+    path = folder / "config_sentence_transformers.json"
+    size = _json(path).get("truncate_dim") if path.is_file() else None
+    if size is not None and (type(size) is not int or size < 1):
+        raise ConfigError(setting, f"a model whose truncate_dim is a whole number above 0 ({path.name})", name)
+    return size
 
 
 def _sides(folder: Path) -> TaskSides:

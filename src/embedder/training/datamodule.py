@@ -42,6 +42,13 @@ class DataSettings:
             if getattr(self, setting) < least:
                 raise ConfigError(f"data.{setting}", f"{least} or more", getattr(self, setting))
 
+    def check(self, n_processes: int) -> None:
+        """Refuse a batch that is smaller than the number of processes that share it, before any of them starts."""
+        if self.batch_size < n_processes:
+            raise ConfigError(
+                "data.batch_size", f"a query or more for each of {n_processes} processes", self.batch_size
+            )
+
 
 class RetrieverDataModule(L.LightningDataModule):
     """Serves the batch plan of a task mix.
@@ -86,12 +93,6 @@ class RetrieverDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """All steps of the run as one epoch; after a resume, those that are left."""
         trainer = _require_trainer(self)
-        if self._settings.batch_size < trainer.world_size:
-            raise ConfigError(
-                "data.batch_size",
-                f"a query or more for each of {trainer.world_size} processes",
-                self._settings.batch_size,
-            )
         n_steps = trainer.max_steps * trainer.accumulate_grad_batches
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
         share = Share(trainer.global_rank, trainer.world_size)
