@@ -117,7 +117,7 @@ def test_a_path_without_data_names_the_folders_that_have_some(tmp_path):
     with pytest.raises(ConfigError, match=re.escape(f"(there is data in {tmp_path}/h/more/deep/two)")):
         datasets(tmp_path / "h", tmp_path)
     with pytest.raises(
-        ConfigError, match=r"source.path: expected a directory that holds a data set, tool/ or tool/\*/;"
+        ConfigError, match=r"source.path: expected a directory that holds a data set \(corpus.jsonl, train.jsonl, test.jsonl\), tool/ or tool/\*/;"
     ):
         datasets(tmp_path / "nothing", tmp_path)
     with pytest.raises(ConfigError, match=re.escape(f"(there is data in {tmp_path}/h/more/deep/two)")):
