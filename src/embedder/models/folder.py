@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,12 @@ def local_folder(source: str | Path, revision: str | None, setting: str, *, weig
     Raises:
         ConfigError: The hub has no such model, or cannot be reached.
     """
-    if isinstance(source, Path):
-        return source
+    return source if isinstance(source, Path) else _downloaded(source, revision, setting, weights)
+
+
+@cache
+def _downloaded(source: str, revision: str | None, setting: str, weights: bool) -> Path:
+    """The hub is asked once in a process: every row and every task asks for the folder."""
     from huggingface_hub import snapshot_download
 
     with from_hub(setting, source):
