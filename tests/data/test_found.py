@@ -116,9 +116,10 @@ def test_a_path_without_data_names_the_folders_that_have_some(tmp_path):
     write_set(tmp_path / "h" / "more" / "deep" / "two")
     with pytest.raises(ConfigError, match=re.escape(f"(there is data in {tmp_path}/h/more/deep/two)")):
         datasets(tmp_path / "h", tmp_path)
-    with pytest.raises(
-        ConfigError, match=r"source.path: expected a directory that holds a data set \(corpus.jsonl, train.jsonl, test.jsonl\), tool/ or tool/\*/;"
-    ):
+    expected = (
+        "source.path: expected a directory that holds a data set (corpus.jsonl, train.jsonl, test.jsonl), tool/ or"
+    )
+    with pytest.raises(ConfigError, match=re.escape(expected)):
         datasets(tmp_path / "nothing", tmp_path)
     with pytest.raises(ConfigError, match=re.escape(f"(there is data in {tmp_path}/h/more/deep/two)")):
         JsonlSource(str(tmp_path / "h"), str(tmp_path / "converted")).datasets("tool")

@@ -31,8 +31,9 @@ def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]
 
     text = str(error)
     if isinstance(error, OverrideParseException):
-        quoted = "a value with blanks, commas, =, brackets or letters beyond a to z is quoted for Hydra and for the shell: 'KEY=\"VALUE\"'"
-        return f"{text.splitlines()[0]}\n{quoted}", 2
+        kinds = "blanks, commas, =, brackets or letters beyond a to z"
+        quoted = f"a value with {kinds} is quoted for Hydra and for the shell: 'KEY=\"VALUE\"'"
+        return f"{text.splitlines()[0]}\n{quoted}", 1  # as Hydra itself ends
     conf = Path(arguments[0]).absolute().parent / _CONF
     if (choice := _NO_CHOICE.search(text)) is not None:
         group, _, name = choice[1].rpartition("/")
