@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 
+from embedder.app.dense import encoder_protocol
 from embedder.errors import ConfigError, DataError, EmbedderError
 from embedder.models.causal_lm import HuggingFaceLanguageModel
 from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, load_trained
@@ -119,6 +120,8 @@ def test_a_folder_that_keeps_the_first_numbers_of_vectors_does_so_here(bert_dire
     assert (ours.dimension, theirs.shape[1]) == (8, 8)
     np.testing.assert_allclose(ours.encode(TEXTS, Reading("query")), theirs, atol=1e-5)
     assert EncoderConfig(name=cut, dimension=4).build().dimension == 4
+    whole = str(sentence_folder(bert_directory, tmp_path / "whole", pooling="mean"))
+    assert encoder_protocol(EncoderConfig(name=cut)) != encoder_protocol(EncoderConfig(name=whole))  # of kept vectors
 
 
 @pytest.mark.parametrize("kind", ["t5", "mt5"])

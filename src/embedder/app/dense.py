@@ -26,6 +26,7 @@ def encoder_protocol(encoder: EncoderConfig) -> dict[str, Any]:
     models = dict.fromkeys([said.query, said.key, *said.query_dense, *said.key_dense])  # separate encoders are two
     settings = {name: value for name, value in asdict(encoder).items() if name not in _CHANGE_NO_VECTOR}
     settings |= {"pooling": pooling_of(encoder, said), "max_length": said.max_length}
+    settings |= {"dimension": encoder.dimension or said.dimension}
     return {"encoder": [fingerprint_of(one, None, "float32") for one in models], "settings": settings}
 
 
