@@ -34,6 +34,7 @@ def nothing_hidden(monkeypatch):
         ([f"hydra.run.dir=out/{KEY}"], "hydra.run.dir"),
         (["--cfg", "job", f"llm.api_key_env={KEY}"], "llm.api_key_env"),
         ([f"llm.api_key_emv={KEY}"], "llm.api_key_emv"),  # Hydra would repeat what it does not know
+        (["+llm.api_key=of-no-form"], "llm.api_key"),
         ([KEY], "the command line"),
         (["-m", "seed=0,1", f"llm.api_key_env={KEY},{PLAIN_KEY}"], "llm.api_key_env"),
         (["-m", f"llm.name=a,{KEY}"], "llm.name"),

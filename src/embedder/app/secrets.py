@@ -13,6 +13,7 @@ from embedder.models.server_address import names_variable
 from embedder.shown import hide, holds_secret, shown
 
 _NAME = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd)$")  # of a variable that holds a secret
+_SETTING = re.compile(r"(?i)(api_?key|token|secret|password|passwd)$")  # whatever it holds is one
 _SHORTEST = 16  # characters; shorter values are words such as `true`, which settings hold too
 _BETWEEN_VALUES = re.compile(r"(?<!\w)\w+\(|[\s,()\[\]'\"]+")  # of an override: `a,b`, `choice(a,b)`, `'a'`
 _ENVIRONMENT = re.compile(r"\$\{oc\.env:\s*(\w+)")
@@ -61,6 +62,8 @@ def setting_with_secret(settings: Any, where: str = "") -> str | None:
         return where if not _is_interpolated(settings) and not names_variable(settings) else None
     if not isinstance(settings, str):
         return None
+    if settings and _SETTING.search(where) and not _is_interpolated(settings):
+        return where
     variables = (os.environ.get(name, "") for name in _ENVIRONMENT.findall(settings))
     return where if any(map(holds_secret, (settings, *variables))) else None
 
