@@ -376,7 +376,7 @@ def assert_is_told(done, message):
         (["callbacks=early_stopping", "callbacks.plain.early_stopping.monitor=val/qb/loss"], "did you mean val/loss?"),
         (["callbacks.plain.best.monitor=rag/qa/em"], "rag/... needs callbacks=rag_eval"),
         (["callbacks.plain.last=null"], "callbacks.plain.last: expected a LastCheckpoint"),
-        (["trainer.precision=31"], "trainer: Precision 31 is invalid"),
+        (["trainer.precision=31"], "trainer.precision: expected"),
         (
             ["trainer.accelerator=tpu"],
             "trainer.accelerator: expected auto or one that this machine has (cpu), got 'tpu'",

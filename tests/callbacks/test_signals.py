@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import signal
+from functools import partial
 
 import lightning as L
 import pytest
@@ -15,6 +16,7 @@ from embedder.app.jobs import Validation, make_job
 from embedder.app.write_records import write_records
 from embedder.callbacks import last_checkpoint
 from embedder.callbacks.best import best_checkpoint
+from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.last_checkpoint import LastCheckpoint
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.step_log import StepLogWriter
@@ -28,6 +30,7 @@ from embedder.data.sources import Dataset
 from embedder.errors import Interrupted
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
+from embedder.models.checkpoint import CHECKPOINT_KEY, describe
 from embedder.models.encoder import EncoderConfig
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
@@ -80,7 +83,8 @@ def fit(dataset, bert_directory, directory, *more, resume=None, new_index=FaissI
     data = RetrieverDataModule([dataset], {"tool": TASK}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     retrieval = RetrievalEvalCallback([dataset], new_index)
     record = ValidationRecord(retrieval)
-    watching = [retrieval, record, ValidateLast(), *more, StepLogWriter()]
+    describing = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, {"tool": TASK.sides}, {}))
+    watching = [retrieval, record, describing, ValidateLast(), *more, StepLogWriter()]
     writing = [
         best_checkpoint("val/loss", dirpath=directory, filename="best-{step}", auto_insert_metric_name=False),
         LastCheckpoint(str(directory)),
