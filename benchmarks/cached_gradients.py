@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from side_by_side import Row, write_json
 
-from embedder.models.encoder import EncoderConfig
+from embedder.encoders.encoder import EncoderConfig
 from embedder.training.collate import Batch, collate
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Graded, Objective

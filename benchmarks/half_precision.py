@@ -14,8 +14,8 @@ import torch
 from cached_gradients import WORDS, batch
 from side_by_side import compare, measure, write_json
 
-from embedder.models.encoder import EncoderConfig
-from embedder.models.half_precision import HalfPrecisionEncoder
+from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Graded, Objective
 from embedder.training.sampling import Sampling

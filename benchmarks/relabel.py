@@ -17,9 +17,9 @@ import numpy as np
 from side_by_side import Row, measure, write_json
 
 from embedder.data.reward_column import RewardColumn, write_reward_column
-from embedder.rewards.address import output_address
+from embedder.llm.address import output_address
+from embedder.llm.score_store import ScoreStore
 from embedder.rewards.reward import LikelihoodReward, RankReward, RankThenLikelihoodReward, SmoothRankReward
-from embedder.rewards.score_store import ScoreStore
 from embedder.rewards.tables import ScoreTable, TableWriter, rewards_of, rewards_of_file
 from embedder.types import OutputScore
 

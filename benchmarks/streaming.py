@@ -22,14 +22,14 @@ import lightning as L
 from side_by_side import Row, write_json
 
 from embedder.data.prepared import PreparedDataset
-from embedder.data.world import WorldSettings, write_world
-from embedder.models.encoder import EncoderConfig
+from embedder.encoders.encoder import EncoderConfig
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
+from embedder.world import WorldSettings, write_world
 
 STEPS, BATCH = 10, 8
 

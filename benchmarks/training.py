@@ -30,14 +30,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from embedder.data.prepared import PreparedDataset
-from embedder.data.world import WorldSettings, write_world
-from embedder.models.encoder import EncoderConfig, TextEncoder
+from embedder.encoders.encoder import EncoderConfig, TextEncoder
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
+from embedder.world import WorldSettings, write_world
 
 KEY_TOKENS = (17, 52, 68, 81, 94, 108, 122, 138, 159, 195, 256)
 QUERY_TOKENS = (9, 10, 10, 11, 11, 11, 12, 12, 13, 15, 25)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from embedder.models.encoder import EncoderConfig, TextEncoder
-from embedder.models.lora import LoraSettings
+from embedder.encoders.encoder import EncoderConfig, TextEncoder
+from embedder.encoders.lora import LoraSettings
 
 SENTENCES = (
     "Q: Who designed the lighthouse at Oru? A: Maren Tolvik\n",

@@ -5,18 +5,18 @@ import json
 import numpy as np
 import pytest
 
-from embedder.app.dense import DenseSettings
-from embedder.app.jobs import Validation
-from embedder.app.judging import Rewards
-from embedder.app.prepare import Preparation
 from embedder.candidates.candidates import Candidates
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import CorpusSource
+from embedder.encoders.checkpoint import load_trained
+from embedder.encoders.encoder import EncoderConfig
 from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
-from embedder.models.causal_lm import HuggingFaceLanguageModel
-from embedder.models.checkpoint import load_trained
-from embedder.models.encoder import EncoderConfig
+from embedder.llm.causal_lm import HuggingFaceLanguageModel
+from embedder.preparation.dense import DenseSettings
+from embedder.preparation.jobs import Validation
+from embedder.preparation.judging import Rewards
+from embedder.preparation.prepare import Preparation
 from embedder.rewards.reward import LikelihoodReward, MixReward, RankReward
 from embedder.training.objective import KL, Objective
 from embedder.training.sampling import Sampling

@@ -10,9 +10,9 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from embedder.data.public import PublicSource
 from embedder.data.queries import Queries
-from embedder.evaluation.benchmark import Benchmark
+from embedder.public import PublicSource
+from embedder.retrieval.benchmark import Benchmark
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "conf" / "benchmark").glob("[!_]*.yaml"))

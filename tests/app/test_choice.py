@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from embedder.callbacks.validation_record import Validation, gain, retrieval_change, told_change
-from embedder.models.checkpoint import load_trained
-from embedder.models.encoder import EncoderConfig
+from embedder.encoders.checkpoint import load_trained
+from embedder.encoders.encoder import EncoderConfig
 from embedder.training.task import instruction_doubt
 from embedder.types import Reading
 from tests.entry_points import run_here

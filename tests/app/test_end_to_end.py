@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from embedder.data.prepared import PreparedDataset
-from embedder.models.checkpoint import load_trained
-from embedder.rewards.score_store import ScoreStore
+from embedder.encoders.checkpoint import load_trained
+from embedder.llm.score_store import ScoreStore
 from tests.entry_points import run, run_here
 from tests.signalled import run_signalled
 
@@ -307,7 +307,7 @@ def test_a_killed_evaluation_goes_on_and_scores_every_row(trained):
     root, common = trained
     folder, checkpoint = root / "evaluate", f"checkpoint={root}/train/export"
     command = ["evaluate.py", *common, f"hydra.run.dir={folder}", checkpoint, "rag.max_queries=4"]
-    killed = run_signalled("embedder.evaluation.folder:EvaluationFolder.add", 2, signal.SIGKILL, *command)
+    killed = run_signalled("embedder.results.folder:EvaluationFolder.add", 2, signal.SIGKILL, *command)
     assert killed.returncode == -signal.SIGKILL, killed.stdout[-2000:] + killed.stderr[-2000:]
     whole = [line for line in (folder / "rows.jsonl").read_text().splitlines(keepends=True) if line.endswith("\n")]
     before = [json.loads(line) for line in whole[1:]]

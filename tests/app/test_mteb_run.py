@@ -8,11 +8,11 @@ import pytest
 
 from embedder.app.mteb_run import MtebEncoder, MtebRun, score
 from embedder.data.corpus import Corpus
+from embedder.encoders.encoder import EncoderConfig
 from embedder.errors import ConfigError, MissingExtraError
-from embedder.evaluation.retrieval import retrieval_scores
-from embedder.evaluation.retrievers import DenseRetriever
 from embedder.index.faiss_index import FaissIndex
-from embedder.models.encoder import EncoderConfig
+from embedder.retrieval.retrieval import retrieval_scores
+from embedder.retrieval.retrievers import DenseRetriever
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Task

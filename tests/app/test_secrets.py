@@ -8,7 +8,7 @@ from embedder import shown as shown_module
 from embedder.app.secrets import hide_environment, setting_with_secret
 from embedder.shown import shown
 from tests.entry_points import ROOT, run_here
-from tests.models.local_server import local_server
+from tests.llm.local_server import local_server
 
 KEY = "sk-proj-0123456789abcdef"
 PLAIN_KEY = "0a1b2c3d4e5f60718293a4b5"

@@ -74,7 +74,7 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         ("train", ["run=null"], "run: expected settings with a _target_"),
         ("train", ["+encoder.poolin=cls"], "(did you mean pooling?), got 'cls'"),
         ("train", ["~encoder.name"], "encoder.name: expected a value, since it has no default"),
-        ("train", ["encoder._target_=embedder.models.encoder.EncoderConf"], "(did you mean EncoderConfig?)"),
+        ("train", ["encoder._target_=embedder.encoders.encoder.EncoderConf"], "(did you mean EncoderConfig?)"),
         ("train", ["encoder._target_=embedder.modells.Encoder"], "encoder._target_: expected a class or function of"),
         ("train", ["encoder._target_=nowhere.Encoder"], "encoder._target_: expected a class or function of an inst"),
     ],
@@ -195,7 +195,7 @@ def test_a_user_without_home_or_name_gets_both(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
 def test_a_signal_ends_a_preparation_with_what_is_kept(tmp_path, monkeypatch, number, name):
-    monkeypatch.setattr("embedder.app.prepare.write_records", lambda *args: signal.raise_signal(number))
+    monkeypatch.setattr("embedder.preparation.prepare.write_records", lambda *args: signal.raise_signal(number))
     before = signal.getsignal(number)
     small = ["task_mix=tool", "source.settings.passages=200", "source.settings.questions=20"]
     done = run_here("prepare.py", f"paths.root={tmp_path}", *small, f"hydra.run.dir={tmp_path}/run")

@@ -19,16 +19,23 @@ MAY_IMPORT = {
     "losses": set(),
     "metrics": set(),
     "models": set(),
+    "encoders": {"models"},
+    "llm": {"models", "metrics"},
     "index": set(),
     "data": set(),
+    "world": {"data"},
+    "public": {"data"},
     "candidates": {"data", "index"},
-    "rewards": {"data", "metrics"},
+    "rewards": {"data", "llm", "metrics"},
     "training": {"data", "losses"},
-    "evaluation": {"data", "index", "metrics", "rewards"},
-    "report": {"evaluation", "metrics"},
-    "callbacks": {"data", "index", "candidates", "evaluation", "training"},
+    "retrieval": {"data", "index", "metrics"},
+    "results": {"data", "metrics"},
+    "consumers": {"data", "llm", "metrics", "results", "rewards"},
+    "report": {"metrics", "results"},
+    "callbacks": {"candidates", "consumers", "data", "index", "results", "retrieval", "training"},
+    "preparation": {"candidates", "data", "encoders", "index", "llm", "metrics", "models", "rewards", "training"},
 }
-MAY_IMPORT["app"] = set(MAY_IMPORT)  # the composition root
+MAY_IMPORT["app"] = set(MAY_IMPORT) - {"world", "public"}  # the composition root; conf/ names these two
 
 
 def composed(name: str, *overrides: str) -> DictConfig:

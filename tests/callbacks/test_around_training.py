@@ -15,8 +15,8 @@ from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.throughput import ThroughputCallback
+from embedder.encoders.encoder import EncoderConfig
 from embedder.errors import ConfigError, TrainingError
-from embedder.models.encoder import EncoderConfig
 from embedder.training.collate import collate
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Objective

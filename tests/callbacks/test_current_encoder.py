@@ -11,17 +11,17 @@ import torch
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.reindex import ReindexCallback
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
+from embedder.consumers.single_shot import SingleShot
 from embedder.data.examples import Examples
 from embedder.data.prompts import QuestionPrompt
-from embedder.evaluation.single_shot import SingleShot
+from embedder.encoders.encoder import EncoderConfig, TextEncoder
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
-from embedder.models.encoder import EncoderConfig, TextEncoder
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.schedule import AdamWLinear
 from tests.callbacks.test_reindex import SETTINGS, TASK, dataset  # noqa: F401  # a fixture
-from tests.evaluation.scripted import ScriptedLanguageModel
+from tests.consumers.scripted import ScriptedLanguageModel
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 

@@ -14,22 +14,22 @@ from lightning.pytorch.loggers import CSVLogger
 
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.step_log import StepLogWriter
+from embedder.consumers.by_options import ByOptions
+from embedder.consumers.consumer import Outcome, Scene, first_keys
+from embedder.consumers.option_likelihood import OptionLikelihood
+from embedder.consumers.paired import measured
+from embedder.consumers.rag import no_keys
+from embedder.consumers.reading import Perplexity
+from embedder.consumers.single_shot import SingleShot
 from embedder.data.examples import Examples
 from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import ContinuationPrompt, QuestionPrompt
+from embedder.encoders.encoder import EncoderConfig
 from embedder.errors import ConfigError
-from embedder.evaluation.by_options import ByOptions
-from embedder.evaluation.cached_lm import CachedLanguageModel
-from embedder.evaluation.consumer import Outcome, Scene, first_keys
-from embedder.evaluation.option_likelihood import OptionLikelihood
-from embedder.evaluation.paired import measured
-from embedder.evaluation.rag import no_keys
-from embedder.evaluation.reading import Perplexity
-from embedder.evaluation.retrievers import DenseRetriever
-from embedder.evaluation.single_shot import SingleShot
 from embedder.index.faiss_index import FaissIndex
-from embedder.models.causal_lm import HuggingFaceLanguageModel
-from embedder.models.encoder import EncoderConfig
+from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.llm.causal_lm import HuggingFaceLanguageModel
+from embedder.retrieval.retrievers import DenseRetriever
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Objective
@@ -37,7 +37,7 @@ from embedder.training.sampling import Sampling
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
 from tests.callbacks.test_reindex import rows
-from tests.evaluation.scripted import ScriptedLanguageModel
+from tests.consumers.scripted import ScriptedLanguageModel
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 

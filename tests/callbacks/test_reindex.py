@@ -13,8 +13,6 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 
-from embedder.app.jobs import Validation, make_job
-from embedder.app.write_records import write_records
 from embedder.callbacks.last_checkpoint import LastCheckpoint
 from embedder.callbacks.mining import MinedDataset, Miner
 from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
@@ -27,10 +25,12 @@ from embedder.candidates.filters import CandidateFilters
 from embedder.candidates.lexical import BM25Proposer
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
+from embedder.encoders.encoder import EncoderConfig
 from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
-from embedder.models.encoder import EncoderConfig
+from embedder.preparation.jobs import Validation, make_job
+from embedder.preparation.write_records import write_records
 from embedder.texts import text_hash
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.gather import Share

@@ -12,8 +12,6 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 
 from embedder.app.choice import choose
-from embedder.app.jobs import Validation, make_job
-from embedder.app.write_records import write_records
 from embedder.callbacks import last_checkpoint
 from embedder.callbacks.best import best_checkpoint
 from embedder.callbacks.describe import DescribeCallback
@@ -27,11 +25,13 @@ from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.lexical import BM25Proposer
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
+from embedder.encoders.checkpoint import CHECKPOINT_KEY, describe
+from embedder.encoders.encoder import EncoderConfig
 from embedder.errors import Interrupted
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
-from embedder.models.checkpoint import CHECKPOINT_KEY, describe
-from embedder.models.encoder import EncoderConfig
+from embedder.preparation.jobs import Validation, make_job
+from embedder.preparation.write_records import write_records
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Objective

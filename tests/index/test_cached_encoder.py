@@ -4,9 +4,9 @@ import logging
 import numpy as np
 import pytest
 
+from embedder.encoders.encoder import EncoderConfig
 from embedder.index import cached_encoder
 from embedder.index.cached_encoder import CachedEncoder
-from embedder.models.encoder import EncoderConfig
 from embedder.types import Reading
 
 TEXTS = [f"text {i} of the lighthouse" for i in range(10)]

@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 
-from embedder.app.dense import encoder_protocol
+from embedder.encoders.checkpoint import CHECKPOINT_KEY, check_continues, describe, load_trained
+from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.export import export
 from embedder.errors import ConfigError, DataError, EmbedderError
-from embedder.models.causal_lm import HuggingFaceLanguageModel
-from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe, load_trained
-from embedder.models.encoder import EncoderConfig
-from embedder.models.export import export
+from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.models.folder import check_kinds, local_folder
+from embedder.preparation.dense import encoder_protocol
 from embedder.types import Reading, TaskSides
 from tests.tiny_models import tiny_backbone, tiny_tokenizer
 

@@ -1,7 +1,7 @@
 import pytest
 
-from embedder.evaluation.results import Answered, Shown
 from embedder.report.calibration import FirstKeys
+from embedder.results.results import Answered, Shown
 
 
 def seen(hits, scores, dataset="world"):

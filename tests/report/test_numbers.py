@@ -4,11 +4,6 @@ import math
 
 import pytest
 
-from embedder.evaluation.columns import columns_of
-from embedder.evaluation.resampling import Sampling
-from embedder.evaluation.row import Row
-from embedder.evaluation.scores import Mean, Scores
-from embedder.evaluation.statistics import mean_interval
 from embedder.metrics.sample_size import questions_needed
 from embedder.report.charts import axis
 from embedder.report.comparisons import against, choose_pair, verdicts
@@ -17,7 +12,12 @@ from embedder.report.harm import harms
 from embedder.report.heat_map import heat_map
 from embedder.report.leaderboard import boards
 from embedder.report.measures import columns, compared, number
-from tests.evaluation.folders import row
+from embedder.results.columns import columns_of
+from embedder.results.resampling import Sampling
+from embedder.results.row import Row
+from embedder.results.scores import Mean, Scores
+from embedder.results.statistics import mean_interval
+from tests.results.folders import row
 
 
 def rows(table, dataset="world", task="qa"):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from embedder.errors import ConfigError
-from embedder.models.causal_lm import HuggingFaceLanguageModel
+from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
 from embedder.rewards.engine import LabelRequest
 from embedder.rewards.reward import LikelihoodReward

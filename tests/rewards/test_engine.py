@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from embedder.errors import ConfigError, DataError
-from embedder.models.causal_lm import HuggingFaceLanguageModel
+from embedder.llm.causal_lm import HuggingFaceLanguageModel
+from embedder.llm.sample_store import SampleStore
+from embedder.llm.score_store import ScoreStore
 from embedder.rewards.engine import LabelRequest, RewardEngine
 from embedder.rewards.reward import LikelihoodReward, RankReward
-from embedder.rewards.sample_store import SampleStore
-from embedder.rewards.score_store import ScoreStore
 from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 
@@ -186,11 +186,11 @@ def test_sampled_outputs_are_parted_from_the_prompt_as_the_request_says(model, t
 LABEL = """
 import sys
 from pathlib import Path
-from embedder.models.causal_lm import HuggingFaceLanguageModel
+from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from tests.rewards.test_engine import engine, make_requests
 from tests.signalled import signal_after
 
-signal_after("embedder.rewards.score_store:ScoreStore.flush", 3, 9)
+signal_after("embedder.llm.score_store:ScoreStore.flush", 3, 9)
 model = HuggingFaceLanguageModel(sys.argv[1], device="cpu")
 engine(model, Path(sys.argv[2]), save_seconds=0.0).label(make_requests(300))
 """

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from embedder.encoders.encoder import EncoderConfig
 from embedder.errors import ConfigError
-from embedder.models.encoder import EncoderConfig
 from embedder.training.collate import collate
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Contrastive, Graded, Objective

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from embedder.app.rows import TITLES
 from embedder.errors import ConfigError
-from embedder.evaluation.compare import compare
-from embedder.evaluation.comparison import CompareSettings, Comparison
-from embedder.evaluation.comparison_text import render_comparison
-from embedder.evaluation.results import Results, read_results
 from embedder.files import write_atomically
+from embedder.results.compare import compare
+from embedder.results.comparison import CompareSettings, Comparison
+from embedder.results.comparison_text import render_comparison
+from embedder.results.results import Results, read_results
 
 logger = logging.getLogger(__name__)
 

@@ -8,34 +8,34 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from embedder.app.jobs import Source, dataset_pairs, shown_prompt
-from embedder.app.long_prompts import query_named
 from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
+from embedder.consumers.consumer import Consumer, Outcome, Scene
+from embedder.consumers.query_lines import query_lines
+from embedder.consumers.rag import RagEvaluation, RagSettings, no_keys
 from embedder.data.copies import count_copies
 from embedder.data.corpus import Corpus
 from embedder.data.overlap import trained_on
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
+from embedder.encoders.checkpoint import trained_data
+from embedder.encoders.encoder import EncoderConfig
 from embedder.errors import ConfigError, check_types
-from embedder.evaluation.benchmark import Benchmark
-from embedder.evaluation.cached_lm import CachedLanguageModel
-from embedder.evaluation.consumer import Consumer, Outcome, Scene
-from embedder.evaluation.folder import EvaluationFolder
-from embedder.evaluation.needed import questions_text
-from embedder.evaluation.query_lines import query_lines
-from embedder.evaluation.rag import RagEvaluation, RagSettings, no_keys
-from embedder.evaluation.resampling import Sampling
-from embedder.evaluation.retrieval import answer_recalls, retrieval_scores
-from embedder.evaluation.row import Row
-from embedder.evaluation.scores import Scores
-from embedder.evaluation.table import render
 from embedder.files import locked, write_atomically
 from embedder.index.bm25_index import BM25Settings
-from embedder.models.checkpoint import trained_data
-from embedder.models.encoder import EncoderConfig
+from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.preparation.jobs import Source, dataset_pairs, shown_prompt
+from embedder.preparation.long_prompts import query_named
 from embedder.report.page import write_report
+from embedder.results.folder import EvaluationFolder
+from embedder.results.needed import questions_text
+from embedder.results.resampling import Sampling
+from embedder.results.row import Row
+from embedder.results.scores import Scores
+from embedder.results.table import render
+from embedder.retrieval.benchmark import Benchmark
+from embedder.retrieval.retrieval import answer_recalls, retrieval_scores
 from embedder.training.task import Task
 from embedder.types import LanguageModel, Query, VectorIndex
 

@@ -8,13 +8,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from embedder.app.dense import with_own_prompts
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint
+from embedder.encoders.checkpoint import load_trained
+from embedder.encoders.encoder import EncoderConfig
 from embedder.errors import ConfigError, MissingExtraError, check_types
 from embedder.files import write_atomically
-from embedder.models.checkpoint import load_trained
-from embedder.models.encoder import EncoderConfig
+from embedder.preparation.dense import with_own_prompts
 from embedder.training.task import Task
 from embedder.types import Encoder, FloatArray, TaskSides
 

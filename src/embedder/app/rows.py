@@ -8,11 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from embedder.app.dense import encoder_protocol, with_own_prompts
 from embedder.data.forms.histories import Histories
+from embedder.encoders.checkpoint import TrainedEncoder, existing, load_trained
+from embedder.encoders.cut import CutEncoder
+from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.errors import ConfigError
-from embedder.evaluation.measures import ALONE
-from embedder.evaluation.retrievers import (
+from embedder.files import digest_of
+from embedder.index.bm25_index import BM25Settings
+from embedder.index.cached_encoder import CachedEncoder
+from embedder.models.device import tell_slow_bfloat16, torch_device
+from embedder.preparation.dense import encoder_protocol, with_own_prompts
+from embedder.results.measures import ALONE
+from embedder.retrieval.retrievers import (
     BM25Retriever,
     DenseRetriever,
     HybridRetriever,
@@ -23,14 +31,6 @@ from embedder.evaluation.retrievers import (
     RecentRetriever,
     Retriever,
 )
-from embedder.files import digest_of
-from embedder.index.bm25_index import BM25Settings
-from embedder.index.cached_encoder import CachedEncoder
-from embedder.models.checkpoint import TrainedEncoder, existing, load_trained
-from embedder.models.cut import CutEncoder
-from embedder.models.device import tell_slow_bfloat16, torch_device
-from embedder.models.encoder import EncoderConfig
-from embedder.models.half_precision import HalfPrecisionEncoder
 from embedder.training.task import Task
 from embedder.types import Encoder, Query, TaskSides, VectorIndex
 

@@ -75,8 +75,8 @@ def differing(jobs: Sequence[Job]) -> list[str]:
 
 def table(jobs: Sequence[Job], about: Mapping[str, Any]) -> str:
     """All jobs as a table in Markdown: what they differ in, what came out, where it lies."""
-    from embedder.evaluation.plain_text import markdown_line
-    from embedder.evaluation.table import align
+    from embedder.results.plain_text import markdown_line
+    from embedder.results.table import align
 
     names = differing(jobs) or list(about["searched"])
     lines = [[*names, about["metric"] or "state", "folder"]]

@@ -18,8 +18,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from embedder.errors import EmbedderError
-from embedder.evaluation.measures import sign
 from embedder.files import write_atomically
+from embedder.results.measures import sign
 from embedder.shown import shown
 
 logger = logging.getLogger(__name__)

@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Mapping
 
-from embedder.app.jobs import Source
+from embedder.encoders.checkpoint import trained_tasks
 from embedder.errors import ConfigError
-from embedder.models.checkpoint import trained_tasks
+from embedder.preparation.jobs import Source
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.choice import Choice, choose
-from embedder.app.jobs import shown_prompt
 from embedder.app.monitors import check_monitors
-from embedder.app.prepare import Preparation
 from embedder.app.start import environment
 from embedder.app.sweep_job import in_sweep, searched_settings
 from embedder.app.trainer_settings import (
@@ -42,14 +40,16 @@ from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord
 from embedder.data.prepared import PreparedDataset
+from embedder.encoders.checkpoint import CHECKPOINT_KEY, check_continues, describe
+from embedder.encoders.encoder import EncoderConfig, TextEncoder
+from embedder.encoders.export import export
 from embedder.errors import ConfigError, check_types
-from embedder.evaluation.cached_lm import CachedLanguageModel
 from embedder.files import locked
+from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import has_answer
-from embedder.models.checkpoint import CHECKPOINT_KEY, check_continues, describe
 from embedder.models.device import tell_slow_bfloat16
-from embedder.models.encoder import EncoderConfig, TextEncoder
-from embedder.models.export import export
+from embedder.preparation.jobs import shown_prompt
+from embedder.preparation.prepare import Preparation
 from embedder.shown import shown
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from embedder.errors import ConfigError, check_value
-from embedder.evaluation.measures import known_sign
+from embedder.results.measures import known_sign
 
 _BEST, _STOP = "callbacks.plain.best", "callbacks.plain.early_stopping"
 # With these a checkpoint is written at a step whose score is not there yet: that of earlier weights would be taken.

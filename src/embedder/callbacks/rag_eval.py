@@ -13,15 +13,15 @@ import lightning as L
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.throughput import off_the_clock
 from embedder.callbacks.validation_record import ValidationRecord
+from embedder.consumers.consumer import Consumer, Scene, Search
+from embedder.consumers.paired import measured
+from embedder.consumers.rag import mean_of
 from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import Prompt
 from embedder.data.queries import first_by_hash
 from embedder.data.view import with_gold_keys
 from embedder.errors import ConfigError, check_types
-from embedder.evaluation.consumer import Consumer, Scene, Search
-from embedder.evaluation.paired import measured
-from embedder.evaluation.rag import mean_of
-from embedder.evaluation.retrievers import DenseRetriever
+from embedder.retrieval.retrievers import DenseRetriever
 from embedder.training.module import RetrieverModule, require_retriever
 from embedder.training.task import Task
 from embedder.types import KeyStore, LanguageModel, Query, Ranking, VectorIndex

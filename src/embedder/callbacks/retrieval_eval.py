@@ -13,8 +13,8 @@ from embedder.callbacks.validation_time import Part, long_validation, measured
 from embedder.data.prepared import PreparedDataset
 from embedder.data.view import with_gold_keys
 from embedder.errors import ConfigError
-from embedder.evaluation.retrieval import retrieval_scores
-from embedder.evaluation.retrievers import DenseRetriever
+from embedder.retrieval.retrieval import retrieval_scores
+from embedder.retrieval.retrievers import DenseRetriever
 from embedder.training.module import RetrieverModule, require_retriever
 from embedder.types import KeyStore, Query, VectorIndex
 

@@ -9,9 +9,9 @@ import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
 
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
-from embedder.evaluation.measures import known_sign
-from embedder.evaluation.resampling import Sampling, resample
-from embedder.evaluation.statistics import LEVEL, Difference, macro_difference, nested_weights
+from embedder.results.measures import known_sign
+from embedder.results.resampling import Sampling, resample
+from embedder.results.statistics import LEVEL, Difference, macro_difference, nested_weights
 
 
 @dataclass(frozen=True)

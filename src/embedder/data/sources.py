@@ -1,9 +1,7 @@
-"""Where training data comes from: data sets by id, published JSON Lines, or the bundled world."""
+"""Where training data comes from: data sets by id, or published JSON Lines."""
 
 import hashlib
-import logging
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,15 +11,11 @@ from embedder.data.forms.beir import Beir
 from embedder.data.forms.form import Form
 from embedder.data.found import PARTS, existing, files_of, nothing_found, record_files, tell_deeper, tell_unread
 from embedder.data.split import SeededSplit
-from embedder.data.world import WorldSettings, write_world
 from embedder.errors import ConfigError, DataError, check_types
-from embedder.files import damage, digest_of
+from embedder.files import digest_of
 from embedder.shown import shown
 
-logger = logging.getLogger(__name__)
-
 BEIR = Beir()  # a data set of this form can be of any task
-_WORLD_FORMAT = 3  # raised when the generator changes, so that an older world is never taken for a new one
 
 
 @dataclass(frozen=True)
@@ -178,33 +172,6 @@ class JsonlSource:
             raise nothing_found(expected, self.path, record_files)
         plain = [decompressed(file, Path(self.converted_dir)) for file in files]
         return [Dataset(task=task, name=file.stem, records=file) for file in plain]
-
-
-@dataclass(frozen=True)
-class WorldSource:
-    """The bundled world: a seeded fictional encyclopedia, written on first use.
-
-    Args:
-        directory: Where worlds are kept; each is a folder named by its settings.
-        settings: Size and seed.
-        converted_dir: Where data sets of another form are kept by id.
-    """
-
-    directory: str
-    settings: WorldSettings
-    converted_dir: str
-
-    def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
-        """The world's data set of a task."""
-        name = hashlib.sha256(f"{_WORLD_FORMAT}/{self.settings!r}".encode()).hexdigest()[:12]
-        root = Path(self.directory) / name
-        if root.is_dir() and (wrong := damage(root)) is not None:
-            logger.warning("%s: %s; the world is written again", root, wrong)
-            shutil.rmtree(root)
-        if not root.is_dir():
-            write_world(self.settings, root)
-        world = CorpusSource(str(root), self.converted_dir).datasets(task, form)
-        return [Dataset(task, "world", found.corpus, found.train, found.test) for found in world]
 
 
 def _paths(paths: str | Sequence[str]) -> list[Path]:

@@ -1,1 +1,1 @@
-"""Encoders and language models, and where their files are found."""
+"""What encoders and LLMs share: opening a model folder, its fingerprint, the device, batches of tokens."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from embedder.evaluation.results import Answered
+from embedder.results.results import Answered
 
 Floats = npt.NDArray[np.float64]
 

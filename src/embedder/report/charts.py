@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.evaluation.scores import Mean, Scores
 from embedder.report.measures import headlines, is_share
+from embedder.results.scores import Mean, Scores
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from embedder.evaluation.comparison import Line
-from embedder.evaluation.measures import ALONE, BINARY
-from embedder.evaluation.scores import DatasetName, Mean, Pairs, Scores
-from embedder.evaluation.statistics import holm
 from embedder.metrics.sample_size import questions_needed, values_needed
 from embedder.report.leaderboard import ranked
 from embedder.report.measures import compared
+from embedder.results.comparison import Line
+from embedder.results.measures import ALONE, BINARY
+from embedder.results.scores import DatasetName, Mean, Pairs, Scores
+from embedder.results.statistics import holm
 
 
 @dataclass(frozen=True)

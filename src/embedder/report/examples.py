@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from embedder.evaluation.measures import sign
-from embedder.evaluation.results import Answered
-from embedder.evaluation.scores import DatasetName, Scores
 from embedder.report.measures import headlines
+from embedder.results.measures import sign
+from embedder.results.results import Answered
+from embedder.results.scores import DatasetName, Scores
 
 _LEAST = 0.0005
 _ORDER = ("answers", "likelihood", "retrieval")

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.evaluation.measures import is_given, narrowed, sign
-from embedder.evaluation.scores import DatasetName, Mean, Scores
 from embedder.report.measures import columns
+from embedder.results.measures import is_given, narrowed, sign
+from embedder.results.scores import DatasetName, Mean, Scores
 
 UPPER_BOUND = "oracle"
 """The row that knows the gold keys: a bound, not a competitor."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from embedder.evaluation.measures import EXPONENTIAL, UNBOUNDED, cutoffs_of, is_retrieval, shown_metrics
+from embedder.results.measures import EXPONENTIAL, UNBOUNDED, cutoffs_of, is_retrieval, shown_metrics
 
 Kind = Literal["retrieval", "answers", "likelihood"]
 

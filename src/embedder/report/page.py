@@ -16,12 +16,12 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from embedder.evaluation.measures import sign
 from embedder.files import write_atomically
 from embedder.report import measures
 from embedder.report.comparisons import Gap
 from embedder.report.leaderboard import UPPER_BOUND
 from embedder.report.view import ReportSettings, View, build_view
+from embedder.results.measures import sign
 from embedder.shown import shown_lines
 
 _MOST = 100_000  # characters put in at once: a curve takes many

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from embedder.errors import ConfigError, check_types
-from embedder.evaluation.results import Answered, Results, all_answers, has_answers, read_results
-from embedder.evaluation.scores import Scores
 from embedder.report.calibration import Calibration, FirstKeys
 from embedder.report.charts import Scenario, scenarios
 from embedder.report.comparisons import Gap, Verdict, against, choose_pair, of_candidate, verdicts
@@ -16,6 +14,8 @@ from embedder.report.examples import Change, Example, changes
 from embedder.report.harm import Harm, harms
 from embedder.report.heat_map import HeatLine, heat_map
 from embedder.report.leaderboard import Board, boards
+from embedder.results.results import Answered, Results, all_answers, has_answers, read_results
+from embedder.results.scores import Scores
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedder.errors import DataError, MissingExtraError
-from embedder.evaluation.results import read_results
-from embedder.evaluation.scores import Scores
 from embedder.report.measures import headlines, title
 from embedder.report.wandb_run import LEADERBOARD, QUERIES
+from embedder.results.results import read_results
+from embedder.results.scores import Scores
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from embedder.errors import ConfigError
-from embedder.evaluation.results import Answered, all_answers, has_answers, read_results
-from embedder.evaluation.scores import Scores
 from embedder.report.charts import scenarios
 from embedder.report.leaderboard import Board, boards
 from embedder.report.measures import title
+from embedder.results.results import Answered, all_answers, has_answers, read_results
+from embedder.results.scores import Scores
 from embedder.shown import shown_lines
 
 logger = logging.getLogger(__name__)

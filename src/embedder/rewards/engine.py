@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from embedder.errors import ConfigError, DataError
+from embedder.llm.address import output_address, sample_address
+from embedder.llm.sample_store import SampleStore
+from embedder.llm.sampled_outputs import DRAWS, Draw, first_seed, sample_competitors
+from embedder.llm.score_store import ScoreStore
+from embedder.llm.waves import run_in_waves
 from embedder.metrics.options import wrong_options
-from embedder.rewards.address import output_address, sample_address
-from embedder.rewards.sample_store import SampleStore
-from embedder.rewards.sampled_outputs import DRAWS, Draw, first_seed, sample_competitors
-from embedder.rewards.score_store import ScoreStore
 from embedder.rewards.tables import Reward, ScoreTable, rewards_of
-from embedder.rewards.waves import run_in_waves
 from embedder.types import LanguageModel, OutputScore
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from embedder.errors import ConfigError
+from embedder.llm.sampled_outputs import DRAWS
 from embedder.metrics.options import wrong_options
 from embedder.rewards.engine import LabelRequest
 from embedder.rewards.probe import Probe, sample_prompts, scored_answers
-from embedder.rewards.sampled_outputs import DRAWS
 
 SCORE_ROW_BYTES = 28  # 16 of address, 8 of log-likelihood, 4 of token count; hashes do not compress
 _SAMPLE_ROW_BYTES = 16  # of address; the texts come on top

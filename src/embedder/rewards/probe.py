@@ -11,9 +11,9 @@ from typing import TypeVar
 import numpy as np
 
 from embedder.errors import ConfigError
+from embedder.llm.sampled_outputs import DRAWS, sample_competitors
 from embedder.metrics.options import wrong_options
 from embedder.rewards.engine import LabelRequest
-from embedder.rewards.sampled_outputs import DRAWS, sample_competitors
 from embedder.types import LanguageModel
 
 logger = logging.getLogger(__name__)

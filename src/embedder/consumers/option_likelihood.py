@@ -1,0 +1,105 @@
+"""Multiple choice: the option that the LLM finds likeliest is its answer, so that it need not write a thing."""
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
+from embedder.consumers.settings import check_least
+from embedder.data.prompts import first_words
+from embedder.errors import DataError, check_types
+from embedder.metrics.likelihood import best_option
+from embedder.metrics.options import right_options
+from embedder.types import Query, Ranking
+
+_KNOWLEDGE = "Knowledge:\n{keys}\n\n"
+_LETTERS = "{question}\n{options}Answer:"
+
+
+@dataclass(frozen=True)
+class OptionLikelihood:
+    """Chooses the option with the lowest mean negative log-likelihood after the prompt.
+
+    With letters the options are listed under the question as `A. ...`, the prompt ends in `Answer:` and the letters are
+    scored, as is usual for MMLU; without, their texts are scored after the scene's prompt.
+
+    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), in-context learning and MMLU; Hendrycks et al., ICLR 2021 (MMLU).
+
+    Args:
+        top_k: Keys shown to the LLM.
+        letters: Score letters in place of texts.
+        max_key_words: With letters, longer keys are cut to so many words, and to ten times as many characters.
+    """
+
+    top_k: int = 8
+    letters: bool = False
+    max_key_words: int = 150
+
+    def __post_init__(self) -> None:
+        check_types(self, "consumer")
+        check_least(self, top_k=1, max_key_words=1)
+
+    @property
+    def finds_answers(self) -> bool:
+        """An option is often a word such as "yes", which many keys hold."""
+        return False
+
+    @property
+    def alone(self) -> Consumer:
+        """The same without keys."""
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """With letters, how keys, question and options are put together; the scene's prompt is not shown then."""
+        return (_KNOWLEDGE, _LETTERS) if self.letters else ()
+
+    def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
+        """An outcome for each query.
+
+        Raises:
+            DataError: A query has no options, or none of them is an answer.
+        """
+        places = [gold_options(query) for query in queries]
+        keys = [first_keys(ranking, self.top_k) for ranking in rankings]
+        prompts = [self._prompt(query, shown, scene) for query, shown in zip(queries, keys, strict=True)]
+        outputs = [self._outputs(query, scene) for query in queries]
+        scored = scene.language_model.score(prompts, outputs)
+        outcomes = []
+        for query, shown, prompt, right, some, scores in zip(
+            queries, keys, prompts, places, outputs, scored, strict=True
+        ):
+            chosen = best_option([score.mean_logprob for score in scores])
+            gold = tuple(some[place] for place in right)
+            others = tuple(dict.fromkeys(output for place, output in enumerate(some) if place not in right))
+            correct = {"accuracy": float(chosen in right)}
+            outcomes.append(Outcome(shown, prompt, gold, query.options[chosen], correct, others))
+        return outcomes
+
+    def _outputs(self, query: Query, scene: Scene) -> list[str]:
+        """The options as they stand after the prompt."""
+        if self.letters:
+            return [f" {letter}" for letter, _ in zip(string.ascii_uppercase, query.options, strict=False)]
+        return [scene.prompt.output(option) for option in query.options]
+
+    def _prompt(self, query: Query, keys: Ranking, scene: Scene) -> str:
+        texts = scene.texts(keys.key_ids)
+        if not self.letters:
+            return scene.prompt.for_query(query).render(query.text, texts)
+        cut = [first_words(text, self.max_key_words) for text in texts]
+        knowledge = _KNOWLEDGE.format(keys="\n".join(cut)) if cut else ""
+        listed = "".join(f"{a}. {option}\n" for a, option in zip(string.ascii_uppercase, query.options, strict=False))
+        return knowledge + _LETTERS.format(question=query.text, options=listed)
+
+
+def gold_options(query: Query) -> list[int]:
+    """Places of the options that are answers.
+
+    Raises:
+        DataError: The query has no options, or more than there are letters, or none of them is an answer.
+    """
+    if not 0 < len(query.options) <= len(string.ascii_uppercase):
+        raise DataError(f"query {query.id}", None, f"expected 1 to 26 options, got {len(query.options)}")
+    if not (right := right_options(query.options, query.answers)):
+        raise DataError(f"query {query.id}", None, f"none of its answers {query.answers} is among {query.options}")
+    return right

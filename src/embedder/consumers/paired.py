@@ -1,0 +1,103 @@
+"""Paired measures of the same prompt: they tell retrievers apart where a small LLM answers few questions exactly."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from embedder.consumers.consumer import Outcome
+from embedder.consumers.settings import check_least
+from embedder.data.prompts import Prompt
+from embedder.errors import ConfigError, check_types
+from embedder.llm.sampled_outputs import DRAWS, sample_competitors
+from embedder.rewards.maths import place
+from embedder.types import LanguageModel, Query
+
+_RIGHT = ("accuracy", "em")
+"""What says whether an answer is right, the first that a query has."""
+
+
+@dataclass(frozen=True)
+class Competitors:
+    """Outputs that the LLM samples without retrieval, among which the gold answer is placed, as at labelling.
+
+    Args:
+        n: Outputs a question; 0 leaves `place` out for open questions.
+        max_new_tokens: Length of one.
+        temperature: Of the sampling.
+        seed: Of the sampling.
+    """
+
+    n: int = 10
+    max_new_tokens: int = 12
+    temperature: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_types(self, "rag.competitors")
+        check_least(self, "rag.competitors", n=0, max_new_tokens=1)
+        if not self.temperature > 0:
+            raise ConfigError("rag.competitors.temperature", "a number above 0", self.temperature)
+
+    def sample(self, queries: Sequence[Query], language_model: LanguageModel, prompt: Prompt) -> list[tuple[str, ...]]:
+        """Distinct wrong outputs of each query, as they stand after a prompt."""
+
+        def draw(prompts: list[str], seeds: list[int]) -> list[list[str]]:
+            return language_model.sample(prompts, DRAWS, self.max_new_tokens, self.temperature, seeds)
+
+        bare = [[prompt.for_query(query).render(query.text)] for query in queries]
+        answers = [[answer for answer in query.answers if answer.strip()] for query in queries]
+        sampled = sample_competitors(draw, bare, answers, self.n, self.seed) if self.n else [() for _ in queries]
+        return [tuple(prompt.output(output) for output in some) for some in sampled]
+
+
+def measured(
+    outcomes: Sequence[Outcome], competitors: Sequence[tuple[str, ...]], language_model: LanguageModel
+) -> list[dict[str, float]]:
+    """Log-likelihood and place of the best gold answer of each outcome, beside its own scores.
+
+        log_likelihood = max over gold answers of log p(answer | prompt) / tokens
+        place = 1 + number of competitors that are likelier a token
+
+    Args:
+        outcomes: What came of each query.
+        competitors: Sampled outputs of each, for the outcomes that bring none.
+        language_model: Scores what stands after a prompt.
+
+    Returns:
+        Metric -> value of each query; `place` only where there are competitors.
+    """
+    rivals = [
+        sampled if outcome.competitors is None else outcome.competitors
+        for outcome, sampled in zip(outcomes, competitors, strict=True)
+    ]
+    outputs = [[*outcome.gold, *some] for outcome, some in zip(outcomes, rivals, strict=True)]
+    scored = language_model.score([outcome.prompt for outcome in outcomes], outputs)
+    found = []
+    for outcome, scores in zip(outcomes, scored, strict=True):
+        values = np.array([score.mean_logprob for score in scores], dtype=np.float64)
+        desired, others = values[: len(outcome.gold)].max(), values[len(outcome.gold) :]
+        own = outcome.scores | {"log_likelihood": float(desired)}
+        found.append(own | ({"place": float(place(desired, others))} if len(others) else {}))
+    return found
+
+
+def against_alone(scores: Mapping[str, float], alone: Mapping[str, float]) -> dict[str, float]:
+    """What retrieval changed for one query.
+
+        gain = log_likelihood - log_likelihood without retrieval
+        harm = 1 where the LLM is right alone and wrong with retrieval, otherwise 0
+        mended = 1 where it is wrong alone and right with retrieval, otherwise 0
+
+    Args:
+        scores: Of the query with retrieval.
+        alone: Of the query without retrieval.
+
+    Returns:
+        `gain`, and `harm` and `mended` where answers are right or wrong.
+    """
+    changed = {"gain": scores["log_likelihood"] - alone["log_likelihood"]}
+    if (right := next((metric for metric in _RIGHT if metric in scores), None)) is not None:
+        changed["harm"] = float(alone[right] == 1.0 and scores[right] == 0.0)
+        changed["mended"] = float(alone[right] == 0.0 and scores[right] == 1.0)
+    return changed

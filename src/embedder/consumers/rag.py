@@ -1,0 +1,133 @@
+"""Retrieval-augmented answering: a consumer at work, its answers scored and measured against the LLM alone."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+
+from embedder.consumers.consumer import Consumer, Outcome, Scene, Search
+from embedder.consumers.paired import Competitors, against_alone, measured
+from embedder.data.queries import first_by_hash
+from embedder.errors import ConfigError, check_types
+from embedder.metrics.likelihood import perplexity
+from embedder.types import Query, Ranking
+
+
+@dataclass(frozen=True)
+class RagSettings:
+    """Which queries the LLM answers, and what its answers are compared with; how it answers is up to the consumer.
+
+    Args:
+        max_queries: At most so many queries are answered, chosen by a hash of their ids; None for all.
+        competitors: The outputs among which gold answers are placed.
+    """
+
+    max_queries: int | None = None
+    competitors: Competitors = field(default_factory=Competitors)
+
+    def __post_init__(self) -> None:
+        check_types(self, "rag")
+        if self.max_queries is not None and self.max_queries < 1:
+            raise ConfigError("rag.max_queries", "1 or more, or null for all", self.max_queries)
+
+    def choose(self, queries: Sequence[Query]) -> list[Query]:
+        """The queries that are answered: of those with an answer, the first by a hash."""
+        answerable = [query for query in queries if any(map(str.strip, query.answers))]
+        return first_by_hash(answerable, self.max_queries or len(answerable), "rag")
+
+
+@dataclass(frozen=True)
+class RagResult:
+    """What came of each query, and its scores.
+
+    Args:
+        outcomes: By query id.
+        per_query: Metric -> query id -> value.
+    """
+
+    outcomes: dict[str, Outcome]
+    per_query: dict[str, dict[str, float]]
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """Means over queries; of perplexities the geometric mean, which is exp of the mean surprise."""
+        return {metric: mean_of(metric, list(values.values())) for metric, values in self.per_query.items()}
+
+
+def mean_of(metric: str, values: Sequence[float]) -> float:
+    """The mean of a metric over queries: arithmetic, and for `perplexity` exp of the mean surprise.
+
+    Raises:
+        ValueError: There are no values.
+    """
+    return perplexity([-math.log(value) for value in values]) if metric == "perplexity" else fmean(values)
+
+
+def no_keys(queries: Sequence[Query], top_k: int) -> list[Ranking]:
+    """Finds nothing: the `search` of an LLM alone."""
+    return [Ranking((), ()) for _ in queries]
+
+
+class RagEvaluation:
+    """One consumer on some queries of a data set, row after row.
+
+    What the LLM makes of the queries alone is found out once, for `gain` and `harm` of every row.
+
+    Args:
+        consumer: What the LLM does.
+        queries: Each with an answer.
+        scene: The corpus, the LLM and the prompt; its `search` is replaced by that of each row.
+        competitors: The outputs among which gold answers are placed.
+    """
+
+    def __init__(self, consumer: Consumer, queries: Sequence[Query], scene: Scene, competitors: Competitors) -> None:
+        self._consumer, self._queries, self._scene = consumer, list(queries), scene
+        self._sampled: dict[str, tuple[str, ...]] = {}
+        self._settings = competitors
+        self._alone: tuple[list[Outcome], list[dict[str, float]]] | None = None
+
+    def alone(self) -> RagResult:
+        """The LLM without retrieval."""
+        return self._result(*self._without_keys())
+
+    def score(self, rankings: Sequence[Ranking], search: Search) -> RagResult:
+        """Let the consumer work with one retriever.
+
+        Args:
+            rankings: One for each query.
+            search: The retriever that they come from.
+        """
+        return self._result(*self._consume(self._consumer, rankings, search))
+
+    def _without_keys(self) -> tuple[list[Outcome], list[dict[str, float]]]:
+        if self._alone is None:
+            self._alone = self._consume(self._consumer.alone, no_keys(self._queries, 0), no_keys)
+        return self._alone
+
+    def _result(self, outcomes: Sequence[Outcome], scores: Sequence[dict[str, float]]) -> RagResult:
+        """Beside the scores what retrieval changed."""
+        per_query: dict[str, dict[str, float]] = {}
+        for query, own, alone in zip(self._queries, scores, self._without_keys()[1], strict=True):
+            for metric, value in (own | against_alone(own, alone)).items():
+                per_query.setdefault(metric, {})[query.id] = value
+        return RagResult(dict(zip((query.id for query in self._queries), outcomes, strict=True)), per_query)
+
+    def _consume(
+        self, consumer: Consumer, rankings: Sequence[Ranking], search: Search
+    ) -> tuple[list[Outcome], list[dict[str, float]]]:
+        scene = replace(self._scene, search=search, rivals=self._rivals)
+        outcomes = consumer.consume(self._queries, rankings, scene)
+        return outcomes, measured(outcomes, self._competitors(outcomes), scene.language_model)
+
+    def _competitors(self, outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
+        """Sampled outputs for the outcomes that bring no competitors."""
+        wanted = [query for query, o in zip(self._queries, outcomes, strict=True) if o.competitors is None]
+        found = dict(zip((query.id for query in wanted), self._rivals(wanted), strict=True))
+        return [found.get(query.id, ()) for query in self._queries]
+
+    def _rivals(self, queries: Sequence[Query]) -> list[tuple[str, ...]]:
+        """Sampled outputs, the same in every row."""
+        if new := [query for query in queries if query.id not in self._sampled]:
+            sampled = self._settings.sample(new, self._scene.language_model, self._scene.prompt)
+            self._sampled |= dict(zip((query.id for query in new), sampled, strict=True))
+        return [self._sampled[query.id] for query in queries]

@@ -1,0 +1,89 @@
+"""Reading: how well the LLM foresees a text, such as a reply or the next chunk, with the keys in front of it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
+from embedder.consumers.settings import check_least
+from embedder.data.eligible import eligible_keys
+from embedder.errors import check_types
+from embedder.results.measures import LARGEST_NATS
+from embedder.types import Query, Ranking
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """Scores the answer itself after the prompt and writes nothing; nothing but the answer counts.
+
+    For long documents (`document_order`) the keys are shown in the order of the corpus, and with `recent` the LLM also
+    sees the chunks right before the query, which it would have in its window anyway. Each key there is a chunk with its
+    continuation, so that every second key from the end of the query's own part is recent text; retrieved keys inside
+    of it are passed over for the next ones of the ranking.
+
+    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), conversation and long-range language modelling.
+
+    Args:
+        top_k: Keys shown to the LLM.
+        document_order: Show keys as they follow each other in the corpus, not best first.
+        recent: Keys (pairs of chunks) of recent text in front of the query, for documents alone.
+    """
+
+    top_k: int = 1
+    document_order: bool = False
+    recent: int = 0
+
+    def __post_init__(self) -> None:
+        check_types(self, "consumer")
+        check_least(self, top_k=1, recent=0)
+
+    @property
+    def finds_answers(self) -> bool:
+        """A reply or a chunk stands in no key."""
+        return False
+
+    @property
+    def alone(self) -> Consumer:
+        """The same without keys."""
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """None: it shows the scene's prompt."""
+        return ()
+
+    def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
+        """An outcome for each query."""
+        keys, prompts = [], []
+        for query, ranking in zip(queries, rankings, strict=True):
+            recent = self._recent(query, scene)
+            shown = self._shown(ranking, recent, scene)
+            order = sorted(shown.key_ids, key=scene.corpus.position) if self.document_order else shown.key_ids
+            before = "".join(f"{scene.corpus[place].text} " for place in recent)
+            keys.append(shown)
+            prompts.append(scene.prompt.for_query(query).render(before + query.text, scene.texts(order)))
+        gold = [scene.gold(query) for query in queries]
+        scored = scene.language_model.score(prompts, gold)
+        best = [max(score.mean_logprob for score in scores) for scores in scored]
+        return [
+            Outcome(shown, prompt, answers, None, {"perplexity": math.exp(min(-value, LARGEST_NATS))}, ())
+            for shown, prompt, answers, value in zip(keys, prompts, gold, best, strict=True)
+        ]
+
+    def _recent(self, query: Query, scene: Scene) -> list[int]:
+        """Positions of the keys that make up the text before the query, in order."""
+        if query.among is None or not self.recent:
+            return []
+        eligible = eligible_keys(query, scene.corpus)
+        return list(range(eligible.stop - 1, eligible.start - 1, -2))[: self.recent][::-1]
+
+    def _shown(self, ranking: Ranking, recent: Sequence[int], scene: Scene) -> Ranking:
+        """The best keys that share no text with the recent ones."""
+        if not recent:
+            return first_keys(ranking, self.top_k)
+        kept = [
+            (key_id, score)
+            for key_id, score in zip(ranking.key_ids, ranking.scores, strict=True)
+            if scene.corpus.position(key_id) + 1 < recent[0]
+        ]
+        return first_keys(Ranking(tuple(k for k, _ in kept), tuple(s for _, s in kept)), self.top_k)

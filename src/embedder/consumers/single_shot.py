@@ -1,0 +1,68 @@
+"""Single-shot answering: show the best keys and the question, and take the first line that the LLM writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from embedder.consumers.answer_scores import answer_scores
+from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
+from embedder.consumers.settings import check_least
+from embedder.errors import check_types
+from embedder.types import Query, Ranking
+
+
+@dataclass(frozen=True)
+class SingleShot:
+    """Answers every query once with its best keys in the prompt.
+
+    Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompts of the knowledge tasks.
+
+    Args:
+        top_k: Keys shown to the LLM.
+        max_new_tokens: Length of an answer.
+        finds_answers: Whether the answers are such as stand in a key.
+    """
+
+    top_k: int = 3
+    max_new_tokens: int = 16
+    finds_answers: bool = True
+
+    def __post_init__(self) -> None:
+        check_types(self, "consumer")
+        check_least(self, top_k=1, max_new_tokens=1)
+
+    @property
+    def alone(self) -> Consumer:
+        """The same without keys."""
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """None: it shows the scene's prompt."""
+        return ()
+
+    def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
+        """An outcome for each query."""
+        keys = [first_keys(ranking, self.top_k) for ranking in rankings]
+        return answered(queries, keys, scene, self.max_new_tokens)
+
+
+def answered(queries: Sequence[Query], keys: Sequence[Ranking], scene: Scene, max_new_tokens: int) -> list[Outcome]:
+    """Answers in one line after the scene's prompt with these keys.
+
+    Args:
+        queries: Each with an answer.
+        keys: What is shown with each.
+        scene: What the LLM works with.
+        max_new_tokens: Length of an answer.
+    """
+    prompts = [
+        scene.prompt.for_query(query).render(query.text, scene.texts(shown.key_ids))
+        for query, shown in zip(queries, keys, strict=True)
+    ]
+    # What is scored behind the same prompts afterwards is scored with them, so that each is read once.
+    outputs = [[*scene.gold(query), *some] for query, some in zip(queries, scene.rivals(queries), strict=True)]
+    written, _ = scene.language_model.answer(prompts, outputs, max_new_tokens)
+    return [
+        Outcome(shown, prompt, scene.gold(query), answer, answer_scores(answer, query.answers))
+        for query, shown, prompt, answer in zip(queries, keys, prompts, written, strict=True)
+    ]

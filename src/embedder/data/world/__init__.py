@@ -1,6 +1,0 @@
-"""The bundled world: a fictional encyclopedia that no LLM can know, made from a seed, for all six tasks."""
-
-from embedder.data.world.settings import WorldSettings
-from embedder.data.world.write import write_world
-
-__all__ = ["WorldSettings", "write_world"]

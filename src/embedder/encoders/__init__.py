@@ -1,0 +1,1 @@
+"""Encoders: from a model folder to vectors, and from training to a checkpoint and an export."""

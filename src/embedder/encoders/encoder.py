@@ -1,0 +1,283 @@
+"""The bi-encoder: transformers that map queries and keys to unit vectors."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from embedder.encoders.backbone import folder_of, load_backbone, load_head, load_tokenizer, pooling_of, positions
+from embedder.encoders.keep_end import keep_ends
+from embedder.encoders.lora import LoraSettings
+from embedder.encoders.pooling import POOLINGS
+from embedder.encoders.recompute import recompute
+from embedder.encoders.unpadded import prepare_unpadded, register_unpadded, run_unpadded
+from embedder.errors import ConfigError, check_types
+from embedder.models.device import tell_slow_bfloat16, torch_device
+from embedder.models.token_batches import token_batches
+from embedder.types import FloatArray, Keep, Reading, Side
+
+Tokens = dict[str, Tensor]
+_CPU_TOKENS = 2048  # of a forward pass
+
+_CHOICES = {
+    "pooling": tuple(sorted(POOLINGS)),
+    "dtype": ("float32", "bfloat16"),
+    "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
+}
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """What encoder to train or to load.
+
+    Args:
+        name: A Hugging Face name, a directory, or `package:module/path` for a model inside an installed package.
+        revision: Commit or tag of a Hugging Face name.
+        pooling: `cls`, `mean` or `last`; None for what the folder says (`modules.json`), or `mean` where it says
+            nothing. Where `last` is asked for here, EOS is appended to texts that end with no such token.
+        lr: The base learning rate that suits this encoder.
+        sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
+        encode_tokens: Tokens taken together when encoding a corpus.
+        micro_batch_tokens: Token budget of one forward pass; None for 2,048 on a CPU, 32,768 on a GPU.
+        unpadded: On a CPU, run texts without padding where the transformer can; false pads to texts of like length.
+        cached_gradients: Keep the vectors of a batch and none of its activations, and run each forward pass again for
+            its gradient: large batches in little more than the memory of one pass, for about a third more time.
+            Source: Gao et al., RepL4NLP 2021 (arXiv 2101.06983), gradient caching.
+        dropout: Of all layers in training; None for what the model's own configuration says. At 0 a run does not depend
+            on the number of processes.
+        device: Where it runs outside of training: `auto` (the first GPU if there is one) or a device of torch.
+        shared: One transformer for queries and keys; false trains one for each, from the same start.
+        bidirectional: Let the tokens of a decoder see those after them too.
+        dtype: Of the weights: `float32`, or `bfloat16` for large decoders (adapters stay in float32).
+        attention: `sdpa`, `eager` or `flash_attention_2`; `auto` leaves it to transformers.
+        gradient_checkpointing: Compute the layers anew in the backward pass rather than keep their activations.
+        lora: Train adapters of these settings rather than the weights; None trains the weights. A mapping will do.
+        dimension: Cut vectors to so many of their first numbers; None keeps those that the folder keeps.
+        dimensions: The cuts that training averages its loss over, largest first; None trains the whole vector only.
+    """
+
+    name: str
+    pooling: str | None = None
+    lr: float = 2e-5
+    revision: str | None = None
+    sha256: str | None = None
+    encode_tokens: int = 8192
+    micro_batch_tokens: int | None = None
+    unpadded: bool = True
+    cached_gradients: bool = False
+    dropout: float | None = None
+    device: str = "auto"
+    shared: bool = True
+    bidirectional: bool = False
+    dtype: str = "float32"
+    attention: str = "auto"
+    gradient_checkpointing: bool = False
+    lora: LoraSettings | None = None
+    dimension: int | None = None
+    dimensions: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self, "encoder")
+        if isinstance(self.lora, Mapping):  # from YAML, a checkpoint or a command line
+            object.__setattr__(self, "lora", LoraSettings(**self.lora))
+        for setting, choices in _CHOICES.items():
+            if getattr(self, setting) not in choices and not (setting == "pooling" and self.pooling is None):
+                raise ConfigError(f"encoder.{setting}", f"one of {list(choices)}", getattr(self, setting))
+        if not self.lr > 0:
+            raise ConfigError("encoder.lr", "a positive number", self.lr)
+        if self.encode_tokens < 1:
+            raise ConfigError("encoder.encode_tokens", "1 or more", self.encode_tokens)
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ConfigError("encoder.dropout", "a share from 0 to below 1, or null", self.dropout)
+        for setting in ("micro_batch_tokens", "dimension"):
+            if getattr(self, setting) is not None and getattr(self, setting) < 1:
+                raise ConfigError(f"encoder.{setting}", "1 or more, or null", getattr(self, setting))
+        if self.dimensions is not None and not _falling(self.dimensions):
+            raise ConfigError("encoder.dimensions", "null or falling whole numbers, 1 or more", self.dimensions)
+
+    def build(self) -> "TextEncoder":
+        """Load weights and tokenizer, onto the device."""
+        device = torch_device(self.device, "encoder.device")
+        if self.dtype == "bfloat16":
+            tell_slow_bfloat16(device.type, "encoder.dtype", "float32")
+        return TextEncoder(self).to(device)
+
+
+def _falling(dimensions: Sequence[int]) -> bool:
+    kept = list(dimensions)
+    whole = all(type(dimension) is int and dimension >= 1 for dimension in kept)
+    return bool(kept) and whole and kept == sorted(set(kept), reverse=True)
+
+
+class TextEncoder(nn.Module):
+    """A Hugging Face encoder or decoder with pooling, the linear layers of its folder, and normalisation.
+
+    Args:
+        config: Which model, which pooling, how it is trained. Its pooling is settled by the folder.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        said = folder_of(config)
+        pooling = pooling_of(config, said)
+        self.config = replace(config, pooling=pooling, dimension=config.dimension or said.dimension)
+        self.tokenizer = load_tokenizer(said, config, pooling)
+        self.backbone: Any = load_backbone(said.query, config)
+        self.key_backbone: Any = None if config.shared else load_backbone(said.key, config)
+        self.head = load_head(said.query_dense, config, said)
+        """Linear layers between pooling and the vector; of most models none."""
+        self.key_head = None if config.shared else load_head(said.key_dense, config, said)
+        for setting, wanted, most in (
+            ("dimension", self.config.dimension, self.whole_dimension),
+            ("dimensions", max(config.dimensions or (1,)), self.dimension),
+        ):
+            if wanted is not None and wanted > most:
+                raise ConfigError(f"encoder.{setting}", f"at most the {most} numbers of a vector", wanted)
+        longest, own = positions(self.backbone), self.tokenizer.model_max_length
+        self._max_length = longest if said.modules else min(longest, own)
+        self._usual_length = min(self._max_length, own, said.max_length or own)
+        backbones = [one for one in (self.backbone, self.key_backbone) if one is not None]
+        self._can_unpad = config.unpadded and sum(map(prepare_unpadded, backbones)) == len(backbones)
+        self.tokens_run = 0
+        """Tokens that went through so far, padding included."""
+        self.in_one_pass = False
+        """Whether all texts go through together, as FSDP2 needs it: each pass is a collective of all processes."""
+        self._pool = POOLINGS[pooling]
+        self.train()  # from_pretrained leaves the evaluation mode on, and Lightning keeps what it finds
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In another process, attention of ours is not known to transformers yet."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        if self._can_unpad:
+            register_unpadded()
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return int(self.config.dimension or self.whole_dimension)
+
+    @property
+    def whole_dimension(self) -> int:
+        """Length of a vector before it is cut."""
+        last: Any = self.head[-1] if len(self.head) else None
+        return int(self.backbone.config.hidden_size if last is None else last.out_features)
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens that the backbone reads, special tokens included."""
+        return int(self._max_length)
+
+    def length(self, asked: int | None) -> int:
+        """Tokens that are read of a text: what is asked for, or what the model's own folder says."""
+        return int(min(asked or self._usual_length, self._max_length))
+
+    def tokenize(
+        self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, keep: Keep = "start"
+    ) -> Tokens:
+        """Token ids and mask of `instruction + text`, padded to the longest: [B, L] each.
+
+        Args:
+            texts: The texts.
+            instruction: Prefix of every text.
+            max_length: Longer texts are cut at so many tokens; None for what the model's own folder says.
+            keep: Which part of a longer text stays; the instruction stays before its `end`.
+
+        Raises:
+            ConfigError: The end is to be kept and the instruction leaves no room for it.
+        """
+        limit = self.length(max_length)
+        if keep == "end":
+            ids = keep_ends(self.tokenizer, texts, instruction, limit)
+            encoded = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt")
+        else:
+            whole = [instruction + text for text in texts]
+            encoded = self.tokenizer(whole, truncation=True, max_length=limit, padding=True, return_tensors="pt")
+        return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+
+    def forward(self, tokens: Tokens, side: Side) -> Tensor:
+        """Unit vectors of texts of one side, float32 [B, D].
+
+        Rows of like length go through together, cut to the longest of them, so that little is spent on padding.
+        """
+        apart = side == "key" and self.key_backbone is not None
+        backbone, head = (self.key_backbone, self.key_head) if apart else (self.backbone, self.head)
+        mask = tokens["attention_mask"]
+        lengths = mask.sum(1).tolist()
+        vectors, order = [], []
+        trained = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+        cached = self.config.cached_gradients and torch.is_grad_enabled() and bool(trained) and not self.in_one_pass
+        budget = sys.maxsize if self.in_one_pass else self._micro_batch_tokens(mask.device)
+        for rows in token_batches(lengths, budget):
+            some = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
+            unpadded = self._is_unpadded(mask.device)
+            self.tokens_run += sum(lengths[row] for row in rows) if unpadded else some["input_ids"].numel()
+            run = partial(self._embed, backbone, some)
+            vectors.append(recompute(run, trained, mask.device) if cached else run())
+            order += rows
+        back = torch.tensor(order, device=mask.device).argsort()
+        found = {"sentence_embedding": torch.cat(vectors)[back]}  # [B, H]
+        for layer in head or ():
+            found = layer(found)
+        return nn.functional.normalize(found["sentence_embedding"][:, : self.dimension].float(), dim=-1)
+
+    def _embed(self, backbone: Any, tokens: Tokens) -> Tensor:
+        """Pooled vectors of rows that go through together, [b, D]."""
+        mask = tokens["attention_mask"]
+        if self._is_unpadded(mask.device):
+            return self._pool(run_unpadded(backbone, tokens["input_ids"], mask), mask)
+        return self._pool(backbone(**tokens).last_hidden_state, mask)
+
+    def _is_unpadded(self, device: torch.device) -> bool:
+        return self._can_unpad and device.type == "cpu"  # one text at a time leaves a GPU idle
+
+    def _micro_batch_tokens(self, device: torch.device) -> int:
+        return self.config.micro_batch_tokens or (_CPU_TOKENS if device.type == "cpu" else 32768)
+
+    @torch.no_grad()  # not inference_mode: what FSDP2 makes under it could not be trained
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
+        """Unit vectors of many texts of one side, [n, D], float32, in their order; see `tokenize`.
+
+        Texts of like length go through together, as many as the token budget allows; the mode of the module (training
+        or not) is put back afterwards.
+        """
+        import numpy as np
+        from rich.progress import track
+
+        limit = self.length(reading.max_length)
+        lengths = np.array([len(text) for text in texts]) + len(reading.instruction)
+        order = np.argsort(-lengths, kind="stable")
+        was_training = self.training
+        self.eval()
+        device = next(self.parameters()).device
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        try:
+            batches = _batches(lengths[order].tolist(), limit, self.config.encode_tokens)
+            for start, stop in track(batches, "Encoding", disable=not progress, transient=True):
+                rows = order[start:stop]
+                some = [texts[row] for row in rows]
+                tokens = self.tokenize(some, reading.instruction, reading.max_length, reading.keep)
+                output = self({name: value.to(device) for name, value in tokens.items()}, reading.side)
+                vectors[rows] = output.cpu().numpy()
+        finally:
+            self.train(was_training)
+        return vectors
+
+
+def _batches(lengths: list[int], limit: int, budget: int) -> list[tuple[int, int]]:
+    """Cut texts, longest first, into runs whose padded size stays within a token budget.
+
+    Lengths are in characters; three characters a token is a cautious guess for any alphabet but the densest, and a
+    wrong guess costs memory in proportion, nothing else.
+    """
+    runs: list[tuple[int, int]] = []
+    start = 0
+    while start < len(lengths):
+        longest = min(limit, lengths[start] // 3 + 2)
+        stop = min(len(lengths), start + max(1, budget // longest))
+        runs.append((start, stop))
+        start = stop
+    return runs

@@ -1,0 +1,211 @@
+"""Write the trained encoder as a sentence-transformers directory that knows its instructions."""
+
+import json
+import logging
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.lora import merged
+from embedder.errors import DataError
+from embedder.files import whole_folder
+from embedder.types import Reading, Side, TaskSides
+
+logger = logging.getLogger(__name__)
+
+PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weather', 'unit': 'C'}")
+"""Fixed texts whose vectors travel with a model, so that a damaged or mismatched copy is noticed when it is loaded."""
+
+
+def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path, about: Mapping[str, Any]) -> Path:
+    """Write a directory that `SentenceTransformer(directory)` loads, with prompts `<task>_query` and `<task>_key`.
+
+    The first task is also what `encode_query()` and `encode_document()` use (prompts `query` and `document`). They cut
+    queries and documents at the longest length that a task has for that side, plain `encode()` at the longest of all,
+    and keep the start: what training read otherwise is told in the log and in `README.md`, with how to get it.
+    Adapters are merged into the weights.
+    Separate encoders become a `Router`, which sends `encode_query()` and `encode_document()` to theirs, whatever prompt
+    is named; plain `encode()` takes the one for keys. The directory appears whole or not at all, with digests of its
+    files; an older one is replaced.
+
+    Args:
+        encoder: The model.
+        tasks: Its tasks; not empty.
+        directory: Where to write.
+        about: What made the model (data, rewards, versions), kept in `embedder.json`.
+
+    Returns:
+        The directory.
+    """
+    with whole_folder(directory, replace=True) as partial:
+        _write(encoder, tasks, partial, about)
+    return directory
+
+
+def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path, about: Mapping[str, Any]) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Router
+
+    parts = directory / "parts"  # what the modules are read from
+    lengths = longest(encoder, tasks)
+    modules = [*_pooled(encoder, encoder.backbone, parts / "query", lengths), *encoder.head]
+    if encoder.key_backbone is not None:
+        keys = [*_pooled(encoder, encoder.key_backbone, parts / "key", lengths), *(encoder.key_head or ())]
+        modules = [Router.for_query_document(modules, keys)]
+    default = next(iter(tasks.values()))
+    prompts = {"query": default.query_instruction, "document": default.key_instruction}
+    for name, task in tasks.items():
+        prompts |= {f"{name}_query": task.query_instruction, f"{name}_key": task.key_instruction}
+    model = SentenceTransformer(modules=[*modules, *_cut(encoder), Normalize()], prompts=prompts, device="cpu")
+    model.save(str(directory), create_model_card=False)
+    shutil.rmtree(parts)
+    description = {
+        "format": 2,
+        "encoder": asdict(encoder.config),
+        "tasks": {name: asdict(task) for name, task in tasks.items()},
+        **probe_vectors(encoder, tasks),
+        **about,
+    }
+    (directory / "embedder.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+    others = read_otherwise(tasks, lengths)
+    (directory / "README.md").write_text(_read_me(tasks, others), encoding="utf-8")
+    for other in others:
+        logger.warning("sentence-transformers reads long texts of the export otherwise than training: %s", other)
+
+
+def longest(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[Side, int]:
+    """The longest length that a task has for each side, in tokens."""
+    queries = [encoder.length(task.query_max_length) for task in tasks.values()]
+    return {"query": max(queries), "key": max(encoder.length(task.key_max_length) for task in tasks.values())}
+
+
+def read_otherwise(tasks: Mapping[str, TaskSides], lengths: Mapping[Side, int]) -> list[str]:
+    """What sentence-transformers reads of long texts otherwise than training did, a line for each side of a task."""
+    lines = []
+    for name, sides in tasks.items():
+        for reading in (sides.query, sides.key):
+            ours = reading.max_length or lengths[reading.side]
+            method = "encode_query" if reading.side == "query" else "encode_document"
+            theirs = lengths[reading.side]
+            if reading.keep == "end" or ours < theirs:
+                texts = "queries" if reading.side == "query" else "keys"
+                end = "last" if reading.keep == "end" else "first"
+                read = f"of longer {texts} training read the {end} {ours} tokens"
+                lines.append(f"{name}: {read}, and {method}() reads the first {theirs}")
+    return lines
+
+
+def _read_me(tasks: Mapping[str, TaskSides], others: Sequence[str]) -> str:
+    """How to get the vectors that training saw."""
+    default = next(iter(tasks))
+    text = f"""# An encoder trained with embedder
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("THIS_FOLDER")
+queries = model.encode_query(["..."], prompt_name="{default}_query")
+keys = model.encode_document(["..."], prompt_name="{default}_key")
+```
+
+`encode_query` and `encode_document` cut queries and keys at their lengths of training; plain `encode` does not.
+Tasks: {", ".join(tasks)}.
+"""
+    if others:
+        lines = "\n".join(f"- {other}" for other in others)
+        text += f"""
+## Long texts
+sentence-transformers reads some long texts otherwise than training did, and gives other, worse vectors for them:
+
+{lines}
+
+The vectors of training, for texts of any length:
+
+```python
+from embedder.encoders.checkpoint import load_trained
+
+trained = load_trained("THIS_FOLDER")
+queries = trained.encoder.encode(["..."], trained.tasks["{default}"].query)
+keys = trained.encoder.encode(["..."], trained.tasks["{default}"].key)
+```
+
+Where only a length differs, `model[0].query_length = N` or `model[0].document_length = N` does it too.
+"""
+    return text
+
+
+def _pooled(encoder: TextEncoder, backbone: Any, directory: Path, lengths: Mapping[Side, int]) -> list[Any]:
+    """A backbone with its adapters merged, and its pooling, as sentence-transformers modules."""
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    whole = backbone if encoder.config.lora is None else merged(backbone)
+    whole.save_pretrained(directory, safe_serialization=True)
+    encoder.tokenizer.save_pretrained(directory)
+    pooling = {"last": "lasttoken"}.get(str(encoder.config.pooling), str(encoder.config.pooling))
+    size = backbone.config.hidden_size
+    transformer = Transformer(
+        str(directory),
+        max_seq_length=max(lengths.values()),
+        query_length=lengths["query"],
+        document_length=lengths["key"],
+    )
+    return [transformer, Pooling(size, pooling_mode=pooling)]
+
+
+def _cut(encoder: TextEncoder) -> list[Any]:
+    """What cuts vectors before they are normalised, if they are cut: the first rows of a unit matrix.
+
+    sentence-transformers has `truncate_dim` for it, which is not saved and leaves vectors shorter than 1.
+    """
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    size = encoder.whole_dimension
+    if encoder.dimension == size:
+        return []
+    first = torch.eye(encoder.dimension, size, dtype=encoder.backbone.dtype)
+    return [Dense(size, encoder.dimension, bias=False, activation_function=None, init_weight=first)]
+
+
+def probe_vectors(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[str, Any]:
+    """Vectors of the fixed texts: plain, and as query and key of every task, so that a changed instruction shows."""
+    return {
+        "probes": list(PROBES),
+        "probe_vectors": encoder.encode(PROBES, Reading("query")).tolist(),
+        "probe_sides": {name: _side_vectors(encoder, sides, PROBES) for name, sides in tasks.items()},
+    }
+
+
+def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Path) -> None:
+    """Refuse a model whose vectors of the probe texts are not those that were written with it.
+
+    They may differ by 1e-3 from machine to machine; in bfloat16, where merging adapters rounds to three digits, by a
+    fifth of the usual size of a number in a unit vector.
+
+    Raises:
+        DataError: Weights, pooling, an instruction or a length differ from what was saved.
+    """
+    probes = description["probes"]
+    found = {"the probe texts": (encoder.encode(probes, Reading("query")).tolist(), description["probe_vectors"])}
+    for name, sides in description["tasks"].items():
+        vectors = _side_vectors(encoder, TaskSides(**sides), probes)
+        for side, expected in description["probe_sides"][name].items():
+            found[f"the probe texts as {side} of {name}"] = (vectors[side], expected)
+    tolerance = 1e-3 if encoder.config.dtype == "float32" else 0.2 / math.sqrt(encoder.dimension)
+    for what, (vectors, expected) in found.items():
+        difference = float(np.abs(np.array(vectors) - np.array(expected)).max())
+        if difference > tolerance:
+            raise DataError(path, None, f"the vectors of {what} differ by {difference:.1e} from those stored with it")
+
+
+def _side_vectors(encoder: TextEncoder, sides: TaskSides, probes: Sequence[str]) -> dict[str, list[list[float]]]:
+    return {
+        "query": encoder.encode(probes, sides.query).tolist(),
+        "key": encoder.encode(probes, sides.key).tolist(),
+    }

@@ -1,0 +1,66 @@
+"""A sentence-transformers model of modules that no encoder here has, such as static vectors, run by its own library."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from embedder.encoders.sentence_folder import check_classes, check_similarity
+from embedder.errors import ConfigError
+from embedder.models.folder import loading
+from embedder.types import FloatArray, Reading, TaskSides
+
+
+class SentenceTransformerEncoder:
+    """Any sentence-transformers model as an `Encoder`; its own normalisation is completed to unit vectors.
+
+    Args:
+        folder: Where it lies.
+
+    Raises:
+        ConfigError: It is made of foreign classes, is compared by another similarity, or cannot be loaded.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        check_classes(folder, "checkpoint", str(folder))
+        check_similarity(folder, "checkpoint", str(folder))
+        with loading("checkpoint", folder, "a sentence-transformers model"):
+            self._model = SentenceTransformer(
+                str(folder), trust_remote_code=False, local_files_only=True, model_kwargs={"use_safetensors": True}
+            )
+
+    @property
+    def sides(self) -> TaskSides:
+        """The model's own prompts for queries and documents; empty where it has none."""
+        prompts = self._model.prompts
+        key = prompts.get("document") or prompts.get("passage") or prompts.get("corpus") or ""
+        return TaskSides(prompts.get("query") or "", key)
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return int(self._model.get_embedding_dimension() or 0)
+
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
+        """Unit vectors, [n, D]; the model's own maximum length holds if it is smaller.
+
+        Raises:
+            ConfigError: The end of texts is asked for, which such a model is not known to read.
+        """
+        if reading.keep == "end":
+            raise ConfigError("query_keep", "start, for a model that sentence-transformers itself runs", "end")
+        own_length = self._model.max_seq_length
+        length = min(own_length or 1 << 30, reading.max_length or own_length or 1 << 30)
+        encode = self._model.encode_query if reading.side == "query" else self._model.encode_document
+        self._model.max_seq_length = length
+        try:
+            vectors: FloatArray = encode(
+                [reading.instruction + text for text in texts],
+                prompt="",  # the instruction is already there; a default prompt of the model must not come on top
+                normalize_embeddings=True,
+                show_progress_bar=progress,
+                convert_to_numpy=True,
+            )
+        finally:
+            self._model.max_seq_length = own_length
+        return vectors.astype("float32")

@@ -1,0 +1,292 @@
+"""Talk to an HTTP server: some requests at once, patience with what passes, errors that say what to change."""
+
+import asyncio
+import json
+import logging
+import math
+import os
+import ssl
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from embedder.errors import ConfigError, EmbedderError
+from embedder.llm.server_address import check_url, is_port, names_variable, proxy_of, told_of_proxy
+from embedder.shown import hide, shown
+
+if TYPE_CHECKING:
+    import httpx
+    from tenacity import RetryCallState
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+_LONGEST_BACKOFF = 60.0  # seconds
+_LONGEST_RETRY_AFTER = 300.0  # seconds that a server may ask to wait for, at a time
+_MOST_BYTES = 2**26  # of an answer: 64 MiB, many times what the longest prompts take
+_EXCERPT = 300  # characters of an answer in a message
+_PASSING = frozenset({408, 409, 429})  # and all from 500 on
+_REFUSED = (
+    " (does the prompt fit, and does the server take `echo` with `logprobs`? Many versions of llama.cpp's do not)"
+)
+_HINTS = {
+    400: _REFUSED,
+    422: _REFUSED,
+    401: " (the key is read from the environment variable named by llm.api_key_env)",
+    403: " (the key is read from the environment variable named by llm.api_key_env)",
+    404: " (llm.url usually ends in /v1)",
+    429: " (fewer requests at once: llm.concurrency)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[Answer]):
+    """One request; `read` turns the JSON of the answer into what is kept, so that answers do not pile up in memory."""
+
+    path: str
+    body: dict[str, Any] | None
+    """Sent as JSON with POST; None asks with GET."""
+    read: Callable[[Any], Answer]
+    """Raises EmbedderError when the answer lacks something; the URL is put in front of the message."""
+
+
+class _PassingError(Exception):
+    """What may be gone at the next attempt."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class ServerClient:
+    """Sends requests with bounded concurrency and repeats those that failed for a passing reason.
+
+    Repeated are: no connection, no or half an answer, an answer that is not JSON, and the statuses 408, 409, 429 and
+    from 500 on. The pause before attempt k + 1 is drawn from 0 to `backoff_seconds * 2**(k - 1)`, 60 s at most, on top
+    of what `Retry-After` asks for, 300 s at most. A redirection is not followed: the key would go along.
+
+    A server on this machine is asked directly, whatever proxies the environment names; the others through its proxies.
+
+    Args:
+        url: What paths are joined to, such as `http://127.0.0.1:8000/v1`.
+        api_key_env: The environment variable with the key; the key itself is never stored, logged or shown.
+        concurrency: Requests in flight.
+        timeout_seconds: For one attempt, from connecting to the last byte.
+        attempts: For one request, the first included.
+        backoff_seconds: Longest pause after the first failure.
+
+    Raises:
+        ConfigError: A setting has a value that cannot work.
+    """
+
+    url: str
+    api_key_env: str | None = None
+    concurrency: int = 16
+    timeout_seconds: float = 120.0
+    attempts: int = 8
+    backoff_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
+        if self.api_key_env is not None:
+            if not names_variable(self.api_key_env):  # and not shown: it may be the key
+                expected = "the name of an environment variable, such as LLM_API_KEY, and never the key itself"
+                raise ConfigError("llm.api_key_env", expected, "another text, which is not repeated here")
+            hide(os.environ.get(self.api_key_env, "").strip())
+        for setting in ("concurrency", "attempts"):
+            if getattr(self, setting) < 1:
+                raise ConfigError(f"llm.{setting}", "1 or more", getattr(self, setting))
+        if not self.timeout_seconds > 0:
+            raise ConfigError("llm.timeout_seconds", "a number above 0", self.timeout_seconds)
+        if not self.backoff_seconds >= 0:
+            raise ConfigError("llm.backoff_seconds", "0 or more", self.backoff_seconds)
+
+    def send(self, requests: Iterable[Request[Answer]]) -> list[Answer]:
+        """Send all requests, begun in the given order, and return what was read from their answers in that order.
+
+        After a failure nothing new is sent; what is in flight is awaited, then the first failure is raised.
+
+        Raises:
+            EmbedderError: A request failed for good: the message names the URL, what came and the setting to change.
+        """
+        return _run(self._send(requests))
+
+    async def _send(self, requests: Iterable[Request[Answer]]) -> list[Answer]:
+        import httpx
+
+        answers: dict[int, Answer] = {}
+        failures: list[EmbedderError] = []
+        waiting = enumerate(requests)  # shared by the workers, so neighbours go out next to each other
+
+        async def work(http: httpx.AsyncClient) -> None:
+            for place, request in waiting:
+                try:
+                    answers[place] = await self._answer(http, request)
+                except EmbedderError as error:
+                    failures.append(error)
+                if failures:
+                    return
+
+        async with self._open() as http:
+            await asyncio.gather(*(work(http) for _ in range(self.concurrency)))
+        if failures:
+            if len(failures) > 1:
+                logger.warning("%s: %d requests failed, the first one is reported", self.url, len(failures))
+            raise failures[0]
+        return [answers[place] for place in range(len(answers))]
+
+    def _open(self) -> "httpx.AsyncClient":
+        import httpx
+
+        proxy = proxy_of(self.url)
+        try:
+            if proxy is not None and not is_port(httpx.URL(proxy).port):
+                raise ValueError("its port is not among 1 to 65535")
+            return httpx.AsyncClient(
+                headers=self._headers(),
+                limits=httpx.Limits(max_connections=self.concurrency),
+                timeout=self.timeout_seconds,
+                verify=_ssl_context(),
+                proxy=proxy,
+                trust_env=False,  # which proxy is used is decided here, so that errors can tell
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            told = f"{self.url}: the way to the server cannot be used ({error}){told_of_proxy(self.url)}"
+            raise EmbedderError(told) from error
+
+    async def _answer(self, http: "httpx.AsyncClient", request: Request[Answer]) -> Answer:
+        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+
+        url = f"{self.url.rstrip('/')}/{request.path}"
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_PassingError),
+            stop=stop_after_attempt(self.attempts),
+            wait=self._pause,
+            before_sleep=lambda state: self._log(url, state),
+            reraise=True,
+        )
+        try:
+            answer: Any = await retrying(self._attempt, http, url, request.body)
+        except _PassingError as error:
+            told = f"{url}: {self.attempts} attempts failed (llm.attempts), the last: {error}{told_of_proxy(self.url)}"
+            raise EmbedderError(told) from error
+        try:
+            return request.read(answer)
+        except EmbedderError as error:
+            raise EmbedderError(f"{url}: {error}") from error
+
+    async def _attempt(self, http: "httpx.AsyncClient", url: str, body: dict[str, Any] | None) -> Any:
+        import httpx
+
+        try:
+            # The timeouts of httpx are for single steps: a server that sends a byte now and then would never end.
+            async with asyncio.timeout(self.timeout_seconds):
+                async with http.stream("GET" if body is None else "POST", url, json=body) as response:
+                    content = await _content(response, url)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise _PassingError(f"no answer within {self.timeout_seconds:g} s (llm.timeout_seconds)") from error
+        except UnicodeEncodeError as error:
+            raise EmbedderError(f"{url}: a prompt holds half a character, which cannot be sent ({error})") from error
+        except httpx.RequestError as error:
+            raise _PassingError(f"{type(error).__name__}: {error} (is the server at llm.url up?)") from error
+        status = response.status_code
+        if 300 <= status < 400:
+            where = shown(response.headers.get("Location", "nowhere"))
+            raise EmbedderError(f"{url}: status {status}, moved to {where}: if that is right, set it as llm.url")
+        if not response.is_success:
+            message = f"status {status}: {_excerpt(content)}{_HINTS.get(status, '')}"
+            if status in _PASSING or status >= 500:
+                raise _PassingError(message, _retry_after(response.headers.get("Retry-After")))
+            raise EmbedderError(f"{url}: {message}{told_of_proxy(self.url)}")
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            told = f"a web page came, not JSON: {_excerpt(content)}{_HINTS[404]}"
+            raise EmbedderError(f"{url}: {told}{told_of_proxy(self.url)}")
+        try:
+            return json.loads(content)
+        except ValueError as error:  # half an answer, as a rule
+            raise _PassingError(f"an answer that is not JSON: {_excerpt(content)}") from error
+        except RecursionError as error:
+            raise EmbedderError(f"{url}: JSON in too many brackets: {_excerpt(content)}") from error
+
+    def _pause(self, state: "RetryCallState") -> float:
+        from tenacity import wait_random_exponential
+
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, _PassingError) else 0.0
+        if asked > _LONGEST_RETRY_AFTER:
+            told = "%s: the server asks for %.0f s before the next attempt (Retry-After); it gets %.0f s"
+            logger.warning(told, self.url, asked, _LONGEST_RETRY_AFTER)
+        backoff = wait_random_exponential(multiplier=self.backoff_seconds, max=_LONGEST_BACKOFF)
+        return min(asked, _LONGEST_RETRY_AFTER) + backoff(state)
+
+    def _log(self, url: str, state: "RetryCallState") -> None:
+        error = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0.0
+        attempt = f"attempt {state.attempt_number} of {self.attempts}"
+        logger.info("%s: %s failed, the next in %.1f s: %s", url, attempt, pause, error)
+
+    def _headers(self) -> dict[str, str]:
+        key = self._key()
+        return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+    def _key(self) -> str | None:
+        if self.api_key_env is None:
+            return None
+        key = os.environ.get(self.api_key_env, "").strip()
+        # Checked here: the library's own error about a header shows the header.
+        if not key or not key.isascii() or not key.isprintable():
+            expected = "the name of an environment variable that holds a key of printable ASCII characters"
+            raise ConfigError("llm.api_key_env", expected, self.api_key_env)
+        hide(key)  # some servers repeat the key that they refuse
+        return key
+
+
+async def _content(response: "httpx.Response", url: str) -> bytes:
+    """What came, up to a limit: a broken server may send for ever, and a small packed answer can be a huge one."""
+    content = bytearray()
+    async for some in response.aiter_bytes():
+        content += some
+        if len(content) > _MOST_BYTES:
+            raise EmbedderError(f"{url}: an answer of more than {_MOST_BYTES / 2**20:.0f} MiB, which no prompt takes")
+    return bytes(content)
+
+
+def _excerpt(content: bytes) -> str:
+    return shown(" ".join(content[:100_000].decode("utf-8", "replace").split()), _EXCERPT)
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    """Made once: reading the certificates takes longer than a short request."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
+def _retry_after(header: str | None) -> float:
+    """Seconds from now, of a `Retry-After` in seconds or as a date; 0 where there is none that can be read."""
+    if header is None:
+        return 0.0
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError):
+            return 0.0
+    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
+
+
+def _run(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as pool:  # a notebook runs a loop already, and a second one needs a thread
+        return pool.submit(asyncio.run, coroutine).result()

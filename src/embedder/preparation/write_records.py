@@ -1,0 +1,120 @@
+"""Write what training reads: each query with its candidates, and beside them the log-likelihoods that the LLM gave."""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embedder.candidates.candidates import CandidateFinder
+from embedder.data.prepared import QUESTIONS
+from embedder.data.queries import question_of
+from embedder.data.records import record_row
+from embedder.preparation.jobs import Job
+from embedder.preparation.judging import Judge
+from embedder.rewards.tables import ScoreTable, TableWriter
+from embedder.types import Candidate, Query
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation")
+_CHUNK = 2000  # queries held in memory together
+
+Proposed = tuple[Query, tuple[Candidate, ...]]
+
+
+def write_records(
+    job: Job, finder: CandidateFinder, judge: Judge | None, directory: Path
+) -> tuple[dict[str, int], dict[str, Any]]:
+    """Propose, judge and write the queries of a data set, streamed to `train.jsonl` and `validation.jsonl`.
+
+    Line by line beside these, `train.queries.jsonl` and `queries.jsonl` say what each query may be compared with, and
+    which options it has.
+
+    Args:
+        job: The queries, and which of them are held out.
+        finder: Proposes keys for them.
+        judge: Scores these; None where labels are all that the task needs.
+        directory: Where to write.
+
+    Returns:
+        How many queries went where, and what the manifest should tell of the labelling.
+    """
+    counts = {"train": 0, "validation": 0, "skipped": job.skipped}
+    questions = [question_of(query) for query in job.queries if query.id not in job.held_out]
+    np.save(directory / QUESTIONS, np.array(questions, np.int64))
+    name = f"{job.task.name}/{job.dataset.name}"
+    if job.skipped:
+        n = job.skipped + len(job.queries)
+        logger.warning("%s: %d of %d queries lack what the objective needs and are left out", name, job.skipped, n)
+    with ExitStack() as files:
+        out = {
+            split: files.enter_context((directory / f"{split}.jsonl").open("w", encoding="utf-8"))
+            for split in (*SPLITS, "queries", "train.queries")
+        }
+        tables = {
+            split: files.enter_context(TableWriter(directory / f"{split}.scores.arrow"))
+            for split in SPLITS
+            if judge is not None
+        }
+        for chunk in chunks(zip(job.queries, finder.propose(job.queries), strict=True)):
+            scored = judge(chunk) if judge is not None else [None] * len(chunk)
+            by_split: dict[str, list[ScoreTable]] = {split: [] for split in SPLITS}
+            for (query, proposed), table in zip(chunk, scored, strict=True):
+                split = "validation" if query.id in job.held_out else "train"
+                counts[split] += 1
+                if table is not None:
+                    by_split[split].append(table)
+                    proposed = proposed[: table.n_candidates]  # early stop judges the first ones only
+                _write(out[split], record_row(query, proposed, job.task.name, _no_negatives(query, proposed, job)))
+                _write(out["queries" if split == "validation" else "train.queries"], _query_row(query))
+            for split, writer in tables.items():
+                writer.write(by_split[split])
+    about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}
+    if judge is not None and judge.early_stop_report is not None:
+        logger.info("%s: %s", name, judge.early_stop_report)
+        about["early_stop"] = judge.early_stop_report.as_json()
+    if finder.unranked:
+        logger.warning(
+            "%s: BM25 finds no word in %d of %d queries that a key holds (single letters, digits, punctuation and stop "
+            "words are none; conf/bm25): all their negatives are random",
+            name,
+            finder.unranked,
+            len(job.queries),
+        )
+        about["random_negatives"] = finder.unranked
+    if finder.dropped:
+        logger.info("%s: candidates passed over by filters: %s", name, dict(finder.dropped))
+        about["dropped_candidates"] = dict(finder.dropped)
+    return counts, about
+
+
+def chunks(items: Iterable[Proposed]) -> Iterator[list[Proposed]]:
+    """Some thousand queries at a time, with their candidates."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk
+
+
+def _no_negatives(query: Query, proposed: tuple[Candidate, ...], job: Job) -> tuple[str, ...]:
+    """Texts of the gold keys that are not among the candidates, and of the keys that it is never compared with."""
+    shown = {candidate.key.id for candidate in proposed}
+    ids = (*query.positives, *query.exclude)
+    others = [job.corpus.position(key_id) for key_id in ids if key_id not in shown]
+    return tuple(job.corpus[position].text for position in others)
+
+
+def _query_row(query: Query) -> dict[str, Any]:
+    row: dict[str, Any] = {"query_id": query.id, "query": query.text, "answers": query.answers, "pos": query.positives}
+    if query.among is not None:
+        row["among"] = query.among
+    lists = {"options": query.options, "exclude": query.exclude}
+    return row | {name: values for name, values in lists.items() if values}
+
+
+def _write(file: Any, row: Mapping[str, Any]) -> None:
+    file.write(json.dumps(row, ensure_ascii=False) + "\n")

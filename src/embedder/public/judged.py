@@ -1,0 +1,116 @@
+"""A corpus, queries and judgments in three tables: BEIR, ToolBench, QReCC."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embedder.data.fields import Row
+from embedder.data.forms.form import Rows
+from embedder.data.forms.own_documents import OwnDocuments
+from embedder.errors import DataError
+from embedder.public.source import PublicDataset
+from embedder.public.table import Table, columns_in, fill, texts
+
+
+@dataclass(frozen=True)
+class Judgments:
+    """Which documents are right for which queries.
+
+    Args:
+        table: One judgment a row.
+        query: Template of a query's id.
+        key: Its column of document ids, each one or a list of them.
+        score: Its column of scores; what is above 0 is gold. None: all are.
+    """
+
+    table: Table
+    query: str = "{query-id}"
+    key: str = "corpus-id"
+    score: str | None = "score"
+
+    def gold(self) -> dict[str, list[str]]:
+        """Gold keys of every query with a judgment."""
+        found: dict[str, list[str]] = {}
+        columns = [*columns_in(self.query), self.key, *([self.score] if self.score else [])]
+        for row in self.table.rows(columns):
+            is_gold = self.score is None or _number(row, self.score) > 0
+            keys = row.texts(self.key) if isinstance(row.value(self.key), list) else (row.label(self.key),)
+            found.setdefault(fill(self.query, row), []).extend(keys if is_gold else [])
+        return found
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Queries with a judgment become queries by id; texts are templates, `{column}` standing for its value.
+
+    Args:
+        corpus: Documents.
+        queries: Queries, of one split or of all.
+        test: Judgments of the test split.
+        key_id: Template of a document's id.
+        key_title: Template of its title.
+        key_text: Template of its text; where it comes out blank, the title or else the id stands for it.
+        query_id: Template of a query's id.
+        query_text: Template of its text.
+        history: The column of earlier turns, a list that goes in front of the text; None for none.
+        answers: Columns of answers.
+        exclude_own: Whether a query is not compared with the document of its own id, as in BEIR.
+    """
+
+    corpus: Table
+    queries: Table
+    test: Judgments
+    key_id: str = "{_id}"
+    key_title: str = "{title}"
+    key_text: str = "{text}"
+    query_id: str = "{_id}"
+    query_text: str = "{text}"
+    history: str | None = None
+    answers: Sequence[str] = ()
+    exclude_own: bool = False
+
+    def convert(self) -> Iterator[tuple[str, Rows]]:
+        """Documents and queries; see `PublicForm`."""
+        gold = self.test.gold()
+        own = OwnDocuments(set(gold) if self.exclude_own else ())
+        yield "corpus", own.noted(self._keys())
+        yield "test", self._queries(own.fields(gold, self.test.table.label))
+
+    def _keys(self) -> Rows:
+        templates = (self.key_id, self.key_title, self.key_text)
+        for row in self.corpus.rows([column for template in templates for column in columns_in(template)]):
+            key_id, title, text = (fill(template, row).strip() for template in templates)
+            yield {"id": key_id, "title": title, "text": text} if text else {"id": key_id, "text": title or key_id}
+
+    def _queries(self, judged: dict[str, dict[str, Any]]) -> Rows:
+        columns = [*columns_in(self.query_id), *columns_in(self.query_text), *self.answers]
+        for row in self.queries.rows([*columns, *([self.history] if self.history else [])]):
+            query_id = fill(self.query_id, row)
+            if (fields := judged.pop(query_id, None)) is None:
+                continue  # of another split
+            earlier = [] if self.history is None else row.texts(self.history)
+            query = {
+                "query_id": query_id,
+                "query": " ".join([*earlier, fill(self.query_text, row)]).strip(),
+                **fields,
+            }
+            found = [text for column in self.answers for text in texts(row, column) if text.strip()]
+            yield query | ({"answers": found} if found else {})
+        if judged:
+            unknown = f"names the query {next(iter(judged))!r}, which is not in {self.queries.label}"
+            raise DataError(self.test.table.label, None, unknown)
+
+
+def beir(name: str, task: str, split: str = "test", revision: str | None = None) -> PublicDataset:
+    """A data set of BEIR as the hub has it: `name` with the parts `corpus` and `queries`, and `name-qrels`."""
+    corpus, queries = (Table(name, part, config=part, revision=revision) for part in ("corpus", "queries"))
+    judgments = Judgments(Table(f"{name}-qrels", split))
+    return PublicDataset(task, Judged(corpus, queries, judgments, exclude_own=True))
+
+
+def _number(row: Row, column: str) -> float:
+    value = row.value(column)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise row.error(f"column {column!r}: expected a number, got {value!r}") from None

@@ -1,0 +1,124 @@
+"""Benchmarks as published: converted once, as streams, into the form that all tasks read."""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedder.data.converted import write_once, write_rows
+from embedder.data.forms.form import Form, Rows
+from embedder.data.sources import Dataset, chosen, read_directory
+from embedder.errors import ConfigError
+from embedder.files import digest_of
+from embedder.public.form import PublicForm
+from embedder.public.table import Table, tables_of
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 2  # raised when a conversion changes, so that an older folder is never taken for a new one
+
+
+@dataclass(frozen=True)
+class Passages:
+    """A corpus of its own, such as Wikipedia in passages, which many data sets may share.
+
+    Args:
+        table: One passage a row.
+        id: Its column of ids; None numbers the rows.
+        text: Its column of texts.
+        title: Its column of titles; None for none.
+    """
+
+    table: Table
+    id: str | None = "id"
+    text: str = "text"
+    title: str | None = "title"
+
+    def convert(self) -> Iterator[tuple[str, Rows]]:
+        """The passages; see `PublicForm`."""
+        yield "corpus", self._keys()
+
+    def _keys(self) -> Rows:
+        for number, row in enumerate(self.table.rows([name for name in (self.id, self.text, self.title) if name])):
+            key_id = str(number) if self.id is None else row.label(self.id)
+            title = row.text(self.title, default="") if self.title else ""
+            yield {"id": key_id, "title": title, "text": row.text(self.text)}
+
+
+@dataclass(frozen=True)
+class PublicDataset:
+    """One published data set.
+
+    Args:
+        task: Which task it is for.
+        form: What its tables mean.
+        corpus: What is searched; None where the form brings it along.
+    """
+
+    task: str
+    form: PublicForm
+    corpus: Passages | None = None
+
+
+@dataclass(frozen=True)
+class PublicSource:
+    """The published data sets of a benchmark.
+
+    Args:
+        public: By name.
+        converted_dir: Where they are kept by id; a folder is named by what it is made of.
+        only: Names of those that are taken; None for all.
+    """
+
+    public: Mapping[str, PublicDataset] | None
+    converted_dir: str
+    only: Sequence[str] | None = None
+
+    def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
+        """The data sets of a task, in their order; what is not yet converted is loaded.
+
+        Raises:
+            ConfigError: There is none of this task.
+            DataError: A table is not of the form that the settings describe.
+        """
+        own = {name: dataset for name, dataset in (self.public or {}).items() if dataset.task == task}
+        if not own:
+            raise ConfigError("benchmark", f"one with public data sets of the task {task!r}", sorted(self.public or {}))
+        names = chosen(list(own), self.only, task)
+        return [self._dataset(name, dataset, form) for name, dataset in own.items() if name in names]
+
+    def _dataset(self, name: str, dataset: PublicDataset, form: Form | None) -> Dataset:
+        folder = self._converted(name, dataset.form, f"public.{name}.form")
+        if dataset.corpus is None:
+            return read_directory(dataset.task, folder, form, Path(self.converted_dir))
+        shared = self._converted("corpus", dataset.corpus, f"public.{name}.corpus") / "corpus.jsonl"
+        files = {path.stem: path for path in folder.glob("*.jsonl")}
+        return Dataset(dataset.task, name, shared, files.get("train"), files.get("test"))
+
+    def _converted(self, name: str, form: PublicForm, setting: str) -> Path:
+        """The folder of a form; what is not there is loaded, which is said before, for it may take hours."""
+        folder = Path(self.converted_dir) / "public" / _fingerprint(form) / name
+        tables = ", ".join(dict.fromkeys(table.label for table in tables_of(form)))
+        if not folder.is_dir():
+            logger.info(
+                "loading %s into %s; settings below %s narrow it (files=PATH of a table, or its first rows by take=N); "
+                "source=corpus source.path=DIR reads a folder instead",
+                tables,
+                folder,
+                setting,
+            )
+        write_once(folder, lambda partial: write_rows(form.convert(), partial), tables)
+        return folder
+
+
+def _fingerprint(form: Any) -> str:
+    """Of the settings, and of the contents of local files that they name."""
+    digest = hashlib.sha256(f"{_FORMAT}/{form!r}".encode())
+    for table in tables_of(form):
+        files = [table.files] if isinstance(table.files, str) else table.files or ()
+        for path in map(Path, files):
+            if path.is_file():
+                digest.update(digest_of(path).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,59 @@
+"""Long documents as published, one a row: PG-19, arXiv, code."""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from embedder.data.forms.form import Rows
+from embedder.errors import ConfigError, DataError, check_types
+from embedder.public.table import Table
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Documents for tests; the task's form `Documents` cuts them into chunks.
+
+    Args:
+        test: The table.
+        text: Its column of texts.
+        id: Its column of ids; None numbers the rows.
+        words: Longer documents are cut to so many; shorter ones are passed over, and counted.
+        max_documents: At most so many are taken, from the start.
+    """
+
+    test: Table
+    text: str = "text"
+    id: str | None = None
+    words: int = 24_576  # about 32,768 tokens
+    max_documents: int = 100
+
+    def __post_init__(self) -> None:
+        check_types(self, "form")
+        for setting in ("words", "max_documents"):
+            if getattr(self, setting) < 1:
+                raise ConfigError(f"form.{setting}", "1 or more", getattr(self, setting))
+
+    def convert(self) -> Iterator[tuple[str, Rows]]:
+        """The documents; see `PublicForm`."""
+        yield "test", self._documents()
+
+    def _documents(self) -> Rows:
+        taken = short = 0
+        for number, row in enumerate(self.test.rows([self.text, *([self.id] if self.id else [])])):
+            words = re.findall(r"\s*\S+", row.text(self.text))
+            if len(words) < self.words:
+                short += 1
+                continue
+            doc_id = str(number) if self.id is None else row.label(self.id)
+            yield {"doc_id": doc_id, "text": "".join(words[: self.words])}
+            taken += 1
+            if taken == self.max_documents:
+                break
+        if not taken:
+            raise DataError(self.test.label, None, f"expected documents of {self.words} words or more, got none")
+        logger.info(
+            "%s: %d documents; %d of fewer than %d words passed over", self.test.label, taken, short, self.words
+        )

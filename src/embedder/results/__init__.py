@@ -1,0 +1,1 @@
+"""What an evaluation found: its files, means, intervals, comparisons and tables."""

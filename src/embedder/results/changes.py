@@ -1,0 +1,85 @@
+"""The queries on which one retriever is better than another, with the texts that show why."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from embedder.results.measures import sign
+from embedder.results.resampling import TOLERANCE
+from embedder.results.results import Address, Answered, read_answers
+from embedder.results.row import Row
+
+Texts = tuple[Mapping[Address, Answered], Mapping[Address, Answered]]
+"""What A and what B brought, by row and query."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A query on which A and B differ, and its value in both."""
+
+    query_id: str
+    a: float
+    b: float
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The queries of one data set that differ by one metric; the largest changes first."""
+
+    task: str
+    dataset: str
+    metric: str
+    better: tuple[Change, ...]
+    worse: tuple[Change, ...]
+    tied: int
+
+    def address(self, title: str, change: Change) -> Address:
+        """Where the texts of a change are, for the row with this title."""
+        return self.task, self.dataset, title, change.query_id
+
+    def addresses(self, title: str, most: int) -> list[Address]:
+        """Those of the largest changes in each direction."""
+        return [self.address(title, change) for change in (*self.better[:most], *self.worse[:most])]
+
+    def as_json(self, title_a: str, title_b: str, texts: Texts) -> dict[str, Any]:
+        """All of it, with the texts that were read."""
+
+        def plain(change: Change) -> dict[str, Any]:
+            found = {"in_a": texts[0].get(self.address(title_a, change))}
+            found |= {"in_b": texts[1].get(self.address(title_b, change))}
+            return asdict(change) | {side: text.as_json() for side, text in found.items() if text is not None}
+
+        return {
+            "scope": f"{self.task}/{self.dataset}",
+            "metric": self.metric,
+            "tied": self.tied,
+            "better": [plain(change) for change in self.better],
+            "worse": [plain(change) for change in self.worse],
+        }
+
+
+def changes_of(a: Row, b: Row, metric: str) -> Changes:
+    """Queries on which B is better and worse than A; the values of perplexity are nats a token."""
+    of_a, of_b = a.per_query[metric], b.per_query[metric]
+    gains = [(sign(metric) * (of_b[at] - of_a[at]), Change(at, of_a[at], of_b[at])) for at in sorted(of_a)]
+    ordered = sorted(gains, key=lambda gain: -abs(gain[0]))  # stable: equal changes by id
+    better = tuple(change for gain, change in ordered if gain > TOLERANCE)
+    worse = tuple(change for gain, change in ordered if gain < -TOLERANCE)
+    return Changes(a.task, a.dataset, metric, better, worse, len(gains) - len(better) - len(worse))
+
+
+def read_texts(
+    folders: tuple[Path, Path], wanted: tuple[Collection[Address], Collection[Address]]
+) -> tuple[Texts, list[str]]:
+    """The texts of some queries in A and in B, and what to tell of those that are not there."""
+    texts: list[Mapping[Address, Answered]] = []
+    missing: dict[Path, str] = {}  # by folder: A and B may be one
+    for folder, some in zip(folders, wanted, strict=True):
+        found = read_answers(folder, some) if some else {}
+        if found is None:
+            missing[folder] = f"{folder} has no queries.jsonl, as older folders: its queries are shown by id alone"
+        elif len(found) < len(some):
+            missing[folder] = f"{folder}/queries.jsonl lacks {len(some) - len(found)} of {len(some)} queries to show"
+        texts.append(found or {})
+    return (texts[0], texts[1]), list(missing.values())

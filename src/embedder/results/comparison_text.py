@@ -1,0 +1,139 @@
+"""A comparison as Markdown: what differs and how sure that is, then the queries that changed, with their texts."""
+
+from collections.abc import Iterator, Sequence
+
+from embedder.results.changes import Change, Changes
+from embedder.results.comparison import Comparison, Line, PairComparison
+from embedder.results.measures import EXPONENTIAL
+from embedder.results.plain_text import markdown_cell, markdown_line
+from embedder.results.results import Answered, Results
+from embedder.results.statistics import LEVEL
+from embedder.results.table import BETTER, WORSE, align
+
+
+def render_comparison(comparison: Comparison, max_shown: int | None = None) -> str:
+    """The whole comparison.
+
+    Args:
+        comparison: The findings.
+        max_shown: Queries shown in each direction; None for as many as its settings say.
+    """
+    most = comparison.settings.max_shown if max_shown is None else min(max_shown, comparison.settings.max_shown)
+    one = comparison.a is comparison.b
+    lines = [
+        "# Comparison",
+        "",
+        *([f"A and B: {_folder(comparison.a)}"] if one else []),
+        *([] if one else [f"A: {_folder(comparison.a)}", "", f"B: {_folder(comparison.b)}"]),
+        *(line for one in comparison.warnings for line in ("", f"**Note:** {markdown_line(one, len(one))}.")),
+    ]
+    for pair in comparison.pairs:
+        lines += ["", *_pair(pair)]
+    lines += ["", _legend(comparison)]
+    for pair in comparison.pairs:
+        for changes in pair.changes:
+            lines += _changes(pair, changes, comparison, most)
+    return "\n".join(lines) + "\n"
+
+
+def _folder(results: Results) -> str:
+    return markdown_line(str(results.folder), 4096)  # a path is cut nowhere
+
+
+def _pair(pair: PairComparison) -> Iterator[str]:
+    yield f"## {markdown_cell(pair.b)} (B) against {markdown_cell(pair.a)} (A)"
+    for kind in (pair.datasets, pair.means):
+        for scope in dict.fromkeys(line.scope for line in kind):
+            yield ""
+            yield _table(scope, [line for line in kind if line.scope == scope])
+
+
+def _table(scope: str, lines: Sequence[Line]) -> str:
+    needed = any(line.needed is not None for line in lines)
+    head = [scope, "A", "B", "difference", f"{LEVEL * 100:.0f} % interval", "p", "better", "worse", "same"]
+    rows = [[*_cells(line), *([_count(line.needed)] if needed else [])] for line in lines]
+    return align([[*head, *(["questions needed"] if needed else [])], *rows])
+
+
+def _cells(line: Line) -> list[str]:
+    found = line.difference
+    mark = {1: f" {BETTER}", -1: f" {WORSE}", 0: "  "}[line.verdict]
+    low, high = found.interval.low, found.interval.high
+    return [
+        line.metric,
+        f"{found.a:.3f}",
+        f"{found.b:.3f}",
+        f"{found.difference:+.3f}{mark}",
+        "-" if low != low else f"{low:+.3f} to {high:+.3f}",
+        "<0.001" if line.p < 0.001 else f"{line.p:.3f}",
+        f"{line.better:,}",
+        f"{line.worse:,}",
+        f"{found.tied:,}",
+    ]
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def _legend(comparison: Comparison) -> str:
+    datasets = sum(len(pair.datasets) for pair in comparison.pairs)
+    means = sum(len(pair.means) for pair in comparison.pairs)
+    lines = [
+        f"{BETTER} B better, {WORSE} B worse: p < {1 - LEVEL:.2f} in a paired two-sided test (randomisation; McNemar's "
+        f"exact test for metrics of 0 and 1), p after Holm's correction for all {datasets}"
+        + (f", and apart from them for all {means} means" if means else "")
+        + f". Intervals: bootstrap over queries, {comparison.settings.resamples:,} resamples, not corrected.",
+    ]
+    if any(line.needed is not None for pair in comparison.pairs for line in pair.datasets):
+        lines.append(
+            "Questions needed: how many it takes to find a difference of the observed size (two-sided 0.05, power 0.8) "
+            "if as large a share of questions changes."
+        )
+    if means:
+        lines.append("Means give each data set of a task, and each task, the same weight, however many queries it has.")
+    return "\n".join(lines)
+
+
+def _changes(pair: PairComparison, changes: Changes, comparison: Comparison, most: int) -> Iterator[str]:
+    unit = " in nats a token" if changes.metric in EXPONENTIAL else ""
+    for some, word in ((changes.better, "better"), (changes.worse, "worse")):
+        yield ""
+        what = markdown_cell(f"{changes.task}/{changes.dataset}, {changes.metric}{unit}")
+        yield f"## {what}: {markdown_cell(pair.b)} (B) {word} than {markdown_cell(pair.a)} (A)"
+        yield ""
+        if not some:
+            yield "No query."
+        for change in some[:most]:
+            yield from _change(pair, changes, change, comparison)
+        if len(some) > most:
+            yield f"{len(some) - most:,} more {'is' if len(some) - most == 1 else 'are'} in compare.json."
+
+
+def _change(pair: PairComparison, changes: Changes, change: Change, comparison: Comparison) -> Iterator[str]:
+    in_a = comparison.texts[0].get(changes.address(pair.a, change))
+    in_b = comparison.texts[1].get(changes.address(pair.b, change))
+    values = f"{change.a:.3f} in A, {change.b:.3f} in B"
+    known = in_a or in_b
+    if known is None:
+        yield f"- {markdown_line(change.query_id)}: {values}"
+        return
+    yield f"- **{markdown_line(known.query)}** ({markdown_line(change.query_id)}: {values})"
+    if known.answers:
+        yield f"  - answers: {'; '.join(markdown_line(answer) for answer in known.answers)}"
+    if known.gold:
+        yield f"  - gold: {', '.join(markdown_line(gold) for gold in known.gold)}"
+    for name, side in (("A", in_a), ("B", in_b)):
+        yield from _side(name, side)
+
+
+def _side(name: str, side: Answered | None) -> Iterator[str]:
+    if side is None:
+        return
+    for place, step in enumerate(side.steps, start=1):
+        yield f"  - {name}, step {place}: {markdown_line(step)}"
+    if side.output is not None:
+        yield f"  - {name} wrote: {markdown_line(side.output) or '(nothing)'}"
+    for place, key in enumerate(side.keys, start=1):
+        gold = " (gold)" if key.id in side.gold else ""
+        yield f"  - {name} retrieved {place}. {markdown_line(key.id)}{gold}: {markdown_line(key.text)}"

@@ -1,0 +1,178 @@
+"""The folder that an evaluation leaves, written row by row, so that a killed one goes on where it was."""
+
+import json
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from embedder.errors import DataError
+from embedder.files import whole_file, write_atomically
+from embedder.results.row import Row
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 2
+
+Name = tuple[str, str, str]
+"""Task, data set and retriever."""
+
+
+class EvaluationFolder:
+    """`scores.json` with all rows, written at the end, and `queries.jsonl` with a line for each row and query.
+
+    Until then `rows.jsonl` stands for it: its first line is the protocol, and every row is a line, added when
+    the lines of its queries are written. So whatever a kill cuts off is lines without a row or a last line without its
+    end, and both are dropped when the next row is added. Nothing changes in a folder before the first row is; rows
+    for which a run of other settings has no place go to `earlier-1`, an evaluation folder of its own.
+
+    Args:
+        directory: The folder.
+        protocol: Of the run. Rows that lie there already are kept only if theirs is the same.
+
+    Raises:
+        DataError: There is a `scores.json` or `rows.jsonl` that is no result of an evaluation.
+    """
+
+    def __init__(self, directory: Path, protocol: Mapping[str, Any]) -> None:
+        self.scores_path, self._queries_path = directory / "scores.json", directory / "queries.jsonl"
+        self._rows_path = directory / "rows.jsonl"
+        self._protocol = _plain(protocol)
+        self.rows: list[Row] = []
+        """Those of this run, in order."""
+        self._aside: list[Row] = []
+        """Those that were found and have no place."""
+        self._moved: list[Row] = []
+        self._earlier: Path | None = None
+        """Where those go, and which have gone there."""
+        self._found_protocol = self._protocol
+        self._kept = {_name(row): row for row in self._read()}
+        self._is_clean = False  # whether the files hold the rows of `rows` and `_kept` and nothing else
+
+    def take(self, row: Row) -> bool:
+        """Whether the row has been scored by the same protocol before; it then counts as scored.
+
+        Args:
+            row: What is to be scored; its scores are not looked at.
+        """
+        kept = self._kept.get(_name(row))
+        if kept is None:
+            return False
+        if kept.protocol != _plain(row.protocol):
+            self._aside.append(self._kept.pop(_name(row)))
+            self._is_clean = False
+            return False
+        self.rows.append(kept)
+        return True
+
+    def add(self, row: Row, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Write a row and its lines."""
+        if not self._is_clean:
+            self._clean()
+        with self._queries_path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        with self._rows_path.open("a", encoding="utf-8") as file:
+            file.write(_line(row.as_json()))
+        self.rows.append(row)
+
+    def close(self) -> None:
+        """Keep the rows of this run, the others apart."""
+        scored = {_name(row) for row in self.rows}
+        self._aside += [row for name, row in self._kept.items() if name not in scored]
+        self._set_aside()
+        write_atomically(self.scores_path, _content(self._protocol, self.rows))
+        self._rows_path.unlink(missing_ok=True)
+        self._keep_lines({_name(row) for row in self.rows})
+        self._is_clean = False
+
+    def _clean(self) -> None:
+        """From here on `rows.jsonl` counts; rows go before the lines of their queries."""
+        self._set_aside()
+        rows = self._kept | {_name(row): row for row in self.rows}
+        with whole_file(self._rows_path) as file:
+            file.write(_line({"format": _FORMAT, "protocol": self._protocol}).encode())
+            file.writelines(_line(row.as_json()).encode() for row in rows.values())
+        self.scores_path.unlink(missing_ok=True)
+        self._keep_lines(rows)
+        self._is_clean = True
+
+    def _set_aside(self) -> None:
+        """Write what has no place into a folder of its own, the same for all of a run."""
+        if not self._aside:
+            return
+        parent = self.scores_path.parent
+        if self._earlier is None:
+            self._earlier = next(parent / f"earlier-{n}" for n in count(1) if not (parent / f"earlier-{n}").exists())
+        self._moved += self._aside
+        write_atomically(self._earlier / "scores.json", _content(self._found_protocol, self._moved))
+        if self._queries_path.is_file():
+            names = {_name(row) for row in self._aside}
+            with self._queries_path.open("rb") as old, (self._earlier / "queries.jsonl").open("ab") as new:
+                new.writelines(line for line in old if _name_of_line(line) in names)
+        told = ", ".join("/".join(_name(row)) for row in self._aside)
+        logger.warning(
+            "rows of an earlier run go to %s, since this one has other settings or rows: %s", self._earlier, told
+        )
+        self._aside = []
+
+    def _read(self) -> list[Row]:
+        """The rows that lie there and are of the same protocol."""
+        path = self._rows_path if self._rows_path.is_file() else self.scores_path
+        if not path.is_file():
+            return []
+        try:
+            found = _rows_file(path) if path == self._rows_path else json.loads(path.read_text(encoding="utf-8"))
+            rows = [Row(**row) for row in found["rows"]]
+            same = (found.get("format"), found["protocol"]) == (_FORMAT, self._protocol)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(path, None, f"no result of an evaluation ({type(error).__name__})") from error
+        logger.info(
+            "%s: %d rows are there; %s",
+            path,
+            len(rows),
+            "those of the same settings are kept" if same else "scored by another protocol, they are scored again",
+        )
+        if not same:
+            self._aside, self._found_protocol = rows, found["protocol"]
+        return rows if same else []
+
+    def _keep_lines(self, names: Collection[Name]) -> None:
+        """Drop the lines of other rows, and a last line that was cut off."""
+        if not self._queries_path.is_file():
+            return
+        with self._queries_path.open("rb") as old, whole_file(self._queries_path) as new:
+            new.writelines(line for line in old if _name_of_line(line) in names)
+
+
+def _rows_file(path: Path) -> dict[str, Any]:
+    """What `rows.jsonl` holds, as `scores.json` would, without a last line that was cut off."""
+    with path.open("rb") as file:
+        head, *rows = [json.loads(line) for line in file if line.endswith(b"\n")]
+    return {**head, "rows": rows}
+
+
+def _content(protocol: Mapping[str, Any], rows: Iterable[Row]) -> str:
+    content = {"format": _FORMAT, "protocol": protocol, "rows": [row.as_json() for row in rows]}
+    return json.dumps(content, indent=1, allow_nan=False)
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, allow_nan=False) + "\n"
+
+
+def _name(row: Row) -> Name:
+    return row.task, row.dataset, row.retriever
+
+
+def _name_of_line(line: bytes) -> Name | None:
+    try:
+        values = json.loads(line)
+        return values["task"], values["dataset"], values["retriever"]
+    except (ValueError, KeyError, TypeError):  # cut off in the middle
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """As it comes back from JSON: tuples are lists there."""
+    return json.loads(json.dumps(value))

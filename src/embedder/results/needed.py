@@ -1,0 +1,39 @@
+"""A sentence below a table: how many questions would tell its best two retrievers apart."""
+
+from collections.abc import Sequence
+
+from embedder.metrics.sample_size import questions_needed
+from embedder.results.plain_text import markdown_cell
+from embedder.results.row import Row
+
+_METRICS = ("em", "accuracy")
+
+
+def questions_text(rows: Sequence[Row]) -> str:
+    """What a difference of the size seen would need, for the best two rows of each data set; empty where none applies.
+
+    Args:
+        rows: Of any data sets.
+    """
+    lines = []
+    for task, dataset in dict.fromkeys((row.task, row.dataset) for row in rows):
+        own = [row for row in rows if (row.task, row.dataset) == (task, dataset) and row.retriever != "oracle"]
+        counts = {metric: max((len(row.per_query.get(metric, ())) for row in own), default=0) for metric in _METRICS}
+        metric = max(counts, key=counts.__getitem__)
+        best = sorted((row for row in own if metric in row.mean), key=lambda row: -row.mean[metric])[:2]
+        if len(best) < 2:
+            continue
+        first, second = (row.per_query[metric] for row in best)
+        shared = first.keys() & second.keys()
+        only_first = sum(first[q] > second[q] for q in shared)
+        only_second = sum(first[q] < second[q] for q in shared)
+        names = " and ".join(f"{markdown_cell(row.retriever)} ({row.mean[metric]:.3f})" for row in best)
+        needed = questions_needed(only_first / len(shared), only_second / len(shared)) if shared else None
+        told = (
+            f"they differ on {only_first} + {only_second} of {len(shared)} questions, and a difference of this size "
+            f"takes {needed:,} questions to find (power 0.8, alpha 0.05)"
+            if needed is not None
+            else f"as many of {len(shared)} questions go each way ({only_first})"
+        )
+        lines.append(f"{markdown_cell(f'{task}/{dataset}, {metric}')}: best are {names}; {told}.")
+    return "\n".join(lines)

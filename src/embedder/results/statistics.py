@@ -1,0 +1,233 @@
+"""How sure a number is: intervals of means, paired differences with a test, many comparisons.
+
+Everything is computed from the value of each query; see `resampling` for what is drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+
+from embedder.results.resampling import TOLERANCE, Column, Floats
+
+LEVEL = 0.95
+"""Of every interval; one minus it is where a p-value counts as significant."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval; both ends are NaN where nothing can be said."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What B has more than A.
+
+    Args:
+        n: Queries.
+        a: The metric of A.
+        b: Of B.
+        difference: b - a.
+        interval: Of the difference, by the bootstrap over queries.
+        p: Two-sided, that A and B differ by chance; not corrected for other comparisons.
+        rose: Queries whose value is larger in B.
+        fell: Queries whose value is smaller in B.
+    """
+
+    n: int
+    a: float
+    b: float
+    difference: float
+    interval: Interval
+    p: float
+    rose: int
+    fell: int
+
+    @property
+    def tied(self) -> int:
+        """Queries with the same value in both."""
+        return self.n - self.rose - self.fell
+
+
+def mean_interval(column: Column) -> Interval:
+    """The 95 % percentile bootstrap interval of the metric.
+
+    Where all values are 0, or all 1, no resample differs and the bootstrap would claim certainty: the exact binomial
+    interval (Clopper-Pearson) stands in. Equal values of another metric say nothing about other queries: NaN.
+
+    Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    """
+    from scipy.stats import binomtest
+
+    if column.is_constant and column.is_binary:
+        n = len(column.values)
+        exact = binomtest(round(column.values.sum()), n).proportion_ci(LEVEL, method="exact")
+        return Interval(float(exact.low), float(exact.high))
+    return _percentiles(column.scaled(column.resampled), [column.values])
+
+
+def nested_weights(names: Sequence[tuple[str, ...]]) -> list[float]:
+    """Weights of a mean of means: each first part of the names counts the same, then each second one in it.
+
+    Args:
+        names: Distinct and of one length, such as task and data set.
+
+    Returns:
+        One for each, with the sum 1.
+    """
+    weights = [1.0] * len(names)
+    for depth in range(len(names[0]) if names else 0):
+        children: dict[tuple[str, ...], set[str]] = {}
+        for name in names:
+            children.setdefault(name[:depth], set()).add(name[depth])
+        weights = [weight / len(children[name[:depth]]) for weight, name in zip(weights, names, strict=True)]
+    return weights
+
+
+def macro_interval(columns: Sequence[Column], weights: Sequence[float] | None = None) -> Interval:
+    """The 95 % interval of the mean over data sets; queries are resampled within each, as in `macro_difference`.
+
+    Args:
+        columns: One for each data set, resampled in streams of their own.
+        weights: One for each, with the sum 1; None for equal ones.
+
+    Raises:
+        ValueError: There are no columns.
+    """
+    if not columns:
+        raise ValueError("columns: expected at least one data set")
+    if len(columns) == 1:
+        return mean_interval(columns[0])
+    means = np.average([column.scaled(column.resampled) for column in columns], axis=0, weights=weights)
+    return _percentiles(means, [column.values for column in columns])
+
+
+def paired_difference(a: Column, b: Column) -> Difference:
+    """B against A on the same queries: the difference of the metrics, its interval and a paired test.
+
+    The test is a randomisation test of the mean difference (under the null hypothesis each query's difference is as
+    likely to have the other sign), exact where all sign flips can be counted. For values of 0 and 1 that is McNemar's
+    exact test, which has a closed form. Of an exponential metric the nats are tested.
+
+    Source: Smucker, Allan & Carterette, CIKM 2007 (randomisation test); Phipson & Smyth, 2010 (p is never 0);
+    McNemar, Psychometrika 1947.
+
+    Raises:
+        ValueError: The columns are not over the same queries.
+    """
+    _check(a, b)
+    change = b.values - a.values  # [n]
+    rose, fell = int((change > TOLERANCE).sum()), int((change < -TOLERANCE).sum())
+    if a.is_binary and b.is_binary:
+        p = mcnemar(rose, fell)
+        interval = _binary_interval(a, b)
+    else:
+        p = _randomisation(change, b.flipped - a.flipped)
+        interval = _percentiles(_differences(a, b), [change])
+    return Difference(len(change), a.mean, b.mean, b.mean - a.mean, interval, p, rose, fell)
+
+
+def macro_difference(pairs: Sequence[tuple[Column, Column]], weights: Sequence[float] | None = None) -> Difference:
+    """B against A on the mean over data sets; queries are resampled and flipped within each data set.
+
+        difference = sum_d w_d (b_d - a_d)
+
+    The data sets are taken as given: the interval says how the difference would vary with other queries of them, not
+    with other data sets.
+
+    Args:
+        pairs: The columns of A and of B for each data set, resampled in streams of their own.
+        weights: One for each, with the sum 1; None for equal ones.
+
+    Raises:
+        ValueError: There are no pairs; the columns of a pair are not over the same queries.
+    """
+    if not pairs:
+        raise ValueError("pairs: expected at least one data set")
+    for a, b in pairs:
+        _check(a, b)
+    shares = [1 / len(pairs)] * len(pairs) if weights is None else list(weights)
+    weighted = list(zip(pairs, shares, strict=True))
+    parts = [paired_difference(a, b) for a, b in pairs]
+    if len(pairs) == 1:
+        return parts[0]
+    observed = sum(share * float((b.values - a.values).mean()) for (a, b), share in weighted)
+    flipped = np.sum([share * (b.flipped - a.flipped) for (a, b), share in weighted], axis=0)  # [R]
+    resampled = np.sum([share * _differences(a, b) for (a, b), share in weighted], axis=0)  # [R]
+    mean_a, mean_b = (
+        sum(share * getattr(part, side) for part, share in zip(parts, shares, strict=True)) for side in "ab"
+    )
+    n = sum(part.n for part in parts)
+    rose, fell = sum(part.rose for part in parts), sum(part.fell for part in parts)
+    p = 1.0 if rose + fell == 0 else _share_beyond(flipped, observed)
+    interval = _percentiles(resampled, [b.values - a.values for a, b in pairs])
+    return Difference(n, mean_a, mean_b, mean_b - mean_a, interval, p, rose, fell)
+
+
+def mcnemar(rose: int, fell: int) -> float:
+    """The two-sided exact p-value of McNemar's test: a fair coin thrown for every query that changed.
+
+    Source: McNemar, Psychometrika 1947.
+    """
+    from scipy.stats import binomtest
+
+    return float(binomtest(rose, rose + fell).pvalue) if rose + fell else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected for being looked at together: the chance of any false alarm among them stays below alpha.
+
+    Source: Holm, Scandinavian Journal of Statistics 1979.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+
+
+def _check(a: Column, b: Column) -> None:
+    if a.queries != b.queries or len(a.resampled) != len(b.resampled) or a.exponential != b.exponential:
+        raise ValueError("a paired comparison needs the same metric, queries and resamples on both sides")
+
+
+def _differences(a: Column, b: Column) -> Floats:
+    return np.asarray(b.scaled(b.resampled) - a.scaled(a.resampled), dtype=np.float64)
+
+
+def _percentiles(resampled: Floats | np.floating, values: Sequence[Floats]) -> Interval:
+    if all(np.ptp(some) <= TOLERANCE for some in values):
+        return Interval(nan, nan)  # no resample differs, which is not certainty
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))
+
+
+def _binary_interval(a: Column, b: Column) -> Interval:
+    change = b.values - a.values
+    if np.ptp(change) > 0:
+        return _percentiles(_differences(a, b), [change])
+    # No resample differs, as in `mean_interval`: the share of other queries that would is at most 1 - (alpha/2)^(1/n).
+    rest = 1 - ((1 - LEVEL) / 2) ** (1 / len(change))
+    width = rest if change[0] == 0 else 2 * rest
+    return Interval(max(-1.0, float(change[0]) - width), min(1.0, float(change[0]) + width))
+
+
+def _randomisation(change: Floats, flipped: Floats) -> float:
+    from scipy.stats import permutation_test
+
+    moved = change[np.abs(change) > TOLERANCE]  # zeros have no sign to flip
+    if len(moved) < 2:
+        return 1.0  # one difference is as far from 0 with either sign
+    if 2 ** len(moved) <= len(flipped):
+        exact = permutation_test(
+            (moved,), np.sum, permutation_type="samples", vectorized=True, n_resamples=len(flipped)
+        )
+        return float(exact.pvalue)
+    return _share_beyond(flipped, float(change.mean()))
+
+
+def _share_beyond(flipped: Floats, observed: float) -> float:
+    beyond = int((np.abs(flipped) >= abs(observed) - TOLERANCE).sum())
+    return (beyond + 1) / (len(flipped) + 1)

@@ -1,0 +1,1 @@
+"""Does the retriever find the right keys? Retrievers of one protocol, their rankings, benchmarks."""

@@ -1,0 +1,94 @@
+"""Writes a world to disk: streamed, and there as a whole or not at all."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from embedder.errors import DataError
+from embedder.files import whole_folder
+from embedder.world import rows
+from embedder.world.rows import Row
+from embedder.world.settings import WorldSettings
+from embedder.world.tools import tool_rows
+
+log = logging.getLogger(__name__)
+
+_PROGRESS_FROM = 20_000  # passages; a smaller world takes a few seconds
+
+
+def write_world(settings: WorldSettings, directory: Path) -> Path:
+    """Write the chosen tasks of a world, each a folder of JSON Lines.
+
+    qa, convsearch, tool and icl have `corpus.jsonl`, `train.jsonl` and `test.jsonl`; chat has `histories.jsonl` in
+    place of a corpus; lrlm has documents only. Equal settings give equal bytes on every machine.
+
+    Args:
+        settings: Size, seed and tasks.
+        directory: Where the world goes. It appears when everything is written.
+
+    Returns:
+        The directory.
+
+    Raises:
+        DataError: The directory exists.
+    """
+    directory = Path(directory)
+    if directory.exists():
+        raise DataError(directory, None, "exists already; a world is never written over another")
+    with whole_folder(directory) as partial:
+        _write_tasks(settings, partial)
+    log.info("Wrote a world of %d passages and %d questions to %s", settings.passages, settings.questions, directory)
+    return directory
+
+
+def _write_tasks(settings: WorldSettings, directory: Path) -> None:
+    for task in settings.tasks:
+        folder = directory / task
+        folder.mkdir()
+        for name, stream in _files(settings, task):
+            with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
+                for row in _shown(stream, f"{task}/{name}", settings.passages):
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _files(settings: WorldSettings, task: str) -> Iterator[tuple[str, Iterator[Row]]]:
+    """The files of a task and their rows."""
+    if task in ("qa", "convsearch"):
+        yield "corpus.jsonl", rows.corpus(settings)
+    elif task == "icl":
+        yield "corpus.jsonl", rows.mixed(rows.solved_examples(settings), settings.seed, "icl corpus")
+    elif task == "tool":
+        yield "corpus.jsonl", rows.mixed(iter(tool_rows()), settings.seed, "tools")
+    elif task == "chat":
+        yield "histories.jsonl", (one.history for test in (False, True) for one in rows.chats(settings, test=test))
+    for test, name in ((False, "train"), (True, "test")):
+        yield f"{name}.jsonl", rows.mixed(_queries(settings, task, test=test), settings.seed, task, name)
+
+
+def _shown(stream: Iterator[Row], name: str, passages: int) -> Iterable[Row]:
+    """The rows, counted on the terminal while a large world is written."""
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    if passages < _PROGRESS_FROM:
+        yield from stream
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, transient=True) as progress:
+        total = passages if name.endswith("corpus.jsonl") and name[:2] in ("qa", "co") else None
+        yield from progress.track(stream, total=total, description=f"Writing {name}")
+
+
+def _queries(settings: WorldSettings, task: str, *, test: bool) -> Iterator[Row]:
+    if task == "chat":
+        return (question for one in rows.chats(settings, test=test) for question in one.questions)
+    return _QUERIES[task](settings, test=test)
+
+
+_QUERIES: dict[str, Callable[..., Iterator[Row]]] = {
+    "qa": rows.questions,
+    "convsearch": rows.searches,
+    "lrlm": rows.documents,
+    "icl": rows.open_examples,
+    "tool": rows.requests,
+}

@@ -1,0 +1,270 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from embedder.encoders.checkpoint import load_trained
+from embedder.encoders.cut import CutEncoder
+from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.export import export
+from embedder.encoders.pooling import cls_pooling, last_pooling, mean_pooling
+from embedder.errors import ConfigError, DataError
+from embedder.types import Reading, TaskSides
+from tests.tiny_models import adapted, tiny_backbone
+
+TASKS = {"qa": TaskSides("ask: ", "read: ", 64, 128), "tool": TaskSides("request: ", "tool: ", 32, 128)}
+TEXTS = ["Who designed the lighthouse at Oru?", "Maren Tolvik", "x"]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
+def test_sentence_transformers_gives_our_vectors(bert_directory, tmp_path, pooling):
+    from sentence_transformers import SentenceTransformer
+
+    encoder = EncoderConfig(name=str(bert_directory), pooling=pooling).build()
+    directory = export(encoder, TASKS, tmp_path / "export", {"note": "test"})
+    theirs = SentenceTransformer(str(directory), device="cpu")
+    for name, instruction in (
+        ("qa_query", "ask: "),
+        ("qa_key", "read: "),
+        ("tool_query", "request: "),
+        ("tool_key", "tool: "),
+    ):
+        np.testing.assert_allclose(
+            theirs.encode(TEXTS, prompt_name=name), encoder.encode(TEXTS, Reading("query", instruction)), atol=1e-5
+        )
+    np.testing.assert_allclose(theirs.encode_query(TEXTS), encoder.encode(TEXTS, Reading("query", "ask: ")), atol=1e-5)
+    np.testing.assert_allclose(
+        theirs.encode_document(TEXTS), encoder.encode(TEXTS, Reading("key", "read: ")), atol=1e-5
+    )
+    assert not list(directory.rglob("*.bin"))  # safetensors only
+
+
+def assert_sentence_transformers_agrees(encoder, directory):
+    from sentence_transformers import SentenceTransformer
+
+    theirs = SentenceTransformer(str(directory), device="cpu")
+    for name, query, key in (("qa", "ask: ", "read: "), ("tool", "request: ", "tool: ")):
+        queries = theirs.encode_query(TEXTS, prompt_name=f"{name}_query")
+        keys = theirs.encode_document(TEXTS, prompt_name=f"{name}_key")
+        np.testing.assert_allclose(queries, encoder.encode(TEXTS, Reading("query", query)), atol=1e-5)
+        np.testing.assert_allclose(keys, encoder.encode(TEXTS, Reading("key", key)), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_query(TEXTS), encoder.encode(TEXTS, Reading("query", "ask: ")), atol=1e-5)
+    np.testing.assert_allclose(
+        theirs.encode_document(TEXTS), encoder.encode(TEXTS, Reading("key", "read: ")), atol=1e-5
+    )
+    assert theirs.get_embedding_dimension() == encoder.dimension
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "gemma"])
+def test_sentence_transformers_gives_the_vectors_of_a_decoder_with_adapters(tmp_path, kind, bidirectional):
+    directory = tiny_backbone(tmp_path / "base", kind, num_key_value_heads=2, head_dim=8)
+    encoder = adapted(directory, pooling="last", bidirectional=bidirectional)
+    before = encoder.encode(TEXTS, Reading("key"))
+    exported = export(encoder, TASKS, tmp_path / "export", {})
+    assert_sentence_transformers_agrees(encoder, exported)
+    np.testing.assert_array_equal(encoder.encode(TEXTS, Reading("key")), before)  # the adapters are still apart
+    plain = EncoderConfig(name=str(directory), pooling="last", bidirectional=bidirectional).build()
+    assert np.abs(plain.encode(TEXTS, Reading("key")) - before).max() > 0.1
+
+
+def test_sentence_transformers_appends_the_end_token_of_a_llama_tokenizer(tmp_path):
+    from transformers import LlamaTokenizer
+
+    directory = tiny_backbone(tmp_path / "base", "llama", num_key_value_heads=2)
+    pieces = dict.fromkeys(["<unk>", "<s>", "</s>", "▁", *"Whodesign tlua?MrTvkx:"])
+    numbered = {piece: n for n, piece in enumerate(pieces)}
+    LlamaTokenizer(vocab=numbered, merges=[], add_bos_token=True, add_eos_token=False).save_pretrained(directory)
+    encoder = EncoderConfig(name=str(directory), pooling="last").build()
+    ids = encoder.tokenize(["x"])["input_ids"][0].tolist()
+    assert (ids[0], ids[-1]) == (1, 2)
+    assert_sentence_transformers_agrees(encoder, export(encoder, TASKS, tmp_path / "export", {}))
+
+
+@pytest.mark.parametrize("dimension", [None, 8])
+def test_sentence_transformers_takes_each_side_to_its_own_encoder(bert_directory, tmp_path, dimension):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", shared=False, dimension=dimension).build()
+    with torch.no_grad():
+        encoder.key_backbone.embeddings.word_embeddings.weight.mul_(-1)
+    assert np.abs(encoder.encode(TEXTS, Reading("query")) - encoder.encode(TEXTS, Reading("key"))).max() > 0.1
+    directory = export(encoder, TASKS, tmp_path / "export", {})
+    assert_sentence_transformers_agrees(encoder, directory)
+    trained = load_trained(directory)
+    (directory / "embedder.json").unlink()  # as if it were a model of others
+    of_others = load_trained(directory)
+    for side in ("query", "key"):
+        expected = encoder.encode(TEXTS, Reading(side, "x: "))
+        for one in (trained, of_others):
+            np.testing.assert_allclose(one.encoder.encode(TEXTS, Reading(side, "x: ")), expected, atol=1e-5)
+
+
+def test_sentence_transformers_cuts_vectors_where_ours_are_cut(bert_directory, tmp_path):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", dimension=8).build()
+    assert_sentence_transformers_agrees(encoder, export(encoder, TASKS, tmp_path / "export", {}))
+
+
+def changeable(directory):
+    """The export as by a user who changes it on purpose."""
+    (directory / "digests.json").unlink()
+    return directory
+
+
+def test_an_export_of_the_first_format_is_loaded(bert_directory, tmp_path):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="cls").build()
+    path = changeable(export(encoder, TASKS, tmp_path / "export", {})) / "embedder.json"
+    description = json.loads(path.read_text())
+    del description["encoder"]
+    path.write_text(json.dumps(description | {"format": 1, "base": "x", "pooling": "cls"}))
+    assert load_trained(path.parent).encoder.config.pooling == "cls"
+
+
+def test_a_model_of_others_keeps_the_end_of_a_long_text(bert_directory, tmp_path):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    directory = export(encoder, TASKS, tmp_path / "export", {})
+    (directory / "embedder.json").unlink()
+    theirs, text = load_trained(directory).encoder, "Who designed the lighthouse? " * 9 + "at Oru"
+    expected = encoder.encode([text], Reading("query", "ask: ", 20, keep="end"))
+    found = theirs.encode([text], Reading("query", "ask: ", 20, keep="end"))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found - theirs.encode([text], Reading("query", "ask: ", 20))).max() > 1e-2
+
+
+def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert_directory, tmp_path):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    directory = export(encoder, TASKS, tmp_path / "export", {})
+    trained = load_trained(directory)
+    assert trained.tasks == TASKS
+    np.testing.assert_allclose(
+        trained.encoder.encode(TEXTS, Reading("query")), encoder.encode(TEXTS, Reading("query")), atol=1e-6
+    )
+    description = json.loads((changeable(directory) / "embedder.json").read_text())
+    description["encoder"]["pooling"] = "cls"
+    (directory / "embedder.json").write_text(json.dumps(description))
+    with pytest.raises(DataError, match=r"embedder\.json.*encoder\.pooling: expected null or 'mean'.*1_Pooling"):
+        load_trained(directory)
+    pooling = directory / "1_Pooling" / "config.json"
+    pooling.write_text(json.dumps({**json.loads(pooling.read_text()), "pooling_mode": "cls"}))
+    with pytest.raises(DataError, match="the vectors of the probe texts differ"):
+        load_trained(directory)
+    pooling.write_text(json.dumps({**json.loads(pooling.read_text()), "pooling_mode": "mean"}))
+    description["encoder"]["pooling"] = "mean"
+    description["tasks"]["tool"]["key_instruction"] = "a tool: "
+    (directory / "embedder.json").write_text(json.dumps(description))
+    with pytest.raises(DataError, match="the vectors of the probe texts as key of tool differ"):
+        load_trained(directory)
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"{}"])
+def test_a_damaged_description_is_one_clear_error(bert_directory, tmp_path, damage):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    path = changeable(export(encoder, TASKS, tmp_path / "export", {})) / "embedder.json"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=r"embedder\.json: a damaged description"):
+        load_trained(path.parent)
+
+
+def test_damaged_weights_are_one_clear_error(bert_directory, tmp_path):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    directory = export(encoder, TASKS, tmp_path / "export", {})
+    weights = directory / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1  # of one weight, which no probe text may need
+    weights.write_bytes(content)
+    with pytest.raises(DataError, match=r"export: model\.safetensors is not as it was written: export it anew"):
+        load_trained(directory)
+    weights.write_bytes(content[:1000])
+    changeable(directory)
+    with pytest.raises(DataError, match=r"export.*encoder\.name: expected .*model\.safetensors is damaged"):
+        load_trained(weights.parent)
+
+
+def test_a_model_of_others_is_encoded_with_its_own_prompts(bert_directory, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    theirs = SentenceTransformer(str(export(encoder, TASKS, tmp_path / "export", {})), device="cpu")
+    theirs.prompts = {"query": "find: ", "document": ""}
+    theirs.save(str(tmp_path / "theirs"), create_model_card=False)
+    assert load_trained(tmp_path / "theirs").sides == TaskSides("find: ")
+
+
+def test_vectors_do_not_depend_on_the_batch_and_keep_their_order(bert_directory):
+    texts = [f"{'word ' * (7 * i % 23)}{i}" for i in range(40)]
+    together = EncoderConfig(name=str(bert_directory), pooling="mean", encode_tokens=256).build()
+    alone = np.concatenate([together.encode([text], Reading("key")) for text in texts])
+    together.train()
+    np.testing.assert_allclose(together.encode(texts, Reading("key")), alone, atol=1e-5)
+    assert together.training
+
+
+def test_pooling_by_hand_with_padding_on_either_side():
+    states = torch.tensor([[[1.0], [2.0], [9.0]], [[9.0], [3.0], [5.0]]])
+    mask = torch.tensor([[1, 1, 0], [0, 1, 1]])
+    assert cls_pooling(states, mask).tolist() == [[1.0], [3.0]]
+    assert mean_pooling(states, mask).tolist() == [[1.5], [4.0]]
+    assert last_pooling(states, mask).tolist() == [[2.0], [5.0]]
+
+
+def test_an_unknown_pooling_or_model_is_a_clear_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"encoder.pooling: expected one of \['cls', 'last', 'mean'\], got 'max'"):
+        EncoderConfig(name="x", pooling="max")
+    with pytest.raises(ConfigError, match=r"encoder.name"):
+        EncoderConfig(name=str(tmp_path), pooling="mean").build()
+
+
+def test_an_export_in_bfloat16_is_loaded_as_such(tmp_path):
+    directory = tiny_backbone(tmp_path / "base", "llama", num_key_value_heads=2)
+    encoder = adapted(directory, pooling="last", dtype="bfloat16", dimension=24)
+    loaded = load_trained(export(encoder, TASKS, tmp_path / "export", {})).encoder  # merging rounds to three digits
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.bfloat16}
+    difference = np.abs(loaded.encode(TEXTS, Reading("key")) - encoder.encode(TEXTS, Reading("key"))).max()
+    assert difference < 0.04
+
+
+LONG = ["Who designed the lighthouse at Oru? " * 20, "Maren Tolvik", "The treaty of 1612. " * 30]
+
+
+def test_sentence_transformers_cuts_each_side_at_its_own_length(bert_directory, tmp_path, caplog):
+    from sentence_transformers import SentenceTransformer
+
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    directory = export(encoder, {"qa": TASKS["qa"]}, tmp_path / "export", {})
+    theirs = SentenceTransformer(str(directory), device="cpu")
+    np.testing.assert_allclose(theirs.encode_query(LONG), encoder.encode(LONG, TASKS["qa"].query), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_document(LONG), encoder.encode(LONG, TASKS["qa"].key), atol=1e-5)
+    assert "otherwise" not in caplog.text
+    assert "Long texts" not in (directory / "README.md").read_text()
+
+
+def test_what_sentence_transformers_reads_otherwise_is_told_with_how_to_get_it(bert_directory, tmp_path, caplog):
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    tasks = {**TASKS, "chat": TaskSides("say: ", "said: ", 64, 128, "end")}
+    directory = export(encoder, tasks, tmp_path / "export", {})
+    told = (
+        "tool: of longer queries training read the first 32 tokens, and encode_query() reads the first 64",
+        "chat: of longer queries training read the last 64 tokens, and encode_query() reads the first 64",
+    )
+    read_me = (directory / "README.md").read_text()
+    for line in told:
+        assert line in caplog.text
+        assert line in read_me
+    assert caplog.text.count("otherwise than training") == 2
+    # The recipe of the read-me, as it stands there.
+    code = read_me.rpartition("```python")[2].partition("```")[0].replace("THIS_FOLDER", str(directory))
+    names: dict = {}
+    exec(code, names)  # noqa: S102  # our own
+    np.testing.assert_allclose(names["queries"], encoder.encode(["..."], tasks["qa"].query), atol=1e-5)
+
+
+def test_a_cut_of_an_export_has_unit_vectors_as_the_documents_say(bert_directory, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    theirs = SentenceTransformer(str(export(encoder, TASKS, tmp_path / "export", {})), device="cpu", truncate_dim=8)
+    found = theirs.encode_query(TEXTS, normalize_embeddings=True)
+    ours = CutEncoder(encoder, 8).encode(TEXTS, TASKS["qa"].query)
+    np.testing.assert_allclose(found, ours, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6)
+    with pytest.raises(ConfigError, match=r"encoder\.dimension: expected null, or at most the 32 numbers"):
+        CutEncoder(encoder, 64)

@@ -1,0 +1,66 @@
+"""Texts as one row without padding give the vectors and gradients of padded rows, where the model can."""
+
+import numpy as np
+import pytest
+import torch
+
+from embedder.encoders.encoder import EncoderConfig
+from embedder.types import Reading
+from tests.encoders.test_encoder import DECODERS, ENCODERS, GROUPED, TEXTS, one_at_a_time
+from tests.tiny_models import ROBERTA_TOKENS, tiny_backbone
+
+CAN = {"bert", "distilbert", "roberta", "xlm-roberta", *DECODERS}
+
+
+def build(directory, **settings):
+    return EncoderConfig(str(directory), device="cpu", **settings).build()
+
+
+def gradients(encoder):
+    encoder.zero_grad()
+    torch.manual_seed(0)
+    vectors = encoder(encoder.tokenize(TEXTS), "key")
+    (vectors * torch.linspace(-1, 1, vectors.shape[1])).sum().backward()
+    return {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("kind", [*ENCODERS, *DECODERS])
+def test_vectors_and_gradients_are_those_of_padded_rows(tmp_path, kind):
+    special = ROBERTA_TOKENS if kind in ("roberta", "xlm-roberta", "mpnet") else {"pad_token": "<pad>"}
+    settings = DECODERS[kind] | GROUPED if kind in DECODERS else ENCODERS[kind]
+    directory = tiny_backbone(tmp_path, kind, special, **settings)
+    padded, unpadded = (build(directory, pooling="mean", unpadded=value, dropout=0.0) for value in (False, True))
+    assert not padded._can_unpad
+    assert unpadded._can_unpad == (kind in CAN)  # the others stay as they were: relative places, windows
+    np.testing.assert_allclose(unpadded.encode(TEXTS, Reading("key")), one_at_a_time(padded, TEXTS), atol=1e-5)
+    expected, found = gradients(padded), gradients(unpadded)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"gradient_checkpointing": True}, {"lora": {"r": 2}}, {"bidirectional": True}])
+def test_it_goes_together_with_what_changes_a_decoder(tmp_path, settings):
+    directory = tiny_backbone(tmp_path, "llama", {"pad_token": "<pad>"})
+    padded, unpadded = (build(directory, pooling="last", unpadded=value, **settings) for value in (False, True))
+    if "lora" in settings:
+        unpadded.load_state_dict(padded.state_dict())  # adapters start at random
+    assert unpadded._can_unpad
+    expected, found = gradients(padded), gradients(unpadded)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_row_may_be_longer_than_the_model_reads(tmp_path):
+    directory = tiny_backbone(tmp_path, "bert", {"pad_token": "<pad>"})
+    padded, unpadded = (build(directory, pooling="cls", unpadded=value) for value in (False, True))
+    texts = TEXTS * 8  # together more tokens than there are places
+    assert unpadded.tokenize(texts)["attention_mask"].sum() > unpadded.max_length
+    np.testing.assert_allclose(unpadded.encode(texts, Reading("key")), padded.encode(texts, Reading("key")), atol=1e-5)
+
+
+def test_no_token_runs_for_nothing(bert_directory):
+    encoder = build(bert_directory, pooling="mean")
+    tokens = encoder.tokenize(TEXTS)
+    encoder(tokens, "key")
+    assert encoder.tokens_run == int(tokens["attention_mask"].sum()) < tokens["attention_mask"].numel()

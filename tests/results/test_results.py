@@ -1,0 +1,164 @@
+"""Evaluation folders are read whole or refused with one clear error; other protocols are not compared."""
+
+import json
+import math
+import re
+
+import pytest
+
+from embedder.errors import DataError, ProtocolError
+from embedder.results.protocols import check_comparable, differing_versions
+from embedder.results.results import read_answers, read_results
+from embedder.results.row import Row
+from tests.results.folders import PROTOCOL, RUN, line, row, write
+
+VALUES = {"ndcg@10": [0.5, 1.0, 0.0, 0.25], "em": [1.0, 0.0, 0.0, 1.0]}
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_both_formats_are_read(tmp_path, number):
+    results = read_results(write(tmp_path, [row("BM25", VALUES), row("base encoder", VALUES)], number=number))
+    assert results.retrievers == ["BM25", "base encoder"]
+    assert results.datasets == [("qa", "world")]
+    assert results.row("qa", "world", "BM25").per_query["em"] == {"q0": 1, "q1": 0, "q2": 0, "q3": 1}
+    assert results.row("qa", "world", "none") is None
+
+
+def test_rows_of_means_alone_are_left_out(tmp_path):
+    mean = row("BM25", {}, dataset="mean of 3") | {"mean": {"em": 0.5}}
+    assert read_results(write(tmp_path, [row("BM25", VALUES), mean])).datasets == [("qa", "world")]
+    with pytest.raises(DataError, match="no row has values of queries"):
+        read_results(write(tmp_path, [mean]))
+
+
+@pytest.mark.parametrize("written", ["nats", "log-likelihoods", "perplexities"])
+def test_perplexity_is_read_as_nats_however_it_was_written(tmp_path, written):
+    nats = [1.0, 2.0, 4.0]
+    values = {"nats": nats, "log-likelihoods": [-x for x in nats], "perplexities": [math.exp(x) for x in nats]}
+    found = row("base encoder", {"perplexity": nats})
+    found["per_query"]["perplexity"] = {f"q{i}": value for i, value in enumerate(values[written])}
+    read = read_results(write(tmp_path, [found])).rows[0]
+    assert list(read.per_query["perplexity"].values()) == pytest.approx(nats)
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere: no such folder; expected a folder that evaluate.py wrote"):
+        read_results(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"the folder has no scores\.json"):
+        read_results(tmp_path)
+
+
+def damaged(change):
+    good = {"format": 2, "protocol": RUN, "rows": [row("BM25", VALUES)]}
+    change(good)
+    return json.dumps(good)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"format": 2, "rows": [', r"scores.json:1: not JSON .* was it cut\?"),
+        ("[]", "expected a JSON object, got list"),
+        (damaged(lambda d: d.update(format=3)), r"format 3; this version reads the formats \(1, 2\)"),
+        (damaged(lambda d: d.update(rows=[])), 'a list of "rows" that is not empty'),
+        (damaged(lambda d: d.pop("protocol")), 'expected "protocol"'),
+        (damaged(lambda d: d["rows"].append(d["rows"][0])), "the row qa / world / BM25 is there twice"),
+        (damaged(lambda d: d["rows"][0].pop("retriever")), r"rows\[0\].retriever: expected text, got None"),
+        (damaged(lambda d: d["rows"][0]["per_query"]["em"].update(q0="x")), r"per_query.em.q0: expected a number, got"),
+        (damaged(lambda d: d["rows"][0]["per_query"]["em"].update(q0=math.nan)), "NaN is no score"),
+        (damaged(lambda d: d["rows"][0]["mean"].pop("em")), r"rows\[0\].mean.em: expected a number, got None"),
+        (damaged(lambda d: d["rows"][0]["mean"].update(em=0.6)), "whose mean is 0.6, .* their mean is 0.5: was the"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, text, message):
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_results(tmp_path)
+
+
+def test_texts_are_read_for_the_wanted_queries(tmp_path):
+    lines = [line("BM25", f"q{i}", f"Question {i}?", [("k1", "Text")], "1285") for i in range(3)]
+    folder = write(tmp_path / "new", [row("BM25", VALUES)], queries=lines)
+    wanted = ("qa", "world", "BM25", "q1")
+    found = read_answers(folder, [wanted, ("qa", "world", "BM25", "unknown")])
+    assert list(found) == [wanted]
+    assert (found[wanted].query, found[wanted].keys[0].id, found[wanted].output) == ("Question 1?", "k1", "1285")
+    assert read_answers(write(tmp_path / "old", [row("BM25", VALUES)]), [wanted]) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"query_id": 3}, 'queries.jsonl:2: expected "task", "dataset", "retriever" and "query_id", all text'),
+        ({"query": None}, '"query": expected text, got None'),
+        ({"keys": [{"text": "no id"}]}, '"keys": expected objects with "id", "score" and "text"'),
+        ({"keys": [{"id": "k", "text": ""}]}, 'expected objects with "id", "score" and "text"'),
+        ({"scores": {"em": "1"}}, '"scores": expected a number for each metric'),
+        ({"answers": "1285"}, '"answers": expected a list of texts'),
+        ({"output": 5}, '"output": expected text or null, got 5'),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path, change, message):
+    lines = [line("BM25", "q0", "Question?"), line("BM25", "q1", "Question?") | change]
+    folder = write(tmp_path, [row("BM25", VALUES)], queries=lines)
+    with pytest.raises(DataError, match=message):
+        read_answers(folder, [("qa", "world", "BM25", "q1")])
+
+
+def rows(change_b, values=VALUES):
+    return Row(**row("base encoder", values)), Row(**row("trained encoder", values, **change_b))
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "in_a", "in_b"),
+    [
+        ({"files": "other"}, "files", PROTOCOL["files"], "other"),
+        ({"queries": 5}, "queries", 4, 5),
+        ({"llm": "bigger"}, "llm", PROTOCOL["llm"], "bigger"),
+        ({"rag": PROTOCOL["rag"] | {"top_k": 3}}, "rag.top_k", 1, 3),
+        ({"seed": 1}, "seed", "(absent)", 1),
+        ({"cutoffs": [5, 10]}, "cutoffs", [10], [5, 10]),
+        ({"something_new": 1}, "something_new", "(absent)", 1),
+    ],
+)
+def test_rows_of_other_protocols_are_refused(change, field, in_a, in_b):
+    with pytest.raises(ProtocolError, match=re.escape(f"{field}: {in_a!r} in A, {in_b!r} in B")) as refused:
+        check_comparable(*rows(change), ["ndcg@10", "em"])
+    assert refused.value.differing == ((field, in_a, in_b),)
+
+
+def test_what_describes_the_retriever_may_differ():
+    check_comparable(*rows({"sides": {"query_instruction": "Find: "}, "checkpoint": "export"}), ["ndcg@10", "em"])
+
+
+def test_retrieval_does_not_depend_on_the_llm():
+    other = {"llm": None, "rag": None, "prompt": "None", "answered": 0}
+    check_comparable(*rows(other), ["ndcg@10"])
+    with pytest.raises(ProtocolError, match=re.escape("can be compared, as with 'compare.metrics=[ndcg@10]'")):
+        check_comparable(*rows(other), ["ndcg@10", "em"])
+    check_comparable(*rows({"cutoffs": [5]}), ["em"])
+
+
+def test_other_queries_are_refused():
+    a, b = rows({})
+    del b.per_query["em"]["q3"]
+    with pytest.raises(ProtocolError, match=r"queries of em: 4 in A, \"3 \('q3' is only in A\)\" in B"):
+        check_comparable(a, b, ["em"])
+
+
+def test_long_values_are_shown_where_they_differ():
+    prompt = "An example. " * 100
+    with pytest.raises(ProtocolError) as refused:
+        check_comparable(*rows({"prompt": prompt + "Another."}), ["em"])
+    a, b = Row(**row("x", VALUES, prompt=prompt + "One.")), Row(**row("y", VALUES, prompt=prompt + "Two."))
+    with pytest.raises(ProtocolError, match=r"\.\.\..*One\.' in A, '\.\.\..*Two\.' in B") as refused:
+        check_comparable(a, b, ["em"])
+    assert len(str(refused.value)) < 400
+
+
+def test_versions_that_differ_are_told(tmp_path):
+    newer = RUN | {"environment": RUN["environment"] | {"torch": "2.14.0"}}
+    a = read_results(write(tmp_path / "a", [row("BM25", VALUES)]))
+    b = read_results(write(tmp_path / "b", [row("BM25", VALUES)], run=newer))
+    assert differing_versions(a, b) == [("environment.torch", "2.13.0", "2.14.0")]
+    assert differing_versions(a, a) == []

@@ -1,0 +1,133 @@
+import json
+
+import pytest
+
+from embedder.consumers.consumer import Scene
+from embedder.data.corpus import Corpus
+from embedder.data.view import CorpusView
+from embedder.encoders.encoder import EncoderConfig
+from embedder.index.faiss_index import FaissIndex
+from embedder.retrieval.retrievers import (
+    BM25Retriever,
+    DenseRetriever,
+    HybridRetriever,
+    MemoisedRetriever,
+    OracleRetriever,
+    RandomRetriever,
+    RecentRetriever,
+)
+from embedder.types import Query, Ranking, TaskSides
+
+QUERIES = [
+    Query("own", "red text 12", (), ("b/2",), among=("b/0", "b/9")),
+    Query("part", "red text", among=("a/0", "a/3"), exclude=("a/1",)),
+    Query("all", "red text 3", exclude=("a/3",)),
+]
+OF_OWN = {f"b/{i}" for i in range(10)}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "c.jsonl"
+    rows = [{"id": f"{name}/{i}", "text": f"red text {i} of {name}"} for name in "abc" for i in range(10)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Corpus(path)
+
+
+@pytest.fixture(params=["bm25", "dense", "random", "hybrid", "oracle", "recent", "memoised"])
+def retriever(request, bert_directory):
+    if request.param == "dense":
+        return DenseRetriever(EncoderConfig(str(bert_directory), "mean").build(), FaissIndex, TaskSides())
+    return {
+        "bm25": BM25Retriever,
+        "random": RandomRetriever,
+        "hybrid": lambda: HybridRetriever([BM25Retriever(), RandomRetriever()]),
+        "oracle": lambda: OracleRetriever(BM25Retriever()),
+        "recent": RecentRetriever,
+        "memoised": lambda: MemoisedRetriever(BM25Retriever(), 20),
+    }[request.param]()
+
+
+def test_a_ranking_holds_eligible_keys_only_and_all_of_them(corpus, retriever):
+    retriever.fit(corpus)
+    own, part, everything = retriever.retrieve(QUERIES, 30)
+    assert sorted(own.key_ids) == sorted(OF_OWN)
+    assert sorted(part.key_ids) == ["a/0", "a/2", "a/3"]
+    assert len(set(everything.key_ids)) == len(everything.key_ids) == 29
+    assert "a/3" not in everything.key_ids
+    assert [len(ranking.key_ids) for ranking in retriever.retrieve(QUERIES, 2)] == [2, 2, 2]
+
+
+def test_the_same_holds_in_a_view(corpus, retriever):
+    retriever.fit(CorpusView(corpus, [0, 1, 5, 12, 17, 18, 29]))
+    own, part, everything = retriever.retrieve(QUERIES, 30)
+    assert sorted(own.key_ids) == ["b/2", "b/7", "b/8"]
+    assert part.key_ids == ("a/0",)  # a/3 and a/5 lie in no or another part, a/1 is left out
+    assert len(everything.key_ids) == 7
+
+
+class Fixed:
+    """Ranks as told, and counts how often it was asked."""
+
+    def __init__(self, *key_ids):
+        self.key_ids, self.fits, self.calls = key_ids, 0, 0
+
+    def fit(self, corpus):
+        self.fits += 1
+
+    def retrieve(self, queries, top_k):
+        self.calls += 1
+        return [Ranking(self.key_ids[:top_k], (1.0,) * len(self.key_ids[:top_k])) for _ in queries]
+
+
+def test_fusion_by_hand(corpus):
+    hybrid = HybridRetriever([Fixed("a/0", "a/1", "a/2"), Fixed("a/2", "a/0", "a/9")], depth=2)
+    hybrid.fit(corpus)
+    (ranking,) = hybrid.retrieve(QUERIES[2:], 2)
+    # a/0: 1/61 + 1/62; a/2 is the first of the second ranking, and beyond the depth of the first: 1/61; a/1: 1/62.
+    assert ranking.key_ids == ("a/0", "a/2")
+    assert ranking.scores == pytest.approx((1 / 61 + 1 / 62, 1 / 61))
+
+
+def test_the_oracle_knows_the_gold_keys_and_nothing_else(corpus):
+    oracle = OracleRetriever(Fixed("b/3", "b/2", "b/4"))
+    oracle.fit(corpus)
+    own, part, _ = oracle.retrieve(QUERIES, 3)
+    assert own == Ranking(("b/2", "b/3", "b/4"), (1.0, 0.0, 0.0))
+    assert part.key_ids == ("b/3", "b/2", "b/4")
+
+
+def test_what_was_said_last_comes_first(corpus):
+    recent = RecentRetriever()
+    recent.fit(corpus)
+    assert [r.key_ids for r in recent.retrieve(QUERIES, 2)] == [("b/9", "b/8"), ("a/3", "a/2"), ("c/9", "c/8")]
+
+
+def test_what_rows_share_is_fitted_and_asked_once(corpus):
+    inner = Fixed("a/0", "a/1", "a/2")
+    shared = MemoisedRetriever(inner, depth=3)
+    for retriever, k in ((shared, 1), (HybridRetriever([shared], depth=3), 1), (OracleRetriever(shared), 2)):
+        retriever.fit(corpus)
+        assert [len(ranking.key_ids) for ranking in retriever.retrieve(QUERIES, k)] == [k] * 3
+    assert (inner.fits, inner.calls) == (1, 1)
+    assert shared.retrieve(QUERIES, 2)[0] == Ranking(("a/0", "a/1"), (1.0, 1.0))
+    shared.fit(CorpusView(corpus, [0, 1]))
+    shared.retrieve(QUERIES, 2)
+    assert (inner.fits, inner.calls) == (2, 2)
+    shared.retrieve(QUERIES, 4)  # deeper than what is known
+    shared.retrieve(QUERIES, 3)
+    assert inner.calls == 3
+
+
+def test_searches_with_texts_of_the_llm_are_not_kept(corpus):
+    inner = Fixed("a/0", "a/1")
+    shared = MemoisedRetriever(inner)
+    shared.fit(corpus)
+    scene = Scene(corpus, shared.retrieve, None, None)
+    shared.retrieve(QUERIES, 1)
+    for number in (1, 2, 2):
+        scene.search_again([(QUERIES[0], "what it wrote", number)], 1)
+    assert inner.calls == 4
+    shared.retrieve(QUERIES, 1)  # these are known still
+    assert inner.calls == 4
+    assert all(len(one) == len(QUERIES) for one in vars(shared).values() if isinstance(one, list | tuple | dict))
