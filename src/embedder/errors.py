@@ -1,11 +1,7 @@
 """The errors that a user can cause, each with enough in its message to mend the cause."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from embedder.origins import origin
 from embedder.shown import MESSAGE_LIMIT, shown, shown_message
@@ -93,96 +89,3 @@ class MissingExtraError(EmbedderError):
 
     def __init__(self, package: str, command: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package!r}, which is not installed. Install it with: {command}")
-
-
-_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
-_LISTS, _MAPPINGS = (list, tuple, Sequence, Iterable), (dict, Mapping)
-HIGHEST_SEED = 2**32 - 1
-"""What every generator of random numbers takes."""
-
-
-def check_types(settings: Any, prefix: str) -> None:
-    """Hold the fields of a dataclass of settings against their annotations.
-
-    Args:
-        settings: An instance.
-        prefix: Where it stands in the configuration, such as `prepare.rewards`.
-
-    Raises:
-        ConfigError: A value has another type, such as text where a number or a list belongs, is a number that is not
-            finite, or a seed that not every generator takes.
-    """
-    for field in fields(settings):
-        check_value(f"{prefix}.{field.name}", getattr(settings, field.name), field.type)
-
-
-def check_value(setting: str, value: object, annotation: Any) -> None:
-    """Hold one value against an annotation; see `check_types`."""
-    kinds = _alternatives(annotation)
-    if not any(_fits(value, kind) for kind in kinds):
-        expected = " or ".join(dict.fromkeys(map(_named, kinds)))
-        if isinstance(value, float) and not math.isfinite(value) and float in kinds:
-            expected = expected.replace("a number", "a finite number")
-        if isinstance(value, str) and any(_is_list(kind) for kind in kinds):
-            expected += f", such as [{value}]"
-        raise ConfigError(setting, expected, value)
-    if setting.rpartition(".")[2] == "seed" and type(value) is int and not 0 <= value <= HIGHEST_SEED:
-        raise ConfigError(setting, f"0 to {HIGHEST_SEED}", value)
-
-
-def _fits(value: object, kind: Any) -> bool:
-    if kind is None or kind is NoneType:
-        return value is None
-    if kind is float:
-        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]  # it is a number
-    if kind in _KINDS:
-        return type(value) is kind
-    origin, parts = get_origin(kind) or kind, get_args(kind)
-    if origin is Literal:
-        return value in parts
-    if _is_list(kind):
-        if not isinstance(value, list | tuple):
-            return False
-        if origin is tuple and parts and parts[-1] is not Ellipsis:
-            return len(value) == len(parts) and all(map(_fits_one_of, value, parts))
-        return not parts or all(_fits_one_of(one, parts[0]) for one in value)
-    if origin in _MAPPINGS:
-        return isinstance(value, Mapping) and (not parts or all(_fits_one_of(one, parts[1]) for one in value.values()))
-    if origin in (Any, object) or isinstance(origin, str | TypeVar):
-        return True
-    if origin is Callable:
-        return callable(value)
-    if isinstance(origin, type):
-        # Of settings of our own or a protocol: a mapping is made into them, a word or a number is not.
-        return not isinstance(value, int | float | str | list | tuple | NoneType)
-    return True
-
-
-def _fits_one_of(value: object, annotation: Any) -> bool:
-    return any(_fits(value, kind) for kind in _alternatives(annotation))
-
-
-def _is_list(kind: Any) -> bool:
-    return (get_origin(kind) or kind) in _LISTS
-
-
-def _named(kind: Any) -> str:
-    kind = NoneType if kind is None else kind
-    if kind in _KINDS:
-        return _KINDS[kind]
-    origin, parts = get_origin(kind) or kind, get_args(kind)
-    if origin is Literal:
-        return " or ".join(map(repr, parts))
-    if _is_list(kind):
-        return f"a list of {' or '.join(map(_plural, _alternatives(parts[0])))}" if parts else "a list"
-    if origin in _MAPPINGS:
-        return "a mapping"
-    return "settings" if origin is Callable or not isinstance(origin, type) else f"settings of {origin.__name__}"
-
-
-def _alternatives(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-
-
-def _plural(kind: Any) -> str:
-    return {int: "whole numbers", float: "numbers"}.get(kind, _named(kind))

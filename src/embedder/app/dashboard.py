@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from embedder.app.sweep import differing, jobs_of
 from embedder.app.sweep_job import SWEEP, key
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.report.wandb_dashboard import as_json, evaluation_layout, sweep_layout, training_layout
 

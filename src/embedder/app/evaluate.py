@@ -11,6 +11,7 @@ from typing import Any
 from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
+from embedder.checks import check_types
 from embedder.consumers.consumer import Consumer, Outcome, Scene
 from embedder.consumers.query_lines import query_lines
 from embedder.consumers.rag import RagEvaluation, RagSettings, no_keys
@@ -21,7 +22,7 @@ from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.encoders.checkpoint import trained_data
 from embedder.encoders.encoder import EncoderConfig
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.files import locked, write_atomically
 from embedder.index.bm25_index import BM25Settings
 from embedder.llm.cached_lm import CachedLanguageModel

@@ -10,9 +10,10 @@ from typing import Any
 
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint
+from embedder.checks import check_types
 from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.encoder import EncoderConfig
-from embedder.errors import ConfigError, MissingExtraError, check_types
+from embedder.errors import ConfigError, MissingExtraError
 from embedder.files import write_atomically
 from embedder.preparation.dense import with_own_prompts
 from embedder.training.task import Task

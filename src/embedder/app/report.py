@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedder.app.rows import TITLES
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.report.page import write_report
 from embedder.report.view import ReportSettings
 from embedder.report.wandb_run import log_to_wandb

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 import embedder
-from embedder.errors import ConfigError, check_value
+from embedder.bounds import Bound
+from embedder.checks import check_value
+from embedder.errors import ConfigError
 
 _REFERENCE = re.compile(r"\$\{(?:oc\.select:)?([A-Za-z_][\w.@]*)(?:,null)?\}")
 _PLAIN = {"int": int, "float": float, "str": str, "bool": bool, "None": None, "Any": Any, "object": object}
@@ -216,7 +218,7 @@ def _of_function(arguments: ast.arguments, tree: ast.Module, skip: int) -> dict[
 
 
 def _kind(node: ast.expr | None, tree: ast.Module) -> Any:
-    """The type that an annotation names, as far as plain types, lists, mappings and words go; Any for the rest."""
+    """The type that an annotation names, as far as plain types, bounds, lists, mappings and words go; or else Any."""
     if node is None or isinstance(node, ast.Constant):
         return None if node is not None and node.value is None else Any
     if isinstance(node, ast.BinOp):
@@ -228,6 +230,8 @@ def _kind(node: ast.expr | None, tree: ast.Module) -> Any:
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if node.value.id == "Literal":
         return Literal[tuple(part.value for part in parts if isinstance(part, ast.Constant))]
+    if node.value.id == "Annotated":
+        return Annotated[_kind(parts[0], tree), *map(_bound, parts[1:])]
     if node.value.id == "Callable":
         return Callable
     generic = _GENERIC.get(node.value.id)
@@ -235,6 +239,13 @@ def _kind(node: ast.expr | None, tree: ast.Module) -> Any:
         return Any
     kinds = [... if isinstance(part, ast.Constant) and part.value is ... else _kind(part, tree) for part in parts]
     return generic[tuple(kinds)] if len(kinds) > 1 else generic[kinds[0]]
+
+
+def _bound(node: ast.expr) -> Bound:
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) != Bound.__name__:
+        raise ValueError(f"an annotation that is no bound: {ast.unparse(node)}")
+    keywords = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
+    return Bound(*map(ast.literal_eval, node.args), **keywords)
 
 
 def _named(name: str, tree: ast.Module) -> Any:

@@ -13,7 +13,8 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from embedder.app.sweep_job import worth
-from embedder.errors import ConfigError, DataError, MissingExtraError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError, DataError, MissingExtraError
 from embedder.files import locked
 
 logger = logging.getLogger(__name__)

@@ -39,11 +39,12 @@ from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord
+from embedder.checks import check_types
 from embedder.data.prepared import PreparedDataset
 from embedder.encoders.checkpoint import CHECKPOINT_KEY, check_continues, describe
 from embedder.encoders.encoder import EncoderConfig, TextEncoder
 from embedder.encoders.export import export
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.files import locked
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import has_answer

@@ -26,7 +26,8 @@ from lightning.pytorch.callbacks import (
 from embedder.callbacks.gradient_norm import GradientNorm
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.throughput import ThroughputCallback
-from embedder.errors import ConfigError, EmbedderError, check_value
+from embedder.checks import check_value
+from embedder.errors import ConfigError, EmbedderError
 from embedder.shown import shown
 
 _NO_EPOCHS = "the batch plan has no epochs: trainer.max_steps says how long training is"

@@ -5,7 +5,8 @@ from typing import Any, get_type_hints
 
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from embedder.errors import ConfigError, check_value
+from embedder.checks import check_value
+from embedder.errors import ConfigError
 from embedder.results.measures import known_sign
 
 _BEST, _STOP = "callbacks.plain.best", "callbacks.plain.early_stopping"

@@ -13,6 +13,7 @@ import lightning as L
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.throughput import off_the_clock
 from embedder.callbacks.validation_record import ValidationRecord
+from embedder.checks import check_types
 from embedder.consumers.consumer import Consumer, Scene, Search
 from embedder.consumers.paired import measured
 from embedder.consumers.rag import mean_of
@@ -20,7 +21,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import Prompt
 from embedder.data.queries import first_by_hash
 from embedder.data.view import with_gold_keys
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.retrieval.retrievers import DenseRetriever
 from embedder.training.module import RetrieverModule, require_retriever
 from embedder.training.task import Task

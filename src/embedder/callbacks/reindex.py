@@ -21,7 +21,8 @@ from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.throughput import off_the_clock
 from embedder.candidates.candidates import Candidates
 from embedder.candidates.filters import HoldsAnswer
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, publish, published
 from embedder.training.gather import Share, gather_shares, sum_over_processes, world_size

@@ -9,8 +9,9 @@ from itertools import chain
 
 from embedder.candidates.filters import CandidateFilters, HoldsAnswer
 from embedder.candidates.proposer import Hits, Proposer
+from embedder.checks import check_types
 from embedder.data.eligible import eligible_keys
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.index.fusion import reciprocal_rank_fusion
 from embedder.texts import normal_form
 from embedder.types import Candidate, Eligible, Key, KeyStore, Query

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from embedder.candidates.proposer import Hits
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.types import Key, Query
 
 HoldsAnswer = Callable[[str, Sequence[str]], bool]

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from embedder.checks import check_types
 from embedder.consumers.answer_scores import answer_scores
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
 from embedder.consumers.settings import check_least
 from embedder.consumers.single_shot import SingleShot
 from embedder.data.prompts import first_words
-from embedder.errors import check_types
 from embedder.types import Query, Ranking
 
 _INSTRUCTION = (

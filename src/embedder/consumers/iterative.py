@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from embedder.checks import check_types
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
 from embedder.consumers.settings import check_least
 from embedder.consumers.single_shot import SingleShot, answered
 from embedder.data.prompts import first_words
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.types import Query, Ranking
 
 # One solved question each; a small LLM copies the form and no more. The second one shows when to stop.

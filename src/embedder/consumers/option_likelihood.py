@@ -4,10 +4,11 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embedder.checks import check_types
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.consumers.settings import check_least
 from embedder.data.prompts import first_words
-from embedder.errors import DataError, check_types
+from embedder.errors import DataError
 from embedder.metrics.likelihood import best_option
 from embedder.metrics.options import right_options
 from embedder.types import Query, Ranking

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embedder.checks import check_types
 from embedder.consumers.consumer import Outcome
 from embedder.consumers.settings import check_least
 from embedder.data.prompts import Prompt
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.llm.sampled_outputs import DRAWS, sample_competitors
 from embedder.rewards.maths import place
 from embedder.types import LanguageModel, Query

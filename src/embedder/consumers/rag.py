@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
+from embedder.checks import check_types
 from embedder.consumers.consumer import Consumer, Outcome, Scene, Search
 from embedder.consumers.paired import Competitors, against_alone, measured
 from embedder.data.queries import first_by_hash
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.metrics.likelihood import perplexity
 from embedder.types import Query, Ranking
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embedder.checks import check_types
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.consumers.settings import check_least
 from embedder.data.eligible import eligible_keys
-from embedder.errors import check_types
 from embedder.results.measures import LARGEST_NATS
 from embedder.types import Query, Ranking
 

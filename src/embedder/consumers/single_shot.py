@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embedder.checks import check_types
 from embedder.consumers.answer_scores import answer_scores
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.consumers.settings import check_least
-from embedder.errors import check_types
 from embedder.types import Query, Ranking
 
 

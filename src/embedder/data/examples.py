@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from embedder.checks import check_types
 from embedder.data.queries import first_by_hash, question_of
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.texts import question_form
 from embedder.types import KeyStore, Query
 

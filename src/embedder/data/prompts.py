@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
+from embedder.checks import check_types
 from embedder.data.examples import Examples, SolvedQuestion
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.texts import stretches
 from embedder.types import Query
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from embedder.checks import check_types
 from embedder.data.converted import converted, decompressed
 from embedder.data.forms.beir import Beir
 from embedder.data.forms.form import Form
 from embedder.data.found import PARTS, existing, files_of, nothing_found, record_files, tell_deeper, tell_unread
 from embedder.data.split import SeededSplit
-from embedder.errors import ConfigError, DataError, check_types
+from embedder.errors import ConfigError, DataError
 from embedder.files import digest_of
 from embedder.shown import shown
 

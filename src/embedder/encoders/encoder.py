@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from embedder.checks import check_types
 from embedder.encoders.backbone import folder_of, load_backbone, load_head, load_tokenizer, pooling_of, positions
 from embedder.encoders.keep_end import keep_ends
 from embedder.encoders.lora import LoraSettings
 from embedder.encoders.pooling import POOLINGS
 from embedder.encoders.recompute import recompute
 from embedder.encoders.unpadded import prepare_unpadded, register_unpadded, run_unpadded
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.models.device import tell_slow_bfloat16, torch_device
 from embedder.models.token_batches import token_batches
 from embedder.types import FloatArray, Keep, Reading, Side

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embedder.errors import ConfigError, MissingExtraError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError, MissingExtraError
 
 
 @dataclass(frozen=True)

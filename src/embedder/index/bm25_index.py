@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.texts import is_unspaced, letters, normal_form, runs
 from embedder.types import Eligible, FloatArray, IntArray
 

@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from embedder.candidates.dense import DenseProposer
+from embedder.checks import check_types
 from embedder.encoders.backbone import folder_of, pooling_of
 from embedder.encoders.encoder import EncoderConfig
-from embedder.errors import check_types
 from embedder.models.fingerprint import fingerprint_of
 from embedder.training.task import Task
 from embedder.types import Encoder, TaskSides, VectorIndex

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from embedder.checks import check_types
 from embedder.data.corpus import Corpus
 from embedder.data.examples import choose_examples, solved
 from embedder.data.forms.form import Form
 from embedder.data.prompts import Prompt
 from embedder.data.queries import Queries, first_by_hash, question_of
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError, DataError, check_types
+from embedder.errors import ConfigError, DataError
 from embedder.texts import normal_form, text_hash
 from embedder.training.task import Task
 from embedder.types import Query

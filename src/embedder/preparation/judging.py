@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from embedder.checks import check_types
 from embedder.data.prompts import Prompt
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.llm.sample_store import SampleStore
 from embedder.llm.score_store import ScoreStore
 from embedder.preparation.long_prompts import query_named

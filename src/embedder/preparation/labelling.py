@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embedder.checks import check_types
 from embedder.data.queries import first_by_hash
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.llm.sample_store import SampleStore
 from embedder.llm.score_store import ScoreStore

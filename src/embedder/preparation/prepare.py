@@ -14,11 +14,12 @@ import numpy as np
 
 from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.lexical import BM25Proposer
+from embedder.checks import check_types
 from embedder.data.overlap import trained_on
 from embedder.data.prepared import PreparedDataset
 from embedder.data.reward_column import RewardColumn, write_reward_column
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError, DataError, check_types
+from embedder.errors import ConfigError, DataError
 from embedder.files import damage, in_turn, remove_orphans, whole_folder
 from embedder.index.bm25_index import BM25Settings
 from embedder.metrics.text import has_answer

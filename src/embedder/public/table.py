@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from embedder.checks import check_types
 from embedder.data.fields import Row
-from embedder.errors import ConfigError, DataError, MissingExtraError, check_types
+from embedder.errors import ConfigError, DataError, MissingExtraError
 
 _INSTALL = "pip install 'embedder[benchmark]'"
 _NO_CODE = 4  # first version of the library that has no loading scripts

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from embedder.checks import check_types
 from embedder.data.forms.form import Rows
-from embedder.errors import ConfigError, DataError, check_types
+from embedder.errors import ConfigError, DataError
 from embedder.public.table import Table
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.report.calibration import Calibration, FirstKeys
 from embedder.report.charts import Scenario, scenarios
 from embedder.report.comparisons import Gap, Verdict, against, choose_pair, of_candidate, verdicts

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from embedder.checks import check_types
 from embedder.data.queries import GROUPS
-from embedder.errors import ConfigError, DataError, check_types
+from embedder.errors import ConfigError, DataError
 from embedder.types import Query
 
 _WITH_OPTIONS = "accuracy"

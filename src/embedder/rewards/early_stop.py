@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.rewards.engine import LabelRequest, RewardEngine
 from embedder.rewards.tables import Reward
 

@@ -8,9 +8,10 @@ from typing import Any
 import lightning as L
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from embedder.checks import check_types
 from embedder.data.prepared import PreparedDataset
 from embedder.data.records import Records
-from embedder.errors import ConfigError, DataError, check_types
+from embedder.errors import ConfigError, DataError
 from embedder.training.collate import Batch, Tokenize, collate
 from embedder.training.fresh_negatives import FreshNegatives
 from embedder.training.gather import Share

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.losses.contrastive import contrastive_loss
 from embedder.losses.graded import graded_distillation_loss
 from embedder.losses.kl import kl_distillation_loss

@@ -3,7 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.types import Key, Record
 
 

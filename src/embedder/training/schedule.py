@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 
 
 @dataclass

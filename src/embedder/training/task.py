@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from embedder.checks import check_types
 from embedder.data.forms.form import Form
 from embedder.data.prompts import Prompt
-from embedder.errors import ConfigError, check_types
+from embedder.errors import ConfigError
 from embedder.shown import shown
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from embedder.errors import ConfigError, check_types
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 
 TASKS = ("qa", "convsearch", "chat", "lrlm", "icl", "tool")
 SMALLEST_WORLD = 200

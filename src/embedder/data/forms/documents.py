@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from embedder.checks import check_types
 from embedder.data.fields import Row
 from embedder.data.forms.form import ORIGIN, Rows
 from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
-from embedder.errors import ConfigError, DataError, check_types
+from embedder.errors import ConfigError, DataError
 from embedder.texts import stretches
 
 logger = logging.getLogger(__name__)
