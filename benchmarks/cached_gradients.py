@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from side_by_side import Row, write_json
 
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.training.collate import Batch, collate
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Graded, Objective
@@ -79,7 +80,7 @@ def one_step(arguments: argparse.Namespace, n: int, cached: bool) -> tuple[float
     )
     objective = Objective({"graded": Graded()})
     task = Task("qa", "", "", arguments.tokens, arguments.tokens, objective, Sampling(group_size=KEYS))
-    module = RetrieverModule(config.build(), {"qa": task}, AdamWLinear(lr=1e-5))
+    module = RetrieverModule(TextEncoder(config), {"qa": task}, AdamWLinear(lr=1e-5))
     module.loss(batch(module, task, 2, arguments.tokens)).backward()  # gradients and threads are there from now on
     data = batch(module, task, n, arguments.tokens)
     before = peak_mb()

@@ -14,7 +14,8 @@ import torch
 from cached_gradients import WORDS, batch
 from side_by_side import compare, measure, write_json
 
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Graded, Objective
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    encoder = EncoderConfig(arguments.encoder, "mean", dropout=0.0, device="cpu").build()
+    encoder = TextEncoder(EncoderConfig(arguments.encoder, "mean", dropout=0.0, device="cpu"))
     half = HalfPrecisionEncoder(encoder, "cpu")
     chance = random.Random(0)
     texts = [" ".join(chance.choices(WORDS, k=chance.randint(20, 160))) for _ in range(arguments.texts)]

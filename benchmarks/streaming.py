@@ -22,7 +22,8 @@ import lightning as L
 from side_by_side import Row, write_json
 
 from embedder.data.prepared import PreparedDataset
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Objective
@@ -96,7 +97,9 @@ def write(folder: Path, rows: list[str], n: int) -> None:
 def train(folder: Path, encoder: str) -> tuple[float, float, float]:
     """Megabytes of private and of mapped memory after some steps, and seconds until the records were open."""
     task = Task("qa", "", "", 64, 128, Objective(), Sampling(group_size=4))
-    module = RetrieverModule(EncoderConfig(encoder, "mean", device="cpu").build(), {"qa": task}, AdamWLinear(lr=1e-5))
+    module = RetrieverModule(
+        TextEncoder(EncoderConfig(encoder, "mean", device="cpu")), {"qa": task}, AdamWLinear(lr=1e-5)
+    )
     started = time.perf_counter()
     dataset = PreparedDataset("qa", "world", folder, folder / "none")
     tokenize = module.encoder.tokenize

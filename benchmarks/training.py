@@ -30,7 +30,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from embedder.data.prepared import PreparedDataset
-from embedder.encoders.encoder import EncoderConfig, TextEncoder
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Objective
@@ -106,7 +107,7 @@ class Case:
         self.config = EncoderConfig(
             arguments.encoder, "mean", dropout=0.0, device="cpu", micro_batch_tokens=arguments.pieces
         )
-        self.encoder = self.config.build()
+        self.encoder = TextEncoder(self.config)
         self.start = {name: value.clone() for name, value in self.encoder.state_dict().items()}
         self.groups = list(self._draw(random.Random(0), self.n * self.steps))
         rows = ({"query": q, "pos": [keys[0]], "neg": list(keys[1:])} for q, keys in self.groups)

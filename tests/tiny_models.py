@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from embedder.encoders.encoder import EncoderConfig, TextEncoder
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.lora import LoraSettings
 
 SENTENCES = (
@@ -115,7 +116,7 @@ def adapted(directory: Path, **settings: Any) -> TextEncoder:
     """An encoder whose adapters change its vectors: as they start, B is zero."""
     import torch
 
-    encoder = EncoderConfig(name=str(directory), lora=LoraSettings(r=2, alpha=4.0), **settings).build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), lora=LoraSettings(r=2, alpha=4.0), **settings))
     torch.manual_seed(1)
     with torch.no_grad():
         for name, parameter in encoder.named_parameters():

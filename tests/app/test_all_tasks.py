@@ -9,7 +9,7 @@ from embedder.candidates.candidates import Candidates
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import CorpusSource
 from embedder.encoders.checkpoint import load_trained
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
 from embedder.llm.causal_lm import HuggingFaceLanguageModel

@@ -9,7 +9,8 @@ from scipy import stats
 
 from embedder.callbacks.validation_record import Validation, gain, retrieval_change, told_change
 from embedder.encoders.checkpoint import load_trained
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.training.task import instruction_doubt
 from embedder.types import Reading
 from tests.entry_points import run_here
@@ -53,7 +54,7 @@ def test_an_encoder_that_got_worse_is_exported_as_it_was(small, bert_directory, 
     assert re.search(rf"{monitor} was [\d.]+ before training and is [\d.]+ after [12] steps", done.stdout)
     texts = [f"text {name}" for name in NAMES]
     exported = load_trained(tmp_path / "run" / "export").encoder
-    untrained = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    untrained = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     np.testing.assert_allclose(vectors(exported, texts), vectors(untrained, texts), atol=1e-6)
     last = load_trained(tmp_path / "run" / "checkpoints" / "last.ckpt").encoder
     assert abs(vectors(last, texts) - vectors(untrained, texts)).max() > 0.01  # it was trained

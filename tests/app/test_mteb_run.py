@@ -8,7 +8,8 @@ import pytest
 
 from embedder.app.mteb_run import MtebEncoder, MtebRun, score
 from embedder.data.corpus import Corpus
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError, MissingExtraError
 from embedder.index.faiss_index import FaissIndex
 from embedder.retrieval.retrieval import retrieval_scores
@@ -30,7 +31,7 @@ GOLD = ["d0", "d1", "d4", "d5", "d6", "d7"]
 
 @pytest.fixture(scope="module")
 def encoder(bert_directory):
-    return EncoderConfig(str(bert_directory), "mean").build()
+    return TextEncoder(EncoderConfig(str(bert_directory), "mean"))
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         ("train", ["run=null"], "run: expected settings with a _target_"),
         ("train", ["+encoder.poolin=cls"], "(did you mean pooling?), got 'cls'"),
         ("train", ["~encoder.name"], "encoder.name: expected a value, since it has no default"),
-        ("train", ["encoder._target_=embedder.encoders.encoder.EncoderConf"], "(did you mean EncoderConfig?)"),
+        ("train", ["encoder._target_=embedder.encoders.config.EncoderConf"], "(did you mean EncoderConfig?)"),
         ("train", ["encoder._target_=embedder.modells.Encoder"], "encoder._target_: expected a class or function of"),
         ("train", ["encoder._target_=nowhere.Encoder"], "encoder._target_: expected a class or function of an inst"),
     ],

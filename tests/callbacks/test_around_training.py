@@ -15,7 +15,8 @@ from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.throughput import ThroughputCallback
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError, TrainingError
 from embedder.training.collate import collate
 from embedder.training.module import RetrieverModule
@@ -41,7 +42,7 @@ def batch(encoder, step, name="tool"):
 
 
 def fit(tmp_path, bert_directory, callbacks, tasks=("tool",), steps=6, **settings):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     module = RetrieverModule(encoder, {name: task(name) for name in tasks}, AdamWLinear(lr=1e-3, warmup=0.0))
     batches = [batch(encoder, step, tasks[step % len(tasks)]) for step in range(steps * 2)]
     trainer = L.Trainer(

@@ -14,7 +14,8 @@ from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.consumers.single_shot import SingleShot
 from embedder.data.examples import Examples
 from embedder.data.prompts import QuestionPrompt
-from embedder.encoders.encoder import EncoderConfig, TextEncoder
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
@@ -59,7 +60,7 @@ def test_keys_and_queries_are_encoded_in_the_precision_of_the_steps(
         ),
     }
     task = replace(TASK, consumer=SingleShot())
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     module = RetrieverModule(encoder, {"tool": task}, AdamWLinear(lr=1e-3, warmup=0.0))
     data = RetrieverDataModule([dataset], {"tool": task}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     trainer = L.Trainer(

@@ -24,7 +24,8 @@ from embedder.consumers.single_shot import SingleShot
 from embedder.data.examples import Examples
 from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import ContinuationPrompt, QuestionPrompt
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError
 from embedder.index.faiss_index import FaissIndex
 from embedder.llm.cached_lm import CachedLanguageModel
@@ -100,7 +101,7 @@ class Counting:
 
 
 def fit(datasets, bert_directory, directory, callback, lr=1e-3, steps=5, **settings):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     module = RetrieverModule(encoder, {"qa": TASK}, AdamWLinear(lr=lr, warmup=0.0))
     data = RetrieverDataModule(datasets, {"qa": TASK}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     trainer = L.Trainer(
@@ -166,7 +167,7 @@ def test_data_sets_of_a_task_are_logged_apart_and_as_their_mean(bert_directory, 
 def asked_once(bert_directory, callback, tasks):
     """What is logged before the first step."""
     module = RetrieverModule(
-        EncoderConfig(name=str(bert_directory), pooling="mean").build(), tasks, AdamWLinear(lr=1.0)
+        TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean")), tasks, AdamWLinear(lr=1.0)
     )
     trainer = L.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
     callback.setup(trainer, module, "fit")
@@ -269,7 +270,7 @@ def test_a_consumer_that_searches_itself_does_so_with_the_current_weights(bert_d
 def test_a_run_without_anything_to_answer_is_refused(bert_directory, tmp_path):
     dataset = make(tmp_path, "made", n=1)  # its only held-out question has no answer
     module = RetrieverModule(
-        EncoderConfig(name=str(bert_directory), pooling="mean").build(), {"qa": TASK}, AdamWLinear(lr=1.0)
+        TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean")), {"qa": TASK}, AdamWLinear(lr=1.0)
     )
     for some, prompt in ((dataset, PROMPT), (make(tmp_path, "other"), None)):
         callback = RagEvalCallback(SETTINGS, [some], [prompt], FaissIndex, lambda: None)

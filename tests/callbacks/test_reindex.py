@@ -25,7 +25,8 @@ from embedder.candidates.filters import CandidateFilters
 from embedder.candidates.lexical import BM25Proposer
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
@@ -101,7 +102,7 @@ class EveryCheckpoint(LastCheckpoint):
 def fit(
     dataset, bert_directory, directory, settings=SETTINGS, task=TASK, resume=None, lr=1e-3, steps=8, more=(), **trainer
 ):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     module = RetrieverModule(encoder, {task.name: task}, AdamWLinear(lr=lr, warmup=0.0))
     data = RetrieverDataModule([dataset], {task.name: task}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     earlier = None if resume is None else resume.parent / "negatives"
@@ -195,7 +196,7 @@ def test_the_negatives_are_the_nearest_keys_that_may_be_negatives(dataset, bert_
 @pytest.mark.parametrize(("skip", "share"), [(2, None), (0, 0.999)])
 def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert_directory, skip, share):
     candidates = replace(SETTINGS.candidates, skip=skip, filters=CandidateFilters(max_gold_share=share))
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     miner, mined = Miner(candidates, FaissIndex, has_answer), MinedDataset.of(0, dataset)
     found = [[p for p in row if p >= 0] for row in miner.mine(mined, TASK.sides, encoder, Share(0, 1)).tolist()]
     expected = nearest(dataset, encoder, skip, share)
@@ -268,7 +269,7 @@ JUDGED = replace(TASK, objective=Objective({"graded": Graded()}))
 def test_what_could_never_be_read_is_refused_before_the_first_step(
     dataset, bert_directory, tmp_path, settings, task, message
 ):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     data = RetrieverDataModule([dataset], {"tool": TASK}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     module = RetrieverModule(encoder, {"tool": task}, AdamWLinear(lr=1.0))
     trainer = L.Trainer(accelerator="cpu", max_steps=8, logger=False, enable_progress_bar=False)
@@ -281,7 +282,7 @@ def test_what_could_never_be_read_is_refused_before_the_first_step(
 def test_published_records_are_refused(dataset, bert_directory, tmp_path):
     (tmp_path / "train.jsonl").write_text((dataset.directory / "train.jsonl").read_text())
     published = PreparedDataset("tool", "theirs", tmp_path, dataset.corpus_path)
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     data = RetrieverDataModule([published], {"tool": TASK}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     trainer = L.Trainer(accelerator="cpu", max_steps=8, logger=False, enable_progress_bar=False)
     trainer.datamodule = data

@@ -26,7 +26,8 @@ from embedder.candidates.lexical import BM25Proposer
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.encoders.checkpoint import CHECKPOINT_KEY, describe
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.errors import Interrupted
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
@@ -78,7 +79,7 @@ class Signal(L.Callback):
 
 def fit(dataset, bert_directory, directory, *more, resume=None, new_index=FaissIndex):
     torch.manual_seed(0)
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     module = RetrieverModule(encoder, {"tool": TASK}, AdamWLinear(lr=1e-3, warmup=0.0))
     data = RetrieverDataModule([dataset], {"tool": TASK}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     retrieval = RetrievalEvalCallback([dataset], new_index)

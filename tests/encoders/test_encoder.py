@@ -8,7 +8,8 @@ import torch
 from torch.nn.functional import normalize
 
 from embedder.encoders.checkpoint import load_trained
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.errors import ConfigError, MissingExtraError
 from embedder.types import Reading, TaskSides
@@ -53,7 +54,7 @@ def one_at_a_time(encoder, texts):
 def test_padding_changes_no_vector_of_an_encoder(tmp_path, kind, pooling):
     special = ROBERTA_TOKENS if kind in ("roberta", "xlm-roberta", "mpnet") else {"pad_token": "<pad>"}
     directory = tiny_backbone(tmp_path, kind, special, **ENCODERS[kind])
-    encoder = EncoderConfig(name=str(directory), pooling=pooling).build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling=pooling))
     np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), one_at_a_time(encoder, TEXTS), atol=1e-5)
 
 
@@ -62,14 +63,14 @@ def test_padding_changes_no_vector_of_an_encoder(tmp_path, kind, pooling):
 @pytest.mark.parametrize("kind", DECODERS)
 def test_padding_changes_no_vector_of_a_decoder(tmp_path, kind, pooling, bidirectional):
     directory = tiny_backbone(tmp_path, kind, **DECODERS[kind], **GROUPED)
-    encoder = EncoderConfig(name=str(directory), pooling=pooling, bidirectional=bidirectional).build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling=pooling, bidirectional=bidirectional))
     np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), one_at_a_time(encoder, TEXTS), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["roberta", "xlm-roberta", "mpnet"])
 def test_positions_that_start_after_the_padding_leave_two_tokens_fewer(tmp_path, kind):
     directory = tiny_backbone(tmp_path, kind, ROBERTA_TOKENS, max_position_embeddings=66)
-    encoder = EncoderConfig(name=str(directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling="mean"))
     assert encoder.max_length == 64
     tokens = encoder.tokenize(["Oru " * 200])
     assert tokens["input_ids"].shape == (1, 64)
@@ -92,16 +93,16 @@ def states_after_a_change_at_the_end(encoder):
 def test_a_later_token_changes_an_earlier_state_only_when_attention_goes_both_ways(tmp_path, kind, attention):
     directory = tiny_backbone(tmp_path, kind, **DECODERS[kind], **GROUPED)
     settings = {"name": str(directory), "pooling": "mean", "attention": attention}
-    first, second = states_after_a_change_at_the_end(EncoderConfig(**settings).build())
+    first, second = states_after_a_change_at_the_end(TextEncoder(EncoderConfig(**settings)))
     torch.testing.assert_close(first[:-1], second[:-1], rtol=0, atol=0)
-    first, second = states_after_a_change_at_the_end(EncoderConfig(**settings, bidirectional=True).build())
+    first, second = states_after_a_change_at_the_end(TextEncoder(EncoderConfig(**settings, bidirectional=True)))
     assert ((first - second).abs().amax(1) > 1e-3).all()  # the first token sees the last one too
 
 
 def test_a_sliding_window_opens_to_both_sides(tmp_path):
     # A window of 2 reaches 2 tokens; two layers reach 4. The last of 7 tokens is seen by tokens 2 to 6 (from 0).
     directory = tiny_backbone(tmp_path, "mistral", sliding_window=2, **GROUPED)
-    encoder = EncoderConfig(name=str(directory), pooling="mean", bidirectional=True).build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling="mean", bidirectional=True))
     first, second = states_after_a_change_at_the_end(encoder)
     changed = (first - second).abs().amax(1) > 1e-3
     assert changed.tolist() == [False, False, True, True, True, True, True]
@@ -110,13 +111,13 @@ def test_a_sliding_window_opens_to_both_sides(tmp_path):
 def test_a_model_that_can_only_look_back_is_refused(tmp_path):
     tiny_backbone(tmp_path, "mamba", state_size=4)
     with pytest.raises(ConfigError, match=r"encoder\.bidirectional: expected false, since MambaModel only looks back"):
-        EncoderConfig(name=str(tmp_path), pooling="mean", bidirectional=True).build()
+        TextEncoder(EncoderConfig(name=str(tmp_path), pooling="mean", bidirectional=True))
 
 
 def test_an_end_token_is_appended_and_kept_when_the_text_is_cut(tmp_path):
     directory = tiny_backbone(tmp_path, "llama", **GROUPED)
-    encoder = EncoderConfig(name=str(directory), pooling="last").build()
-    plain = EncoderConfig(name=str(directory), pooling="mean").build().tokenizer
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling="last"))
+    plain = TextEncoder(EncoderConfig(name=str(directory), pooling="mean")).tokenizer
     end = encoder.tokenizer.eos_token_id
     whole = plain("Who designed the lighthouse")["input_ids"]
     assert end not in whole
@@ -131,7 +132,7 @@ def test_a_tokenizer_that_ends_texts_itself_is_left_alone(tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(directory)
     tokenizer.add_bos_token = tokenizer.add_eos_token = True
     tokenizer.save_pretrained(directory)
-    ids = EncoderConfig(name=str(directory), pooling="last").build().tokenize(["Oru"])["input_ids"][0].tolist()
+    ids = TextEncoder(EncoderConfig(name=str(directory), pooling="last")).tokenize(["Oru"])["input_ids"][0].tolist()
     assert ids == tokenizer("Oru")["input_ids"]
     assert (ids[0], ids[-1], ids.count(2)) == (0, 2, 1)
 
@@ -143,17 +144,17 @@ def test_the_token_that_starts_texts_stays_when_one_that_ends_them_is_added(tmp_
     tokenizer = AutoTokenizer.from_pretrained(directory)
     tokenizer.add_bos_token = True
     tokenizer.save_pretrained(directory)
-    encoder = EncoderConfig(name=str(directory), pooling="last").build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling="last"))
     assert encoder.tokenize(["Oru"])["input_ids"].tolist() == [[*tokenizer("Oru")["input_ids"], 2]]
 
 
 def test_a_decoder_without_a_padding_token_pads_with_its_end_token(tmp_path):
     directory = tiny_backbone(tmp_path / "llama", "llama", {"eos_token": "</s>"}, **GROUPED)
-    encoder = EncoderConfig(name=str(directory), pooling="last").build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling="last"))
     np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), one_at_a_time(encoder, TEXTS), atol=1e-5)
     neither = tiny_backbone(tmp_path / "neither", "llama", {"bos_token": "<s>"}, **GROUPED)
     with pytest.raises(ConfigError, match=r"encoder\.name: expected a model whose tokenizer has a token to pad"):
-        EncoderConfig(name=str(neither), pooling="mean").build()
+        TextEncoder(EncoderConfig(name=str(neither), pooling="mean"))
 
 
 def gradients_of(encoder):
@@ -166,7 +167,7 @@ def gradients_of(encoder):
 def test_micro_batches_change_neither_vectors_nor_gradients(bert_directory, pooling):
     def run(budget):
         return gradients_of(
-            EncoderConfig(name=str(bert_directory), pooling=pooling, micro_batch_tokens=budget).build().eval()
+            TextEncoder(EncoderConfig(name=str(bert_directory), pooling=pooling, micro_batch_tokens=budget)).eval()
         )
 
     vectors, gradients = run(1 << 20)
@@ -185,9 +186,9 @@ def test_checkpointed_layers_give_the_same_gradients(tmp_path, kind, lora):
 
     def run(checkpointing):
         torch.manual_seed(0)  # of new adapters
-        encoder = EncoderConfig(
-            name=str(directory), pooling="mean", gradient_checkpointing=checkpointing, lora=lora
-        ).build()
+        encoder = TextEncoder(
+            EncoderConfig(name=str(directory), pooling="mean", gradient_checkpointing=checkpointing, lora=lora)
+        )
         passes = []
         layer = next(m for n, m in encoder.backbone.named_modules() if re.search(r"layers?\.0$", n))
         first = next(m for m in layer.modules() if not list(m.children()))
@@ -207,12 +208,14 @@ def test_checkpointed_layers_give_the_same_gradients(tmp_path, kind, lora):
 def test_encoding_works_with_checkpointed_layers(bert_directory):
     plain = EncoderConfig(name=str(bert_directory), pooling="mean")
     checkpointed = EncoderConfig(name=str(bert_directory), pooling="mean", gradient_checkpointing=True)
-    vectors = [one.build().encode(TEXTS, Reading("key")) for one in (plain, checkpointed)]
+    vectors = [TextEncoder(one).encode(TEXTS, Reading("key")) for one in (plain, checkpointed)]
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
 
 
 def test_micro_batches_stay_within_their_budget_without_padding_to_the_longest_of_all(bert_directory):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", unpadded=False, micro_batch_tokens=30).build()
+    encoder = TextEncoder(
+        EncoderConfig(name=str(bert_directory), pooling="mean", unpadded=False, micro_batch_tokens=30)
+    )
     sizes = []
     encoder.backbone.register_forward_pre_hook(
         lambda module, args, kwargs: sizes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
@@ -225,7 +228,7 @@ def test_micro_batches_stay_within_their_budget_without_padding_to_the_longest_o
 
 
 def test_separate_encoders_start_alike_and_are_trained_apart(bert_directory):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", shared=False).build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", shared=False))
     tokens = encoder.tokenize(TEXTS)
     torch.testing.assert_close(encoder(tokens, "query"), encoder(tokens, "key"))
     encoder(tokens, "key")[:, 0].sum().backward()
@@ -237,15 +240,15 @@ def test_separate_encoders_start_alike_and_are_trained_apart(bert_directory):
 
 
 def test_a_cut_vector_is_the_start_of_the_whole_one_at_unit_length(bert_directory):
-    whole = EncoderConfig(name=str(bert_directory), pooling="mean").build().encode(TEXTS, Reading("key"))
-    cut = EncoderConfig(name=str(bert_directory), pooling="mean", dimension=8).build()
+    whole = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean")).encode(TEXTS, Reading("key"))
+    cut = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", dimension=8))
     assert cut.dimension == 8
     expected = normalize(torch.from_numpy(whole)[:, :8], dim=-1).numpy()
     np.testing.assert_allclose(cut.encode(TEXTS, Reading("key")), expected, atol=1e-6)
 
 
 def test_weights_in_bfloat16_give_vectors_in_float32(bert_directory):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", dtype="bfloat16").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", dtype="bfloat16"))
     assert {parameter.dtype for parameter in encoder.parameters()} == {torch.bfloat16}
     vectors = encoder(encoder.tokenize(TEXTS), "query")
     assert vectors.dtype == torch.float32
@@ -277,22 +280,22 @@ def test_settings_that_this_model_or_machine_cannot_do_are_refused(bert_director
         ({"lora": {"target_modules": ["q_proj"]}}, r"encoder\.lora\.target_modules: .* of BertModel, got \['q_proj'\]"),
     ):
         with pytest.raises(ConfigError, match=message):
-            EncoderConfig(name=str(bert_directory), pooling="mean", **settings).build()
+            TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", **settings))
     bloom = tiny_backbone(tmp_path, "bloom")
     with pytest.raises(ConfigError, match=r"encoder\.attention: .*, got 'sdpa'"):
-        EncoderConfig(name=str(bloom), pooling="mean", attention="sdpa").build()
+        TextEncoder(EncoderConfig(name=str(bloom), pooling="mean", attention="sdpa"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="flash attention may be there")
 def test_flash_attention_that_is_not_there_is_a_clear_error(bert_directory):
     with pytest.raises(ConfigError, match=r"encoder\.attention: expected an attention that can be loaded"):
-        EncoderConfig(name=str(bert_directory), pooling="mean", attention="flash_attention_2").build()
+        TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", attention="flash_attention_2"))
 
 
 def test_a_new_adapter_changes_nothing_and_alone_is_trained(tmp_path):
     directory = tiny_backbone(tmp_path, "llama", **GROUPED)
-    encoder = EncoderConfig(name=str(directory), pooling="last", lora={"r": 2}).build()
-    plain = EncoderConfig(name=str(directory), pooling="last").build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling="last", lora={"r": 2}))
+    plain = TextEncoder(EncoderConfig(name=str(directory), pooling="last"))
     np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), plain.encode(TEXTS, Reading("key")), atol=1e-6)
     trained = {name: p.numel() for name, p in encoder.named_parameters() if p.requires_grad}
     assert all("lora_" in name for name in trained)
@@ -302,7 +305,7 @@ def test_a_new_adapter_changes_nothing_and_alone_is_trained(tmp_path):
 
 def test_an_adapter_keeps_float32_beside_weights_in_bfloat16(tmp_path):
     directory = tiny_backbone(tmp_path, "llama", **GROUPED)
-    encoder = EncoderConfig(name=str(directory), pooling="last", dtype="bfloat16", lora={"r": 2}).build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling="last", dtype="bfloat16", lora={"r": 2}))
     dtypes = {parameter.requires_grad: parameter.dtype for parameter in encoder.parameters()}
     assert dtypes == {True: torch.float32, False: torch.bfloat16}
     assert encoder(encoder.tokenize(TEXTS), "query").requires_grad
@@ -340,7 +343,7 @@ def test_a_checkpoint_and_an_export_bring_back_the_whole_encoder(tmp_path, setti
         expected = encoder.encode(TEXTS, Reading(side, "ask: "))
         np.testing.assert_allclose(loaded.encode(TEXTS, Reading(side, "ask: ")), expected, atol=1e-6)
         np.testing.assert_allclose(exported.encode(TEXTS, Reading(side, "ask: ")), expected, atol=1e-5)
-    plain = EncoderConfig(name=str(directory), pooling="last").build().encode(TEXTS, Reading("key", "ask: "))
+    plain = TextEncoder(EncoderConfig(name=str(directory), pooling="last")).encode(TEXTS, Reading("key", "ask: "))
     assert np.abs(plain[:, : expected.shape[1]] - expected).max() > 0.1
     assert exported.config.dimensions == encoder.config.dimensions
     assert not any("lora" in name for name, _ in exported.named_parameters())
@@ -349,10 +352,10 @@ def test_a_checkpoint_and_an_export_bring_back_the_whole_encoder(tmp_path, setti
 
 
 def test_separate_encoders_are_not_loaded_as_one(bert_directory, tmp_path):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", shared=False).build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", shared=False))
     directory = export(encoder, SIDES, tmp_path / "export", {})
     with pytest.raises(ConfigError, match=r"encoder\.shared: expected false, since .*export holds an encoder for each"):
-        EncoderConfig(name=str(directory), pooling="mean").build()
+        TextEncoder(EncoderConfig(name=str(directory), pooling="mean"))
 
 
 def test_adapters_without_the_package_name_what_to_install(bert_directory, monkeypatch):
@@ -360,4 +363,4 @@ def test_adapters_without_the_package_name_what_to_install(bert_directory, monke
     with pytest.raises(
         MissingExtraError, match=r"encoder\.lora needs the package 'peft'.*pip install 'embedder\[lora\]'"
     ):
-        EncoderConfig(name=str(bert_directory), pooling="mean", lora={"r": 2}).build()
+        TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", lora={"r": 2}))

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from embedder.encoders.checkpoint import load_trained
+from embedder.encoders.config import EncoderConfig
 from embedder.encoders.cut import CutEncoder
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.encoders.pooling import cls_pooling, last_pooling, mean_pooling
 from embedder.errors import ConfigError, DataError
@@ -21,7 +22,7 @@ TEXTS = ["Who designed the lighthouse at Oru?", "Maren Tolvik", "x"]
 def test_sentence_transformers_gives_our_vectors(bert_directory, tmp_path, pooling):
     from sentence_transformers import SentenceTransformer
 
-    encoder = EncoderConfig(name=str(bert_directory), pooling=pooling).build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling=pooling))
     directory = export(encoder, TASKS, tmp_path / "export", {"note": "test"})
     theirs = SentenceTransformer(str(directory), device="cpu")
     for name, instruction in (
@@ -65,7 +66,7 @@ def test_sentence_transformers_gives_the_vectors_of_a_decoder_with_adapters(tmp_
     exported = export(encoder, TASKS, tmp_path / "export", {})
     assert_sentence_transformers_agrees(encoder, exported)
     np.testing.assert_array_equal(encoder.encode(TEXTS, Reading("key")), before)  # the adapters are still apart
-    plain = EncoderConfig(name=str(directory), pooling="last", bidirectional=bidirectional).build()
+    plain = TextEncoder(EncoderConfig(name=str(directory), pooling="last", bidirectional=bidirectional))
     assert np.abs(plain.encode(TEXTS, Reading("key")) - before).max() > 0.1
 
 
@@ -76,7 +77,7 @@ def test_sentence_transformers_appends_the_end_token_of_a_llama_tokenizer(tmp_pa
     pieces = dict.fromkeys(["<unk>", "<s>", "</s>", "▁", *"Whodesign tlua?MrTvkx:"])
     numbered = {piece: n for n, piece in enumerate(pieces)}
     LlamaTokenizer(vocab=numbered, merges=[], add_bos_token=True, add_eos_token=False).save_pretrained(directory)
-    encoder = EncoderConfig(name=str(directory), pooling="last").build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling="last"))
     ids = encoder.tokenize(["x"])["input_ids"][0].tolist()
     assert (ids[0], ids[-1]) == (1, 2)
     assert_sentence_transformers_agrees(encoder, export(encoder, TASKS, tmp_path / "export", {}))
@@ -84,7 +85,7 @@ def test_sentence_transformers_appends_the_end_token_of_a_llama_tokenizer(tmp_pa
 
 @pytest.mark.parametrize("dimension", [None, 8])
 def test_sentence_transformers_takes_each_side_to_its_own_encoder(bert_directory, tmp_path, dimension):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", shared=False, dimension=dimension).build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", shared=False, dimension=dimension))
     with torch.no_grad():
         encoder.key_backbone.embeddings.word_embeddings.weight.mul_(-1)
     assert np.abs(encoder.encode(TEXTS, Reading("query")) - encoder.encode(TEXTS, Reading("key"))).max() > 0.1
@@ -100,7 +101,7 @@ def test_sentence_transformers_takes_each_side_to_its_own_encoder(bert_directory
 
 
 def test_sentence_transformers_cuts_vectors_where_ours_are_cut(bert_directory, tmp_path):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean", dimension=8).build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", dimension=8))
     assert_sentence_transformers_agrees(encoder, export(encoder, TASKS, tmp_path / "export", {}))
 
 
@@ -111,7 +112,7 @@ def changeable(directory):
 
 
 def test_an_export_of_the_first_format_is_loaded(bert_directory, tmp_path):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="cls").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="cls"))
     path = changeable(export(encoder, TASKS, tmp_path / "export", {})) / "embedder.json"
     description = json.loads(path.read_text())
     del description["encoder"]
@@ -120,7 +121,7 @@ def test_an_export_of_the_first_format_is_loaded(bert_directory, tmp_path):
 
 
 def test_a_model_of_others_keeps_the_end_of_a_long_text(bert_directory, tmp_path):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     directory = export(encoder, TASKS, tmp_path / "export", {})
     (directory / "embedder.json").unlink()
     theirs, text = load_trained(directory).encoder, "Who designed the lighthouse? " * 9 + "at Oru"
@@ -131,7 +132,7 @@ def test_a_model_of_others_keeps_the_end_of_a_long_text(bert_directory, tmp_path
 
 
 def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert_directory, tmp_path):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     directory = export(encoder, TASKS, tmp_path / "export", {})
     trained = load_trained(directory)
     assert trained.tasks == TASKS
@@ -157,7 +158,7 @@ def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"{}"])
 def test_a_damaged_description_is_one_clear_error(bert_directory, tmp_path, damage):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     path = changeable(export(encoder, TASKS, tmp_path / "export", {})) / "embedder.json"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match=r"embedder\.json: a damaged description"):
@@ -165,7 +166,7 @@ def test_a_damaged_description_is_one_clear_error(bert_directory, tmp_path, dama
 
 
 def test_damaged_weights_are_one_clear_error(bert_directory, tmp_path):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     directory = export(encoder, TASKS, tmp_path / "export", {})
     weights = directory / "model.safetensors"
     content = bytearray(weights.read_bytes())
@@ -182,7 +183,7 @@ def test_damaged_weights_are_one_clear_error(bert_directory, tmp_path):
 def test_a_model_of_others_is_encoded_with_its_own_prompts(bert_directory, tmp_path):
     from sentence_transformers import SentenceTransformer
 
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     theirs = SentenceTransformer(str(export(encoder, TASKS, tmp_path / "export", {})), device="cpu")
     theirs.prompts = {"query": "find: ", "document": ""}
     theirs.save(str(tmp_path / "theirs"), create_model_card=False)
@@ -191,7 +192,7 @@ def test_a_model_of_others_is_encoded_with_its_own_prompts(bert_directory, tmp_p
 
 def test_vectors_do_not_depend_on_the_batch_and_keep_their_order(bert_directory):
     texts = [f"{'word ' * (7 * i % 23)}{i}" for i in range(40)]
-    together = EncoderConfig(name=str(bert_directory), pooling="mean", encode_tokens=256).build()
+    together = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", encode_tokens=256))
     alone = np.concatenate([together.encode([text], Reading("key")) for text in texts])
     together.train()
     np.testing.assert_allclose(together.encode(texts, Reading("key")), alone, atol=1e-5)
@@ -210,7 +211,7 @@ def test_an_unknown_pooling_or_model_is_a_clear_error(tmp_path):
     with pytest.raises(ConfigError, match=r"encoder.pooling: expected one of \['cls', 'last', 'mean'\], got 'max'"):
         EncoderConfig(name="x", pooling="max")
     with pytest.raises(ConfigError, match=r"encoder.name"):
-        EncoderConfig(name=str(tmp_path), pooling="mean").build()
+        TextEncoder(EncoderConfig(name=str(tmp_path), pooling="mean"))
 
 
 def test_an_export_in_bfloat16_is_loaded_as_such(tmp_path):
@@ -228,7 +229,7 @@ LONG = ["Who designed the lighthouse at Oru? " * 20, "Maren Tolvik", "The treaty
 def test_sentence_transformers_cuts_each_side_at_its_own_length(bert_directory, tmp_path, caplog):
     from sentence_transformers import SentenceTransformer
 
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     directory = export(encoder, {"qa": TASKS["qa"]}, tmp_path / "export", {})
     theirs = SentenceTransformer(str(directory), device="cpu")
     np.testing.assert_allclose(theirs.encode_query(LONG), encoder.encode(LONG, TASKS["qa"].query), atol=1e-5)
@@ -238,7 +239,7 @@ def test_sentence_transformers_cuts_each_side_at_its_own_length(bert_directory, 
 
 
 def test_what_sentence_transformers_reads_otherwise_is_told_with_how_to_get_it(bert_directory, tmp_path, caplog):
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     tasks = {**TASKS, "chat": TaskSides("say: ", "said: ", 64, 128, "end")}
     directory = export(encoder, tasks, tmp_path / "export", {})
     told = (
@@ -260,7 +261,7 @@ def test_what_sentence_transformers_reads_otherwise_is_told_with_how_to_get_it(b
 def test_a_cut_of_an_export_has_unit_vectors_as_the_documents_say(bert_directory, tmp_path):
     from sentence_transformers import SentenceTransformer
 
-    encoder = EncoderConfig(name=str(bert_directory), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     theirs = SentenceTransformer(str(export(encoder, TASKS, tmp_path / "export", {})), device="cpu", truncate_dim=8)
     found = theirs.encode_query(TEXTS, normalize_embeddings=True)
     ours = CutEncoder(encoder, 8).encode(TEXTS, TASKS["qa"].query)

@@ -3,13 +3,14 @@
 import numpy as np
 import torch
 
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.types import Encoder, Reading
 
 
 def test_vectors_are_unit_and_close_but_not_the_same(bert_directory):
-    whole = EncoderConfig(str(bert_directory), "mean", device="cpu").build()
+    whole = TextEncoder(EncoderConfig(str(bert_directory), "mean", device="cpu"))
     half = HalfPrecisionEncoder(whole, "cpu")
     texts = ["a text", "another one that is longer", "short"]
     expected, found = (one.encode(texts, Reading("key", "say: ", 16)) for one in (whole, half))

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.keep_end import keep_ends
 from embedder.errors import ConfigError
 from embedder.types import Reading
@@ -41,7 +42,9 @@ def test_an_instruction_without_room_for_text_is_refused():
 @pytest.mark.parametrize("pooling", ["mean", "last"])
 @pytest.mark.parametrize("instruction", ["", "Q: ", "Who designed "])
 def test_what_is_left_fits_and_ends_as_the_text_does(tmp_path: Path, instruction, pooling):
-    encoder = EncoderConfig(name=str(tiny_backbone(tmp_path, "llama", num_key_value_heads=2)), pooling=pooling).build()
+    encoder = TextEncoder(
+        EncoderConfig(name=str(tiny_backbone(tmp_path, "llama", num_key_value_heads=2)), pooling=pooling)
+    )
     texts = [
         "Oru",
         "",
@@ -67,7 +70,7 @@ def test_what_is_left_fits_and_ends_as_the_text_does(tmp_path: Path, instruction
 
 
 def test_encoding_keeps_the_end_where_it_is_asked_to(tmp_path: Path):
-    encoder = EncoderConfig(name=str(tiny_backbone(tmp_path, "bert")), pooling="mean").build()
+    encoder = TextEncoder(EncoderConfig(name=str(tiny_backbone(tmp_path, "bert")), pooling="mean"))
     long = "Who designed the lighthouse? " * 9 + "at Oru"
     tokens = encoder.tokenize([long], "Q: ", 20, keep="end")
     assert tokens["input_ids"].shape == (1, 20)

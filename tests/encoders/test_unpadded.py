@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.types import Reading
 from tests.encoders.test_encoder import DECODERS, ENCODERS, GROUPED, TEXTS, one_at_a_time
 from tests.tiny_models import ROBERTA_TOKENS, tiny_backbone
@@ -13,7 +14,7 @@ CAN = {"bert", "distilbert", "roberta", "xlm-roberta", *DECODERS}
 
 
 def build(directory, **settings):
-    return EncoderConfig(str(directory), device="cpu", **settings).build()
+    return TextEncoder(EncoderConfig(str(directory), device="cpu", **settings))
 
 
 def gradients(encoder):

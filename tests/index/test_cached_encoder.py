@@ -4,7 +4,8 @@ import logging
 import numpy as np
 import pytest
 
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.index import cached_encoder
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.types import Reading
@@ -25,7 +26,7 @@ class Counting:
 
 @pytest.fixture(scope="module")
 def encoder(bert_directory):
-    return EncoderConfig(str(bert_directory), "mean").build()
+    return TextEncoder(EncoderConfig(str(bert_directory), "mean"))
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 
 from embedder.encoders.checkpoint import CHECKPOINT_KEY, check_continues, describe, load_trained
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.errors import ConfigError, DataError, EmbedderError
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
@@ -39,7 +40,7 @@ def test_a_base_with_linear_layers_is_that_model_and_trains_and_is_exported(bert
     prompts = {"query": "find: ", "document": "text: "}
     base = sentence_folder(bert_directory, tmp_path / "base", *layers, pooling=pooling, prompts=prompts)
     theirs = SentenceTransformer(str(base), device="cpu")
-    encoder = EncoderConfig(name=str(base)).build()
+    encoder = TextEncoder(EncoderConfig(name=str(base)))
     assert (encoder.config.pooling, encoder.dimension) == ({"lasttoken": "last"}.get(pooling, pooling), 24)
     # The last text is longer than the 40 tokens that the folder reads.
     np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), theirs.encode(TEXTS, prompt=""), atol=1e-5)
@@ -70,7 +71,7 @@ def test_a_base_with_linear_layers_is_that_model_and_trains_and_is_exported(bert
 @pytest.mark.parametrize("dimension", [8, 16])
 def test_separate_encoders_with_linear_layers_and_a_cut_are_exported(bert_directory, tmp_path, dimension):
     base = sentence_folder(bert_directory, tmp_path / "base", Dense(32, 16), Normalize())
-    encoder = EncoderConfig(name=str(base), shared=False, dimension=dimension).build()
+    encoder = TextEncoder(EncoderConfig(name=str(base), shared=False, dimension=dimension))
     with torch.no_grad():
         encoder.key_head[0].linear.weight.mul_(-1)
     exported = export(encoder, SIDES, tmp_path / "export", {})
@@ -86,7 +87,7 @@ def test_separate_encoders_with_linear_layers_and_a_cut_are_exported(bert_direct
 def test_another_pooling_than_that_of_the_folder_is_refused_with_its_parts(bert_directory, tmp_path):
     base = sentence_folder(bert_directory, tmp_path / "base", Dense(32, 16))
     with pytest.raises(ConfigError, match=r"encoder\.pooling: expected null or 'cls'.*1_Pooling, 2_Dense.*got 'mean'"):
-        EncoderConfig(name=str(base), pooling="mean").build()
+        TextEncoder(EncoderConfig(name=str(base), pooling="mean"))
 
 
 def test_what_an_encoder_cannot_be_is_refused_by_name(bert_directory, tmp_path):
@@ -99,7 +100,7 @@ def test_what_an_encoder_cannot_be_is_refused_by_name(bert_directory, tmp_path):
     ):
         base = sentence_folder(bert_directory, tmp_path / str(k), *modules, **settings)
         with pytest.raises(ConfigError, match=rf"encoder\.name: expected a model .*{expected}"):
-            EncoderConfig(name=str(base)).build()
+            TextEncoder(EncoderConfig(name=str(base)))
     with pytest.raises(ConfigError, match="checkpoint: expected a model that is compared by cosine"):
         load_trained(tmp_path / "1")
     # What sentence-transformers itself can run is run by it; of unit vectors the inner product is the cosine.
@@ -110,16 +111,16 @@ def test_what_an_encoder_cannot_be_is_refused_by_name(bert_directory, tmp_path):
         atol=1e-5,
     )
     unit = sentence_folder(bert_directory, tmp_path / "unit", Normalize(), similarity_fn_name="dot")
-    assert EncoderConfig(name=str(unit)).build().dimension == 32
+    assert TextEncoder(EncoderConfig(name=str(unit))).dimension == 32
 
 
 def test_a_folder_that_keeps_the_first_numbers_of_vectors_does_so_here(bert_directory, tmp_path):
     cut = str(sentence_folder(bert_directory, tmp_path / "cut", pooling="mean", truncate_dim=8))
     theirs = SentenceTransformer(cut, device="cpu").encode(TEXTS, normalize_embeddings=True)
-    ours = EncoderConfig(name=cut, device="cpu").build()
+    ours = TextEncoder(EncoderConfig(name=cut, device="cpu"))
     assert (ours.dimension, theirs.shape[1]) == (8, 8)
     np.testing.assert_allclose(ours.encode(TEXTS, Reading("query")), theirs, atol=1e-5)
-    assert EncoderConfig(name=cut, dimension=4).build().dimension == 4
+    assert TextEncoder(EncoderConfig(name=cut, dimension=4)).dimension == 4
     whole = str(sentence_folder(bert_directory, tmp_path / "whole", pooling="mean"))
     assert encoder_protocol(EncoderConfig(name=cut)) != encoder_protocol(EncoderConfig(name=whole))  # of kept vectors
 
@@ -128,7 +129,7 @@ def test_a_folder_that_keeps_the_first_numbers_of_vectors_does_so_here(bert_dire
 def test_of_an_encoder_decoder_the_encoder_is_used(tmp_path, kind):
     small = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0}
     directory = tiny_backbone(tmp_path / kind, kind, **small)
-    encoder = EncoderConfig(name=str(directory)).build()
+    encoder = TextEncoder(EncoderConfig(name=str(directory)))
     theirs = SentenceTransformer(str(directory), device="cpu")
     expected = theirs.encode(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(encoder.encode(TEXTS, Reading("key")), expected, atol=1e-5)
@@ -143,14 +144,14 @@ def test_an_encoder_decoder_that_does_not_run_by_halves_is_refused(tmp_path):
     small = {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
     directory = tiny_backbone(tmp_path, "bart", **small, encoder_attention_heads=4, decoder_attention_heads=4)
     with pytest.raises(ConfigError, match=r"encoder\.name: expected an encoder or a decoder; of bart"):
-        EncoderConfig(name=str(directory)).build()
+        TextEncoder(EncoderConfig(name=str(directory)))
 
 
 def test_an_adapter_alone_says_how_it_becomes_a_model(tmp_path):
     tiny_tokenizer(tmp_path)
     (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "x"}))
     for load in (
-        lambda: EncoderConfig(name=str(tmp_path)).build(),
+        lambda: TextEncoder(EncoderConfig(name=str(tmp_path))),
         lambda: HuggingFaceLanguageModel(str(tmp_path), device="cpu").score(["a"], [[" b"]]),
     ):
         with pytest.raises(ConfigError, match=r"name: expected a whole model; this is an adapter alone.*merge_and_un"):
@@ -184,7 +185,7 @@ def test_weights_that_would_be_made_up_are_refused_by_name(bert_directory, tmp_p
     path = tmp_path / "damaged" / "model.safetensors"
     save_file(DAMAGES[message](load_file(path)), path, {"format": "pt"})
     with pytest.raises(ConfigError, match=rf"encoder\.name: expected .*{message}.*got '.*damaged'") as refused:
-        EncoderConfig(name=str(tmp_path / "damaged")).build()
+        TextEncoder(EncoderConfig(name=str(tmp_path / "damaged")))
     assert "\n" not in str(refused.value)
 
 
@@ -203,8 +204,8 @@ def test_a_model_without_the_pooler_that_nothing_asks_is_loaded(bert_directory, 
     shutil.copytree(bert_directory, tmp_path / "bert")
     path = tmp_path / "bert" / "model.safetensors"
     save_file({n: w for n, w in load_file(path).items() if "pooler" not in n} | {"cls.bias": torch.ones(2)}, path)
-    whole = EncoderConfig(name=str(bert_directory)).build().encode(TEXTS, Reading("key"))
-    found = EncoderConfig(name=str(tmp_path / "bert")).build().encode(TEXTS, Reading("key"))
+    whole = TextEncoder(EncoderConfig(name=str(bert_directory))).encode(TEXTS, Reading("key"))
+    found = TextEncoder(EncoderConfig(name=str(tmp_path / "bert"))).encode(TEXTS, Reading("key"))
     np.testing.assert_array_equal(found, whole)
 
 
@@ -212,7 +213,7 @@ def test_a_model_without_the_pooler_that_nothing_asks_is_loaded(bert_directory, 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors", "modules.json"])
 def test_a_damaged_file_is_one_line(bert_directory, llama_directory, tmp_path, file, damage):
     for model, load in (
-        (bert_directory, lambda folder: EncoderConfig(name=str(folder)).build()),
+        (bert_directory, lambda folder: TextEncoder(EncoderConfig(name=str(folder)))),
         (llama_directory, lambda folder: HuggingFaceLanguageModel(str(folder), device="cpu").score(["a"], [[" b"]])),
     ):
         if file == "modules.json" and model == llama_directory:
@@ -246,7 +247,7 @@ def test_the_code_of_a_folder_is_refused_and_nobody_is_asked(
 ):
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n" * 10))
     for model, load in (
-        (bert_directory, lambda folder: EncoderConfig(name=str(folder)).build()),
+        (bert_directory, lambda folder: TextEncoder(EncoderConfig(name=str(folder)))),
         (llama_directory, lambda folder: HuggingFaceLanguageModel(str(folder), device="cpu").score(["a"], [[" b"]])),
     ):
         folder = tmp_path / model.name
@@ -265,7 +266,7 @@ def test_a_module_of_a_foreign_class_is_refused_by_name(bert_directory, tmp_path
     modules = json.loads((base / "modules.json").read_text())
     modules[1]["type"] = kind
     (base / "modules.json").write_text(json.dumps(modules))
-    for load in (lambda: EncoderConfig(name=str(base)).build(), lambda: load_trained(base)):
+    for load in (lambda: TextEncoder(EncoderConfig(name=str(base))), lambda: load_trained(base)):
         with pytest.raises(ConfigError, match=rf"own modules, .*never run .*modules\.json names {kind}"):
             load()
     assert not (base / "ran").exists()
@@ -277,7 +278,7 @@ def test_a_module_outside_of_its_folder_is_refused(bert_directory, tmp_path):
     modules[1]["path"] = "../elsewhere"
     (base / "modules.json").write_text(json.dumps(modules))
     with pytest.raises(DataError, match=r"modules\.json: names a place outside of its folder: \.\./elsewhere"):
-        EncoderConfig(name=str(base)).build()
+        TextEncoder(EncoderConfig(name=str(base)))
 
 
 def test_a_hub_name_without_a_network_is_one_line():
@@ -297,7 +298,7 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path, content):
 
 
 def test_parts_of_a_checkpoint_that_are_missing_or_of_another_kind_are_named(bert_directory, tmp_path):
-    encoder = EncoderConfig(name=str(bert_directory)).build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory)))
     state = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
     whole = {"state_dict": state, CHECKPOINT_KEY: describe(encoder, SIDES, {})}
     path = tmp_path / "one.ckpt"
@@ -332,7 +333,7 @@ def test_parts_of_a_checkpoint_that_are_missing_or_of_another_kind_are_named(ber
 
 
 def test_control_tokens_in_a_text_are_plain_characters_for_encoder_and_export(bert_directory, tmp_path):
-    encoder = EncoderConfig(name=str(bert_directory)).build()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory)))
     control = encoder.tokenizer.convert_tokens_to_ids("<end>")
     assert control not in encoder.tokenize(["closes <end> it"])["input_ids"][0].tolist()
     theirs = SentenceTransformer(str(export(encoder, SIDES, tmp_path / "export", {})), device="cpu")

@@ -5,7 +5,8 @@ import pytest
 from embedder.consumers.consumer import Scene
 from embedder.data.corpus import Corpus
 from embedder.data.view import CorpusView
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.index.faiss_index import FaissIndex
 from embedder.retrieval.retrievers import (
     BM25Retriever,
@@ -37,7 +38,7 @@ def corpus(tmp_path_factory):
 @pytest.fixture(params=["bm25", "dense", "random", "hybrid", "oracle", "recent", "memoised"])
 def retriever(request, bert_directory):
     if request.param == "dense":
-        return DenseRetriever(EncoderConfig(str(bert_directory), "mean").build(), FaissIndex, TaskSides())
+        return DenseRetriever(TextEncoder(EncoderConfig(str(bert_directory), "mean")), FaissIndex, TaskSides())
     return {
         "bm25": BM25Retriever,
         "random": RandomRetriever,

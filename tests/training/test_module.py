@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError
 from embedder.training.collate import collate
 from embedder.training.module import RetrieverModule
@@ -28,7 +29,7 @@ def groups(rewards=None):
 
 
 def module(directory, tasks=None, dimensions=None, **settings):
-    encoder = EncoderConfig(str(directory), "mean", device="cpu", **settings).build()
+    encoder = TextEncoder(EncoderConfig(str(directory), "mean", device="cpu", **settings))
     tasks = tasks or {"qa": task()}
     return RetrieverModule(encoder, tasks, AdamWLinear(lr=1e-3), dimensions=dimensions)
 

@@ -21,7 +21,7 @@ from embedder.data.overlap import trained_on
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.encoders.checkpoint import trained_data
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError
 from embedder.files import locked, write_atomically
 from embedder.index.bm25_index import BM25Settings

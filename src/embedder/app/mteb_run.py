@@ -12,7 +12,8 @@ from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint
 from embedder.checks import check_types
 from embedder.encoders.checkpoint import load_trained
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError, MissingExtraError
 from embedder.files import write_atomically
 from embedder.preparation.dense import with_own_prompts
@@ -150,7 +151,7 @@ class MtebRun:
 
     def _model(self, task: Task) -> tuple[Encoder, TaskSides]:
         if self.checkpoint is None:
-            return self.encoder.build(), with_own_prompts(task.sides, self.encoder)
+            return TextEncoder(self.encoder), with_own_prompts(task.sides, self.encoder)
         trained = load_trained(self.checkpoint)
         if trained.sides is not None:
             return trained.encoder, trained.sides

@@ -10,8 +10,9 @@ from typing import Any
 
 from embedder.data.forms.histories import Histories
 from embedder.encoders.checkpoint import TrainedEncoder, existing, load_trained
+from embedder.encoders.config import EncoderConfig
 from embedder.encoders.cut import CutEncoder
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.errors import ConfigError
 from embedder.files import digest_of
@@ -139,7 +140,7 @@ class TableRows:
         base, trained = None, None
         if "base" in names or ("hybrid" in names and checkpoint is None):
             identities["base"] = encoder_protocol(encoder)
-            base = ready(encoder.build(), identities["base"])
+            base = ready(TextEncoder(encoder), identities["base"])
         if checkpoint is not None and {"trained", "hybrid"} & {*names}:
             identities["trained"] = {"files": _digest_of_files(Path(checkpoint))}
             loaded = load_trained(checkpoint)

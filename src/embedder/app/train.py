@@ -42,7 +42,8 @@ from embedder.callbacks.validation_record import ValidationRecord
 from embedder.checks import check_types
 from embedder.data.prepared import PreparedDataset
 from embedder.encoders.checkpoint import CHECKPOINT_KEY, check_continues, describe
-from embedder.encoders.encoder import EncoderConfig, TextEncoder
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.errors import ConfigError
 from embedder.files import locked
@@ -144,7 +145,7 @@ class TrainRun:
             check_continues(checkpoint, settings)
         trainer = self._trainer()
         L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
-        encoder = self.encoder.build()
+        encoder = TextEncoder(self.encoder)
         self._check_instructions(encoder)
         self.new_index()
         _keep_log(Path(self.output_dir) / "csv" / "metrics.csv")
@@ -345,7 +346,7 @@ class TrainRun:
         """The encoder with the weights that are exported."""
         if not choice.untrained and choice.weights is None:
             return trained
-        encoder = self.encoder.build()
+        encoder = TextEncoder(self.encoder)
         if choice.weights is not None:
             encoder.load_state_dict(choice.weights)
         return encoder

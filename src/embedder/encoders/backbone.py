@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from embedder.encoders.config import EncoderConfig
 from embedder.encoders.lora import add_lora
 from embedder.encoders.sentence_folder import SentenceFolder, read_folder
 from embedder.errors import ConfigError
@@ -14,13 +15,10 @@ from embedder.models import folder
 from embedder.models.folder import local_folder
 from embedder.models.packages import resolve_model, verify_sha256
 
-if TYPE_CHECKING:
-    from embedder.encoders.encoder import EncoderConfig
-
 logger = logging.getLogger(__name__)
 
 
-def folder_of(config: "EncoderConfig") -> SentenceFolder:
+def folder_of(config: EncoderConfig) -> SentenceFolder:
     """Where an encoder lies, and what its folder says of itself.
 
     Raises:
@@ -39,7 +37,7 @@ def folder_of(config: "EncoderConfig") -> SentenceFolder:
     return said
 
 
-def pooling_of(config: "EncoderConfig", said: SentenceFolder) -> str:
+def pooling_of(config: EncoderConfig, said: SentenceFolder) -> str:
     """How token states become a vector: as the folder says, else as the settings do.
 
     Raises:
@@ -56,7 +54,7 @@ def pooling_of(config: "EncoderConfig", said: SentenceFolder) -> str:
     return said.pooling
 
 
-def load_tokenizer(said: SentenceFolder, config: "EncoderConfig", pooling: str) -> Any:
+def load_tokenizer(said: SentenceFolder, config: EncoderConfig, pooling: str) -> Any:
     """A fast tokenizer that pads and cuts on the right, and ends a text with a token where `last` is pooled.
 
     Raises:
@@ -86,7 +84,7 @@ def _end_with_eos(tokenizer: Any, name: str) -> None:
         raise ConfigError("encoder.pooling", f"cls or mean, since the tokenizer of {name} appends no EOS", "last")
 
 
-def load_backbone(source: Path, config: "EncoderConfig") -> Any:
+def load_backbone(source: Path, config: EncoderConfig) -> Any:
     """The transformer with attention, data type, adapters and checkpointing as the settings ask.
 
     Raises:
@@ -122,7 +120,7 @@ def load_backbone(source: Path, config: "EncoderConfig") -> Any:
     return backbone
 
 
-def _automatic(source: Path, config: "EncoderConfig") -> Any:
+def _automatic(source: Path, config: EncoderConfig) -> Any:
     """What loads the transformer: of an encoder-decoder the encoder alone, where transformers has it."""
     from transformers import AutoModel, AutoModelForTextEncoding
     from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
@@ -137,7 +135,7 @@ def _automatic(source: Path, config: "EncoderConfig") -> Any:
     return AutoModel
 
 
-def _check_reads_text(backbone: Any, config: "EncoderConfig") -> None:
+def _check_reads_text(backbone: Any, config: EncoderConfig) -> None:
     """Two tokens are read, so that a model of pictures or sound is refused before data is prepared."""
     if config.attention == "flash_attention_2":
         return  # needs a GPU
@@ -153,7 +151,7 @@ def _check_reads_text(backbone: Any, config: "EncoderConfig") -> None:
         raise ConfigError("encoder.name", expected, f"{config.name}: {type(backbone).__name__}")
 
 
-def load_head(paths: Sequence[Path], config: "EncoderConfig", said: SentenceFolder) -> torch.nn.Sequential:
+def load_head(paths: Sequence[Path], config: EncoderConfig, said: SentenceFolder) -> torch.nn.Sequential:
     """The linear layers of a folder behind the pooling; that which only cuts vectors of an export is left out.
 
     Raises:

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from embedder.encoders.encoder import EncoderConfig, TextEncoder
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import check_probes, probe_vectors
 from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
 from embedder.encoders.sentence_folder import OtherModulesError, read_folder
@@ -90,7 +91,7 @@ def load_trained(path: Path | str) -> TrainedEncoder:
             raise DataError(path, None, f"{wrong}: {advice}")
         with _damage_named(path / "embedder.json"):
             description = json.loads((path / "embedder.json").read_text(encoding="utf-8"))
-            encoder = _exported_config(description, path).build()
+            encoder = TextEncoder(_exported_config(description, path))
             return _checked(encoder, description, path)
     if (path / "modules.json").is_file():
         return _of_others(path)
@@ -106,7 +107,7 @@ def _of_others(path: Path) -> TrainedEncoder:
         other = SentenceTransformerEncoder(path)
         return TrainedEncoder(other, {}, other.sides)
     config = EncoderConfig(str(path), shared=said.query == said.key)
-    return TrainedEncoder(config.build(), {}, said.sides)
+    return TrainedEncoder(TextEncoder(config), {}, said.sides)
 
 
 def trained_tasks(path: Path | str) -> list[str]:
@@ -168,7 +169,7 @@ def _from_checkpoint(path: Path) -> TrainedEncoder:
     checkpoint = read_checkpoint(path)
     description = checkpoint[CHECKPOINT_KEY]
     with _damage_named(path):
-        encoder = EncoderConfig(**description["encoder"]).build()
+        encoder = TextEncoder(EncoderConfig(**description["encoder"]))
         load_weights(encoder, checkpoint, path)
         return _checked(encoder, description, path)
 

@@ -1,18 +1,17 @@
 """The bi-encoder: transformers that map queries and keys to unit vectors."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from embedder.checks import check_types
 from embedder.encoders.backbone import folder_of, load_backbone, load_head, load_tokenizer, pooling_of, positions
+from embedder.encoders.config import EncoderConfig
 from embedder.encoders.keep_end import keep_ends
-from embedder.encoders.lora import LoraSettings
 from embedder.encoders.pooling import POOLINGS
 from embedder.encoders.recompute import recompute
 from embedder.encoders.unpadded import prepare_unpadded, register_unpadded, run_unpadded
@@ -24,105 +23,19 @@ from embedder.types import FloatArray, Keep, Reading, Side
 Tokens = dict[str, Tensor]
 _CPU_TOKENS = 2048  # of a forward pass
 
-_CHOICES = {
-    "pooling": tuple(sorted(POOLINGS)),
-    "dtype": ("float32", "bfloat16"),
-    "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
-}
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """What encoder to train or to load.
-
-    Args:
-        name: A Hugging Face name, a directory, or `package:module/path` for a model inside an installed package.
-        revision: Commit or tag of a Hugging Face name.
-        pooling: `cls`, `mean` or `last`; None for what the folder says (`modules.json`), or `mean` where it says
-            nothing. Where `last` is asked for here, EOS is appended to texts that end with no such token.
-        lr: The base learning rate that suits this encoder.
-        sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
-        encode_tokens: Tokens taken together when encoding a corpus.
-        micro_batch_tokens: Token budget of one forward pass; None for 2,048 on a CPU, 32,768 on a GPU.
-        unpadded: On a CPU, run texts without padding where the transformer can; false pads to texts of like length.
-        cached_gradients: Keep the vectors of a batch and none of its activations, and run each forward pass again for
-            its gradient: large batches in little more than the memory of one pass, for about a third more time.
-            Source: Gao et al., RepL4NLP 2021 (arXiv 2101.06983), gradient caching.
-        dropout: Of all layers in training; None for what the model's own configuration says. At 0 a run does not depend
-            on the number of processes.
-        device: Where it runs outside of training: `auto` (the first GPU if there is one) or a device of torch.
-        shared: One transformer for queries and keys; false trains one for each, from the same start.
-        bidirectional: Let the tokens of a decoder see those after them too.
-        dtype: Of the weights: `float32`, or `bfloat16` for large decoders (adapters stay in float32).
-        attention: `sdpa`, `eager` or `flash_attention_2`; `auto` leaves it to transformers.
-        gradient_checkpointing: Compute the layers anew in the backward pass rather than keep their activations.
-        lora: Train adapters of these settings rather than the weights; None trains the weights. A mapping will do.
-        dimension: Cut vectors to so many of their first numbers; None keeps those that the folder keeps.
-        dimensions: The cuts that training averages its loss over, largest first; None trains the whole vector only.
-    """
-
-    name: str
-    pooling: str | None = None
-    lr: float = 2e-5
-    revision: str | None = None
-    sha256: str | None = None
-    encode_tokens: int = 8192
-    micro_batch_tokens: int | None = None
-    unpadded: bool = True
-    cached_gradients: bool = False
-    dropout: float | None = None
-    device: str = "auto"
-    shared: bool = True
-    bidirectional: bool = False
-    dtype: str = "float32"
-    attention: str = "auto"
-    gradient_checkpointing: bool = False
-    lora: LoraSettings | None = None
-    dimension: int | None = None
-    dimensions: Sequence[int] | None = None
-
-    def __post_init__(self) -> None:
-        check_types(self, "encoder")
-        if isinstance(self.lora, Mapping):  # from YAML, a checkpoint or a command line
-            object.__setattr__(self, "lora", LoraSettings(**self.lora))
-        for setting, choices in _CHOICES.items():
-            if getattr(self, setting) not in choices and not (setting == "pooling" and self.pooling is None):
-                raise ConfigError(f"encoder.{setting}", f"one of {list(choices)}", getattr(self, setting))
-        if not self.lr > 0:
-            raise ConfigError("encoder.lr", "a positive number", self.lr)
-        if self.encode_tokens < 1:
-            raise ConfigError("encoder.encode_tokens", "1 or more", self.encode_tokens)
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise ConfigError("encoder.dropout", "a share from 0 to below 1, or null", self.dropout)
-        for setting in ("micro_batch_tokens", "dimension"):
-            if getattr(self, setting) is not None and getattr(self, setting) < 1:
-                raise ConfigError(f"encoder.{setting}", "1 or more, or null", getattr(self, setting))
-        if self.dimensions is not None and not _falling(self.dimensions):
-            raise ConfigError("encoder.dimensions", "null or falling whole numbers, 1 or more", self.dimensions)
-
-    def build(self) -> "TextEncoder":
-        """Load weights and tokenizer, onto the device."""
-        device = torch_device(self.device, "encoder.device")
-        if self.dtype == "bfloat16":
-            tell_slow_bfloat16(device.type, "encoder.dtype", "float32")
-        return TextEncoder(self).to(device)
-
-
-def _falling(dimensions: Sequence[int]) -> bool:
-    kept = list(dimensions)
-    whole = all(type(dimension) is int and dimension >= 1 for dimension in kept)
-    return bool(kept) and whole and kept == sorted(set(kept), reverse=True)
-
 
 class TextEncoder(nn.Module):
     """A Hugging Face encoder or decoder with pooling, the linear layers of its folder, and normalisation.
 
     Args:
-        config: Which model, which pooling, how it is trained. Its pooling is settled by the folder.
+        config: Which model, which pooling, how it is trained, on which device. Its pooling is settled by the folder.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        device = torch_device(config.device, "encoder.device")
+        if config.dtype == "bfloat16":
+            tell_slow_bfloat16(device.type, "encoder.dtype", "float32")
         said = folder_of(config)
         pooling = pooling_of(config, said)
         self.config = replace(config, pooling=pooling, dimension=config.dimension or said.dimension)
@@ -149,6 +62,7 @@ class TextEncoder(nn.Module):
         """Whether all texts go through together, as FSDP2 needs it: each pass is a collective of all processes."""
         self._pool = POOLINGS[pooling]
         self.train()  # from_pretrained leaves the evaluation mode on, and Lightning keeps what it finds
+        self.to(device)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """In another process, attention of ours is not known to transformers yet."""

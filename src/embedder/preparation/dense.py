@@ -8,7 +8,8 @@ from typing import Any
 from embedder.candidates.dense import DenseProposer
 from embedder.checks import check_types
 from embedder.encoders.backbone import folder_of, pooling_of
-from embedder.encoders.encoder import EncoderConfig
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.models.fingerprint import fingerprint_of
 from embedder.training.task import Task
 from embedder.types import Encoder, TaskSides, VectorIndex
@@ -74,4 +75,4 @@ class DenseSettings:
     @cached_property
     def _built(self) -> Encoder:
         """Loaded once, when it is first asked for."""
-        return self.encoder.build()
+        return TextEncoder(self.encoder)
