@@ -12,13 +12,14 @@ from hydra.utils import instantiate
 from transformers import AutoTokenizer
 
 from embedder.errors import ConfigError, EmbedderError
+from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
-from embedder.llm.sample_store import SampleStore
-from embedder.llm.score_store import ScoreStore
+from embedder.llm.sampled_outputs import OutputSettings
 from embedder.llm.server_client import Request, ServerClient, _retry_after
 from embedder.llm.server_lm import ServerLanguageModel
 from embedder.llm.server_scores import score_text
-from embedder.rewards.engine import LabelRequest, RewardEngine
+from embedder.rewards.engine import RewardEngine
+from embedder.rewards.requests import LabelRequest
 from embedder.types import LanguageModel, OutputScore
 from tests.llm.local_server import BROKEN_ANSWERS, BROKEN_TRANSPORT, local_server
 from tests.tiny_models import tiny_llama, tiny_tokenizer
@@ -453,9 +454,9 @@ def test_it_works_where_a_loop_is_running_already(make, local):
 
 def test_labelling_goes_on_where_a_failing_server_stopped_it(server, make, tmp_path):
     def label():
-        stores = ScoreStore(tmp_path / "scores"), SampleStore(tmp_path / "samples")
         server.bodies.clear()
-        RewardEngine(model, *stores, n_outputs=1, max_new_tokens=2).label(requests)
+        settings = OutputSettings(n_outputs=1, max_new_tokens=2)
+        RewardEngine(CachedLanguageModel(model, tmp_path), settings).label(requests)
 
     def scored():
         return [tuple(body["prompt"]) for body in server.bodies if body.get("echo")]

@@ -5,7 +5,7 @@ import pytest
 from embedder.errors import ConfigError
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
-from embedder.rewards.engine import LabelRequest
+from embedder.rewards.requests import LabelRequest
 from embedder.rewards.reward import LikelihoodReward
 from tests.rewards.test_engine import CountingModel, engine
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from embedder.errors import ConfigError, DataError
+from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
-from embedder.llm.sample_store import SampleStore
+from embedder.llm.sampled_outputs import OutputSettings
 from embedder.llm.score_store import ScoreStore
-from embedder.rewards.engine import LabelRequest, RewardEngine
+from embedder.rewards.engine import RewardEngine
+from embedder.rewards.requests import LabelRequest
 from embedder.rewards.reward import LikelihoodReward, RankReward
 from tests.tiny_models import tiny_llama, tiny_tokenizer
 
@@ -56,9 +58,9 @@ def model(folder):
     return CountingModel(HuggingFaceLanguageModel(str(folder), device="cpu"))
 
 
-def engine(model, directory, **settings):
-    settings = {"n_outputs": 4, "max_new_tokens": 5, **settings}
-    return RewardEngine(model, ScoreStore(directory / "scores"), SampleStore(directory / "samples"), **settings)
+def engine(model, directory, save_seconds=10.0, **settings):
+    cached = CachedLanguageModel(model, directory, save_seconds=save_seconds)
+    return RewardEngine(cached, OutputSettings(**{"n_outputs": 4, "max_new_tokens": 5, **settings}))
 
 
 def make_requests(n):
@@ -78,7 +80,7 @@ def test_rewards_are_those_of_scores_made_one_by_one(model, tmp_path):
     requests = make_requests(3)
     labelled = engine(model, tmp_path)
     labelled.label(requests)
-    competitors = labelled._choose_outputs(requests, labelled._read_samples)
+    competitors = labelled._stored_outputs(requests)
     for request, outputs, rewards, gains in zip(
         requests,
         competitors,
@@ -179,13 +181,14 @@ def test_sampled_outputs_are_parted_from_the_prompt_as_the_request_says(model, t
     spaced, bare = make_requests(1)[0], replace(make_requests(1)[0], lead="")
     labelled = engine(model, tmp_path)
     labelled.label([spaced, bare])
-    (first, second) = labelled._choose_outputs([spaced, bare], labelled._read_samples)
+    (first, second) = labelled._stored_outputs([spaced, bare])
     assert first.competitors == tuple(f" {output}" for output in second.competitors)
 
 
 LABEL = """
 import sys
 from pathlib import Path
+from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from tests.rewards.test_engine import engine, make_requests
 from tests.signalled import signal_after

@@ -3,9 +3,10 @@ import json
 import pytest
 
 from embedder.errors import ConfigError
-from embedder.rewards.engine import LabelRequest
+from embedder.llm.sampled_outputs import OutputSettings
 from embedder.rewards.estimate import LabelCounts, count_requests, duration, estimate
-from embedder.rewards.probe import Probe, ProbeSettings, Timing, probe
+from embedder.rewards.probe import Probe, Timing, probe
+from embedder.rewards.requests import LabelRequest
 from embedder.types import OutputScore
 
 
@@ -126,7 +127,7 @@ def test_noise_makes_no_negative_times(seconds, expected):
 def test_a_linear_model_is_foretold_exactly():
     model = SlowModel(scored=0.01, sampled=0.5)
     requests = [request("p" * n, "p" * (2 * n), "p" * (3 * n)) for n in range(10, 210, 10)]
-    found = probe(model, requests, ProbeSettings(n_requests=4), model.clock)
+    found = probe(model, requests, OutputSettings(), 4, model.clock)
     # All characters of all prompts: 1 + 2 + 3 times 10 + 20 + ... + 200 = 2,100; sampled after 2,100.
     labelling = estimate(count_requests(requests, 10, 3), found)
     assert labelling.score_seconds == pytest.approx(0.01 * 6 * 2100)
@@ -140,7 +141,7 @@ def test_a_linear_model_is_foretold_exactly():
 def test_what_batches_save_is_measured():
     # A call takes 1 s and nothing else: four requests alone 4 s, together 1 s.
     model = SlowModel(call=1.0)
-    found = probe(model, [request("p" * n, "q" * n) for n in range(1, 5)], ProbeSettings(n_requests=4), model.clock)
+    found = probe(model, [request("p" * n, "q" * n) for n in range(1, 5)], OutputSettings(), 4, model.clock)
     assert found.score_together == pytest.approx(0.25)
     assert found.sample_together == pytest.approx(0.25)
 
@@ -148,7 +149,9 @@ def test_what_batches_save_is_measured():
 def test_without_competitors_nothing_is_foretold_for_sampling():
     model = SlowModel(scored=0.01, sampled=0.5)
     requests = [request("p" * n, "p" * (2 * n)) for n in (10, 20)]
-    found = estimate(count_requests(requests, 0, 3), probe(model, requests, ProbeSettings(n_outputs=0), model.clock))
+    found = estimate(
+        count_requests(requests, 0, 3), probe(model, requests, OutputSettings(n_outputs=0), clock=model.clock)
+    )
     assert (found.sampled_prompts, found.sample_seconds, found.outputs) == (0, 0.0, 1.0)
     assert found.score_seconds == pytest.approx(0.01 * 3 * 30)
     assert "none needed" in found.render()
@@ -156,7 +159,7 @@ def test_without_competitors_nothing_is_foretold_for_sampling():
 
 def test_an_llm_that_repeats_itself_needs_more_rounds():
     model = SlowModel(outputs=["same"] * 10)
-    found = probe(model, [request("p", "pp")], ProbeSettings(n_outputs=10), model.clock)
+    found = probe(model, [request("p", "pp")], OutputSettings(n_outputs=10), clock=model.clock)
     assert found.rounds == 4.0
     assert found.timings[0].prompts == 2
 
@@ -164,7 +167,7 @@ def test_an_llm_that_repeats_itself_needs_more_rounds():
 def test_the_spread_has_both_ends_and_depends_on_the_seed_alone():
     def lengths(seed, n):
         model = SlowModel()
-        found = probe(model, requests, ProbeSettings(n_requests=n, seed=seed), model.clock)
+        found = probe(model, requests, OutputSettings(seed=seed), n, model.clock)
         return [timing.sample_characters for timing in found.timings]
 
     requests = [request("p" * n) for n in range(100, 0, -1)]
@@ -178,14 +181,16 @@ def test_the_spread_has_both_ends_and_depends_on_the_seed_alone():
 
 def test_a_warm_up_comes_first_and_is_not_timed():
     model = SlowModel(call=1.0)
-    probe(model, [request("long" * 9), request("short")], ProbeSettings(), model.clock)
+    probe(model, [request("long" * 9), request("short")], OutputSettings(), clock=model.clock)
     assert model.asked[:2] == [("sample", ("short",)), ("score", ("short",))]
     assert model.asked[2] == ("sample", ("short", "long" * 9))
 
 
 def test_competitors_are_sampled_after_what_labelling_samples_after():
     model = SlowModel()
-    probe(model, [request("plain", "a", "b", sample_prompts=("a", "b"))], ProbeSettings(n_outputs=4), model.clock)
+    probe(
+        model, [request("plain", "a", "b", sample_prompts=("a", "b"))], OutputSettings(n_outputs=4), clock=model.clock
+    )
     sampled = [prompts for kind, prompts in model.asked if kind == "sample"]
     # Warm-up; two competitors after each; the first alone, timed.
     assert sampled == [("a",), ("a",), ("b",), ("a",)]
@@ -193,11 +198,11 @@ def test_competitors_are_sampled_after_what_labelling_samples_after():
 
 def test_nothing_to_probe_is_an_error():
     with pytest.raises(ConfigError, match="queries to label"):
-        probe(SlowModel(), [], ProbeSettings())
+        probe(SlowModel(), [], OutputSettings())
     with pytest.raises(ConfigError, match="queries to label"):
         count_requests([], 10, 3)
     with pytest.raises(ConfigError, match="n_requests"):
-        ProbeSettings(n_requests=0)
+        probe(SlowModel(), [request("p")], OutputSettings(), 0)
 
 
 def test_durations_read_well():

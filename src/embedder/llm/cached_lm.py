@@ -1,9 +1,11 @@
 """An LLM that remembers on disk what it said: nothing is scored, written or sampled twice, in whichever run."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from embedder.errors import DataError
 from embedder.llm.address import output_address, sample_address, text_address
 from embedder.llm.sample_store import SampleStore
 from embedder.llm.score_store import ScoreStore
@@ -12,25 +14,33 @@ from embedder.types import LanguageModel, OutputScore
 
 Item = TypeVar("Item")
 
-_SAVE_SECONDS = 10.0  # how much work a kill may lose, roughly
-
 
 class CachedLanguageModel:
-    """Implements `embedder.types.LanguageModel` over another one, with the stores of labelling.
+    """Implements `embedder.types.LanguageModel` over another one, with stores that labelling and evaluation share.
 
-    Prompts that come twice in a call are asked once; the answers reach the disk every few seconds.
+    Prompts that come twice in a call are asked once; the answers reach the disk every few seconds, so a call can be
+    stopped at any time and made again to continue. The methods `stored_...` read the stores and never ask the LLM.
 
     Args:
         language_model: The LLM that is asked for what the stores lack.
-        directory: Of the stores: `scores`, `samples`, as labelling keeps them, and `texts`.
+        directory: Of the stores `scores`, `samples` and `texts`.
         shipped: Directories of read-only stores, looked into first.
+        save_seconds: How much work a kill may lose, roughly.
     """
 
-    def __init__(self, language_model: LanguageModel, directory: Path, shipped: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, language_model: LanguageModel, directory: Path, shipped: Sequence[Path] = (), save_seconds: float = 10.0
+    ) -> None:
+        self.directory = directory
         self._language_model = language_model
         self._scores = ScoreStore(directory / "scores", [path / "scores" for path in shipped])
         self._samples = SampleStore(directory / "samples", [path / "samples" for path in shipped])
-        self._texts = SampleStore(directory / "texts")
+        self._save_seconds = save_seconds
+
+    @cached_property
+    def _texts(self) -> SampleStore:
+        """Opened on first use, for labelling writes no texts."""
+        return SampleStore(self.directory / "texts")
 
     @property
     def fingerprint(self) -> str:
@@ -48,76 +58,128 @@ class CachedLanguageModel:
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order."""
-        addresses = [
-            [output_address(self.fingerprint, prompt, output) for output in some]
-            for prompt, some in zip(prompts, outputs, strict=True)
-        ]
+        self.score_missing(prompts, outputs)
+        return [self.stored_scores(prompt, own) for prompt, own in zip(prompts, outputs, strict=True)]
+
+    def score_missing(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> tuple[int, int]:
+        """Have the LLM score those of `outputs[i]` after `prompts[i]` that the store lacks.
+
+        Returns:
+            The distinct prompts that the LLM was asked about, and the outputs it scored after them.
+        """
         missing: dict[str, dict[str, bytes]] = {}  # prompt -> output -> address
-        for prompt, some, places in zip(prompts, outputs, addresses, strict=True):
-            for output, place, score in zip(some, places, self._scores.get(places), strict=True):
+        for prompt, own in zip(prompts, outputs, strict=True):
+            addresses = self._output_addresses(prompt, own)
+            for output, address, score in zip(own, addresses, self._scores.get(addresses), strict=True):
                 if score is None:
-                    missing.setdefault(prompt, {})[output] = place
+                    missing.setdefault(prompt, {})[output] = address
 
-        def score_some(wave: Sequence[tuple[str, dict[str, bytes]]]) -> None:
-            scored = self._language_model.score([prompt for prompt, _ in wave], [list(some) for _, some in wave])
-            for (_, some), scores in zip(wave, scored, strict=True):
-                self._scores.add(list(some.values()), scores)
+        def score_wave(wave: Sequence[tuple[str, dict[str, bytes]]]) -> None:
+            scored = self._language_model.score([prompt for prompt, _ in wave], [list(own) for _, own in wave])
+            for (_, own), scores in zip(wave, scored, strict=True):
+                self._scores.add(list(own.values()), scores)
 
-        self._work(list(missing.items()), score_some, [self._scores], "scoring answers")
-        return [_all_there(self._scores.get(places)) for places in addresses]
+        self._work(list(missing.items()), score_wave, [self._scores], "scoring")
+        return len(missing), sum(map(len, missing.values()))
+
+    def score_again(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
+        """What `score` gives, by the LLM itself: no store is read or written."""
+        return self._language_model.score(prompts, outputs)
+
+    def is_scored(self, prompt: str, outputs: Sequence[str]) -> bool:
+        """Whether all outputs after a prompt are in the store."""
+        return None not in self._scores.get(self._output_addresses(prompt, outputs))
+
+    def stored_scores(self, prompt: str, outputs: Sequence[str]) -> list[OutputScore]:
+        """Log-likelihood of each output after a prompt, from the store alone.
+
+        Raises:
+            DataError: One was never scored.
+        """
+        stored = self._scores.get(self._output_addresses(prompt, outputs))
+        what = f"outputs after the prompt {prompt[-60:]!r}"
+        return _all_stored(stored, self._scores, what)
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
         """The greedy continuation of each prompt up to an end token or behind the first stop text, stripped."""
         addresses = [text_address(self.fingerprint, prompt, max_new_tokens, stop) for prompt in prompts]
         missing = _missing(prompts, addresses, self._texts)
 
-        def write_some(wave: Sequence[tuple[bytes, str]]) -> None:
+        def write_wave(wave: Sequence[tuple[bytes, str]]) -> None:
             written = self._language_model.generate([prompt for _, prompt in wave], max_new_tokens, stop)
             self._texts.add([address for address, _ in wave], [[text] for text in written])
 
-        self._work(missing, write_some, [self._texts], "writing answers")
-        return [text for (text,) in _all_there(self._texts.get(addresses))]
+        self._work(missing, write_wave, [self._texts], "writing answers")
+        return [text for (text,) in _all_stored(self._texts.get(addresses), self._texts, "texts")]
 
     def answer(
         self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
     ) -> tuple[list[str], list[list[OutputScore]]]:
         """What `generate` and `score` give; of prompts of which neither is known the LLM is asked for both at once."""
-        texts = [text_address(self.fingerprint, prompt, max_new_tokens, ("\n",)) for prompt in prompts]
-        known = self._texts.get(texts)
+        text_addresses = [text_address(self.fingerprint, prompt, max_new_tokens, ("\n",)) for prompt in prompts]
+        texts = self._texts.get(text_addresses)
         new: dict[str, tuple[bytes, dict[str, bytes]]] = {}  # prompt -> address of its text; output -> address
-        for prompt, some, place, text in zip(prompts, outputs, texts, known, strict=True):
-            places = {output: output_address(self.fingerprint, prompt, output) for output in some}
-            if text is None and not any(self._scores.get(list(places.values()))):
-                new.setdefault(prompt, (place, {}))[1].update(places)
+        for prompt, own, address, text in zip(prompts, outputs, text_addresses, texts, strict=True):
+            addresses = dict(zip(own, self._output_addresses(prompt, own), strict=True))
+            if text is None and not any(self._scores.get(list(addresses.values()))):
+                new.setdefault(prompt, (address, {}))[1].update(addresses)
 
-        def answer_some(wave: Sequence[tuple[str, tuple[bytes, dict[str, bytes]]]]) -> None:
-            asked, wanted = [prompt for prompt, _ in wave], [list(places) for _, (_, places) in wave]
-            written, scored = self._language_model.answer(asked, wanted, max_new_tokens)
-            for (_, (place, places)), text, scores in zip(wave, written, scored, strict=True):
-                self._texts.add([place], [[text]])
-                self._scores.add(list(places.values()), scores)
+        def answer_wave(wave: Sequence[tuple[str, tuple[bytes, dict[str, bytes]]]]) -> None:
+            wave_outputs = [list(addresses) for _, (_, addresses) in wave]
+            written, scored = self._language_model.answer([prompt for prompt, _ in wave], wave_outputs, max_new_tokens)
+            for (_, (address, addresses)), text, scores in zip(wave, written, scored, strict=True):
+                self._texts.add([address], [[text]])
+                self._scores.add(list(addresses.values()), scores)
 
-        self._work(list(new.items()), answer_some, (self._texts, self._scores), "writing and scoring answers")
+        self._work(list(new.items()), answer_wave, (self._texts, self._scores), "writing and scoring answers")
         return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
         """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch."""
-        addresses = [
+        addresses = self._sample_addresses(prompts, n, max_new_tokens, temperature, seeds)
+        missing = _missing(list(zip(prompts, seeds, strict=True)), addresses, self._samples)
+
+        def sample_wave(wave: Sequence[tuple[bytes, tuple[str, int]]]) -> None:
+            wave_prompts = [prompt for _, (prompt, _) in wave]
+            wave_seeds = [seed for _, (_, seed) in wave]
+            sampled = self._language_model.sample(wave_prompts, n, max_new_tokens, temperature, wave_seeds)
+            self._samples.add([address for address, _ in wave], sampled)
+
+        self._work(missing, sample_wave, [self._samples], "sampling competitors")
+        return self.stored_samples(prompts, n, max_new_tokens, temperature, seeds)
+
+    def stored_samples(
+        self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[list[str]]:
+        """What `sample` gives, from the store alone.
+
+        Raises:
+            DataError: A prompt was never sampled after.
+        """
+        addresses = self._sample_addresses(prompts, n, max_new_tokens, temperature, seeds)
+        return _all_stored(self._samples.get(addresses), self._samples, "sampled prompts")
+
+    def refresh(self) -> None:
+        """Read the scores and samples that other processes have added since."""
+        self._scores.refresh()
+        self._samples.refresh()
+
+    def describe(self) -> str:
+        """What the stores of labelling hold, in words, a line each."""
+        return f"{self._scores.describe()}\n{self._samples.describe()}"
+
+    def _output_addresses(self, prompt: str, outputs: Sequence[str]) -> list[bytes]:
+        return [output_address(self.fingerprint, prompt, output) for output in outputs]
+
+    def _sample_addresses(
+        self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[bytes]:
+        return [
             sample_address(self.fingerprint, prompt, n, temperature, seed, max_new_tokens)
             for prompt, seed in zip(prompts, seeds, strict=True)
         ]
-        missing = _missing(list(zip(prompts, seeds, strict=True)), addresses, self._samples)
-
-        def sample_some(wave: Sequence[tuple[bytes, tuple[str, int]]]) -> None:
-            asked = [prompt for _, (prompt, _) in wave]
-            own_seeds = [seed for _, (_, seed) in wave]
-            sampled = self._language_model.sample(asked, n, max_new_tokens, temperature, own_seeds)
-            self._samples.add([address for address, _ in wave], sampled)
-
-        self._work(missing, sample_some, [self._samples], "sampling outputs")
-        return _all_there(self._samples.get(addresses))
 
     def _work(
         self,
@@ -131,14 +193,23 @@ class CachedLanguageModel:
                 store.flush()
 
         if missing:
-            run_in_waves(missing, work, flush, description, _SAVE_SECONDS, lambda: self.tokens_run)
+            run_in_waves(missing, work, flush, description, self._save_seconds, lambda: self.tokens_run)
 
 
-def _missing(asked: Sequence[Item], addresses: Sequence[bytes], store: SampleStore) -> list[tuple[bytes, Item]]:
-    """What the store lacks, by address; what comes twice is taken once."""
+def _missing(items: Sequence[Item], addresses: Sequence[bytes], store: SampleStore) -> list[tuple[bytes, Item]]:
+    """The items that the store lacks, by address; what comes twice is taken once."""
     stored = store.get(addresses)
-    return list({place: one for place, one, kept in zip(addresses, asked, stored, strict=True) if kept is None}.items())
+    return list(
+        {address: item for address, item, kept in zip(addresses, items, stored, strict=True) if kept is None}.items()
+    )
 
 
-def _all_there(found: Sequence[Item | None]) -> list[Item]:
-    return [one for one in found if one is not None]
+def _all_stored(stored: Sequence[Item | None], store: ScoreStore | SampleStore, what: str) -> list[Item]:
+    present = [item for item in stored if item is not None]
+    if len(present) < len(stored):
+        message = (
+            f"{len(stored) - len(present)} of {len(stored)} {what} are not in the store: label these requests first, "
+            "with the same LLM and settings"
+        )
+        raise DataError(store.directory, None, message)
+    return present

@@ -4,7 +4,10 @@ import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from embedder.checks import check_types
+from embedder.errors import ConfigError
 from embedder.metrics.text import normalise_answer
 
 logger = logging.getLogger(__name__)
@@ -16,6 +19,33 @@ _MAX_ROUNDS = 4  # for each started ten competitors
 
 Draw = Callable[[list[str], list[int]], list[list[str]]]
 """Samples `DRAWS` outputs after each prompt, given one seed a prompt."""
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """Which outputs of a query the LLM scores: its gold answers, and competitors that the LLM itself writes.
+
+    Args:
+        n_outputs: Competitors sampled for each query; 0 for none.
+        temperature: Of the sampled competitors.
+        max_new_tokens: Longest sampled competitor.
+        max_answers: Gold answers scored for each query, the first ones; further ones are still never competitors.
+        seed: Of the sampled competitors.
+    """
+
+    n_outputs: int = 10
+    temperature: float = 1.0
+    max_new_tokens: int = 12
+    max_answers: int = 3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_types(self, "prepare.rewards")
+        for setting, least in (("n_outputs", 0), ("max_new_tokens", 1), ("max_answers", 1)):
+            if getattr(self, setting) < least:
+                raise ConfigError(f"prepare.rewards.{setting}", f"{least} or more", getattr(self, setting))
+        if not self.temperature > 0:
+            raise ConfigError("prepare.rewards.temperature", "a number above 0", self.temperature)
 
 
 def sample_competitors(
@@ -65,11 +95,6 @@ def sample_competitors(
             min(len(competitors[i]) for i in short),
         )
     return [tuple(some) for some in competitors]
-
-
-def first_seed(seed: int, prompt: str) -> int:
-    """The seed of the first draw after a prompt."""
-    return _seed(seed, 0, prompt)
 
 
 def _seed(seed: int, round_number: int, prompt: str) -> int:

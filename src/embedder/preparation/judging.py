@@ -9,11 +9,12 @@ from typing import Any
 from embedder.checks import check_types
 from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError
-from embedder.llm.sample_store import SampleStore
-from embedder.llm.score_store import ScoreStore
+from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.llm.sampled_outputs import OutputSettings
 from embedder.preparation.long_prompts import query_named
 from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
-from embedder.rewards.engine import LabelRequest, RewardEngine
+from embedder.rewards.engine import RewardEngine
+from embedder.rewards.requests import LabelRequest, lead_of
 from embedder.rewards.reward import NoReward, needs_competitors
 from embedder.rewards.tables import Reward, ScoreTable
 from embedder.training.task import Task
@@ -88,16 +89,12 @@ class Rewards:
     def engine(self) -> RewardEngine:
         """The engine over the stores."""
         shipped = [Path(path) for path in self.shipped_stores]
-        return RewardEngine(
-            self.language_model,
-            ScoreStore(Path(self.store) / "scores", read_only=tuple(path / "scores" for path in shipped)),
-            SampleStore(Path(self.store) / "samples", read_only=tuple(path / "samples" for path in shipped)),
-            n_outputs=self.n_outputs,
-            temperature=self.temperature,
-            seed=self.seed,
-            max_new_tokens=self.max_new_tokens,
-            max_answers=self.max_answers,
-        )
+        return RewardEngine(CachedLanguageModel(self.language_model, Path(self.store), shipped), self.outputs)
+
+    @property
+    def outputs(self) -> OutputSettings:
+        """Which outputs are scored."""
+        return OutputSettings(self.n_outputs, self.temperature, self.max_new_tokens, self.max_answers, self.seed)
 
     def protocol(self) -> dict[str, Any]:
         """What the log-likelihoods of the candidates depend on; the reward only if it decides which are judged."""
@@ -167,5 +164,5 @@ class Judge:
             answers=tuple(self.prompt.output(answer) for answer in query.answers if answer.strip()),
             sample_prompts=tuple(unlabelled[: self._settings.sample_with_candidates]),
             options=tuple(self.prompt.output(option) for option in query.options if option.strip()),
-            lead=self.prompt.output("x").removesuffix("x"),
+            lead=lead_of(self.prompt.output),
         )

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from embedder.checks import check_types
 from embedder.data.queries import first_by_hash
@@ -21,7 +20,7 @@ from embedder.rewards.diagnostics import label_report
 from embedder.rewards.early_stop import EarlyStopReport
 from embedder.rewards.estimate import LabelEstimate, count_requests, estimate
 from embedder.rewards.label_report import LabelReport
-from embedder.rewards.probe import ProbeSettings, probe
+from embedder.rewards.probe import probe
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -147,7 +146,7 @@ class EstimateRun:
             logger.info("%s: prepared already, nothing is left", name)
             return None
         job = self.preparation.job(task, dataset)
-        judge, settings = self.preparation.judge(job), self._settings(task)
+        judge, settings = self.preparation.judge(job), self.preparation.rewards.of_task(task).outputs
         if judge is None:
             logger.info("%s: labels alone, no LLM is run", name)
             return None
@@ -164,14 +163,10 @@ class EstimateRun:
             logger.info("%s: %s%s", name, of_sample, ", too few to be worth an estimate" if left else "")
             return None
         open_ones = [request for request, prompts in zip(requests, unscored, strict=True) if prompts]
-        measured = probe(self.preparation.rewards.language_model, open_ones, ProbeSettings(**settings, n_requests=n))
-        counts = count_requests(open_ones, settings["n_outputs"], settings["max_answers"])
+        measured = probe(self.preparation.rewards.language_model, open_ones, settings, n)
+        counts = count_requests(open_ones, settings.n_outputs, settings.max_answers)
         found = estimate(dataclasses.replace(counts, queries=left), measured)
         done = 1 - sum(unscored) / total
         told = f": {done:.0%} of the prompts are scored already" if done else ""
         logger.info("%s%s\n%s", name, told, found.render())
         return found
-
-    def _settings(self, task: Task) -> dict[str, Any]:
-        names = ("n_outputs", "temperature", "max_new_tokens", "max_answers", "seed")
-        return {name: getattr(self.preparation.rewards.of_task(task), name) for name in names}

@@ -10,7 +10,8 @@ import numpy as np
 
 from embedder.checks import check_types
 from embedder.errors import ConfigError
-from embedder.rewards.engine import LabelRequest, RewardEngine
+from embedder.rewards.engine import RewardEngine
+from embedder.rewards.requests import LabelRequest
 from embedder.rewards.tables import Reward
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ import numpy as np
 from embedder.errors import ConfigError
 from embedder.llm.sampled_outputs import DRAWS
 from embedder.metrics.options import wrong_options
-from embedder.rewards.engine import LabelRequest
-from embedder.rewards.probe import Probe, sample_prompts, scored_answers
+from embedder.rewards.probe import Probe
+from embedder.rewards.requests import LabelRequest
 
 SCORE_ROW_BYTES = 28  # 16 of address, 8 of log-likelihood, 4 of token count; hashes do not compress
 _SAMPLE_ROW_BYTES = 16  # of address; the texts come on top
@@ -62,14 +62,13 @@ def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers
     """
     queries = candidates = answers = plain = shown = asked = asked_characters = competitors = sampling = 0
     for request in requests:
-        sampled = sample_prompts(request)
         queries += 1
         candidates += len(request.candidate_prompts)
-        answers += len(scored_answers(request, max_answers))
+        answers += len(request.distinct_answers(max_answers))
         plain += len(request.prompt)
         shown += sum(map(len, request.candidate_prompts))
-        asked += len(sampled)
-        asked_characters += sum(map(len, sampled))
+        asked += len(request.sampled_after)
+        asked_characters += sum(map(len, request.sampled_after))
         sampling += not request.options and n_outputs > 0
         competitors += len(wrong_options(request.options, request.answers)) if request.options else n_outputs
     if not queries:

@@ -4,17 +4,15 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from statistics import fmean
 from typing import TypeVar
 
 import numpy as np
 
 from embedder.errors import ConfigError
-from embedder.llm.sampled_outputs import DRAWS, sample_competitors
-from embedder.metrics.options import wrong_options
-from embedder.rewards.engine import LabelRequest
-from embedder.types import LanguageModel
+from embedder.llm.sampled_outputs import DRAWS, OutputSettings
+from embedder.rewards.requests import LabelRequest, Outputs, choose_outputs, prompts_with_outputs
+from embedder.types import LanguageModel, OutputScore
 
 logger = logging.getLogger(__name__)
 
@@ -22,22 +20,6 @@ Result = TypeVar("Result")
 
 _TEXT_BYTES = 4  # length of a stored text
 _TOKENISED_CHARACTERS = 1000  # of a prompt, to learn how many characters make a token
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeSettings:
-    """How a probe runs; all but `n_requests` are those of the `RewardEngine`."""
-
-    n_outputs: int = 10
-    temperature: float = 1.0
-    max_new_tokens: int = 12
-    max_answers: int = 3
-    seed: int = 0
-    n_requests: int = 6
-
-    def __post_init__(self) -> None:
-        if self.n_requests < 1:
-            raise ConfigError("probe.n_requests", "1 or more", self.n_requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +68,8 @@ class Probe:
 def probe(
     language_model: LanguageModel,
     requests: Sequence[LabelRequest],
-    settings: ProbeSettings,
+    settings: OutputSettings,
+    n_requests: int = 6,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Probe:
     """Time a few requests, from the shortest to the longest, each alone and then all together.
@@ -97,106 +80,103 @@ def probe(
         language_model: Samples and scores.
         requests: What is to be labelled, or a part of it.
         settings: As they will be for labelling.
+        n_requests: So many are timed.
         clock: Seconds from any origin.
 
     Raises:
-        ConfigError: There are no requests.
+        ConfigError: There are no requests, or none is to be timed.
     """
+    if n_requests < 1:
+        raise ConfigError("probe.n_requests", "1 or more", n_requests)
     if not requests:
         raise ConfigError("prepare", "queries to label", "none")
     started = clock()
-    chosen = _spread(requests, settings.n_requests, settings.seed)
-    drawn: list[tuple[str, list[str]]] = []
-
-    def sample(prompts: Sequence[str], seeds: Sequence[int]) -> list[list[str]]:
-        return language_model.sample(prompts, DRAWS, settings.max_new_tokens, settings.temperature, seeds)
-
-    def draw(prompts: list[str], seeds: list[int]) -> list[list[str]]:
-        outputs = sample(prompts, seeds)
-        drawn.extend(zip(prompts, outputs, strict=True))
-        return outputs
-
-    def timed(work: Callable[[], Result]) -> tuple[float, Result]:
-        before = clock()
-        result = work()
-        return max(clock() - before, 1e-9), result  # a coarse clock may not have moved
-
-    sample(sample_prompts(chosen[0])[:1], [settings.seed])
-    language_model.score([chosen[0].prompt], [scored_answers(chosen[0], 1)])
-
+    chosen = _spread(requests, n_requests, settings.seed)
+    runner = _Runner(language_model, settings, clock)
+    runner.warm_up(chosen[0])
     # All together first, as labelling does it: what is sampled is what is scored, and the rounds it takes are counted.
-    asked = [sample_prompts(request) for request in chosen]
-    answers = [request.answers for request in chosen]
-    sample_seconds, competitors = timed(
-        partial(sample_competitors, draw, asked, answers, settings.n_outputs, settings.seed)
-    )
-    work = [
-        _scoring(
-            request,
-            [
-                *scored_answers(request, settings.max_answers),
-                *(
-                    wrong_options(request.options, request.answers)
-                    if request.options
-                    else [request.lead + output for output in some]
-                ),
-            ],
-        )
-        for request, some in zip(chosen, competitors, strict=True)
-    ]
-    score_seconds, scored = timed(
-        partial(
-            language_model.score,
-            [prompt for prompts, _ in work for prompt in prompts],
-            [some for _, outputs in work for some in outputs],
-        )
-    )
-    timings = []
-    for some_asked, (prompts, outputs) in zip(asked, work, strict=True):
-        score_alone, _ = timed(partial(language_model.score, prompts, outputs))
-        sample_alone, _ = timed(partial(sample, some_asked[:1], [settings.seed]))
-        timings.append(
-            Timing(
-                prompts=len(prompts),
-                score_characters=fmean(map(len, prompts)),
-                score_seconds=score_alone,
-                sample_characters=len(some_asked[0]),
-                sample_seconds=sample_alone,
-            )
-        )
-    texts = [_longest_prompt(request)[-_TOKENISED_CHARACTERS:] for request in chosen]
-    # The tokens of a prompt are learnt by scoring it as an output; the protocol does not count them otherwise.
-    tokenised = language_model.score(["\n"] * len(texts), [[text] for text in texts])
+    sample_seconds, outputs = runner.timed(lambda: choose_outputs(chosen, settings, runner.sample))
+    sampled = list(runner.sampled)
+    score_seconds, scores = runner.timed(lambda: runner.score(chosen, outputs))
+    timings = [runner.time_alone(request, own) for request, own in zip(chosen, outputs, strict=True)]
+    characters_per_token = runner.characters_per_token(chosen)
     logger.info(
         "timed sampling and scoring of %d of %d queries in %.1f s", len(chosen), len(requests), clock() - started
     )
+    open_requests = sum(not request.options for request in chosen)
+    sampled_bytes = sum(len(text.encode()) + _TEXT_BYTES for texts in sampled for text in texts)
     return Probe(
         timings=tuple(timings),
         score_together=score_seconds / sum(timing.score_seconds for timing in timings),
         sample_together=(
-            sample_seconds / len(drawn) / fmean(timing.sample_seconds for timing in timings) if drawn else 1.0
+            sample_seconds / len(sampled) / fmean(timing.sample_seconds for timing in timings) if sampled else 1.0
         ),
-        rounds=len(drawn) / len(chosen),
-        output_tokens=fmean(score.n_tokens for some in scored for score in some),
-        characters_per_token=sum(map(len, texts)) / sum(some[0].n_tokens for some in tokenised),
-        sample_bytes=sum(len(text.encode()) + _TEXT_BYTES for _, outputs in drawn for text in outputs)
-        / max(1, len(drawn)),
+        rounds=len(sampled) / max(1, open_requests),
+        output_tokens=fmean(score.n_tokens for own in scores for score in own),
+        characters_per_token=characters_per_token,
+        sample_bytes=sampled_bytes / max(1, len(sampled)),
     )
 
 
-def sample_prompts(request: LabelRequest) -> tuple[str, ...]:
-    """What competitors of a request are sampled after."""
-    return request.sample_prompts or (request.prompt,)
+class _Runner:
+    """Runs the LLM as labelling does, and keeps what it sampled."""
 
+    def __init__(self, language_model: LanguageModel, settings: OutputSettings, clock: Callable[[], float]) -> None:
+        self._language_model, self._settings, self._clock = language_model, settings, clock
+        self.sampled: list[list[str]] = []
 
-def scored_answers(request: LabelRequest, max_answers: int) -> list[str]:
-    """The gold answers of a request that are scored."""
-    return list(dict.fromkeys(answer for answer in request.answers if answer.strip()))[:max_answers]
+    def timed(self, work: Callable[[], Result]) -> tuple[float, Result]:
+        """The seconds that some work took, and its result."""
+        before = self._clock()
+        result = work()
+        return max(self._clock() - before, 1e-9), result  # a coarse clock may not have moved
+
+    def sample(
+        self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[list[str]]:
+        """`n` sampled continuations of each prompt."""
+        outputs = self._language_model.sample(prompts, n, max_new_tokens, temperature, seeds)
+        self.sampled += outputs
+        return outputs
+
+    def score(self, requests: Sequence[LabelRequest], outputs: Sequence[Outputs]) -> list[list[OutputScore]]:
+        """Scores of the outputs of each request after each of its prompts."""
+        prompts, texts = prompts_with_outputs(requests, outputs)
+        return self._language_model.score(prompts, texts)
+
+    def warm_up(self, request: LabelRequest) -> None:
+        """One round of sampling and one score."""
+        self._sample_once(request)
+        self._language_model.score([request.prompt], [request.distinct_answers(1)])
+
+    def time_alone(self, request: LabelRequest, outputs: Outputs) -> Timing:
+        """How long a request takes by itself."""
+        score_seconds, _ = self.timed(lambda: self.score([request], [outputs]))
+        sample_seconds, _ = self.timed(lambda: self._sample_once(request))
+        return Timing(
+            prompts=len(request.prompts),
+            score_characters=fmean(map(len, request.prompts)),
+            score_seconds=score_seconds,
+            sample_characters=len(request.sampled_after[0]),
+            sample_seconds=sample_seconds,
+        )
+
+    def characters_per_token(self, requests: Sequence[LabelRequest]) -> float:
+        """Of the ends of the longest prompts, scored as outputs: the protocol counts tokens nowhere else."""
+        texts = [max(request.prompts, key=len)[-_TOKENISED_CHARACTERS:] for request in requests]
+        scores = self._language_model.score(["\n"] * len(texts), [[text] for text in texts])
+        return sum(map(len, texts)) / sum(own[0].n_tokens for own in scores)
+
+    def _sample_once(self, request: LabelRequest) -> None:
+        settings = self._settings
+        self._language_model.sample(
+            request.sampled_after[:1], DRAWS, settings.max_new_tokens, settings.temperature, [settings.seed]
+        )
 
 
 def _spread(requests: Sequence[LabelRequest], n: int, seed: int) -> list[LabelRequest]:
     """The shortest, the longest, and one at random of each equal part between, in order of length."""
-    order = sorted(range(len(requests)), key=lambda k: (_characters(requests[k]), k))
+    order = sorted(range(len(requests)), key=lambda k: (sum(map(len, requests[k].prompts)), k))
     if n >= len(order):
         return [requests[k] for k in order]
     if n == 1:
@@ -205,16 +185,3 @@ def _spread(requests: Sequence[LabelRequest], n: int, seed: int) -> list[LabelRe
     parts = np.array_split(np.array(order[1:-1]), max(n - 2, 1))[: n - 2]
     inner = [int(part[generator.integers(len(part))]) for part in parts]
     return [requests[k] for k in (order[0], *inner, order[-1])]
-
-
-def _characters(request: LabelRequest) -> int:
-    return len(request.prompt) + sum(map(len, request.candidate_prompts))
-
-
-def _longest_prompt(request: LabelRequest) -> str:
-    return max((request.prompt, *request.candidate_prompts), key=len)
-
-
-def _scoring(request: LabelRequest, outputs: list[str]) -> tuple[list[str], list[list[str]]]:
-    prompts = [request.prompt, *request.candidate_prompts]
-    return prompts, [outputs] * len(prompts)
