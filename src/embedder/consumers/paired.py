@@ -10,8 +10,9 @@ from embedder.consumers.consumer import Outcome
 from embedder.consumers.settings import check_least
 from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError
-from embedder.llm.sampled_outputs import DRAWS, sample_competitors
+from embedder.llm.sampled_outputs import OutputSettings
 from embedder.rewards.maths import place
+from embedder.rewards.requests import LabelRequest, choose_outputs, lead_of
 from embedder.types import LanguageModel, Query
 
 _RIGHT = ("accuracy", "em")
@@ -42,14 +43,17 @@ class Competitors:
 
     def sample(self, queries: Sequence[Query], language_model: LanguageModel, prompt: Prompt) -> list[tuple[str, ...]]:
         """Distinct wrong outputs of each query, as they stand after a prompt."""
-
-        def draw(prompts: list[str], seeds: list[int]) -> list[list[str]]:
-            return language_model.sample(prompts, DRAWS, self.max_new_tokens, self.temperature, seeds)
-
-        bare = [[prompt.for_query(query).render(query.text)] for query in queries]
-        answers = [[answer for answer in query.answers if answer.strip()] for query in queries]
-        sampled = sample_competitors(draw, bare, answers, self.n, self.seed) if self.n else [() for _ in queries]
-        return [tuple(prompt.output(output) for output in some) for some in sampled]
+        requests = [
+            LabelRequest(
+                prompt=prompt.for_query(query).render(query.text),
+                candidate_prompts=(),
+                answers=query.answers,
+                lead=lead_of(prompt.output),
+            )
+            for query in queries
+        ]
+        settings = OutputSettings(self.n, self.temperature, self.max_new_tokens, seed=self.seed)
+        return [outputs.competitors for outputs in choose_outputs(requests, settings, language_model.sample)]
 
 
 def measured(
