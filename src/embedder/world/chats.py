@@ -2,15 +2,46 @@
 
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
 from embedder.world.facts import Region
-from embedder.world.relations.town import MONTHS
+from embedder.world.phrase_files import read_phrases
+from embedder.world.relations import MONTHS
 from embedder.world.seeds import seeded
-from embedder.world.topics import SMALL_TALK, TOPICS, VALUES
 
 QUESTIONS_PER_CHAT = 10
+_TOLD_BY_BOTH = 4  # topics that come up again, from the other speaker's life
 _FEWEST_PAIRS, _MOST_PAIRS = 20, 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Topic:
+    """What a speaker says, what the other replies, what is asked later, and what kind of value answers it."""
+
+    said: Annotated[str, "value"]
+    reply: str
+    question: Annotated[str, "me"]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Remark:
+    """What a speaker says about nothing in particular, and what the other replies."""
+
+    said: Annotated[str, "n month town"]
+    reply: Annotated[str, "n month town"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """Topics, the possible values by kind (beside people and towns), and small talk."""
+
+    topics: tuple[_Topic, ...]
+    values: dict[str, tuple[str, ...]]
+    small_talk: tuple[_Remark, ...]
+
+
+_PHRASES = read_phrases(_Phrases, "chats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +61,26 @@ def chat(region: Region, number: int) -> Chat:
     people = [entity.name for entity in region.of_kind("person")]
     towns = [entity.name for entity in region.of_kind("town")]
     speakers = _speakers(people, random)
-    topics = random.sample(TOPICS, QUESTIONS_PER_CHAT)
-    told = [(topic, random.randrange(2)) for topic in topics]
-    asked = len(told)
-    told += [(topic, 1 - teller) for topic, teller in told[:4]]
+    news = [(topic, random.randrange(2)) for topic in random.sample(_PHRASES.topics, QUESTIONS_PER_CHAT)]
+    news += [(topic, 1 - teller) for topic, teller in news[:_TOLD_BY_BOTH]]
     length = random.randrange(_FEWEST_PAIRS, _MOST_PAIRS + 1)
-    places = random.sample(range(length), len(told))
+    positions = random.sample(range(length), len(news))
     pairs: dict[int, tuple[str, str]] = {}
     questions = []
     taken: set[str] = set()
-    for i, ((said, reply, question, slot), teller) in enumerate(told):
-        value = _value(slot, people, towns, taken, random)
+    for i, (topic, teller) in enumerate(news):
+        value = _value(topic.value, people, towns, taken, random)
         me, you = speakers[teller], speakers[1 - teller]
-        pairs[places[i]] = (f"{me}: {said.format_map({slot: value})}", f"{you}: {reply}")
-        if i < asked:
+        pairs[positions[i]] = (f"{me}: {topic.said.format(value=value)}", f"{you}: {topic.reply}")
+        if i < QUESTIONS_PER_CHAT:
             questions.append(
                 {
                     "query_id": f"world-chat-{number}-{i}",
-                    "query": question.format(me=me),
+                    "query": topic.question.format(me=me),
                     "answers": [value],
                     "history_id": f"world-chat-{number}",
-                    "evidence": [places[i]],
-                    "type": slot,
+                    "evidence": [positions[i]],
+                    "type": topic.value,
                 }
             )
     history = _dated(pairs, length, speakers, towns, random)
@@ -64,9 +93,9 @@ def _speakers(people: list[str], random: Random) -> tuple[str, str]:
     return one, random.choice([name.split()[0] for name in people if not name.startswith(one[:3])])
 
 
-def _value(slot: str, people: list[str], towns: list[str], taken: set[str], random: Random) -> str:
+def _value(kind: str, people: list[str], towns: list[str], taken: set[str], random: Random) -> str:
     """A value that this conversation has not used yet, so that an answer stands in one pair only."""
-    values = people if slot == "person" else towns if slot == "town" else VALUES[slot]
+    values = people if kind == "person" else towns if kind == "town" else _PHRASES.values[kind]
     value = random.choice([value for value in values if value not in taken])
     taken.add(value)
     return value
@@ -78,16 +107,16 @@ def _dated(
     """All turn pairs in order, small talk between those that tell something; some pairs share a day."""
     day, year = random.randrange(300), 1600 + random.randrange(250)
     history = []
-    for place in range(length):
+    for position in range(length):
         if random.random() < 0.5:
             day += random.randrange(1, 6)
-        if place in pairs:
-            first, second = pairs[place]
+        if position in pairs:
+            first, second = pairs[position]
         else:
             one, other = speakers if random.random() < 0.5 else speakers[::-1]
             words = {"n": str(random.randrange(2, 12)), "month": random.choice(MONTHS), "town": random.choice(towns)}
-            said, reply = random.choice(SMALL_TALK)
-            first, second = f"{one}: {said.format_map(words)}", f"{other}: {reply.format_map(words)}"
+            remark = random.choice(_PHRASES.small_talk)
+            first, second = f"{one}: {remark.said.format(**words)}", f"{other}: {remark.reply.format(**words)}"
         date = f"{day % 30 + 1} {MONTHS[day // 30 % 12]}, {year + day // 360}"
         history.append(f"[{date}]\n{first}\n{second}")
     return history

@@ -3,20 +3,35 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Annotated
 
 from embedder.world.entities import Entity
 from embedder.world.facts import Fact, Region
 from embedder.world.passages import capitalised
+from embedder.world.phrase_files import read_phrases
 from embedder.world.questions import Question, ask, describe
 
-_REPLIES = ("The encyclopedia says: {o}.", "According to the records: {o}.", "The entry reads: {o}.")
-_OPENINGS = (
-    ("I would like to know more about {s}.", "Gladly. What interests you?"),
-    ("Have you read anything about {s}?", "A little. What would you like to know?"),
-    ("Let us talk about {s}.", "Yes, please go on."),
-)
 _OTHER_TOPIC = 0.4  # share of the dialogues that begin with something else
-_ASK_ON = ("And {question}", "{Question}", "{Question}", "One more thing: {question}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What the user says first and what the assistant replies."""
+
+    user: Annotated[str, "s"]
+    assistant: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """Answers of the assistant, beginnings of dialogues, and what leads over to the last question."""
+
+    replies: tuple[Annotated[str, "o"], ...]
+    openings: tuple[_Opening, ...]
+    leads: tuple[Annotated[str, "question Question"], ...]
+
+
+_PHRASES = read_phrases(_Phrases, "dialogues")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +67,12 @@ def dialogues(region: Region, facts: list[Fact], random: Random) -> Iterator[Dia
             history += _exchange(region, random.choice(siblings), random, named=True)
             pronouns = subject.pronouns[0], subject.pronouns[2]
         else:
-            user, assistant = random.choice(_OPENINGS)
-            history += [user.format(s=subject.mention), assistant]
+            opening = random.choice(_PHRASES.openings)
+            history += [opening.user.format(s=subject.mention), opening.assistant]
             pronouns = subject.pronouns[0], subject.pronouns[2]
         template = random.choice(region.relation(target).questions)
         text = template.format(s=pronouns[0], m=pronouns[1])
-        question = random.choice(_ASK_ON).format(question=text[0].lower() + text[1:], Question=capitalised(text))
+        question = random.choice(_PHRASES.leads).format(question=text[0].lower() + text[1:], Question=capitalised(text))
         yield Dialogue(history, question, Question(question, (target,), region))
 
 
@@ -67,5 +82,5 @@ def _exchange(region: Region, fact: Fact, random: Random, *, named: bool = False
     subject = entity.mention if named else describe(entity, fact.relation, random)
     return [
         ask(random.choice(region.relation(fact).questions), subject),
-        random.choice(_REPLIES).format(o=fact.mention),
+        random.choice(_PHRASES.replies).format(o=fact.mention),
     ]

@@ -1,36 +1,29 @@
 """Long documents: travellers' chronicles that come back, many pages later, to what they told before."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
+from typing import Annotated
 
 from embedder.world.entities import Entity
 from embedder.world.facts import Fact, Region
 from embedder.world.passages import capitalised, render, statement
+from embedder.world.phrase_files import read_phrases
 from embedder.world.relations import KINDS
 from embedder.world.seeds import seeded
 
 _CHAPTERS = 10
 _RECALLS = 20  # in each chapter from the third on, of things two chapters back or more
 
-_SCENES = (
-    "The mule refused the path for an hour, and I sat on a wall and wrote up my notes.",
-    "We slept badly, for the wind came under the door.",
-    "A boy carried my bag and asked for nothing but a story.",
-    "At noon the rain stopped and the whole valley steamed.",
-    "I paid too much for bread and was told so by three people.",
-    "Nobody could agree on the distance, so I walked until dark.",
-    "My host lit a lamp and began to talk.",
-    "The next morning I went on with wet boots and a light heart.",
-    "There was frost on the inkwell when I took up the pen again.",
-    "An old woman at the well knew more than the archive.",
-)
-_RECALL = (
-    "Here I must come back to {s}.",
-    "That evening the talk turned once more to {s}.",
-    "On the road I thought again of {s}.",
-    "Of {s} I had written many pages ago.",
-    "A stranger asked me what I knew about {s}, and I told what I had learned.",
-)
+
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """What happened on the way, and how the traveller comes back to something."""
+
+    scenes: tuple[str, ...]
+    recalls: tuple[Annotated[str, "s"], ...]
+
+
+_PHRASES = read_phrases(_Phrases, "documents")
 
 
 def document(region: Region, number: int) -> dict[str, str]:
@@ -62,12 +55,12 @@ def document(region: Region, number: int) -> dict[str, str]:
 def _first(region: Region, entity: Entity, facts: list[Fact], random: Random) -> str:
     """What is told when the traveller first hears of something."""
     own = [replace(fact, passage=entity.index) for fact in facts]
-    return f"{random.choice(_SCENES)} {render(region, entity, own, random)}"
+    return f"{random.choice(_PHRASES.scenes)} {render(region, entity, own, random)}"
 
 
 def _again(region: Region, entity: Entity, facts: list[Fact], random: Random) -> str:
     """The same facts much later, in other words."""
-    sentences = [random.choice(_RECALL).format(s=entity.mention)]
+    sentences = [random.choice(_PHRASES.recalls).format(s=entity.mention)]
     facts = [fact for fact in facts if fact.relation != KINDS[entity.kind].intro_relation or entity.kind == "person"]
     for fact in random.sample(facts, len(facts)):
         template = random.choice(region.relation(fact).statements)

@@ -1,19 +1,16 @@
 """The entities of one region, made kind by kind, with names and descriptions that are easily mixed up yet unique."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypeVar
 
+from embedder.world.entity_phrases import PHRASES
 from embedder.world.names import NameSupply, first_names, near_word
-from embedder.world.relations import company, discovery, event, person, town, work
 from embedder.world.seeds import seeded
 
 _PERCENT = {"town": 14, "company": 12, "event": 12, "work": 14, "discovery": 12}  # the rest are people
 _NEAR_WORD = 0.4  # share of the companies and discoveries whose name is nearly that of the one before
 _EPITHET = 0.5
-
-Choice = TypeVar("Choice", bound=tuple[object, ...])
 
 
 @dataclass(slots=True)
@@ -22,7 +19,7 @@ class Entity:
 
     Args:
         kind: Key of `relations.KINDS`.
-        index: Place in the region; also that of its passage.
+        index: Position in the region; also that of its passage.
         name: Unique in the world.
         mention: The name as it stands in running text.
         noun: A word that may replace the name ("potter").
@@ -83,12 +80,11 @@ class _Draft:
     def of_kind(self, kind: str) -> list[Entity]:
         return [entity for entity in self.entities if entity.kind == kind]
 
-    def unused(self, choices: Sequence[Choice], owner: str) -> Choice:
-        """A choice that this owner does not have yet; choices are told apart by their first word."""
-        left = [choice for choice in choices if (str(choice[0]), owner) not in self.used]
-        result = self.random.choice(left)
-        self.used.add((str(result[0]), owner))
-        return result
+    def unused(self, words: Iterable[str], owner: str) -> str:
+        """One of the words that this owner does not have yet."""
+        word = self.random.choice([word for word in words if (word, owner) not in self.used])
+        self.used.add((word, owner))
+        return word
 
     def near_or_new_word(self) -> str:
         """Often a word that is nearly the one handed out before."""
@@ -108,8 +104,8 @@ def _make_towns(draft: _Draft, count: int) -> None:
         names += [root, *random.sample(doubles, random.randrange(3))]
     for name in names[:count]:
         river = random.choice(rivers)
-        landmark, told = draft.unused(town.LANDMARKS, river)
-        traits = {"name": name, "river": river, "landmark": told}
+        landmark = draft.unused(PHRASES.landmarks, river)
+        traits = {"name": name, "river": river, "landmark": PHRASES.landmarks[landmark]}
         entity = draft.add("town", name, name, "town", 900 + random.randrange(400), traits)
         entity.descriptions = (
             f"the {landmark} town on the {river}",
@@ -118,26 +114,26 @@ def _make_towns(draft: _Draft, count: int) -> None:
 
 
 def _make_people(draft: _Draft, count: int, first: dict[bool, list[tuple[str, str]]]) -> None:
-    random, towns = draft.random, draft.of_kind("town")
-    homes = tuple((home.name, home) for home in towns)
-    epithets = random.sample(person.EPITHETS, len(person.EPITHETS))
+    random, trades = draft.random, PHRASES.trades
+    homes = {home.name: home for home in draft.of_kind("town")}
+    epithets = random.sample(PHRASES.epithets, len(PHRASES.epithets))
     epoch = 1480 + random.randrange(300)
     while count:
         surname = draft.names.word()
         is_she = random.random() < 0.5
-        trade = random.choice(person.TRADES)
+        family_trade = random.choice(list(trades))
         # The first two are nearly one name in one trade; their relatives have other first names and trades.
         family = [(one, is_she) for one in random.choice(first[is_she])]
         family += [(one, not is_she) for one in random.choice(first[not is_she])]
-        for place, (first_name, she) in enumerate(family[: min(count, random.randrange(2, 5))]):
-            noun, deed, other = trade if place < 2 else random.choice(person.TRADES)
-            _, home = draft.unused(homes, noun)
+        for i, (first_name, she) in enumerate(family[: min(count, random.randrange(2, 5))]):
+            noun = family_trade if i < 2 else random.choice(list(trades))
+            home = homes[draft.unused(homes, noun)]
             epithet = epithets.pop() if epithets and random.random() < _EPITHET else ""
             name = f"{first_name} {surname}"
             traits = {
                 "name": name,
                 "a_noun": with_article(noun),
-                "deed": deed,
+                "deed": trades[noun].deed,
                 "home": home.name,
                 "aside": f", called {epithet}," if epithet else "",
                 "pause": f", called {epithet}," if epithet else ",",
@@ -145,7 +141,8 @@ def _make_people(draft: _Draft, count: int, first: dict[bool, list[tuple[str, st
             entity = draft.add("person", name, name, noun, epoch + random.randrange(140), traits)
             entity.fixed = {"home": home.index}
             entity.pronouns = ("she", "her", "her") if she else ("he", "his", "him")
-            entity.descriptions = (f"the {other} of {home.name}", f"the {other} who worked in {home.name}")
+            synonym = trades[noun].synonym
+            entity.descriptions = (f"the {synonym} of {home.name}", f"the {synonym} who worked in {home.name}")
             if epithet:
                 entity.descriptions += (f"the person known in {home.name} as {epithet}",)
             count -= 1
@@ -155,10 +152,12 @@ def _make_companies(draft: _Draft, count: int) -> None:
     random, towns, people = draft.random, draft.of_kind("town"), draft.of_kind("person")
     for _ in range(count):
         seat, founder = random.choice(towns), random.choice(people)
-        trade, did, suffixes = draft.unused(company.TRADES, seat.name)
-        name = f"{draft.near_or_new_word()} {random.choice(suffixes)}"
+        trade = draft.unused(PHRASES.companies, seat.name)
+        business = PHRASES.companies[trade]
+        name = f"{draft.near_or_new_word()} {random.choice(business.suffixes)}"
         year = founder.year + random.randrange(22, 55)
-        entity = draft.add("company", name, name, "firm", year, {"name": name, "did": did, "seat": seat.name})
+        traits = {"name": name, "did": business.did, "seat": seat.name}
+        entity = draft.add("company", name, name, "firm", year, traits)
         entity.fixed = {"seat": seat.index, "founder": founder.index}
         entity.descriptions = (f"the {trade} of {seat.name}", f"the {trade} based in {seat.name}")
 
@@ -167,40 +166,40 @@ def _make_events(draft: _Draft, count: int) -> None:
     random, towns, people = draft.random, draft.of_kind("town"), draft.of_kind("person")
     for _ in range(count):
         place, hero = random.choice(towns), random.choice(people)
-        kind, did, described = draft.unused(event.TYPES, place.name)
+        kind = draft.unused(PHRASES.events, place.name)
         name = f"{kind} of {place.name}"
         year = hero.year + random.randrange(15, 60)
-        entity = draft.add("event", name, f"the {name}", "event", year, {"name": name, "did": did})
+        traits = {"name": name, "did": PHRASES.events[kind].did}
+        entity = draft.add("event", name, f"the {name}", "event", year, traits)
         entity.fixed = {"hero": hero.index}
-        entity.descriptions = (described.format(place=place.name),)
+        entity.descriptions = (PHRASES.events[kind].description.format(place=place.name),)
 
 
 def _make_works(draft: _Draft, count: int) -> None:
     random, towns, people = draft.random, draft.of_kind("town"), draft.of_kind("person")
-    patterns = tuple((pattern,) for pattern in work.TITLE_PATTERNS)
     for _ in range(count):
         creator, place = random.choice(people), random.choice(towns)
-        (pattern,) = draft.unused(patterns, place.name)
-        form, other, made = draft.unused(work.FORMS, creator.name)
-        name = pattern.format(place=place.name)
+        name = draft.unused(PHRASES.titles, place.name).format(place=place.name)
+        form = draft.unused(PHRASES.forms, creator.name)
+        synonym, made = PHRASES.forms[form].synonym, PHRASES.forms[form].made
         traits = {"name": name, "a_form": with_article(form), "creator": creator.name, "made": made}
         entity = draft.add("work", name, f'"{name}"', form, creator.year + random.randrange(22, 60), traits)
         entity.fixed = {"creator": creator.index}
-        entity.descriptions = (f"the {other} by {creator.name}", f"the {other} that {creator.name} {made}")
+        entity.descriptions = (f"the {synonym} by {creator.name}", f"the {synonym} that {creator.name} {made}")
 
 
 def _make_discoveries(draft: _Draft, count: int) -> None:
     random, people = draft.random, draft.of_kind("person")
-    types = tuple((noun, pattern, other) for pattern, noun, other in discovery.TYPES)
     for _ in range(count):
         finder = random.choice(people)
-        noun, pattern, other = draft.unused(types, finder.name)
-        name = pattern.format(word=draft.near_or_new_word())
+        noun = draft.unused(PHRASES.discoveries, finder.name)
+        name = PHRASES.discoveries[noun].name.format(word=draft.near_or_new_word())
         mention = name if noun == "comet" else f"the {name}"
         traits = {"name": mention, "a_noun": with_article(noun), "finder": finder.name}
         entity = draft.add("discovery", name, mention, noun, finder.year + random.randrange(20, 60), traits)
         entity.fixed = {"finder": finder.index}
-        entity.descriptions = (f"the {other} that {finder.name} found", f"the {other} first seen by {finder.name}")
+        synonym = PHRASES.discoveries[noun].synonym
+        entity.descriptions = (f"the {synonym} that {finder.name} found", f"the {synonym} first seen by {finder.name}")
 
 
 def with_article(noun: str) -> str:

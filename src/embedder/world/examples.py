@@ -1,39 +1,39 @@
 """Labelled examples of six small text tasks over the world, all with options."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from embedder.world.entities import Entity
+from embedder.world.entity_phrases import PHRASES as ENTITY_PHRASES
 from embedder.world.facts import Fact, Region
 from embedder.world.passages import capitalised, render, statement
+from embedder.world.phrase_files import read_phrases
 from embedder.world.questions import ask
 from embedder.world.relations import KINDS
-from embedder.world.relations.person import TRADES
 
-_PRAISE = (
-    "I could not put it down", "a rare delight from first to last", "every hour with it was a gift",
-    "I laughed, I wept, I went back the next day", "it deserves its fame and more",
-    "nothing this fresh has come our way in years", "my children ask for it every evening",
-)  # fmt: skip
-_BLAME = (
-    "I gave up before the middle", "a tedious affair without a single idea", "an evening I will never get back",
-    "it is flat from start to finish", "only the applause at the end was lively",
-    "we have seen all of this before, and done better", "I sold my copy for the price of an onion",
-)  # fmt: skip
-_ASIDES = (
-    "My neighbour went twice.", "It was raining, which may matter.", "The seats were hard.",
-    "I had waited a year for it.", "A friend had lent it to me.", "We talked about it all the way home.",
-    "The bindings, by the way, are blue.",
-)  # fmt: skip
-_TOPICS = {
-    "town": "Places", "person": "People", "work": "Arts", "company": "Business", "event": "Events",
-    "discovery": "Nature",
-}  # fmt: skip
-_ASKS = {
-    "year": "a year", "person": "a person", "town": "a place", "company": "a company", "event": "an event",
-    "thing": "a thing or quality",
-}  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """Words of the examples.
+
+    Args:
+        praise: What a review says that is positive; `blame`, one that is negative; `asides`, either.
+        blame: See `praise`.
+        asides: See `praise`.
+        sections: Of the encyclopedia, by kind of entity.
+        asks: What a question asks for, by what an answer is (`Relation.asks`).
+    """
+
+    praise: tuple[str, ...]
+    blame: tuple[str, ...]
+    asides: tuple[str, ...]
+    sections: dict[str, str]
+    asks: dict[str, str]
+
+
+_PHRASES = read_phrases(_Phrases, "examples")
 
 Example = tuple[str, list[str], str]
 """Input, options, the right option."""
@@ -73,13 +73,13 @@ def _of_kind(entities: list[Entity], kind: str, random: Random) -> Entity:
 def _topic(region: Region, entities: list[Entity], random: Random) -> Example:
     entity = random.choice(entities)
     text = f"{_passage(region, entity, random)}\nWhich section of the encyclopedia does this belong to?"
-    return text, list(_TOPICS.values()), _TOPICS[entity.kind]
+    return text, list(_PHRASES.sections.values()), _PHRASES.sections[entity.kind]
 
 
 def _sentiment(region: Region, entities: list[Entity], random: Random) -> Example:
     work = _of_kind(entities, "work", random)
     good = random.random() < 0.5
-    verdict, aside = random.choice(_PRAISE if good else _BLAME), random.choice(_ASIDES)
+    verdict, aside = random.choice(_PHRASES.praise if good else _PHRASES.blame), random.choice(_PHRASES.asides)
     said = [f"{capitalised(verdict)}: {work.mention}.", f"As for {work.mention}, {verdict[0].lower() + verdict[1:]}."]
     said[1] = said[1].replace(", i ", ", I ")
     sentences = [random.choice(said), aside]
@@ -136,12 +136,12 @@ def _question_type(region: Region, entities: list[Entity], random: Random) -> Ex
     fact = random.choice([fact for fact in region.facts if fact.subject % 3 == entities[0].index % 3])
     relation = region.relation(fact)
     text = ask(random.choice(relation.questions), region.entities[fact.subject].mention)
-    return f"{text}\nWhat does this question ask for?", list(_ASKS.values()), _ASKS[relation.asks]
+    return f"{text}\nWhat does this question ask for?", list(_PHRASES.asks.values()), _PHRASES.asks[relation.asks]
 
 
 def _trade(region: Region, entities: list[Entity], random: Random) -> Example:
     one = _of_kind(entities, "person", random)
-    options = sorted({one.noun, *random.sample([noun for noun, _, _ in TRADES if noun != one.noun], 3)})
+    options = sorted({one.noun, *random.sample([noun for noun in ENTITY_PHRASES.trades if noun != one.noun], 3)})
     text = f"In {one.traits['home']}, {one.name} {one.traits['deed']}."
     return f"{text}\nWhat was the trade? {', '.join(options[:-1])} or {options[-1]}?", options, one.noun
 

@@ -71,9 +71,7 @@ def build_region(seed: int, number: int, size: int) -> Region:
 
 
 def _draw_facts(entities: list[Entity], random: Random) -> list[Fact]:
-    by_kind: dict[str, list[Entity]] = {kind: [] for kind in KINDS}
-    for entity in entities:
-        by_kind[entity.kind].append(entity)
+    by_kind = {kind: [entity for entity in entities if entity.kind == kind] for kind in KINDS}
     facts: list[Fact] = []
     hosts: set[int] = set()  # passages that tell a fact of another entity; one each, so that they stay short
     for entity in entities:
@@ -82,11 +80,11 @@ def _draw_facts(entities: list[Entity], random: Random) -> list[Fact]:
         random.shuffle(names)
         told, is_away = 0, False
         for name in [kind.intro_relation, *names] if kind.intro_relation else names:
-            relation = kind.relations[name]
-            fact = _fact(entity, relation, entities, by_kind, random)
+            fact = _fact(entity, name, entities, by_kind, random)
             if fact is None:
                 continue
-            if not is_away and _has_room(relation, fact, hosts) and random.random() < _TOLD_ELSEWHERE:
+            has_room = kind.relations[name].told_there and fact.object not in hosts
+            if has_room and not is_away and random.random() < _TOLD_ELSEWHERE:
                 is_away = True  # at most one of its facts, or its own passage would say nothing
                 hosts.add(fact.object)
                 fact = replace(fact, passage=fact.object)
@@ -97,31 +95,26 @@ def _draw_facts(entities: list[Entity], random: Random) -> list[Fact]:
     return facts
 
 
-def _has_room(relation: Relation, fact: Fact, hosts: set[int]) -> bool:
-    return bool(relation.told_there) and fact.object not in hosts
-
-
 def _fact(
-    entity: Entity, relation: Relation, entities: list[Entity], by_kind: dict[str, list[Entity]], random: Random
+    entity: Entity, name: str, entities: list[Entity], by_kind: dict[str, list[Entity]], random: Random
 ) -> Fact | None:
     """What a relation says of an entity; None if no object fits."""
+    relation = KINDS[entity.kind].relations[name]
     if relation.object_kind:
-        other = _object(entity, relation, entities, by_kind[relation.object_kind], random)
+        is_fixed, possible = name in entity.fixed, by_kind[relation.object_kind]
+        other = entities[entity.fixed[name]] if is_fixed else _object(entity, relation, possible, random)
         if other is None:
             return None
-        return Fact(entity.index, relation.name, other.name, other.mention, other.index, entity.index)
+        return Fact(entity.index, name, other.name, other.mention, other.index, entity.index)
     if relation.values:
         value = random.choice(relation.values)
     else:
-        value = str(entity.year) if relation.asks == "year" else entity.traits[relation.name]
-    return Fact(entity.index, relation.name, value.removeprefix("a ").removeprefix("an "), value, -1, entity.index)
+        value = str(entity.year) if relation.asks == "year" else entity.traits[name]
+    return Fact(entity.index, name, value.removeprefix("a ").removeprefix("an "), value, -1, entity.index)
 
 
-def _object(
-    entity: Entity, relation: Relation, entities: list[Entity], candidates: list[Entity], random: Random
-) -> Entity | None:
-    if relation.name in entity.fixed:
-        return entities[entity.fixed[relation.name]]
+def _object(entity: Entity, relation: Relation, candidates: list[Entity], random: Random) -> Entity | None:
+    """An entity of the right time that the first sentence of the passage does not name."""
     taken = set(entity.fixed.values())
     for _ in range(_TRIES):
         other = random.choice(candidates)

@@ -1,28 +1,28 @@
 """Names from syllables: no two regions of the world share one, however large the world is."""
 
-from math import gcd
+from dataclasses import dataclass
+from math import gcd, prod
 
+from embedder.world.phrase_files import read_phrases
 from embedder.world.seeds import seeded
 
 NAMES_PER_REGION = 128
 
-_ONSETS = (
-    "", "b", "br", "d", "dr", "f", "g", "gl", "h", "j", "k", "kr", "l", "m",
-    "n", "p", "pr", "r", "s", "sk", "st", "t", "th", "tr", "v", "w", "z", "bl",
-)  # fmt: skip
-_VOWELS = ("a", "e", "i", "o", "u", "ei")
-_MEDIALS = (
-    "b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "lb", "ld", "lk", "lm", "lv", "mb",
-    "nd", "ng", "nk", "nt", "rb", "rd", "rg", "rk", "rl", "rm", "rn", "rv", "sh", "sk", "sm", "st", "th", "zm",
-)  # fmt: skip
-_ENDINGS = ("", "d", "k", "ks", "l", "m", "n", "nd", "r", "rn", "s", "sh", "st", "t", "th", "x")
 
-_FIRST_HEADS = (
-    "Av", "Bel", "Dor", "Dru", "Eld", "Fen", "Gam", "Hol", "Ist", "Jor", "Kel", "Lom", "Mir", "Nev", "Ond",
-    "Pell", "Quor", "Rud", "Sab", "Tav", "Ulv", "Ves", "Wim", "Yor", "Zel",
-)  # fmt: skip
-_HIS_ENDS = ("ik", "in", "im", "ir", "or", "ok")
-_HER_ENDS = ("ina", "ira", "ila", "isa", "ona", "ora")
+@dataclass(frozen=True, slots=True)
+class _Syllables:
+    """Parts of words, by where they stand in one, and parts of first names."""
+
+    onsets: tuple[str, ...]
+    vowels: tuple[str, ...]
+    medials: tuple[str, ...]
+    endings: tuple[str, ...]
+    first_heads: tuple[str, ...]
+    his_ends: tuple[str, ...]
+    her_ends: tuple[str, ...]
+
+
+_SYLLABLES = read_phrases(_Syllables, "names")
 
 
 class NameSupply:
@@ -74,24 +74,19 @@ def near_word(word: str) -> str:
 def first_names(seed: int, region: int, count: int, *, female: bool) -> list[tuple[str, str]]:
     """Pairs of first names that differ in one or two letters; regions share first names, never surnames."""
     random = seeded(seed, region, "first names", int(female))
-    ends = _HER_ENDS if female else _HIS_ENDS
-    heads = random.sample(_FIRST_HEADS, min(count, len(_FIRST_HEADS)))
+    ends = _SYLLABLES.her_ends if female else _SYLLABLES.his_ends
+    heads = random.sample(_SYLLABLES.first_heads, min(count, len(_SYLLABLES.first_heads)))
     pairs = [random.sample(ends, 2) for _ in heads]
     return [(head + one, head + other) for head, (one, other) in zip(heads, pairs, strict=True)]
 
 
-def _size(digits: tuple[tuple[str, ...], ...]) -> int:
-    size = 1
-    for letters in digits:
-        size *= len(letters)
-    return size
-
-
-_DIGITS = (
-    (_ONSETS, _VOWELS, _MEDIALS, _VOWELS, _ENDINGS),
-    (_ONSETS, _VOWELS, _MEDIALS, _VOWELS, _MEDIALS, _VOWELS, _ENDINGS),
+_FIRST = (_SYLLABLES.onsets, _SYLLABLES.vowels)
+_MIDDLE = (_SYLLABLES.medials, _SYLLABLES.vowels)
+_DIGITS = (  # of words of two and of three syllables
+    (*_FIRST, *_MIDDLE, _SYLLABLES.endings),
+    (*_FIRST, *_MIDDLE, *_MIDDLE, _SYLLABLES.endings),
 )
-_SIZES = tuple(_size(digits) for digits in _DIGITS)
+_SIZES = tuple(prod(map(len, digits)) for digits in _DIGITS)
 
 
 def _bijection(seed: int, size: int) -> tuple[int, int]:

@@ -8,8 +8,7 @@ from random import Random
 from embedder.world.entities import Entity
 from embedder.world.facts import Fact, Region
 from embedder.world.passages import capitalised
-from embedder.world.relations import KINDS
-from embedder.world.relations.base import Relation
+from embedder.world.relations import KINDS, Relation
 
 _ROUNDS = 4  # times that the facts are gone through, for other wordings, where there are few of them
 _BY_NAME = 0.4  # share of the subjects called by name; the others are described
