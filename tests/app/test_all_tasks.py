@@ -14,9 +14,9 @@ from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.preparation.dense import DenseSettings
-from embedder.preparation.jobs import Validation
-from embedder.preparation.judging import Rewards
-from embedder.preparation.prepare import Preparation
+from embedder.preparation.preparation import Preparation
+from embedder.preparation.reward_settings import Rewards
+from embedder.preparation.validation import Validation
 from embedder.rewards.reward import LikelihoodReward, MixReward, RankReward
 from embedder.training.objective import KL, Objective
 from embedder.training.sampling import Sampling

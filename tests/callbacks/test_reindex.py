@@ -23,6 +23,7 @@ from embedder.callbacks.validate_last import ValidateLast
 from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.filters import CandidateFilters
 from embedder.candidates.lexical import BM25Proposer
+from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.encoders.config import EncoderConfig
@@ -30,7 +31,8 @@ from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
-from embedder.preparation.jobs import Validation, make_job
+from embedder.preparation.job import make_job
+from embedder.preparation.validation import Validation
 from embedder.preparation.write_records import write_records
 from embedder.texts import text_hash
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
@@ -70,7 +72,7 @@ def dataset(tmp_path_factory):
     for name, lines in (("corpus", keys), ("train", rows)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     source = Dataset("tool", "small", folder / "corpus.jsonl", folder / "train.jsonl")
-    job = make_job(TASK, source, Validation(0.2, 10), None)
+    job = make_job(TASK, source, Corpus(source.file("corpus")), Validation(0.2, 10), None)
     prepared = folder / "prepared"
     prepared.mkdir()
     finder = CandidateFinder(Candidates(n=N + 1, max_gold=1), [BM25Proposer()], job.corpus, has_answer)

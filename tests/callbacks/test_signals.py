@@ -23,6 +23,7 @@ from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord, recorded
 from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.lexical import BM25Proposer
+from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.encoders.checkpoint import CHECKPOINT_KEY, describe
@@ -31,7 +32,8 @@ from embedder.encoders.encoder import TextEncoder
 from embedder.errors import Interrupted
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
-from embedder.preparation.jobs import Validation, make_job
+from embedder.preparation.job import make_job
+from embedder.preparation.validation import Validation
 from embedder.preparation.write_records import write_records
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
@@ -54,9 +56,8 @@ def dataset(tmp_path_factory):
     rows = [{"query_id": f"q{i}", "query": f"want {WORDS[i % 8]} {i}", "pos": [f"k{i}"]} for i in range(20)]
     for name, lines in (("corpus", keys), ("train", rows)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    job = make_job(
-        TASK, Dataset("tool", "small", folder / "corpus.jsonl", folder / "train.jsonl"), Validation(0.4, 10), None
-    )
+    source = Dataset("tool", "small", folder / "corpus.jsonl", folder / "train.jsonl")
+    job = make_job(TASK, source, Corpus(source.file("corpus")), Validation(0.4, 10), None)
     prepared = folder / "prepared"
     prepared.mkdir()
     finder = CandidateFinder(Candidates(n=5, max_gold=1), [BM25Proposer()], job.corpus, has_answer)

@@ -6,6 +6,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.records import text_id
 from embedder.errors import ConfigError
 from embedder.preparation.import_records import import_records
+from embedder.preparation.validation import Validation
 from embedder.texts import question_hash, text_hash
 from embedder.training.objective import KL, Contrastive, Objective
 from embedder.training.sampling import Sampling
@@ -21,7 +22,7 @@ def take_in(directory, gaps, min_gap):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     labelling = Labelling(min_reward_gap=min_gap)
     task = Task("lrlm", "", "", 64, 64, Objective({"kl": KL()}), Sampling(), labelling=labelling)
-    counts = import_records(path, task, 0.1, 5, directory)
+    counts = import_records(path, task, Validation(0.1, 5), directory)
     return counts, [json.loads(line)["query"] for line in (directory / "train.jsonl").open()]
 
 
@@ -44,7 +45,7 @@ def lines_of(directory, *rows):
     path = directory / "mine.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     task = Task("tool", "", "", 64, 64, Objective({"contrastive": Contrastive()}), Sampling())
-    counts = import_records(path, task, 0.1, 5, directory)
+    counts = import_records(path, task, Validation(0.1, 5), directory)
     prepared = PreparedDataset("tool", "mine", directory, directory / "corpus.jsonl")
     return counts, prepared
 
@@ -86,4 +87,4 @@ def test_a_line_whose_keys_are_all_labelled_on_another_is_left_out_and_counted(t
     path = tmp_path / "mine.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     task = Task("lrlm", "", "", 64, 64, Objective({"kl": KL()}), Sampling())
-    assert import_records(path, task, 0.1, 5, tmp_path) == {"train": 8, "validation": 1, "skipped": 1}
+    assert import_records(path, task, Validation(0.1, 5), tmp_path) == {"train": 8, "validation": 1, "skipped": 1}

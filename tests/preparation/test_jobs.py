@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from embedder.data.corpus import Corpus
 from embedder.data.examples import Examples
 from embedder.data.overlap import trained_on
 from embedder.data.prepared import PreparedDataset
@@ -12,8 +13,8 @@ from embedder.data.prompts import QuestionPrompt
 from embedder.data.queries import question_of
 from embedder.data.sources import Dataset
 from embedder.errors import DataError
-from embedder.preparation.jobs import Validation, make_job
-from embedder.preparation.prepare import held_out_together
+from embedder.preparation.job import make_job
+from embedder.preparation.validation import Validation, held_out_together
 from embedder.texts import question_form, question_hash
 from embedder.training.objective import Graded, Objective
 from embedder.training.sampling import Sampling
@@ -22,6 +23,10 @@ from embedder.training.task import Task
 TASK = Task(
     "qa", "q: ", "k: ", 64, 64, Objective({"graded": Graded()}), Sampling(), prompt=QuestionPrompt(Examples(n=2))
 )
+
+
+def job_of(task, dataset, validation, max_queries):
+    return make_job(task, dataset, Corpus(dataset.file("corpus")), validation, max_queries)
 
 
 @pytest.fixture
@@ -40,8 +45,7 @@ def make(tmp_path):
 def test_examples_are_never_held_out_and_stay_the_same_whatever_is_labelled(make):
     dataset = make(60)
     jobs = [
-        make_job(TASK, dataset, Validation(share, 30), n)
-        for share, n in ((0.1, None), (0.5, None), (0.3, 20), (0.9, 40))
+        job_of(TASK, dataset, Validation(share, 30), n) for share, n in ((0.1, None), (0.5, None), (0.3, 20), (0.9, 40))
     ]
     assert [len(job.held_out) for job in jobs] == [6, 30, 6, 30]
     assert len({job.prompt for job in jobs}) == 1
@@ -54,7 +58,7 @@ def test_examples_are_never_held_out_and_stay_the_same_whatever_is_labelled(make
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
 def test_a_handful_of_queries_leaves_some_for_everything(make, n):
-    job = make_job(TASK, make(n), Validation(0.1, 30), None)
+    job = job_of(TASK, make(n), Validation(0.1, 30), None)
     assert len(job.held_out) == 1
     assert all(example.question != f"q{next(iter(job.held_out))}?" for example in job.prompt.examples.pool)
 
@@ -64,7 +68,7 @@ def test_queries_of_one_text_go_the_same_way_and_share_their_gold_keys(make, tmp
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").open()]
     rows += [row | {"query_id": f"again {row['query_id']}", "pos": ["k0"]} for row in rows]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    job = make_job(TASK, dataset, Validation(0.2, 30), None)
+    job = job_of(TASK, dataset, Validation(0.2, 30), None)
     held_out = {query.text for query in job.queries if query.id in job.held_out}
     assert len(job.held_out) == 2 * len(held_out) >= 12
     assert not held_out & {query.text for query in job.queries if query.id not in job.held_out}
@@ -94,7 +98,7 @@ def dialogues(tmp_path, lengths):
 
 
 def test_dialogues_are_held_out_whole(tmp_path):
-    job = make_job(TASK, dialogues(tmp_path, dict.fromkeys("abcdefgh", 10)), Validation(0.2, 100), None)
+    job = job_of(TASK, dialogues(tmp_path, dict.fromkeys("abcdefgh", 10)), Validation(0.2, 100), None)
     held_out = {query_id.partition("-")[0] for query_id in job.held_out}
     assert len(held_out) == 2  # 16 of 80 are asked for, and a dialogue has 10
     assert len(job.held_out) == 20
@@ -102,7 +106,7 @@ def test_dialogues_are_held_out_whole(tmp_path):
 
 
 def test_of_a_single_dialogue_some_queries_are_held_out(tmp_path):
-    job = make_job(TASK, dialogues(tmp_path, {"a": 20}), Validation(0.2, 100), None)
+    job = job_of(TASK, dialogues(tmp_path, {"a": 20}), Validation(0.2, 100), None)
     assert len(job.held_out) == 4
 
 
@@ -112,10 +116,10 @@ def test_a_task_limits_its_own_queries(tmp_path, make):
     from embedder.training.task import Labelling
 
     task = replace(TASK, labelling=Labelling(max_queries=7))
-    assert len(make_job(task, make(60), Validation(0.2, 30), None).queries) == 7
-    assert len(make_job(task, make(60), Validation(0.2, 30), 5).queries) == 5
-    assert {q.id for q in make_job(task, make(60), Validation(0.2, 30), 5).queries} < {
-        q.id for q in make_job(task, make(60), Validation(0.2, 30), None).queries
+    assert len(job_of(task, make(60), Validation(0.2, 30), None).queries) == 7
+    assert len(job_of(task, make(60), Validation(0.2, 30), 5).queries) == 5
+    assert {q.id for q in job_of(task, make(60), Validation(0.2, 30), 5).queries} < {
+        q.id for q in job_of(task, make(60), Validation(0.2, 30), None).queries
     }
 
 
@@ -124,7 +128,7 @@ def test_questions_that_differ_by_case_and_white_space_alone_go_the_same_way(mak
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").open()]
     rows += [row | {"query_id": f"again {row['query_id']}", "query": f" {row['query'].upper()}"} for row in rows]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    job = make_job(TASK, dataset, Validation(0.2, 30), None)
+    job = job_of(TASK, dataset, Validation(0.2, 30), None)
     held_out = {question_of(query) for query in job.queries if query.id in job.held_out}
     assert len(job.held_out) == 2 * len(held_out) >= 12
     assert not held_out & {question_of(query) for query in job.queries if query.id not in job.held_out}
@@ -134,7 +138,7 @@ def test_questions_that_differ_by_case_and_white_space_alone_go_the_same_way(mak
 
 
 def test_no_prompt_shows_its_own_question(make):
-    job = make_job(TASK, make(10), Validation(0.2, 30), None)
+    job = job_of(TASK, make(10), Validation(0.2, 30), None)
     for example in job.prompt.examples.pool:
         for own in (example.question, f"{example.question.upper()} ", f"  {example.question}"):
             shown = job.prompt.examples.shown(own, with_keys=True)

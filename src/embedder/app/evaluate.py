@@ -26,7 +26,8 @@ from embedder.errors import ConfigError
 from embedder.files import locked, write_atomically
 from embedder.index.bm25_index import BM25Settings
 from embedder.llm.cached_lm import CachedLanguageModel
-from embedder.preparation.jobs import Source, dataset_pairs, shown_prompt
+from embedder.preparation.datasets import Source, dataset_pairs
+from embedder.preparation.few_shot import shown_prompt
 from embedder.preparation.long_prompts import query_named
 from embedder.report.page import write_report
 from embedder.results.folder import EvaluationFolder

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from embedder.encoders.checkpoint import trained_tasks
 from embedder.errors import ConfigError
-from embedder.preparation.jobs import Source
+from embedder.preparation.datasets import Source
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)

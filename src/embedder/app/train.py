@@ -50,8 +50,9 @@ from embedder.files import locked
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import has_answer
 from embedder.models.device import tell_slow_bfloat16
-from embedder.preparation.jobs import shown_prompt
-from embedder.preparation.prepare import Preparation
+from embedder.preparation.few_shot import shown_prompt
+from embedder.preparation.preparation import Preparation
+from embedder.preparation.prepare import prepare
 from embedder.shown import shown
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
@@ -151,7 +152,7 @@ class TrainRun:
         _keep_log(Path(self.output_dir) / "csv" / "metrics.csv")
         try:
             self._open_loggers(trainer)
-            datasets = self.preparation.prepare(self.tasks)
+            datasets = prepare(self.tasks, self.preparation)
             sides = {name: task.sides for name, task in self.tasks.items()}
             data_protocol = {"data": _data_protocol(datasets)}
             about = {"environment": environment(), **data_protocol, **settings}

@@ -29,6 +29,11 @@ class KnownPositives:
     def __reduce__(self) -> tuple[type["KnownPositives"], tuple[Path]]:
         return KnownPositives, (self.path,)  # a worker process maps the file anew
 
+    @property
+    def queries(self) -> IntArray:
+        """`text_hash` of the queries of the table, each as often as it has positives, [P]."""
+        return np.asarray(self._pairs[:, 0])
+
     def of(self, query: str) -> tuple[int, ...]:
         """`text_hash` of each text that some line labels for the query; nothing where it stands on one line only."""
         wanted = text_hash(query)

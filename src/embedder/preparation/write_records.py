@@ -14,8 +14,8 @@ from embedder.candidates.candidates import CandidateFinder
 from embedder.data.prepared import QUESTIONS
 from embedder.data.queries import question_of
 from embedder.data.records import record_row
-from embedder.preparation.jobs import Job
-from embedder.preparation.judging import Judge
+from embedder.preparation.job import Job
+from embedder.preparation.judge import Judge
 from embedder.rewards.tables import ScoreTable, TableWriter
 from embedder.types import Candidate, Query
 

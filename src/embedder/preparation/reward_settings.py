@@ -1,28 +1,19 @@
-"""How candidates are judged: the prompt of the task, the reward engine over the stores, and when to stop."""
+"""How the candidates of the tasks that distil rewards are judged: the settings, and the engine that they make."""
 
-import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from embedder.checks import check_types
-from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.sampled_outputs import OutputSettings
-from embedder.preparation.long_prompts import query_named
-from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
+from embedder.rewards.early_stop import EarlyStop
 from embedder.rewards.engine import RewardEngine
-from embedder.rewards.requests import LabelRequest, lead_of
 from embedder.rewards.reward import NoReward, needs_competitors
-from embedder.rewards.tables import Reward, ScoreTable
+from embedder.rewards.tables import Reward
 from embedder.training.task import Task
-from embedder.types import Candidate, LanguageModel, Query
-
-logger = logging.getLogger(__name__)
-
-_VERIFY_TOLERANCE = 1e-2  # nats; other processors and batch shapes differ by about 1e-4
+from embedder.types import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -106,63 +97,8 @@ class Rewards:
             **{name: getattr(self, name) for name in names},
         }
 
-
-class Judge:
-    """Rewards of the candidates of some queries, chunk after chunk.
-
-    Args:
-        prompt: How a query and a candidate are shown.
-        settings: How they are judged.
-        path: Where the queries come from.
-    """
-
-    def __init__(self, prompt: Prompt, settings: Rewards, path: Path) -> None:
-        self.prompt = prompt
-        self.early_stop_report: EarlyStopReport | None = None if settings.early_stop is None else EarlyStopReport()
-        self._settings, self._path = settings, path
-        self._engine = settings.engine()
-
-    def __call__(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> list[ScoreTable]:
-        """Scores of each query's candidates, in order; of the first ones only where it stopped early."""
-        with query_named(self._path, [query for query, _ in proposed]):
-            return self._tables(proposed)
-
-    def _tables(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> list[ScoreTable]:
-        requests = [self.request(query, candidates) for query, candidates in proposed]
-        if self._settings.early_stop is not None and self.early_stop_report is not None:
-            labelled = [sum(c.source == "gold" for c in candidates) for _, candidates in proposed]
-            rewards, report = self._settings.early_stop.label(self._engine, self._settings.reward, requests, labelled)
-            self.early_stop_report += report
-            requests = [
-                replace(request, candidate_prompts=request.candidate_prompts[: len(earned)])
-                for request, earned in zip(requests, rewards, strict=True)
-            ]
-        else:
-            self._engine.label(requests)
-        tables = self._engine.tables(requests)
-        if self._settings.verify:
-            worst = self._engine.verify(requests, self._settings.verify, _VERIFY_TOLERANCE)
-            n_scored = min(self._settings.verify, sum(len(r.candidate_prompts) + 1 for r in requests))
-            logger.info("scored %d stored prompts again, live: largest difference %.1e nats", n_scored, worst)
-        return tables
-
-    def count_scored(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> tuple[int, int]:
-        """How many of the prompts of some queries are scored already, and all of them."""
-        return self._engine.count_scored([self.request(query, candidates) for query, candidates in proposed])
-
-    def count_left(self, requests: Sequence[LabelRequest]) -> list[int]:
-        """How many prompts of each request labelling would still score."""
-        return self._engine.count_left(requests)
-
-    def request(self, query: Query, candidates: Sequence[Candidate]) -> LabelRequest:
-        """What the LLM is shown for a query."""
-        shown = [self.prompt.render(query.text, [candidate.key.text]) for candidate in candidates]
-        unlabelled = [text for text, c in zip(shown, candidates, strict=True) if c.source != "gold"]
-        return LabelRequest(
-            prompt=self.prompt.render(query.text),
-            candidate_prompts=tuple(shown),
-            answers=tuple(self.prompt.output(answer) for answer in query.answers if answer.strip()),
-            sample_prompts=tuple(unlabelled[: self._settings.sample_with_candidates]),
-            options=tuple(self.prompt.output(option) for option in query.options if option.strip()),
-            lead=lead_of(self.prompt.output),
-        )
+    def column_protocol(self, task: Task) -> dict[str, Any]:
+        """What the rewards of a task's records depend on beside their log-likelihoods."""
+        protocol: dict[str, Any] = {"reward": repr(self.of_task(task).reward), "reward_format": 2}
+        gap = task.labelling.min_reward_gap
+        return protocol | ({"min_reward_gap": gap} if gap else {})

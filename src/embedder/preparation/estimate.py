@@ -1,0 +1,81 @@
+"""`prepare.py action=estimate`: what labelling will cost."""
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+
+from embedder.checks import check_types
+from embedder.data.queries import first_by_hash
+from embedder.data.sources import Dataset
+from embedder.errors import ConfigError
+from embedder.preparation.preparation import Preparation
+from embedder.rewards.estimate import LabelEstimate, count_requests, estimate
+from embedder.rewards.probe import probe
+from embedder.training.task import Task
+
+logger = logging.getLogger(__name__)
+
+_MOST_OF_THE_WORK = 0.15  # share of the labelling that timing it may take
+
+
+@dataclass(frozen=True)
+class EstimateRun:
+    """`prepare.py action=estimate`: what labelling will cost, from a few timed queries; the stores stay as they are.
+
+    Args:
+        tasks: The task mix.
+        preparation: How it will be prepared.
+        sample: Queries whose prompts are counted.
+        probed: Queries that the LLM is timed on.
+    """
+
+    tasks: dict[str, Task]
+    preparation: Preparation
+    sample: int = 200
+    probed: int = 6
+
+    def __post_init__(self) -> None:
+        check_types(self, "run")
+        for setting in ("sample", "probed"):
+            if getattr(self, setting) < 1:
+                raise ConfigError(f"run.{setting}", "1 or more", getattr(self, setting))
+
+    def run(self) -> list[LabelEstimate]:
+        """Log one estimate of what is left for each data set; none where that is nothing, or too little to time."""
+        found = [
+            self._estimate(task, dataset)
+            for task, dataset in self.preparation.datasets(self.tasks)
+            if dataset.records is None
+        ]
+        return [one for one in found if one is not None]
+
+    def _estimate(self, task: Task, dataset: Dataset) -> LabelEstimate | None:
+        name = f"{task.name}/{dataset.name}"
+        if self.preparation.prepared(task, dataset).is_complete:
+            logger.info("%s: prepared already, nothing is left", name)
+            return None
+        job = self.preparation.job(task, dataset)
+        judge, settings = self.preparation.judge(job), self.preparation.rewards.of_task(task).outputs
+        if judge is None:
+            logger.info("%s: labels alone, no LLM is run", name)
+            return None
+        some = first_by_hash(job.queries, self.sample, "estimate")
+        proposed = zip(some, self.preparation.finder(job).propose(some), strict=True)
+        requests = [judge.request(query, candidates) for query, candidates in proposed]
+        unscored = judge.count_left(requests)
+        total = sum(1 + len(request.candidate_prompts) for request in requests)
+        # As many queries as have so many prompts: some are scored in part, as after a change of candidates.n.
+        left = round(len(job.queries) * sum(unscored) / total)
+        n = min(self.probed, int((_MOST_OF_THE_WORK * left - 1) / 2))  # each is timed alone and with the others
+        if n < 1:
+            of_sample = f"{sum(unscored):,} of {total:,} prompts of {len(some):,} queries are left to score"
+            logger.info("%s: %s%s", name, of_sample, ", too few to be worth an estimate" if left else "")
+            return None
+        open_ones = [request for request, prompts in zip(requests, unscored, strict=True) if prompts]
+        measured = probe(self.preparation.rewards.language_model, open_ones, settings, n)
+        counts = count_requests(open_ones, settings.n_outputs, settings.max_answers)
+        found = estimate(dataclasses.replace(counts, queries=left), measured)
+        done = 1 - sum(unscored) / total
+        told = f": {done:.0%} of the prompts are scored already" if done else ""
+        logger.info("%s%s\n%s", name, told, found.render())
+        return found

@@ -1,0 +1,129 @@
+"""How data sets are prepared: the settings, and what they make for one data set."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from embedder.candidates.candidates import CandidateFinder, Candidates
+from embedder.candidates.lexical import BM25Proposer
+from embedder.checks import check_types
+from embedder.data.corpus import Corpus
+from embedder.data.prepared import PreparedDataset
+from embedder.data.sources import Dataset
+from embedder.errors import ConfigError
+from embedder.index.bm25_index import BM25Settings
+from embedder.metrics.text import has_answer
+from embedder.preparation.datasets import Source, dataset_pairs, trainable
+from embedder.preparation.dense import DenseSettings
+from embedder.preparation.job import Job, make_job
+from embedder.preparation.judge import Judge
+from embedder.preparation.reward_settings import Rewards
+from embedder.preparation.validation import Validation
+from embedder.training.task import Task
+
+_FORMAT = 14  # raised when what is prepared changes, so that an older folder is never taken for a new one
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How data sets are prepared; `prepare` does it.
+
+    Args:
+        source: Names the data sets.
+        candidates: Proposes candidates.
+        validation: What is held out.
+        rewards: Judges candidates of the tasks that distil rewards.
+        dense: The encoder that proposes candidates, where `candidates.sources` names it.
+        directory: Where prepared data sets lie.
+        max_queries: So many training queries of a data set are taken, chosen by a hash of their ids; None for all.
+        bm25: How BM25 ranks, where `candidates.sources` names it.
+    """
+
+    source: Source
+    candidates: Candidates
+    validation: Validation
+    rewards: Rewards
+    dense: DenseSettings
+    directory: str
+    max_queries: int | None = None
+    bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
+
+    def __post_init__(self) -> None:
+        check_types(self, "prepare")
+        if self.max_queries is not None and self.max_queries < 2:
+            raise ConfigError("prepare.max_queries", "2 or more (one is held out), or null for all", self.max_queries)
+
+    @property
+    def kept(self) -> str:
+        """What a stopped preparation leaves."""
+        return f"what the LLM has said is kept in {self.rewards.store}; to go on, run the same command again"
+
+    def datasets(self, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:
+        """The data sets of a mix that have something to train on, each with its task."""
+        return trainable(dataset_pairs(self.source, tasks))
+
+    def prepared(self, task: Task, dataset: Dataset) -> PreparedDataset:
+        """Where the data set is prepared, or will be: the folder is named by all that its records depend on."""
+        directory = Path(self.directory) / task.name / f"{dataset.name}-{_digest(self.protocol(task, dataset))}"
+        rewards = None
+        if dataset.records is None and task.objective.needs_rewards:
+            rewards = directory / "rewards" / _digest(self.rewards.column_protocol(task))
+        corpus = directory / "corpus.jsonl" if dataset.records is not None else dataset.file("corpus")
+        return PreparedDataset(task.name, dataset.name, directory, corpus, rewards)
+
+    def protocol(self, task: Task, dataset: Dataset) -> dict[str, Any]:
+        """Everything that the records depend on."""
+        roles = ["records"] if dataset.records is not None else ["corpus", "train"]
+        protocol: dict[str, Any] = {
+            "format": _FORMAT,
+            "files": dataset.fingerprint(roles),
+            "validation": repr(self.validation),
+            "needs_rewards": task.objective.needs_rewards,
+            "needs_positives": task.objective.needs_positives,
+        }
+        if dataset.records is not None and task.labelling.min_reward_gap:
+            protocol["min_reward_gap"] = task.labelling.min_reward_gap
+        if dataset.records is None:
+            protocol["candidates"] = repr(self.candidates)
+            protocol["max_queries"] = [self.max_queries, task.labelling.max_queries]
+            if "bm25" in self.candidates.sources:
+                protocol["bm25"] = repr(self.bm25)
+            if "dense" in self.candidates.sources:
+                protocol["dense"] = self.dense.protocol(task)
+            if task.objective.needs_rewards:
+                protocol |= {"rewards": self.rewards.of_task(task).protocol(), "prompt": repr(task.prompt)}
+        return protocol
+
+    def job(self, task: Task, dataset: Dataset) -> Job:
+        """What one data set is prepared from; see `make_job`."""
+        path = dataset.file("corpus")
+        if path not in self._corpora:
+            self._corpora[path] = Corpus(path)
+        return make_job(task, dataset, self._corpora[path], self.validation, self.max_queries)
+
+    @cached_property
+    def _corpora(self) -> dict[Path, Corpus]:
+        """Each is opened once, which reads it, however many tasks share it."""
+        return {}
+
+    def judge(self, job: Job) -> Judge | None:
+        """What judges the candidates of a data set; None where labels are all that its task needs."""
+        if job.prompt is None or not job.task.objective.needs_rewards:
+            return None
+        return Judge(job.prompt, self.rewards.of_task(job.task), job.dataset.file("train"))
+
+    def finder(self, job: Job) -> CandidateFinder:
+        """What proposes the candidates of a data set."""
+        proposers = [
+            BM25Proposer(self.bm25) if source == "bm25" else self.dense.proposer(job.task)
+            for source in self.candidates.sources
+        ]
+        return CandidateFinder(self.candidates, proposers, job.corpus, has_answer)
+
+
+def _digest(protocol: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:10]

@@ -1,0 +1,68 @@
+"""The rewards of prepared records, computed from the stored log-likelihoods without the LLM."""
+
+import json
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+
+from embedder.data.prepared import PreparedDataset
+from embedder.data.reward_column import RewardColumn, write_reward_column
+from embedder.errors import ConfigError
+from embedder.files import damage, whole_folder
+from embedder.preparation.reward_settings import Rewards
+from embedder.preparation.write_records import SPLITS
+from embedder.rewards.tables import rewards_of_file
+from embedder.training.task import Task
+
+logger = logging.getLogger(__name__)
+
+
+def make_rewards(task: Task, prepared: PreparedDataset, settings: Rewards) -> None:
+    """Write the rewards of a data set into their folder beside its records, unless they are there and whole.
+
+    Args:
+        task: May set its own reward.
+        prepared: The records, with their table of log-likelihoods; nothing is done where they need no rewards.
+        settings: How rewards are computed.
+
+    Raises:
+        ConfigError: No training record has rewards as far apart as the task asks for.
+    """
+    if prepared.rewards is None:
+        return
+    if prepared.rewards.is_dir():
+        if (wrong := damage(prepared.rewards)) is None:
+            return
+        logger.warning("%s: %s; the rewards are computed again", prepared.rewards, wrong)
+    started = time.perf_counter()
+    reward = settings.of_task(task).reward
+    with whole_folder(prepared.rewards, replace=prepared.rewards.is_dir()) as partial:
+        for split in SPLITS:
+            tables = prepared.directory / f"{split}.scores.arrow"
+            write_reward_column(partial / f"{split}.npy", rewards_of_file(tables, reward))
+        _leave_out_flat(task, prepared, partial)
+        (partial / "reward.json").write_text(json.dumps(settings.column_protocol(task), indent=1), encoding="utf-8")
+    logger.info("%s/%s: rewards in %.1f s", prepared.task, prepared.name, time.perf_counter() - started)
+
+
+def _leave_out_flat(task: Task, prepared: PreparedDataset, rewards: Path) -> None:
+    """Note which training records have a gap between their rewards that is worth learning, if one is asked for."""
+    gap = task.labelling.min_reward_gap
+    if not gap:
+        return
+    column = RewardColumn(rewards / "train.npy")
+    kept = column.wide(gap)
+    if not len(kept):
+        expected = f"at most what the rewards of {len(column)} training records of {prepared.name} differ by"
+        raise ConfigError(f"tasks.{task.name}.labelling.min_reward_gap", expected, gap)
+    np.save(rewards / "train.kept.npy", kept)
+    logger.info(
+        "%s/%s: %d of %d training records have rewards that differ by less than %g and are left out",
+        task.name,
+        prepared.name,
+        len(column) - len(kept),
+        len(column),
+        gap,
+    )
