@@ -61,12 +61,7 @@ def test_rooms_import_only_what_they_may(room):
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
                 parts = name.split(".")
-                if (
-                    parts[0] == "embedder"
-                    and len(parts) > 1
-                    and parts[1]
-                    not in ("bounds", "checks", "errors", "files", "origins", "shown", "texts", "types", room)
-                ):
+                if parts[0] == "embedder" and len(parts) > 1 and parts[1] not in (*SHARED, room):
                     assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import lightning as L
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from embedder.checks import check_types
+from embedder.bounds import NonNegativeInt, PositiveInt
+from embedder.checks import checked
 from embedder.data.prepared import PreparedDataset
 from embedder.data.records import Records
 from embedder.errors import ConfigError, DataError
@@ -22,6 +23,7 @@ from embedder.training.task import Task
 from embedder.types import Record
 
 
+@checked("data")
 @dataclass(frozen=True)
 class DataSettings:
     """How batches are made.
@@ -32,16 +34,10 @@ class DataSettings:
         num_workers: Processes that make batches ahead of the training step; 0 makes them in place.
     """
 
-    batch_size: int
+    batch_size: PositiveInt
     seed: int
-    num_workers: int = 0
+    num_workers: NonNegativeInt = 0
     mixture: Mixture = field(default_factory=Mixture)
-
-    def __post_init__(self) -> None:
-        check_types(self, "data")
-        for setting, least in (("batch_size", 1), ("seed", 0), ("num_workers", 0)):
-            if getattr(self, setting) < least:
-                raise ConfigError(f"data.{setting}", f"{least} or more", getattr(self, setting))
 
     def check(self, n_processes: int) -> None:
         """Refuse a batch that is smaller than the number of processes that share it, before any of them starts."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from embedder.checks import check_types
-from embedder.errors import ConfigError
+from embedder.bounds import Bound
+from embedder.checks import checked
 
 
+@checked("data.mixture")
 @dataclass(frozen=True)
 class Mixture:
     """How the data sets of one task share its steps.
@@ -18,15 +20,8 @@ class Mixture:
             None for no limit. All of its records are used all the same.
     """
 
-    temperature: float = 1.0
-    max_records: int | None = None
-
-    def __post_init__(self) -> None:
-        check_types(self, "data.mixture")
-        if not self.temperature >= 1:
-            raise ConfigError("data.mixture.temperature", "1 or more", self.temperature)
-        if self.max_records is not None and self.max_records < 1:
-            raise ConfigError("data.mixture.max_records", "1 or more, or null for no limit", self.max_records)
+    temperature: Annotated[float, Bound("1 or more", at_least=1)] = 1.0
+    max_records: Annotated[int, Bound("1 or more", at_least=1, null="null for no limit")] | None = None
 
 
 def mixture_weights(

@@ -5,58 +5,53 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from embedder.checks import check_types
+from embedder.bounds import NonNegativeFloat, PositiveFloat
+from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.losses.contrastive import contrastive_loss
 from embedder.losses.graded import graded_distillation_loss
 from embedder.losses.kl import kl_distillation_loss
 
 
+@checked("objective.losses.contrastive")
 @dataclass(frozen=True)
 class Contrastive:
     """InfoNCE of the labelled positives against the other keys of the group and of the batch."""
 
-    weight: float = 1.0
+    weight: NonNegativeFloat = 1.0
     needs_rewards = False
     needs_others = True
-
-    def __post_init__(self) -> None:
-        _check(self, "contrastive")
 
     def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
         """The loss, a scalar; see `Objective`."""
         return contrastive_loss(scores, positives, other_scores)
 
 
+@checked("objective.losses.graded")
 @dataclass(frozen=True)
 class Graded:
     """Graded distillation of the rewards; keys of other queries are negatives of every candidate."""
 
-    weight: float = 1.0
-    teacher_temperature: float = 1.0
+    weight: NonNegativeFloat = 1.0
+    teacher_temperature: PositiveFloat = 1.0
     needs_rewards = True
     needs_others = True
-
-    def __post_init__(self) -> None:
-        _check(self, "graded", "teacher_temperature")
 
     def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
         """The loss, a scalar; see `Objective`."""
         return graded_distillation_loss(scores, _needed(rewards), other_scores, self.teacher_temperature)
 
 
+@checked("objective.losses.kl")
 @dataclass(frozen=True)
 class KL:
     """KL divergence from the softmax of the rewards, inside the group only."""
 
-    weight: float = 1.0
-    teacher_temperature: float = 0.1
-    student_temperature: float = 1.0
+    weight: NonNegativeFloat = 1.0
+    teacher_temperature: PositiveFloat = 0.1
+    student_temperature: PositiveFloat = 1.0
     needs_rewards = True
     needs_others = False
-
-    def __post_init__(self) -> None:
-        _check(self, "kl", "teacher_temperature", "student_temperature")
 
     def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
         """The loss, a scalar; see `Objective`."""
@@ -69,6 +64,7 @@ LOWEST_LEARNED, HIGHEST_LEARNED = 0.005, 1.0
 """What a learned temperature stays within."""
 
 
+@checked("objective")
 @dataclass(frozen=True)
 class Objective:
     """A weighted sum of losses over the same scores.
@@ -81,14 +77,11 @@ class Objective:
     """
 
     losses: dict[str, Loss] = field(default_factory=lambda: {"contrastive": Contrastive()})
-    temperature: float = 0.02
+    temperature: PositiveFloat = 0.02
     learned_temperature: bool = False
     labels_only: bool = False
 
     def __post_init__(self) -> None:
-        check_types(self, "objective")
-        if not self.temperature > 0:
-            raise ConfigError("objective.temperature", "a positive number", self.temperature)
         if self.learned_temperature and not LOWEST_LEARNED <= self.temperature <= HIGHEST_LEARNED:
             expected = f"{LOWEST_LEARNED} to {HIGHEST_LEARNED} where it is learned"
             raise ConfigError("objective.temperature", expected, self.temperature)
@@ -130,15 +123,6 @@ class Objective:
         """
         terms = [loss.weight * loss(scores, rewards, positives, other_scores) for loss in self.used]
         return torch.stack(terms).sum()
-
-
-def _check(loss: Contrastive | Graded | KL, name: str, *positive: str) -> None:
-    check_types(loss, f"objective.losses.{name}")
-    if loss.weight < 0:
-        raise ConfigError(f"objective.losses.{name}.weight", "0 or more", loss.weight)
-    for setting in positive:
-        if not getattr(loss, setting) > 0:
-            raise ConfigError(f"objective.losses.{name}.{setting}", "a number above 0", getattr(loss, setting))
 
 
 def _needed(rewards: Tensor | None) -> Tensor:

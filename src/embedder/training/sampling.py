@@ -3,7 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.types import Key, Record
 
@@ -21,6 +22,7 @@ class Group:
     """`text_hash` of all labelled positives of the query, in the group or not: never its negatives."""
 
 
+@checked("task.sampling")
 @dataclass(frozen=True)
 class Sampling:
     """How groups are drawn.
@@ -30,13 +32,10 @@ class Sampling:
         positives: How many labelled positives go in at most.
     """
 
-    group_size: int = 8
+    group_size: PositiveInt = 8
     positives: int = 1
 
     def __post_init__(self) -> None:
-        check_types(self, "task.sampling")
-        if self.group_size < 1:
-            raise ConfigError("task.sampling.group_size", "1 or more", self.group_size)
         if not 1 <= self.positives <= self.group_size:
             raise ConfigError("task.sampling.positives", f"1 to {self.group_size} (group_size)", self.positives)
 

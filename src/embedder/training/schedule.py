@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from embedder.checks import check_types
-from embedder.errors import ConfigError
+from embedder.bounds import NonNegativeFloat, PositiveFloat, ShareBelowOne
+from embedder.checks import checked
 
 
+@checked("optim")
 @dataclass(frozen=True)
 class AdamWLinear:
     """AdamW with a rate that rises linearly, then falls linearly to 0.
@@ -25,22 +26,11 @@ class AdamWLinear:
         temperature_lr: Highest rate of learned temperatures, which move by their logarithm.
     """
 
-    lr: float
-    weight_decay: float = 0.01
-    warmup: float = 0.2
+    lr: PositiveFloat
+    weight_decay: NonNegativeFloat = 0.01
+    warmup: ShareBelowOne = 0.2
     betas: tuple[float, float] = (0.9, 0.999)
-    temperature_lr: float = 1e-3
-
-    def __post_init__(self) -> None:
-        check_types(self, "optim")
-        if not self.weight_decay >= 0:
-            raise ConfigError("optim.weight_decay", "0 or more", self.weight_decay)
-        if not self.lr > 0:
-            raise ConfigError("optim.lr", "a positive number", self.lr)
-        if not self.temperature_lr > 0:
-            raise ConfigError("optim.temperature_lr", "a positive number", self.temperature_lr)
-        if not 0 <= self.warmup < 1:
-            raise ConfigError("optim.warmup", "a share from 0 to below 1", self.warmup)
+    temperature_lr: PositiveFloat = 1e-3
 
     def optimizer(
         self,

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from embedder.checks import check_types
-from embedder.errors import ConfigError
+from embedder.bounds import Bound, PositiveFloat, PositiveInt, ShareAboveZero, ShareBelowOne
+from embedder.checks import checked
 
 
 @dataclass
@@ -18,6 +18,7 @@ class _Progress:
     reference: float | None = None
 
 
+@checked("callbacks.plain.self_paced")
 @dataclass
 class SelfPace:
     """A factor for each task: its smoothed loss over its reference loss, clipped.
@@ -39,28 +40,13 @@ class SelfPace:
         warmup: Losses of a task before it has a reference.
     """
 
-    retake_steps: int = 1000
-    smoothing: float = 0.9
-    lowest: float = 0.2
-    highest: float = 2.0
-    power: float = 1.0
-    warmup: int = 10
+    retake_steps: PositiveInt = 1000
+    smoothing: ShareBelowOne = 0.9
+    lowest: ShareAboveZero = 0.2
+    highest: Annotated[float, Bound("1 or more", at_least=1)] = 2.0
+    power: PositiveFloat = 1.0
+    warmup: PositiveInt = 10
     _tasks: dict[str, _Progress] = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        where = "callbacks.plain.self_paced"
-        check_types(self, where)
-        for name, least in (("retake_steps", 1), ("warmup", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{where}.{name}", f"{least} or more", getattr(self, name))
-        if not 0 <= self.smoothing < 1:
-            raise ConfigError(f"{where}.smoothing", "a share from 0 to below 1", self.smoothing)
-        if not 0 < self.lowest <= 1:
-            raise ConfigError(f"{where}.lowest", "above 0, at most 1", self.lowest)
-        if not self.highest >= 1:
-            raise ConfigError(f"{where}.highest", "1 or more", self.highest)
-        if not self.power > 0:
-            raise ConfigError(f"{where}.power", "a number above 0", self.power)
 
     def factor(self, task: str) -> float:
         """What the learning rate of the task's next step is multiplied by."""

@@ -3,9 +3,10 @@
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from embedder.checks import check_types
+from embedder.bounds import Bound, NonNegativeFloat
+from embedder.checks import check_types, checked
 from embedder.data.forms.form import Form
 from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError
@@ -14,7 +15,11 @@ from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.types import Keep, TaskSides
 
+_Length = Annotated[int, Bound("8 or more tokens", at_least=8)]
+_Queries = Annotated[int, Bound("2 or more (one is held out)", at_least=2)]
 
+
+@checked("task.labelling")
 @dataclass(frozen=True)
 class Labelling:
     """What a task sets for the labelling of its own candidates; None keeps what `prepare.rewards` says.
@@ -30,15 +35,8 @@ class Labelling:
     reward: Callable[..., Any] | None = None
     n_outputs: int | None = None
     max_new_tokens: int | None = None
-    min_reward_gap: float = 0.0
-    max_queries: int | None = None
-
-    def __post_init__(self) -> None:
-        check_types(self, "task.labelling")
-        if not self.min_reward_gap >= 0:
-            raise ConfigError("task.labelling.min_reward_gap", "0 or more", self.min_reward_gap)
-        if self.max_queries is not None and self.max_queries < 2:
-            raise ConfigError("task.labelling.max_queries", "2 or more (one is held out), or null", self.max_queries)
+    min_reward_gap: NonNegativeFloat = 0.0
+    max_queries: _Queries | None = None
 
 
 @dataclass(frozen=True)
@@ -65,11 +63,11 @@ class Task:
     name: str
     query_instruction: str
     key_instruction: str
-    query_max_length: int
-    key_max_length: int
+    query_max_length: _Length
+    key_max_length: _Length
     objective: Objective
     sampling: Sampling
-    weight: float = 1.0
+    weight: NonNegativeFloat = 1.0
     prompt: Prompt | None = None
     query_keep: Keep = "start"
     form: Form | None = None
@@ -87,14 +85,6 @@ class Task:
         if not self.name or shown(self.name) != self.name:
             raise ConfigError("tasks.NAME.name", "a short name without control characters", self.name)
         check_types(self, f"tasks.{self.name}")
-        for side in ("query", "key"):
-            length = getattr(self, f"{side}_max_length")
-            if length < 8:
-                raise ConfigError(f"tasks.{self.name}.{side}_max_length", "8 or more tokens", length)
-        if self.query_keep not in ("start", "end"):
-            raise ConfigError(f"tasks.{self.name}.query_keep", "'start' or 'end'", self.query_keep)
-        if self.weight < 0:
-            raise ConfigError(f"tasks.{self.name}.weight", "0 or more", self.weight)
 
 
 def instruction_doubt(instruction: str) -> str | None:
