@@ -53,7 +53,7 @@ def test_jobs_run_as_they_would_alone_and_a_failed_one_loses_none(training, tmp_
     assert dict(os.environ) == environment
     found = jobs(folder)
     assert [found[n]["state"] for n in range(4)] == ["failed", "done", "failed", "done"]
-    assert found[0]["reason"] == "task.sampling.group_size: expected 1 or more, got 0"
+    assert found[0]["reason"] == "tasks.tool.sampling.group_size: expected 1 or more, got 0"
     alone = run_here("train.py", *training, "seed=1", "tasks.tool.sampling.group_size=3", f"hydra.run.dir={tmp_path}/a")
     assert f"(val/ndcg@10 {found[3]['value']:.4f})" in alone.stdout
     weights = [path / "export" / "model.safetensors" for path in (folder / "3", tmp_path / "a")]

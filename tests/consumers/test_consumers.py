@@ -214,7 +214,7 @@ def test_chunks_stand_in_document_order_before_the_recent_text():
     ("make", "message"),
     [
         (lambda: SingleShot(top_k=0), "consumer.top_k: expected 1 or more, got 0"),
-        (lambda: Iterative(style="guess"), "consumer.style: expected one of"),
+        (lambda: Iterative(style="guess"), "consumer.style: expected 'thoughts' or 'follow_ups', got 'guess'"),
         (lambda: Agent(max_new_tokens=0), "consumer.max_new_tokens: expected 1 or more"),
         (lambda: OptionLikelihood(top_k="3"), "consumer.top_k: expected a whole number, got '3'"),
         (lambda: Perplexity(recent=-1), "consumer.recent: expected 0 or more"),

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Annotated
 
+from embedder.bounds import Bound, NonNegativeInt
 from embedder.candidates.filters import CandidateFilters, HoldsAnswer
 from embedder.candidates.proposer import Hits, Proposer
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.data.eligible import eligible_keys
 from embedder.errors import ConfigError
 from embedder.index.fusion import reciprocal_rank_fusion
@@ -21,6 +23,7 @@ _CHUNK = 1000  # queries ranked together
 _FILTERED_DEPTH = 100  # places looked at for a query when some of them may be passed over
 
 
+@checked("candidates")
 @dataclass(frozen=True)
 class Candidates:
     """How candidates are proposed.
@@ -34,21 +37,16 @@ class Candidates:
         filters: Which unlabelled candidates are passed over.
     """
 
-    n: int = 8
+    n: Annotated[int, Bound("2 or more (a query needs something to compare)", at_least=2)] = 8
     max_gold: int = 2
-    skip: int = 0
+    skip: NonNegativeInt = 0
     seed: int = 0
     sources: tuple[str, ...] = ("bm25",)
     filters: CandidateFilters = field(default_factory=CandidateFilters)
 
     def __post_init__(self) -> None:
-        check_types(self, "candidates")
-        if self.n < 2:
-            raise ConfigError("candidates.n", "2 or more (a query needs something to compare)", self.n)
         if not 1 <= self.max_gold < self.n:
             raise ConfigError("candidates.max_gold", f"1 to {self.n - 1} (below candidates.n)", self.max_gold)
-        if self.skip < 0:
-            raise ConfigError("candidates.skip", "0 or more", self.skip)
         object.__setattr__(self, "sources", tuple(self.sources))  # Hydra hands over a list
         if not self.sources or len(set(self.sources)) < len(self.sources) or not set(self.sources) <= set(SOURCES):
             raise ConfigError("candidates.sources", f"different ones of {', '.join(SOURCES)}", list(self.sources))

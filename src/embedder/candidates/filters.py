@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from embedder.bounds import ShareAboveZero
 from embedder.candidates.proposer import Hits
-from embedder.checks import check_types
-from embedder.errors import ConfigError
+from embedder.checks import checked
 from embedder.types import Key, Query
 
 HoldsAnswer = Callable[[str, Sequence[str]], bool]
 """Whether a text contains one of some answers."""
 
 
+@checked("candidates.filters")
 @dataclass(frozen=True)
 class CandidateFilters:
     """Filters of unlabelled candidates; all are off by default, for an LLM that judges them tells right from wrong.
@@ -25,12 +26,7 @@ class CandidateFilters:
     """
 
     drop_answers: bool = False
-    max_gold_share: float | None = None
-
-    def __post_init__(self) -> None:
-        check_types(self, "candidates.filters")
-        if self.max_gold_share is not None and not 0 < self.max_gold_share <= 1:
-            raise ConfigError("candidates.filters.max_gold_share", "above 0, at most 1, or null", self.max_gold_share)
+    max_gold_share: ShareAboveZero | None = None
 
     @property
     def are_on(self) -> bool:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from embedder.checks import check_types
+from embedder.bounds import NonNegativeInt, PositiveInt
+from embedder.checks import checked
 from embedder.consumers.answer_scores import answer_scores
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
-from embedder.consumers.settings import check_least
 from embedder.consumers.single_shot import SingleShot
 from embedder.data.prompts import first_words
 from embedder.types import Query, Ranking
@@ -42,6 +42,7 @@ class _State:
     is_done: bool = False
 
 
+@checked("consumer")
 @dataclass(frozen=True)
 class Agent:
     """Lets the LLM search with queries of its own, in the manner of Search-R1.
@@ -66,15 +67,11 @@ class Agent:
             false is the published prompt.
     """
 
-    max_searches: int = 5
-    top_k: int = 3
-    max_new_tokens: int = 512
-    max_key_words: int = 150
+    max_searches: NonNegativeInt = 5
+    top_k: PositiveInt = 3
+    max_new_tokens: PositiveInt = 512
+    max_key_words: PositiveInt = 150
     example: bool = True
-
-    def __post_init__(self) -> None:
-        check_types(self, "consumer")
-        check_least(self, max_searches=0, top_k=1, max_new_tokens=1, max_key_words=1)
 
     @property
     def finds_answers(self) -> bool:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
-from embedder.consumers.settings import check_least
 from embedder.consumers.single_shot import SingleShot, answered
 from embedder.data.prompts import first_words
-from embedder.errors import ConfigError
 from embedder.types import Query, Ranking
 
 # One solved question each; a small LLM copies the form and no more. The second one shows when to stop.
@@ -42,6 +42,7 @@ class _State:
     is_done: bool = False
 
 
+@checked("consumer")
 @dataclass(frozen=True)
 class Iterative:
     """Retrieves again with what the LLM thinks, for questions that one search cannot answer.
@@ -64,19 +65,13 @@ class Iterative:
         max_key_words: While it searches, longer keys are cut to so many words, and to ten times as many characters.
     """
 
-    style: str = "thoughts"
-    rounds: int = 3
-    top_k: int = 3
-    max_keys: int = 8
-    max_new_tokens: int = 16
-    max_thought_tokens: int = 48
-    max_key_words: int = 150
-
-    def __post_init__(self) -> None:
-        check_types(self, "consumer")
-        if self.style not in _EXAMPLES:
-            raise ConfigError("consumer.style", f"one of {sorted(_EXAMPLES)}", self.style)
-        check_least(self, rounds=1, top_k=1, max_keys=1, max_new_tokens=1, max_thought_tokens=1, max_key_words=1)
+    style: Literal["thoughts", "follow_ups"] = "thoughts"
+    rounds: PositiveInt = 3
+    top_k: PositiveInt = 3
+    max_keys: PositiveInt = 8
+    max_new_tokens: PositiveInt = 16
+    max_thought_tokens: PositiveInt = 48
+    max_key_words: PositiveInt = 150
 
     @property
     def finds_answers(self) -> bool:

@@ -4,9 +4,9 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
-from embedder.consumers.settings import check_least
 from embedder.data.prompts import first_words
 from embedder.errors import DataError
 from embedder.metrics.likelihood import best_option
@@ -17,6 +17,7 @@ _KNOWLEDGE = "Knowledge:\n{keys}\n\n"
 _LETTERS = "{question}\n{options}Answer:"
 
 
+@checked("consumer")
 @dataclass(frozen=True)
 class OptionLikelihood:
     """Chooses the option with the lowest mean negative log-likelihood after the prompt.
@@ -32,13 +33,9 @@ class OptionLikelihood:
         max_key_words: With letters, longer keys are cut to so many words, and to ten times as many characters.
     """
 
-    top_k: int = 8
+    top_k: PositiveInt = 8
     letters: bool = False
-    max_key_words: int = 150
-
-    def __post_init__(self) -> None:
-        check_types(self, "consumer")
-        check_least(self, top_k=1, max_key_words=1)
+    max_key_words: PositiveInt = 150
 
     @property
     def finds_answers(self) -> bool:

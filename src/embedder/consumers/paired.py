@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embedder.checks import check_types
+from embedder.bounds import NonNegativeInt, PositiveFloat, PositiveInt
+from embedder.checks import checked
 from embedder.consumers.consumer import Outcome
-from embedder.consumers.settings import check_least
 from embedder.data.prompts import Prompt
-from embedder.errors import ConfigError
 from embedder.llm.sampled_outputs import OutputSettings
 from embedder.rewards.maths import place
 from embedder.rewards.requests import LabelRequest, choose_outputs, lead_of
@@ -19,6 +18,7 @@ _RIGHT = ("accuracy", "em")
 """What says whether an answer is right, the first that a query has."""
 
 
+@checked("rag.competitors")
 @dataclass(frozen=True)
 class Competitors:
     """Outputs that the LLM samples without retrieval, among which the gold answer is placed, as at labelling.
@@ -30,16 +30,10 @@ class Competitors:
         seed: Of the sampling.
     """
 
-    n: int = 10
-    max_new_tokens: int = 12
-    temperature: float = 1.0
+    n: NonNegativeInt = 10
+    max_new_tokens: PositiveInt = 12
+    temperature: PositiveFloat = 1.0
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_types(self, "rag.competitors")
-        check_least(self, "rag.competitors", n=0, max_new_tokens=1)
-        if not self.temperature > 0:
-            raise ConfigError("rag.competitors.temperature", "a number above 0", self.temperature)
 
     def sample(self, queries: Sequence[Query], language_model: LanguageModel, prompt: Prompt) -> list[tuple[str, ...]]:
         """Distinct wrong outputs of each query, as they stand after a prompt."""

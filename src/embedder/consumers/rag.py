@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from embedder.checks import check_types
+from embedder.bounds import Limit
+from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, Search
 from embedder.consumers.paired import Competitors, against_alone, measured
 from embedder.data.queries import first_by_hash
-from embedder.errors import ConfigError
 from embedder.metrics.likelihood import perplexity
 from embedder.types import Query, Ranking
 
 
+@checked("rag")
 @dataclass(frozen=True)
 class RagSettings:
     """Which queries the LLM answers, and what its answers are compared with; how it answers is up to the consumer.
@@ -23,13 +24,8 @@ class RagSettings:
         competitors: The outputs among which gold answers are placed.
     """
 
-    max_queries: int | None = None
+    max_queries: Limit | None = None
     competitors: Competitors = field(default_factory=Competitors)
-
-    def __post_init__(self) -> None:
-        check_types(self, "rag")
-        if self.max_queries is not None and self.max_queries < 1:
-            raise ConfigError("rag.max_queries", "1 or more, or null for all", self.max_queries)
 
     def choose(self, queries: Sequence[Query]) -> list[Query]:
         """The queries that are answered: of those with an answer, the first by a hash."""

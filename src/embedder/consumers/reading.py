@@ -4,14 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.checks import check_types
+from embedder.bounds import NonNegativeInt, PositiveInt
+from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
-from embedder.consumers.settings import check_least
 from embedder.data.eligible import eligible_keys
 from embedder.results.measures import LARGEST_NATS
 from embedder.types import Query, Ranking
 
 
+@checked("consumer")
 @dataclass(frozen=True)
 class Perplexity:
     """Scores the answer itself after the prompt and writes nothing; nothing but the answer counts.
@@ -29,13 +30,9 @@ class Perplexity:
         recent: Keys (pairs of chunks) of recent text in front of the query, for documents alone.
     """
 
-    top_k: int = 1
+    top_k: PositiveInt = 1
     document_order: bool = False
-    recent: int = 0
-
-    def __post_init__(self) -> None:
-        check_types(self, "consumer")
-        check_least(self, top_k=1, recent=0)
+    recent: NonNegativeInt = 0
 
     @property
     def finds_answers(self) -> bool:

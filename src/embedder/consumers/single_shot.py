@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.consumers.answer_scores import answer_scores
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
-from embedder.consumers.settings import check_least
 from embedder.types import Query, Ranking
 
 
+@checked("consumer")
 @dataclass(frozen=True)
 class SingleShot:
     """Answers every query once with its best keys in the prompt.
@@ -22,13 +23,9 @@ class SingleShot:
         finds_answers: Whether the answers are such as stand in a key.
     """
 
-    top_k: int = 3
-    max_new_tokens: int = 16
+    top_k: PositiveInt = 3
+    max_new_tokens: PositiveInt = 16
     finds_answers: bool = True
-
-    def __post_init__(self) -> None:
-        check_types(self, "consumer")
-        check_least(self, top_k=1, max_new_tokens=1)
 
     @property
     def alone(self) -> Consumer:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from embedder.checks import check_types
+from embedder.bounds import NonNegativeInt
+from embedder.checks import checked
 from embedder.data.queries import first_by_hash, question_of
 from embedder.errors import ConfigError
 from embedder.texts import question_form
@@ -24,6 +25,7 @@ class SolvedQuestion:
     """What it asks for, such as the relation; empty if that is not known."""
 
 
+@checked("prompt.examples")
 @dataclass(frozen=True)
 class Examples:
     """Which solved queries a prompt shows.
@@ -35,15 +37,10 @@ class Examples:
         pool: What they are taken from. A query is never shown as an example of itself.
     """
 
-    n: int = 3
+    n: NonNegativeInt = 3
     seed: int = 0
     other_types: bool = False
     pool: tuple[SolvedQuestion, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_types(self, "prompt.examples")
-        if self.n < 0:
-            raise ConfigError("prompt.examples.n", "0 or more", self.n)
 
     @property
     def pool_size(self) -> int:

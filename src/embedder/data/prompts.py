@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.data.examples import Examples, SolvedQuestion
-from embedder.errors import ConfigError
 from embedder.texts import stretches
 from embedder.types import Query
 
@@ -39,6 +39,7 @@ class Prompt(Protocol):
         ...
 
 
+@checked("prompt")
 @dataclass(frozen=True)
 class QuestionPrompt:
     """Solved examples, then the retrieved passages under `Knowledge:`, then the question.
@@ -55,10 +56,7 @@ class QuestionPrompt:
     """
 
     examples: Examples = field(default_factory=Examples)
-    max_key_words: int = 150
-
-    def __post_init__(self) -> None:
-        _check(self)
+    max_key_words: PositiveInt = 150
 
     def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
         """The same prompt with these solved queries."""
@@ -89,6 +87,7 @@ class QuestionPrompt:
         return f"{knowledge}Q: {question}\nA:"
 
 
+@checked("prompt")
 @dataclass(frozen=True)
 class ChatPrompt:
     """Solved examples, then the retrieved turns as they were said, then the current utterance of one speaker.
@@ -104,10 +103,7 @@ class ChatPrompt:
     """
 
     examples: Examples = field(default_factory=Examples)
-    max_key_words: int = 150
-
-    def __post_init__(self) -> None:
-        _check(self)
+    max_key_words: PositiveInt = 150
 
     def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
         """The same prompt with these solved queries."""
@@ -132,6 +128,7 @@ class ChatPrompt:
         return f"{turns}Speaker 1: {query}\nSpeaker 2:"
 
 
+@checked("prompt")
 @dataclass(frozen=True)
 class ContinuationPrompt:
     """The retrieved chunks, each with its continuation, then the current text; the output is how the text goes on.
@@ -142,10 +139,7 @@ class ContinuationPrompt:
         max_key_words: Longer keys are cut to so many words, and to ten times as many characters.
     """
 
-    max_key_words: int = 256
-
-    def __post_init__(self) -> None:
-        _check(self)
+    max_key_words: PositiveInt = 256
 
     @property
     def examples(self) -> None:
@@ -170,6 +164,7 @@ class ContinuationPrompt:
         return text.rstrip() if text[:1].isspace() else f" {text.rstrip()}"
 
 
+@checked("prompt")
 @dataclass(frozen=True)
 class ExamplePrompt:
     """The retrieved solved examples as they are, then the input on lines of its own; the output follows on the next.
@@ -180,10 +175,7 @@ class ExamplePrompt:
         max_key_words: Of longer examples the last so many words are shown, for their outputs stand at their ends.
     """
 
-    max_key_words: int = 300
-
-    def __post_init__(self) -> None:
-        _check(self)
+    max_key_words: PositiveInt = 300
 
     @property
     def examples(self) -> None:
@@ -206,12 +198,6 @@ class ExamplePrompt:
     def output(self, text: str) -> str:
         """The output; the prompt ends in the line break before it."""
         return text.strip()
-
-
-def _check(prompt: QuestionPrompt | ChatPrompt | ContinuationPrompt | ExamplePrompt) -> None:
-    check_types(prompt, "prompt")
-    if prompt.max_key_words < 1:
-        raise ConfigError("prompt.max_key_words", "1 or more", prompt.max_key_words)
 
 
 def first_words(text: str, n: int) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from embedder.checks import check_types
+from embedder.bounds import ShareBetween
+from embedder.checks import checked
 from embedder.data.converted import converted, decompressed
 from embedder.data.forms.beir import Beir
 from embedder.data.forms.form import Form
@@ -57,6 +58,7 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
+@checked("source")
 @dataclass(frozen=True)
 class CorpusSource:
     """Directories with `corpus.jsonl`, `train.jsonl` and `test.jsonl`, or with the files of another form.
@@ -71,12 +73,7 @@ class CorpusSource:
     path: str | Sequence[str]
     converted_dir: str
     only: Sequence[str] | None = None
-    test_share: float | None = None
-
-    def __post_init__(self) -> None:
-        check_types(self, "source")
-        if self.test_share is not None and not 0 < self.test_share < 1:
-            raise ConfigError("source.test_share", "a share between 0 and 1, or null", self.test_share)
+    test_share: ShareBetween | None = None
 
     def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
         """The data sets of a task, in the order of `path`, then by name.

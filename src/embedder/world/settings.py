@@ -1,16 +1,18 @@
 """How large the bundled world is, and which of its files are written."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from embedder.checks import check_types
+from embedder.bounds import Bound
+from embedder.checks import checked
 from embedder.errors import ConfigError
 
 TASKS = ("qa", "convsearch", "chat", "lrlm", "icl", "tool")
-SMALLEST_WORLD = 200
 REGION_SIZE = 100  # passages, or a few more where the number does not divide
 QUESTIONS_PER_PASSAGE = 3
 
 
+@checked("source.settings")
 @dataclass(frozen=True)
 class WorldSettings:
     """Size, seed and tasks of a world.
@@ -24,26 +26,20 @@ class WorldSettings:
         tasks: Which of qa, convsearch, chat, lrlm, icl and tool to write.
     """
 
-    passages: int = 1000
+    passages: Annotated[int, Bound("at least 200", at_least=200)] = 1000
     questions: int = 600
-    test_share: float = 1 / 3
+    test_share: Annotated[float, Bound("between 0.05 and 0.95", at_least=0.05, at_most=0.95)] = 1 / 3
     seed: int = 0
     tasks: tuple[str, ...] = TASKS
 
     def __post_init__(self) -> None:
-        check_types(self, "source.settings")
         object.__setattr__(self, "tasks", tuple(self.tasks))  # Hydra hands over a list
-        if self.passages < SMALLEST_WORLD:
-            raise ConfigError("world.passages", f"at least {SMALLEST_WORLD}", self.passages)
         most = QUESTIONS_PER_PASSAGE * self.passages
         if not 10 <= self.questions <= most:
-            raise ConfigError("world.questions", f"10 to {most} for {self.passages} passages", self.questions)
-        if not 0.05 <= self.test_share <= 0.95:
-            raise ConfigError("world.test_share", "between 0.05 and 0.95", self.test_share)
-        if self.seed < 0:
-            raise ConfigError("world.seed", "0 or more", self.seed)
+            expected = f"10 to {most} for {self.passages} passages"
+            raise ConfigError("source.settings.questions", expected, self.questions)
         if not self.tasks or len(set(self.tasks)) < len(self.tasks) or not set(self.tasks) <= set(TASKS):
-            raise ConfigError("world.tasks", f"different ones of {', '.join(TASKS)}", self.tasks)
+            raise ConfigError("source.settings.tasks", f"different ones of {', '.join(TASKS)}", self.tasks)
 
     @property
     def test_questions(self) -> int:

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.data.fields import Row
 from embedder.data.forms.form import ORIGIN, Rows
 from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
-from embedder.errors import ConfigError, DataError
+from embedder.errors import DataError
 from embedder.texts import stretches
 
 logger = logging.getLogger(__name__)
 
 
+@checked("task.form")
 @dataclass(frozen=True)
 class Documents:
     """`train.jsonl` and `test.jsonl` of documents (`doc_id`, `text`), without a corpus.
@@ -36,16 +38,10 @@ class Documents:
         test_chunks: The last so many chunks of a test document are asked for; 8 of 128 tokens are the paper's 1,024.
     """
 
-    chunk_words: int = 96
-    min_keys: int = 16
-    every: int = 4
-    test_chunks: int = 8
-
-    def __post_init__(self) -> None:
-        check_types(self, "task.form")
-        for setting in ("chunk_words", "min_keys", "every", "test_chunks"):
-            if getattr(self, setting) < 1:
-                raise ConfigError(f"task.form.{setting}", "1 or more", getattr(self, setting))
+    chunk_words: PositiveInt = 96
+    min_keys: PositiveInt = 16
+    every: PositiveInt = 4
+    test_chunks: PositiveInt = 8
 
     def fits(self, files: Mapping[str, Path]) -> bool:
         """Whether the rows of its queries are documents."""
