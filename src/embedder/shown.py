@@ -5,6 +5,7 @@ What is shown never holds a secret either: a key that was named with `hide`, or 
 
 import json
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
 _CONTROLS = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\N{SYMBOL FOR DELETE}"}  # their pictures
@@ -22,6 +23,7 @@ LIMIT = 200
 """Characters of a value."""
 MESSAGE_LIMIT = 2000
 """Characters of a message."""
+_NAMES = 3  # of a list in a message
 _READ = 200_000  # characters of a longer text are not looked at: all that is shown lies far in front of them
 
 _LONG_SECRET = 16  # characters; shorter placeholders are words
@@ -65,6 +67,16 @@ def shown_message(value: object, limit: int = MESSAGE_LIMIT) -> str:
     return f"{start.translate(_LINES)}… ({len(text) - limit:,} characters left out) …{end.translate(_LINES)}"
 
 
+def shown_names(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are.
+
+    >>> shown_names(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return shown(", ".join(names[:_NAMES])) + more
+
+
 def hide(secret: str) -> None:
     """Mask a secret in all that is shown from here on, as it is and as URLs and JSON write it."""
     if len(secret) >= _SHORTEST_SECRET:
@@ -74,8 +86,8 @@ def hide(secret: str) -> None:
 
 def holds_hidden(text: str) -> bool:
     """Whether a text holds a secret that was named with `hide`; a word such as `password` or `ollama` is none."""
-    some = (one for one in _secrets if len(one) >= _LONG_SECRET or any(map(str.isdigit, one)))
-    return any(one in text for one in some)
+    keys = (secret for secret in _secrets if len(secret) >= _LONG_SECRET or any(map(str.isdigit, secret)))
+    return any(key in text for key in keys)
 
 
 def holds_secret(text: str) -> bool:

@@ -18,7 +18,8 @@ from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.errors import ConfigError, DataError, EmbedderError
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
-from embedder.models.folder import check_kinds, local_folder
+from embedder.models.hub import local_folder
+from embedder.models.weights import check_kinds
 from embedder.preparation.dense import encoder_protocol
 from embedder.types import Reading, TaskSides
 from tests.tiny_models import tiny_backbone, tiny_tokenizer

@@ -3,7 +3,7 @@
 import json
 import logging
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
 from embedder.encoders.sentence_folder import OtherModulesError, read_folder
 from embedder.errors import ConfigError, DataError, MissingExtraError
 from embedder.files import DIGESTS, damage, damage_of_archive
-from embedder.models.folder import reason, some
+from embedder.models.loading import reason
+from embedder.shown import shown_names
 from embedder.types import Encoder, TaskSides
 
 logger = logging.getLogger(__name__)
@@ -181,20 +182,22 @@ def load_weights(encoder: TextEncoder, checkpoint: Mapping[str, Any], path: Path
         DataError: Some are missing, too many, of another shape, or not numbers.
     """
     weights, own = encoder_weights(checkpoint), encoder.state_dict()
-    for problem, names in (
-        ("missing", own.keys() - weights.keys()),
-        ("unknown", weights.keys() - own.keys()),
-        ("no tensors", {n for n, value in weights.items() if not isinstance(value, torch.Tensor)}),
+    if own.keys() != weights.keys():
+        absent, unknown = own.keys() - weights.keys(), weights.keys() - own.keys()
+        raise _other_weights(path, *(("missing", absent) if absent else ("unknown", unknown)))
+    for problem, is_wrong in (
+        ("no tensors", lambda name: not isinstance(weights[name], torch.Tensor)),
+        ("of another shape or kind", lambda name: not _alike(weights[name], own[name])),
+        ("not finite numbers", lambda name: not weights[name].isfinite().all()),
     ):
-        if names:
-            raise DataError(path, None, f"does not hold the weights of its encoder ({problem}: {some(sorted(names))})")
-    for problem, names in (
-        ("of another shape or kind", {n for n in own if not _alike(weights[n], own[n])}),
-        ("not finite numbers", {n for n in own if not weights[n].isfinite().all()}),
-    ):
-        if names:
-            raise DataError(path, None, f"does not hold the weights of its encoder ({problem}: {some(sorted(names))})")
+        if wrong := set(filter(is_wrong, own)):
+            raise _other_weights(path, problem, wrong)
     encoder.load_state_dict(weights)
+
+
+def _other_weights(path: Path, problem: str, names: Collection[str]) -> DataError:
+    message = f"does not hold the weights of its encoder ({problem}: {shown_names(sorted(names))})"
+    return DataError(path, None, message)
 
 
 def encoder_weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

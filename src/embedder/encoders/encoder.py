@@ -9,11 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from embedder.encoders.backbone import folder_of, load_backbone, load_head, load_tokenizer, pooling_of, positions
+from embedder.encoders.backbone import load_backbone
 from embedder.encoders.config import EncoderConfig
+from embedder.encoders.head import load_head
 from embedder.encoders.keep_end import keep_ends
 from embedder.encoders.pooling import POOLINGS
+from embedder.encoders.positions import most_tokens
 from embedder.encoders.recompute import recompute
+from embedder.encoders.source import folder_of, pooling_of
+from embedder.encoders.tokenizer import load_tokenizer
 from embedder.encoders.unpadded import prepare_unpadded, register_unpadded, run_unpadded
 from embedder.errors import ConfigError
 from embedder.models.device import tell_slow_bfloat16, torch_device
@@ -27,6 +31,14 @@ _CPU_TOKENS = 2048  # of a forward pass
 class TextEncoder(nn.Module):
     """A Hugging Face encoder or decoder with pooling, the linear layers of its folder, and normalisation.
 
+    Example:
+        ```python
+        encoder = TextEncoder(EncoderConfig("sentence-transformers/all-MiniLM-L6-v2"))
+        queries = encoder.encode(["who wrote it?"], Reading("query", "Represent this query: "))  # [1, 384]
+        keys = encoder.encode(["It was written by Oru.", "A lighthouse."], Reading("key"))  # [2, 384]
+        similarities = queries @ keys.T  # cosines, [1, 2]: all vectors have length 1
+        ```
+
     Args:
         config: Which model, which pooling, how it is trained, on which device. Its pooling is settled by the folder.
     """
@@ -36,26 +48,26 @@ class TextEncoder(nn.Module):
         device = torch_device(config.device, "encoder.device")
         if config.dtype == "bfloat16":
             tell_slow_bfloat16(device.type, "encoder.dtype", "float32")
-        said = folder_of(config)
-        pooling = pooling_of(config, said)
-        self.config = replace(config, pooling=pooling, dimension=config.dimension or said.dimension)
-        self.tokenizer = load_tokenizer(said, config, pooling)
-        self.backbone: Any = load_backbone(said.query, config)
-        self.key_backbone: Any = None if config.shared else load_backbone(said.key, config)
-        self.head = load_head(said.query_dense, config, said)
+        folder = folder_of(config)
+        pooling = pooling_of(config, folder)
+        self.config = replace(config, pooling=pooling, dimension=config.dimension or folder.dimension)
+        self.tokenizer = load_tokenizer(folder, config, pooling)
+        self.backbone: Any = load_backbone(folder.query, config)
+        self.key_backbone: Any = None if config.shared else load_backbone(folder.key, config)
+        self.head = load_head(folder.query_dense, config, folder)
         """Linear layers between pooling and the vector; of most models none."""
-        self.key_head = None if config.shared else load_head(said.key_dense, config, said)
+        self.key_head = None if config.shared else load_head(folder.key_dense, config, folder)
         for setting, wanted, most in (
             ("dimension", self.config.dimension, self.whole_dimension),
             ("dimensions", max(config.dimensions or (1,)), self.dimension),
         ):
             if wanted is not None and wanted > most:
                 raise ConfigError(f"encoder.{setting}", f"at most the {most} numbers of a vector", wanted)
-        longest, own = positions(self.backbone), self.tokenizer.model_max_length
-        self._max_length = longest if said.modules else min(longest, own)
-        self._usual_length = min(self._max_length, own, said.max_length or own)
-        backbones = [one for one in (self.backbone, self.key_backbone) if one is not None]
-        self._can_unpad = config.unpadded and sum(map(prepare_unpadded, backbones)) == len(backbones)
+        longest, own = most_tokens(self.backbone), self.tokenizer.model_max_length
+        self._max_length = longest if folder.modules else min(longest, own)
+        self._usual_length = min(self._max_length, own, folder.max_length or own)
+        backbones = [self.backbone] if config.shared else [self.backbone, self.key_backbone]
+        self._can_unpad = config.unpadded and all(map(prepare_unpadded, backbones))
         self.tokens_run = 0
         """Tokens that went through so far, padding included."""
         self.in_one_pass = False
@@ -86,9 +98,9 @@ class TextEncoder(nn.Module):
         """Most tokens that the backbone reads, special tokens included."""
         return int(self._max_length)
 
-    def length(self, asked: int | None) -> int:
-        """Tokens that are read of a text: what is asked for, or what the model's own folder says."""
-        return int(min(asked or self._usual_length, self._max_length))
+    def length(self, max_length: int | None) -> int:
+        """Tokens that are read of a text: at most `max_length`, or what the model's own folder says."""
+        return int(min(max_length or self._usual_length, self._max_length))
 
     def tokenize(
         self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, keep: Keep = "start"
@@ -109,8 +121,8 @@ class TextEncoder(nn.Module):
             ids = keep_ends(self.tokenizer, texts, instruction, limit)
             encoded = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt")
         else:
-            whole = [instruction + text for text in texts]
-            encoded = self.tokenizer(whole, truncation=True, max_length=limit, padding=True, return_tensors="pt")
+            prefixed = [instruction + text for text in texts]
+            encoded = self.tokenizer(prefixed, truncation=True, max_length=limit, padding=True, return_tensors="pt")
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
     def forward(self, tokens: Tokens, side: Side) -> Tensor:
@@ -118,8 +130,8 @@ class TextEncoder(nn.Module):
 
         Rows of like length go through together, cut to the longest of them, so that little is spent on padding.
         """
-        apart = side == "key" and self.key_backbone is not None
-        backbone, head = (self.key_backbone, self.key_head) if apart else (self.backbone, self.head)
+        has_own_model = side == "key" and self.key_backbone is not None
+        backbone, head = (self.key_backbone, self.key_head) if has_own_model else (self.backbone, self.head)
         mask = tokens["attention_mask"]
         lengths = mask.sum(1).tolist()
         vectors, order = [], []
@@ -127,17 +139,17 @@ class TextEncoder(nn.Module):
         cached = self.config.cached_gradients and torch.is_grad_enabled() and bool(trained) and not self.in_one_pass
         budget = sys.maxsize if self.in_one_pass else self._micro_batch_tokens(mask.device)
         for rows in token_batches(lengths, budget):
-            some = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
+            batch = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
             unpadded = self._is_unpadded(mask.device)
-            self.tokens_run += sum(lengths[row] for row in rows) if unpadded else some["input_ids"].numel()
-            run = partial(self._embed, backbone, some)
+            self.tokens_run += sum(lengths[row] for row in rows) if unpadded else batch["input_ids"].numel()
+            run = partial(self._embed, backbone, batch)
             vectors.append(recompute(run, trained, mask.device) if cached else run())
             order += rows
         back = torch.tensor(order, device=mask.device).argsort()
-        found = {"sentence_embedding": torch.cat(vectors)[back]}  # [B, H]
+        features = {"sentence_embedding": torch.cat(vectors)[back]}  # [B, H]
         for layer in head or ():
-            found = layer(found)
-        return nn.functional.normalize(found["sentence_embedding"][:, : self.dimension].float(), dim=-1)
+            features = layer(features)
+        return nn.functional.normalize(features["sentence_embedding"][:, : self.dimension].float(), dim=-1)
 
     def _embed(self, backbone: Any, tokens: Tokens) -> Tensor:
         """Pooled vectors of rows that go through together, [b, D]."""
@@ -162,37 +174,22 @@ class TextEncoder(nn.Module):
         import numpy as np
         from rich.progress import track
 
-        limit = self.length(reading.max_length)
-        lengths = np.array([len(text) for text in texts]) + len(reading.instruction)
-        order = np.argsort(-lengths, kind="stable")
+        n_characters = np.array([len(text) for text in texts]) + len(reading.instruction)
+        order = np.argsort(-n_characters, kind="stable")
+        # Three characters a token is a cautious guess for any alphabet but the densest; a wrong one costs memory alone.
+        n_tokens = np.minimum(self.length(reading.max_length), n_characters[order] // 3 + 2)
+        batches = list(token_batches(n_tokens.tolist(), self.config.encode_tokens))
         was_training = self.training
         self.eval()
         device = next(self.parameters()).device
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         try:
-            batches = _batches(lengths[order].tolist(), limit, self.config.encode_tokens)
-            for start, stop in track(batches, "Encoding", disable=not progress, transient=True):
-                rows = order[start:stop]
-                some = [texts[row] for row in rows]
-                tokens = self.tokenize(some, reading.instruction, reading.max_length, reading.keep)
+            for batch in track(batches, "Encoding", disable=not progress, transient=True):
+                rows = order[batch]
+                batch_texts = [texts[row] for row in rows]
+                tokens = self.tokenize(batch_texts, reading.instruction, reading.max_length, reading.keep)
                 output = self({name: value.to(device) for name, value in tokens.items()}, reading.side)
                 vectors[rows] = output.cpu().numpy()
         finally:
             self.train(was_training)
         return vectors
-
-
-def _batches(lengths: list[int], limit: int, budget: int) -> list[tuple[int, int]]:
-    """Cut texts, longest first, into runs whose padded size stays within a token budget.
-
-    Lengths are in characters; three characters a token is a cautious guess for any alphabet but the densest, and a
-    wrong guess costs memory in proportion, nothing else.
-    """
-    runs: list[tuple[int, int]] = []
-    start = 0
-    while start < len(lengths):
-        longest = min(limit, lengths[start] // 3 + 2)
-        stop = min(len(lengths), start + max(1, budget // longest))
-        runs.append((start, stop))
-        start = stop
-    return runs

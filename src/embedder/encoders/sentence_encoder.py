@@ -5,7 +5,7 @@ from pathlib import Path
 
 from embedder.encoders.sentence_folder import check_classes, check_similarity
 from embedder.errors import ConfigError
-from embedder.models.folder import loading
+from embedder.models.loading import loading
 from embedder.types import FloatArray, Reading, TaskSides
 
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from embedder.encoders.positions import first_position
+
 _NAME = "embedder_unpadded"
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}  # of the largest hidden number
 
@@ -32,7 +34,7 @@ def run_unpadded(backbone: Any, ids: Tensor, mask: Tensor) -> Tensor:
     real = mask.bool()
     lengths = mask.sum(1).tolist()
     places = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)[real].unsqueeze(0)  # [1, T]
-    arguments: dict[str, Any] = {"position_ids": places + _first_position(backbone), "text_lengths": lengths}
+    arguments: dict[str, Any] = {"position_ids": places + first_position(backbone), "text_lengths": lengths}
     if "token_type_ids" in inspect.signature(_whole(backbone).forward).parameters:
         arguments["token_type_ids"] = torch.zeros_like(places)  # some keep a buffer that is too short for a long row
     unread = ids.new_zeros(1, 1, 1, 1)  # four dimensions: transformers takes it as made and makes no mask itself
@@ -138,11 +140,3 @@ def _has_window(config: Any) -> bool:
     kinds = getattr(config, "layer_types", None) or ()
     windows = (getattr(config, name, None) for name in ("sliding_window", "local_attention"))
     return any("sliding" in str(kind) for kind in kinds) or any(window for window in windows)
-
-
-def _first_position(backbone: Any) -> int:
-    """RoBERTa and its kin number positions from `padding_idx + 1`, others from 0."""
-    for name, module in backbone.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            return int(module.padding_idx) + 1
-    return 0

@@ -21,8 +21,10 @@ from embedder.llm.shared_prefix import can_share
 from embedder.llm.stop import cut_behind
 from embedder.models.device import tell_slow_bfloat16, torch_device
 from embedder.models.fingerprint import fingerprint_of
-from embedder.models.folder import load_settings, load_tokenizer, load_weights, local_folder
+from embedder.models.folder import load_settings, load_tokenizer
+from embedder.models.hub import local_folder
 from embedder.models.packages import resolve_model
+from embedder.models.weights import load_weights
 from embedder.types import OutputScore
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from typing import Any
 
 from embedder.errors import DataError
 from embedder.files import damage, digest_of, whole_folder
-from embedder.models.folder import reason, some
+from embedder.models.loading import reason
+from embedder.shown import shown_names
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def _write_safetensors(path: Path, folder: Path) -> None:
         raise DataError(path, None, f"cannot be read as a GGUF model ({reason(error)})") from error
     loaded, report = found
     if missing := sorted(report["missing_keys"]):
-        raise DataError(path, None, f"lacks weights of its model: {some(missing)}")
+        raise DataError(path, None, f"lacks weights of its model: {shown_names(missing)}")
     # A model that was loaded from GGUF refuses to be saved while it carries a quantization config, and keeps traces of
     # it after the config is dropped: the weights move to a fresh model of the same shape.
     settings = loaded.config.to_dict()

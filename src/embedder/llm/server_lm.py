@@ -12,7 +12,8 @@ from embedder.llm.prompt_tokens import output_ids, prompt_ids, reads_otherwise_b
 from embedder.llm.server_client import Request, ServerClient
 from embedder.llm.server_scores import Choice, choices_of, score_text, score_tokens, stopped_by, text_of, tokens_of
 from embedder.llm.stop import cut_behind
-from embedder.models.folder import load_tokenizer, local_folder
+from embedder.models.folder import load_tokenizer
+from embedder.models.hub import local_folder
 from embedder.models.packages import resolve_model
 from embedder.shown import shown
 from embedder.types import OutputScore

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from embedder.errors import DataError
 from embedder.files import digest_of
-from embedder.models.folder import from_hub
+from embedder.models.hub import from_hub
 
 _TOKENIZER_PATTERNS = ("tokenizer*", "vocab*", "merges*", "special_tokens_map.json", "added_tokens.json", "*.model")
 

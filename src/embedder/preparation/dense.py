@@ -7,9 +7,9 @@ from typing import Any
 
 from embedder.candidates.dense import DenseProposer
 from embedder.checks import check_types
-from embedder.encoders.backbone import folder_of, pooling_of
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.source import folder_of, pooling_of
 from embedder.models.fingerprint import fingerprint_of
 from embedder.training.task import Task
 from embedder.types import Encoder, TaskSides, VectorIndex

@@ -1,0 +1,42 @@
+"""What libraries throw over a damaged or a foreign model, told in one line that names the setting."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from embedder.errors import ConfigError, EmbedderError
+from embedder.shown import shown
+
+CODE_NEEDED = "it needs code of its own, which is never run here; transformers itself does not know its kind"
+
+
+@contextmanager
+def loading(setting: str, name: object, what: str, unless: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Turn what libraries throw over a damaged or a foreign folder into one line.
+
+    Args:
+        setting: What names the folder.
+        name: Its value.
+        what: What was to be loaded, such as `a causal LM`.
+        unless: Errors that stay as they are.
+
+    Raises:
+        ConfigError: Anything else went wrong but for the memory.
+    """
+    try:
+        yield
+    except (EmbedderError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        if isinstance(error, unless):
+            raise
+        raise ConfigError(setting, f"{what} that can be loaded ({reason(error)})", str(name)) from error
+
+
+def reason(error: BaseException) -> str:
+    """What an error of a library says, in a line."""
+    if "trust_remote_code" in str(error):
+        return CODE_NEEDED
+    line = next((line for line in str(error).splitlines() if line.strip()), "")
+    return shown(f"{type(error).__name__}: {line}" if isinstance(error, KeyError | TypeError) else line or error)
