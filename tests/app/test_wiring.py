@@ -12,6 +12,7 @@ from embedder.app.settings import check_settings
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "embedder"
+SHARED = ("bounds", "checks", "errors", "files", "identity", "origins", "shown", "texts", "types")
 SHARED = {path.stem for path in SOURCE.glob("*.py")}  # files beside the rooms
 MAY_IMPORT = {
     "losses": set(),

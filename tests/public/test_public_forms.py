@@ -410,7 +410,7 @@ def test_what_is_converted_once_is_taken_again_until_its_files_change(tmp_path, 
 
 
 def test_what_is_loaded_is_said_before_its_first_row_and_not_again(tmp_path, wikipedia, caplog):
-    caplog.set_level(logging.INFO, "embedder.data")
+    caplog.set_level(logging.INFO, "embedder")
     wrong = replace(wikipedia, text="body")  # fails at the first row
     table = parquet(tmp_path / "nq.parquet", [{"question": "who", "answer": ["a"]}])
     with pytest.raises(DataError, match="expected the columns"):

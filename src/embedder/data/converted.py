@@ -1,7 +1,6 @@
 """Files made once of a user's, in folders named by what they are made of: other forms by id, compressed files plain."""
 
 import gzip
-import hashlib
 import json
 import logging
 import shutil
@@ -15,11 +14,12 @@ import pyarrow as pa
 from embedder.data.forms.form import ORIGIN, Form, Rows
 from embedder.errors import DataError
 from embedder.files import damage, digest_of, whole_folder, write_atomically
+from embedder.identity import identity
 from embedder.origins import ORIGINS, PLACE
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 4  # raised when a conversion changes, so that an older folder is never taken for a new one
+_FORMAT = 5  # raised when a conversion changes, so that an older folder is never taken for a new one
 _ROLES = "roles.json"  # in a converted folder: by stem, the roles of the files that it was made of
 _OPEN: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.open,
@@ -42,7 +42,8 @@ def converted(form: Form, files: Mapping[str, Path], directory: Path) -> dict[st
     Raises:
         DataError: A row is not what it should be.
     """
-    folder = directory / _name(form, files)
+    digests = {role: digest_of(path) for role, path in files.items()}
+    folder = directory / identity(format=_FORMAT, form=form, files=digests)[:16]
     write_once(folder, lambda partial: write_rows(form.convert(files), partial), str(next(iter(files.values())).parent))
     roles = json.loads((folder / _ROLES).read_text(encoding="utf-8"))
     _note_origins(folder, {stem: [files[role] for role in some] for stem, some in roles.items()})
@@ -61,7 +62,7 @@ def decompressed(path: Path, directory: Path) -> Path:
     """
     if path.suffix not in _OPEN:
         return path
-    folder = directory / f"plain-{hashlib.sha256(f'{path.name}/{digest_of(path)}'.encode()).hexdigest()[:16]}"
+    folder = directory / f"plain-{identity(name=path.name, content=digest_of(path))[:16]}"
 
     def write(partial: Path) -> str:
         try:
@@ -136,10 +137,3 @@ def _note_origins(folder: Path, sources: Mapping[str, Sequence[Path]]) -> None:
     path = folder / ORIGINS
     if not path.is_file() or path.read_bytes() != text.encode():
         write_atomically(path, text)
-
-
-def _name(form: Form, files: Mapping[str, Path]) -> str:
-    digest = hashlib.sha256(f"{_FORMAT}/{form!r}".encode())
-    for role in sorted(files):
-        digest.update(f"/{role}/{digest_of(files[role])}".encode())
-    return digest.hexdigest()[:16]

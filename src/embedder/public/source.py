@@ -1,6 +1,5 @@
 """Benchmarks as published: converted once, as streams, into the form that all tasks read."""
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from embedder.data.forms.form import Form, Rows
 from embedder.data.sources import Dataset, chosen, read_directory
 from embedder.errors import ConfigError
 from embedder.files import digest_of
+from embedder.identity import identity
 from embedder.public.form import PublicForm
 from embedder.public.table import Table, tables_of
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 2  # raised when a conversion changes, so that an older folder is never taken for a new one
+_FORMAT = 3  # raised when a conversion changes, so that an older folder is never taken for a new one
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,8 @@ class PublicSource:
 
 def _fingerprint(form: Any) -> str:
     """Of the settings, and of the contents of local files that they name."""
-    digest = hashlib.sha256(f"{_FORMAT}/{form!r}".encode())
+    files: list[str] = []
     for table in tables_of(form):
-        files = [table.files] if isinstance(table.files, str) else table.files or ()
-        for path in map(Path, files):
-            if path.is_file():
-                digest.update(digest_of(path).encode())
-    return digest.hexdigest()[:16]
+        files += [table.files] if isinstance(table.files, str) else table.files or ()
+    contents = [digest_of(path) for path in map(Path, files) if path.is_file()]
+    return identity(format=_FORMAT, form=form, files=contents)[:16]

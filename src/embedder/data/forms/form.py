@@ -11,7 +11,10 @@ ORIGIN = ":origin"
 
 
 class Form(Protocol):
-    """How the data sets of a task lie on disk, where that is not by id. Its `repr` tells its settings."""
+    """How the data sets of a task lie on disk, where that is not by id: a dataclass of settings.
+
+    What is converted is kept in a folder named by its class and its fields (`identity`).
+    """
 
     def fits(self, files: Mapping[str, Path]) -> bool:
         """Whether a data set with these files is of this form; one that is not is taken to be by id.
