@@ -29,6 +29,8 @@ def run_here(entry: str, *overrides: str) -> subprocess.CompletedProcess[str]:
     """
     out, err, status = io.StringIO(), io.StringIO(), 0
     main = importlib.import_module(Path(entry).stem).main
+    if "wandb" in sys.modules:  # it reads the environment once in a process, and this run has another one
+        sys.modules["wandb"].teardown()
     with (
         _logging_put_back(),
         contextlib.redirect_stdout(out),
