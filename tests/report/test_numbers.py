@@ -6,11 +6,11 @@ import pytest
 
 from embedder.metrics.sample_size import questions_needed
 from embedder.report.charts import axis
-from embedder.report.comparisons import against, choose_pair, verdicts
 from embedder.report.examples import changes
 from embedder.report.harm import harms
 from embedder.report.heat_map import heat_map
 from embedder.report.leaderboard import boards
+from embedder.report.leaders import against, choose_pair, leaders
 from embedder.report.measures import columns, compared, number
 from embedder.results.columns import columns_of
 from embedder.results.resampling import Sampling
@@ -62,29 +62,29 @@ def test_perplexity_is_best_where_it_is_lowest():
     assert values["base encoder"] == (pytest.approx(math.e), True)  # exp of the mean of 0 and 2
     (one,) = against("BM25", scores)
     assert one.mean.value == pytest.approx(math.e - math.e**2)
-    assert (one.line.better, one.line.worse) == (2, 0)
+    assert (one.better, one.worse) == (2, 0)
 
 
 def test_a_verdict_names_leader_lead_and_chance():
     twenty = Scores(rows({"BM25": {"em": [1.0] * 20}, "random": {"em": [1.0] * 5 + [0.0] * 15}}))
-    (verdict,) = verdicts(twenty)
-    assert (verdict.best, verdict.ahead.second, verdict.ahead.mean.value) == ("BM25", "random", 0.75)
-    assert verdict.ahead.line.verdict == 1
+    (leader,) = leaders(twenty)
+    assert (leader.best, leader.ahead.a, leader.ahead.mean.value) == ("BM25", "random", 0.75)
+    assert leader.ahead.beyond_chance == 1
     three = Scores(rows({who: {"em": [1.0, 0.0]} for who in ("BM25", "random", "base encoder")}))
-    (verdict,) = verdicts(three)
-    assert (verdict.best, verdict.tied) == ("BM25", ("random", "base encoder"))
+    (leader,) = leaders(three)
+    assert (leader.best, leader.tied) == ("BM25", ("random", "base encoder"))
     six = Scores(rows({"BM25": {"em": [1, 1, 1, 0, 0, 0]}, "random": {"em": [1, 1, 0, 0, 0, 0]}}))
-    (verdict,) = verdicts(six)
-    assert (verdict.ahead.line.verdict, verdict.ahead.line.p) == (0, 1.0)
-    assert verdict.ahead.line.needed == questions_needed(1 / 6, 0)
+    (leader,) = leaders(six)
+    assert (leader.ahead.beyond_chance, leader.ahead.p) == (0, 1.0)
+    assert leader.ahead.needed == questions_needed(1 / 6, 0)
 
 
 def test_one_changed_query_of_many_is_chance():
     values = {"BM25": {"ndcg@10": [0.5] * 30}, "random": {"ndcg@10": [0.5] * 29 + [0.0]}}
     (one,) = against("random", Scores(rows(values)))
-    assert (one.line.better, one.line.p) == (1, 1.0)
+    assert (one.better, one.p) == (1, 1.0)
     (one,) = against("random", Scores(rows(values, "a") + rows(values, "b")))
-    assert one.line.p > 0.4  # two changed, of four patterns of signs two reach their sum
+    assert one.p > 0.4  # two changed, of four patterns of signs two reach their sum
 
 
 def test_what_is_0_by_definition_is_not_best_and_not_compared():
@@ -100,7 +100,7 @@ def test_what_is_0_by_definition_is_not_best_and_not_compared():
         assert cells["BM25", metric].best
     assert cells["no retrieval", "log_likelihood"].best
     assert compared(["gain", "harm", "log_likelihood"]) == ["log_likelihood"]
-    assert [(one.line.metric, one.mean.value) for one in against("no retrieval", scores)] == [("log_likelihood", -0.75)]
+    assert [(one.metric, one.mean.value) for one in against("no retrieval", scores)] == [("log_likelihood", -0.75)]
 
 
 def test_the_page_and_the_table_draw_alike():
@@ -113,7 +113,7 @@ def test_the_page_and_the_table_draw_alike():
 def test_retrievers_are_compared_over_the_queries_that_both_have():
     ours, theirs = rows({"BM25": {"em": [1, 0, 1]}, "random": {"em": [0, 1]}})
     (one,) = against("random", Scores((ours, theirs)))
-    assert (one.line.difference.n, one.mean.value, one.line.better, one.line.worse) == (2, 0.0, 1, 1)
+    assert (one.difference.n, one.mean.value, one.better, one.worse) == (2, 0.0, 1, 1)
 
 
 def test_the_pair_is_the_trained_one_and_the_base_unless_named():

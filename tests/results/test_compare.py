@@ -8,8 +8,7 @@ import pytest
 from hydra.utils import instantiate
 
 from embedder.errors import ConfigError, ProtocolError
-from embedder.results.compare import compare
-from embedder.results.comparison import CompareSettings
+from embedder.results.comparison import CompareSettings, compare
 from embedder.results.comparison_text import render_comparison
 from embedder.results.results import read_results
 from tests.app.test_wiring import composed
@@ -39,7 +38,7 @@ def test_one_data_set_by_hand(tmp_path):
     assert only.p == only.difference.p == pytest.approx(0.125)
     # c = 0.35, d = 0.25: (1.95996 * 0.59161 + 0.84162 * 0.53619)^2 / 0.0625 = 41.5.
     assert only.needed == 42
-    assert only.verdict == 0
+    assert only.beyond_chance == 0
     assert [change.query_id for change in pair.changes[0].worse] == ["q0"]
 
 
@@ -47,7 +46,7 @@ def test_lower_perplexity_place_and_harm_are_better(tmp_path):
     values = {"perplexity": [2.0] * 30, "place": [4.0] * 30, "harm": [1.0] * 30, "f1": [0.5] * 30}
     less = {metric: [value / 2 for value in some] for metric, some in values.items()} | {"harm": [0.0] * 30}
     found = one_pair(tmp_path, [row("base encoder", values)], [row("base encoder", less)])
-    verdicts = {each.metric: (each.verdict, each.better, each.worse) for each in found.pairs[0].datasets}
+    verdicts = {each.metric: (each.beyond_chance, each.better, each.worse) for each in found.pairs[0].datasets}
     assert verdicts == {"f1": (-1, 0, 30), "perplexity": (1, 30, 0), "place": (1, 30, 0), "harm": (1, 30, 0)}
 
 
@@ -87,7 +86,7 @@ def test_means_over_data_sets_and_tasks_by_hand(tmp_path):
     means = {each.scope: each.difference.difference for each in found.pairs[0].means}
     # qa: (0.1 + 0.3) / 2; tasks: (0.2 + 0.4) / 2; the task with one data set is its own mean.
     assert means == pytest.approx({"qa, mean of 2": 0.2, "mean of 2 tasks": 0.3})
-    assert all(each.verdict == 1 for each in found.pairs[0].means)
+    assert all(each.beyond_chance == 1 for each in found.pairs[0].means)
 
 
 def test_the_mean_of_parts_is_compared(tmp_path):

@@ -11,7 +11,8 @@ from embedder.results.measures import shown_metrics
 from embedder.results.resampling import Sampling
 from embedder.results.row import Row, split
 from embedder.results.scores import Scores
-from embedder.results.table import render, significance
+from embedder.results.table import marks as marks_of
+from embedder.results.table import render
 from tests.results.folders import row
 
 SAMPLING = Sampling(resamples=1000)
@@ -37,7 +38,7 @@ def marks(rows):
         if row.retriever != "base encoder"
         for metric in row.per_query
     }
-    return significance({name: pair for name, pair in pairs.items() if pair is not None})
+    return marks_of("base encoder", {name: pair for name, pair in pairs.items() if pair is not None})
 
 
 def test_rows_are_marked_against_the_base_encoder():

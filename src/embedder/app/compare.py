@@ -9,8 +9,7 @@ from pathlib import Path
 from embedder.app.rows import TITLES
 from embedder.errors import ConfigError
 from embedder.files import write_atomically
-from embedder.results.compare import compare
-from embedder.results.comparison import CompareSettings, Comparison
+from embedder.results.comparison import CompareSettings, Comparison, compare
 from embedder.results.comparison_text import render_comparison
 from embedder.results.results import Results, read_results
 

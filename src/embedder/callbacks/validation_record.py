@@ -12,6 +12,7 @@ from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.results.measures import known_sign
 from embedder.results.resampling import Sampling, resample
 from embedder.results.statistics import LEVEL, Difference, macro_difference, nested_weights
+from embedder.results.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,11 @@ def told_change(metric: str, before: Validation, after: Validation) -> str | Non
     change = retrieval_change(before, after) if metric.startswith("val/ndcg@") else None
     if change is None:
         return f"{told})"
-    if not isnan(change.interval.low):
+    if change.interval.is_known:
         told += f", {100 * LEVEL:.0f} % interval {change.interval.low:+.4f} to {change.interval.high:+.4f}"
     queries = "query" if change.n == 1 else "queries"
     told += f", {change.n} held-out {queries}: {change.rose} better, {change.fell} worse)"
-    if change.p < 1 - LEVEL:
+    if Verdict("before", "after", "validation", metric, change, change.p).beyond_chance:
         return f"{told}, beyond chance (p = {change.p:.2g})"
     return f"{told}; {change.n} {queries} cannot tell that from chance (p = {change.p:.2g})"
 

@@ -1,11 +1,12 @@
 """The table that comes first: retrievers by metrics, with intervals, and who cannot be told from the best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedder.report.measures import columns
 from embedder.results.measures import is_given, narrowed, sign
 from embedder.results.scores import DatasetName, Mean, Scores
+from embedder.results.verdict import Verdict, corrected
 
 UPPER_BOUND = "oracle"
 """The row that knows the gold keys: a bound, not a competitor."""
@@ -20,7 +21,7 @@ class Cell:
     best: bool
     """Whether no other is better, the upper bound aside."""
     level: bool
-    """Whether its paired difference to the best may be 0."""
+    """Whether it cannot be told from the best: by the same rule as every verdict, corrected for the whole table."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ def _macro_board(scores: Scores, name: DatasetName) -> list[Board]:
 def board(title: str, scores: Scores, datasets: Sequence[DatasetName]) -> Board:
     """The table over some data sets, each of which counts the same."""
     metrics = columns(scores.metrics(datasets))
-    by_metric = {metric: _column(metric, scores, datasets) for metric in metrics}
+    cells = _cells(metrics, scores, datasets)
     present = [who for who in scores.retrievers if any(scores.row(name, who) for name in datasets)]
-    lines = [(who, [by_metric[metric].get(who) for metric in metrics]) for who in present]
+    lines = [(who, [cells.get((who, metric)) for metric in metrics]) for who in present]
     counts = {metric: len(scores.with_metric(metric, datasets)) for metric in metrics}
     over = {metric: f" (of {n})" for metric, n in counts.items() if len(set(counts.values())) > 1}
     n = {metric: _queries(scores, datasets, metric) for metric in metrics}
@@ -81,18 +82,21 @@ def ranked(metric: str, means: dict[str, Mean]) -> list[str]:
     return sorted(competitors, key=lambda who: -sign(metric) * means[who].value)
 
 
-def _column(metric: str, scores: Scores, datasets: Sequence[DatasetName]) -> dict[str, Cell]:
-    found = {who: scores.mean(metric, who, datasets) for who in scores.retrievers}
-    means = {who: value for who, value in found.items() if value is not None}
-    order = ranked(metric, means)
-    best = means[order[0]].value if order else None
-    cells = {}
-    for who, value in means.items():
-        level = False
-        if who in order[1:] and (pairs := scores.pairs(metric, who, order[0], datasets)) is not None:
-            ends = pairs.difference.interval
-            level = value.value == best if ends.low != ends.low else ends.low <= 0 <= ends.high
-        cells[who] = Cell(value, who in order and value.value == best, level)
+def _cells(metrics: Sequence[str], scores: Scores, datasets: Sequence[DatasetName]) -> dict[tuple[str, str], Cell]:
+    """By retriever and metric."""
+    cells: dict[tuple[str, str], Cell] = {}
+    behind: list[Verdict] = []
+    for metric in metrics:
+        found = {who: scores.mean(metric, who, datasets) for who in scores.retrievers}
+        means = {who: mean for who, mean in found.items() if mean is not None}
+        order = ranked(metric, means)
+        for who, mean in means.items():
+            cells[who, metric] = Cell(mean, who in order and mean.value == means[order[0]].value, level=False)
+            if who in order[1:] and (pairs := scores.pairs(metric, who, order[0], datasets)) is not None:
+                behind.append(Verdict.of(order[0], who, "", metric, pairs))
+    for verdict in corrected(behind):
+        name = verdict.b, verdict.metric
+        cells[name] = replace(cells[name], level=verdict.beyond_chance == 0)
     return cells
 
 

@@ -18,10 +18,10 @@ from markupsafe import Markup
 
 from embedder.files import write_atomically
 from embedder.report import measures
-from embedder.report.comparisons import Gap
 from embedder.report.leaderboard import UPPER_BOUND
 from embedder.report.view import ReportSettings, View, build_view
 from embedder.results.measures import sign
+from embedder.results.verdict import Verdict
 from embedder.shown import shown_lines
 
 _MOST = 100_000  # characters put in at once: a curve takes many
@@ -92,8 +92,8 @@ def _p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _judgement(ahead: Gap) -> str:
+def _judgement(ahead: Verdict) -> str:
     """What a difference allows to say, in a few words."""
-    if ahead.line.difference.difference == 0:
+    if ahead.difference.difference == 0:
         return "a tie"
-    return "more than chance" if ahead.line.verdict else "within chance"
+    return "more than chance" if ahead.beyond_chance else "within chance"

@@ -9,14 +9,15 @@ from embedder.checks import check_types
 from embedder.errors import ConfigError
 from embedder.report.calibration import Calibration, FirstKeys
 from embedder.report.charts import Scenario, scenarios
-from embedder.report.comparisons import Gap, Verdict, against, choose_pair, of_candidate, verdicts
 from embedder.report.curves import Curve, read_curves
 from embedder.report.examples import Change, Example, changes
 from embedder.report.harm import Harm, harms
 from embedder.report.heat_map import HeatLine, heat_map
 from embedder.report.leaderboard import Board, boards
+from embedder.report.leaders import Leader, against, choose_pair, leaders, of_candidate
 from embedder.results.results import Answered, Results, all_answers, has_answers, read_results
 from embedder.results.scores import Scores
+from embedder.results.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ class View:
     evaluation: Results
     scores: Scores
     boards: list[Board]
-    verdicts: list[Verdict]
+    leaders: list[Leader]
     pair: tuple[str, str] | None
     """Candidate and baseline."""
-    differences: list[Gap]
+    differences: list[Verdict]
     scenarios: list[Scenario]
     heat: list[HeatLine]
     calibrations: list[Calibration]
@@ -64,7 +65,7 @@ class View:
     curves: list[Curve]
 
     @property
-    def summary(self) -> dict[str, list[Gap]]:
+    def summary(self) -> dict[str, list[Verdict]]:
         """The candidate against the baseline, by task."""
         return {} if self.pair is None else of_candidate(self.pair[0], self.differences)
 
@@ -114,7 +115,7 @@ def build_view(folder: Path, settings: ReportSettings) -> View:
         evaluation=evaluation,
         scores=scores,
         boards=boards(scores),
-        verdicts=verdicts(scores),
+        leaders=leaders(scores),
         pair=pair,
         differences=[] if pair is None else against(pair[1], scores),
         scenarios=scenarios(scores),

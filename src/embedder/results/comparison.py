@@ -1,16 +1,23 @@
-"""What a comparison of two evaluations found: lines of means with their verdicts, and the queries that changed."""
+"""Two evaluations query by query: where B is better than A, by how much, and how sure that is."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from embedder.checks import check_types
 from embedder.errors import ConfigError
-from embedder.results.changes import Changes
-from embedder.results.measures import sign
+from embedder.results.changed_queries import Changes, read_texts
+from embedder.results.common_rows import CommonRows
+from embedder.results.protocols import differing_versions
 from embedder.results.resampling import Sampling
 from embedder.results.results import Address, Answered, Results
-from embedder.results.statistics import Difference
+from embedder.results.row import Row
+from embedder.results.scores import Scores
+from embedder.results.verdict import Verdict, corrected
+
+_FEW = 20
+"""Queries below which a bootstrap interval is too narrow to trust."""
 
 
 @dataclass(frozen=True)
@@ -48,49 +55,13 @@ class CompareSettings:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One metric, on one data set or on the mean of several.
-
-    Args:
-        scope: `qa/nq`, or what the mean is of.
-        metric: Its name.
-        difference: What B has more.
-        p: Corrected for all lines of its kind (data sets, means) in the comparison.
-        needed: Questions that a difference of this size would need, for metrics that are 0 or 1.
-    """
-
-    scope: str
-    metric: str
-    difference: Difference
-    p: float
-    needed: int | None
-
-    @property
-    def better(self) -> int:
-        """Queries on which B is better."""
-        return self.difference.rose if sign(self.metric) > 0 else self.difference.fell
-
-    @property
-    def worse(self) -> int:
-        """Queries on which B is worse."""
-        return self.difference.fell if sign(self.metric) > 0 else self.difference.rose
-
-    @property
-    def verdict(self) -> int:
-        """1 where B is better beyond chance, -1 where it is worse, 0 where nobody can say."""
-        if self.p >= 0.05 or self.difference.difference == 0:
-            return 0
-        return 1 if self.difference.difference * sign(self.metric) > 0 else -1
-
-
-@dataclass(frozen=True)
 class PairComparison:
     """One retriever of A against one of B."""
 
     a: str
     b: str
-    datasets: tuple[Line, ...]
-    means: tuple[Line, ...]
+    datasets: tuple[Verdict, ...]
+    means: tuple[Verdict, ...]
     changes: tuple[Changes, ...]
 
 
@@ -118,8 +89,8 @@ class Comparison:
                 {
                     "a": pair.a,
                     "b": pair.b,
-                    "datasets": [_line_json(line) for line in pair.datasets],
-                    "means": [_line_json(line) for line in pair.means],
+                    "datasets": [verdict.as_json() for verdict in pair.datasets],
+                    "means": [verdict.as_json() for verdict in pair.means],
                     "changes": [each.as_json(pair.a, pair.b, self.texts) for each in pair.changes],
                 }
                 for pair in self.pairs
@@ -127,22 +98,81 @@ class Comparison:
         }
 
 
-def _line_json(line: Line) -> dict[str, Any]:
-    found = line.difference
-    interval = [end if end == end else None for end in (found.interval.low, found.interval.high)]
-    return {
-        "scope": line.scope,
-        "metric": line.metric,
-        "queries": found.n,
-        "a": found.a,
-        "b": found.b,
-        "difference": found.difference,
-        "interval": interval,
-        "p": found.p,
-        "p_corrected": line.p,
-        "verdict": {1: "better", -1: "worse", 0: "undecided"}[line.verdict],
-        "better": line.better,
-        "worse": line.worse,
-        "tied": found.tied,
-        "questions_needed": line.needed,
-    }
+def compare(a: Results, b: Results, pairs: Sequence[tuple[str, str]], settings: CompareSettings) -> Comparison:
+    """Compare retrievers of A with retrievers of B on every data set that both have.
+
+    P-values are corrected over all data sets, metrics and pairs, and apart from them over all means.
+
+    Args:
+        a: One evaluation.
+        b: The other, or the same.
+        pairs: Titles of a row of A and a row of B.
+        settings: What is compared.
+
+    Raises:
+        ProtocolError: Rows of a data set were measured in different ways.
+        ConfigError: The two share no data set, or not the metrics that were asked for.
+    """
+    warnings = _about_runs(a, b)
+    _check_metrics(a, settings)
+    all_pairs = [CommonRows.of(a, b, titles, settings.metrics, settings.by) for titles in pairs]
+    usable = [pair for pair in all_pairs if pair.datasets]
+    if not usable:
+        raise ConfigError("runs", "a data set and a metric that both have", f"A: {_contents(a)}; B: {_contents(b)}")
+    if without := [f"{pair.a} in A and {pair.b} in B" for pair in all_pairs if not pair.datasets]:
+        warnings.append(f"no data set with a metric in common, not compared: {'; '.join(without)}")
+    scores = Scores(_joined(row for pair in usable for row in pair.rows()), settings.sampling, every_metric=True)
+    datasets = _corrected([pair.verdicts(scores) for pair in usable])
+    means = _corrected([pair.verdicts_of_means(scores) for pair in usable])
+    found = tuple(
+        PairComparison(pair.a, pair.b, of_datasets, of_means, tuple(pair.changes()))
+        for pair, of_datasets, of_means in zip(usable, datasets, means, strict=True)
+    )
+    few = sorted({verdict.scope for pair in found for verdict in pair.datasets if verdict.difference.n < _FEW})
+    if few:
+        warnings.append(f"fewer than {_FEW} queries in {', '.join(few)}: intervals there are too narrow")
+    in_a = {at for pair in found for each in pair.changes for at in each.addresses(pair.a, settings.max_shown)}
+    in_b = {at for pair in found for each in pair.changes for at in each.addresses(pair.b, settings.max_shown)}
+    texts, missing = read_texts((a.folder, b.folder), (in_a, in_b))
+    return Comparison(a, b, found, (*warnings, *missing), settings, texts)
+
+
+def _about_runs(a: Results, b: Results) -> list[str]:
+    if a is b:
+        return []
+    warnings = []
+    if versions := differing_versions(a, b):
+        told = ", ".join(f"{name.removeprefix('environment.')} {one} and {other}" for name, one, other in versions)
+        warnings.append(f"made on different machines or versions, which can move the last digits: {told}")
+    for mine, other, name in ((a, b, "A"), (b, a, "B")):
+        if only := [f"{task}/{dataset}" for task, dataset in mine.datasets if (task, dataset) not in other.datasets]:
+            warnings.append(f"only in {name}, not compared: {', '.join(only)}")
+    return warnings
+
+
+def _check_metrics(results: Results, settings: CompareSettings) -> None:
+    known = list(dict.fromkeys(metric for row in results.rows for metric in row.per_query))
+    for setting in ("metrics", "by"):
+        if wrong := [metric for metric in getattr(settings, setting) or () if metric not in known]:
+            raise ConfigError(f"compare.{setting}", f"metrics among {known}", wrong[0])
+
+
+def _contents(results: Results) -> str:
+    named = [f"{task}/{dataset}" for task, dataset in results.datasets]
+    return f"{', '.join(named)} with the rows {', '.join(results.retrievers)}"
+
+
+def _joined(rows: Iterable[Row]) -> list[Row]:
+    """Each row once, with the metrics of all pairs that it is in."""
+    found: dict[tuple[str, str, str], Row] = {}
+    for row in rows:
+        name = (row.task, row.dataset, row.retriever)
+        found[name] = replace(row, per_query=found[name].per_query | row.per_query) if name in found else row
+    return list(found.values())
+
+
+def _corrected(verdicts: Sequence[Sequence[Verdict]]) -> Iterator[tuple[Verdict, ...]]:
+    """Of each pair, corrected over all of them."""
+    flat = iter(corrected([verdict for of_pair in verdicts for verdict in of_pair]))
+    for of_pair in verdicts:
+        yield tuple(itertools.islice(flat, len(of_pair)))

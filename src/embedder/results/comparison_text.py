@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from embedder.results.changes import Change, Changes
-from embedder.results.comparison import Comparison, Line, PairComparison
+from embedder.results.changed_queries import Change, Changes
+from embedder.results.comparison import Comparison, PairComparison
 from embedder.results.measures import EXPONENTIAL
 from embedder.results.plain_text import markdown_cell, markdown_line
 from embedder.results.results import Answered, Results
-from embedder.results.statistics import LEVEL
-from embedder.results.table import BETTER, WORSE, align
+from embedder.results.statistics import ALPHA, LEVEL
+from embedder.results.table import BETTER, MARKS, WORSE, align
+from embedder.results.verdict import Verdict
 
 
 def render_comparison(comparison: Comparison, max_shown: int | None = None) -> str:
@@ -43,31 +44,30 @@ def _folder(results: Results) -> str:
 def _pair(pair: PairComparison) -> Iterator[str]:
     yield f"## {markdown_cell(pair.b)} (B) against {markdown_cell(pair.a)} (A)"
     for kind in (pair.datasets, pair.means):
-        for scope in dict.fromkeys(line.scope for line in kind):
+        for scope in dict.fromkeys(verdict.scope for verdict in kind):
             yield ""
-            yield _table(scope, [line for line in kind if line.scope == scope])
+            yield _table(scope, [verdict for verdict in kind if verdict.scope == scope])
 
 
-def _table(scope: str, lines: Sequence[Line]) -> str:
-    needed = any(line.needed is not None for line in lines)
+def _table(scope: str, verdicts: Sequence[Verdict]) -> str:
+    needed = any(verdict.needed is not None for verdict in verdicts)
     head = [scope, "A", "B", "difference", f"{LEVEL * 100:.0f} % interval", "p", "better", "worse", "same"]
-    rows = [[*_cells(line), *([_count(line.needed)] if needed else [])] for line in lines]
+    rows = [[*_cells(verdict), *([_count(verdict.needed)] if needed else [])] for verdict in verdicts]
     return align([[*head, *(["questions needed"] if needed else [])], *rows])
 
 
-def _cells(line: Line) -> list[str]:
-    found = line.difference
-    mark = {1: f" {BETTER}", -1: f" {WORSE}", 0: "  "}[line.verdict]
+def _cells(verdict: Verdict) -> list[str]:
+    found = verdict.difference
     low, high = found.interval.low, found.interval.high
     return [
-        line.metric,
+        verdict.metric,
         f"{found.a:.3f}",
         f"{found.b:.3f}",
-        f"{found.difference:+.3f}{mark}",
-        "-" if low != low else f"{low:+.3f} to {high:+.3f}",
-        "<0.001" if line.p < 0.001 else f"{line.p:.3f}",
-        f"{line.better:,}",
-        f"{line.worse:,}",
+        f"{found.difference:+.3f} {MARKS[verdict.beyond_chance] or ' '}",
+        f"{low:+.3f} to {high:+.3f}" if found.interval.is_known else "-",
+        "<0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}",
+        f"{verdict.better:,}",
+        f"{verdict.worse:,}",
         f"{found.tied:,}",
     ]
 
@@ -80,12 +80,12 @@ def _legend(comparison: Comparison) -> str:
     datasets = sum(len(pair.datasets) for pair in comparison.pairs)
     means = sum(len(pair.means) for pair in comparison.pairs)
     lines = [
-        f"{BETTER} B better, {WORSE} B worse: p < {1 - LEVEL:.2f} in a paired two-sided test (randomisation; McNemar's "
+        f"{BETTER} B better, {WORSE} B worse: p < {ALPHA:.2f} in a paired two-sided test (randomisation; McNemar's "
         f"exact test for metrics of 0 and 1), p after Holm's correction for all {datasets}"
         + (f", and apart from them for all {means} means" if means else "")
         + f". Intervals: bootstrap over queries, {comparison.settings.resamples:,} resamples, not corrected.",
     ]
-    if any(line.needed is not None for pair in comparison.pairs for line in pair.datasets):
+    if any(verdict.needed is not None for pair in comparison.pairs for verdict in pair.datasets):
         lines.append(
             "Questions needed: how many it takes to find a difference of the observed size (two-sided 0.05, power 0.8) "
             "if as large a share of questions changes."

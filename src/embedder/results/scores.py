@@ -26,8 +26,9 @@ class Mean:
     @classmethod
     def of(cls, value: float, interval: Interval | None) -> Self:
         """With the interval, where it says something."""
-        known = interval is not None and interval.low == interval.low
-        return cls(value, interval.low, interval.high) if interval and known else cls(value, None, None)
+        if interval is None or not interval.is_known:
+            return cls(value, None, None)
+        return cls(value, interval.low, interval.high)
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,12 @@ class Scores:
     Args:
         rows: With values of queries, as `read_results` brings them.
         sampling: How intervals and p-values are drawn; by default as for the written table, so that both agree.
+        every_metric: Draw for all metrics of the rows, not only for those that tables and pages show.
     """
 
     rows: Sequence[Row]
     sampling: Sampling = Sampling()  # noqa: RUF009  # frozen
+    every_metric: bool = False
 
     @property
     def retrievers(self) -> list[str]:
@@ -83,7 +86,7 @@ class Scores:
 
     def parts(self, dataset: DatasetName, fields: Sequence[str]) -> "Scores":
         """The parts of a data set as data sets of their own; see `split`."""
-        return Scores([part for row in self.of(dataset) if row.parts for part in split(row, fields)], self.sampling)
+        return replace(self, rows=[part for row in self.of(dataset) if row.parts for part in split(row, fields)])
 
     def everywhere(self) -> "Scores":
         """With no metrics but those that every data set has for some retriever."""
@@ -93,7 +96,7 @@ class Scores:
             replace(row, per_query={metric: own for metric, own in row.per_query.items() if metric in kept})
             for row in self.rows
         ]
-        return Scores(rows, self.sampling)
+        return replace(self, rows=rows)
 
     def with_metric(self, metric: str, datasets: Sequence[DatasetName]) -> list[DatasetName]:
         """The data sets on which any retriever has the metric."""
@@ -146,12 +149,13 @@ class Scores:
 
     @cached_property
     def _columns(self) -> dict[tuple[DatasetName, str, str], Column]:
-        """What tables and pages show of each data set, drawn together."""
+        """What is shown of each data set, drawn together."""
         found: dict[tuple[DatasetName, str, str], Column] = {}
         for name in self.datasets():
             metrics = self.metrics([name])
             shown = shown_metrics(metrics, cutoffs_of(metrics))
-            metrics = [m for m in metrics if m in shown or m.startswith("ndcg@") or not is_retrieval(m)]
+            if not self.every_metric:
+                metrics = [m for m in metrics if m in shown or m.startswith("ndcg@") or not is_retrieval(m)]
             drawn = columns_of(self.of(name), metrics, self.sampling)
             found |= {(name, *key): column for key, column in drawn.items()}
         return found

@@ -5,14 +5,16 @@ Everything is computed from the value of each query; see `resampling` for what i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 
 from embedder.results.resampling import TOLERANCE, Column, Floats
 
-LEVEL = 0.95
-"""Of every interval; one minus it is where a p-value counts as significant."""
+ALPHA = 0.05
+"""A difference is more than chance where its corrected p-value is below this."""
+LEVEL = 1 - ALPHA
+"""Of every interval."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Interval:
 
     low: float
     high: float
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything can be said."""
+        return not isnan(self.low)
 
 
 @dataclass(frozen=True)
@@ -181,11 +188,15 @@ def mcnemar(rose: int, fell: int) -> float:
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values corrected for being looked at together: the chance of any false alarm among them stays below alpha.
 
+        corrected_(i) = max over j <= i of min(1, (m - j + 1) p_(j)), with p_(1) <= ... <= p_(m)
+
     Source: Holm, Scandinavian Journal of Statistics 1979.
     """
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+    ascending = np.argsort(p_values, kind="stable")
+    steps = np.asarray(p_values, dtype=np.float64)[ascending] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[ascending] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(p) for p in corrected]
 
 
 def _check(a: Column, b: Column) -> None:

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from embedder.results.measures import cutoffs_of, main_metrics, narrowed, shown_metrics, sign
+from embedder.results.measures import cutoffs_of, main_metrics, narrowed, shown_metrics
 from embedder.results.plain_text import markdown_cell
 from embedder.results.resampling import Sampling
 from embedder.results.row import Row
 from embedder.results.scores import DatasetName, Mean, Pairs, Scores
-from embedder.results.statistics import LEVEL, holm
+from embedder.results.statistics import ALPHA, LEVEL
+from embedder.results.verdict import Verdict, corrected
 
 BETTER, WORSE = "▲", "▼"
+MARKS = {1: BETTER, -1: WORSE, 0: ""}
+"""By `Verdict.beyond_chance`."""
 _NONE = "-"
 
 
@@ -128,21 +131,18 @@ def _cells(scores: Scores, datasets: Sequence[DatasetName], metrics: Sequence[st
         if who != baseline and (pair := scores.pairs(m, who, baseline, datasets)) is not None
     }
     retrievers = [who for who in present if len(datasets) == 1 or any((who, m) in means for m in metrics)]
-    return _Cells(retrievers, list(metrics), means, significance(pairs))
+    return _Cells(retrievers, list(metrics), means, marks(baseline, pairs))
 
 
-def significance(pairs: Mapping[tuple[str, str], Pairs]) -> dict[tuple[str, str], str]:
-    """Whether the second of each pair is better or worse than the first, after Holm's correction; "" if nobody can say.
+def marks(baseline: str, pairs: Mapping[tuple[str, str], Pairs]) -> dict[tuple[str, str], str]:
+    """Whether each retriever is better or worse than the baseline; "" where the queries cannot tell.
 
     Args:
+        baseline: Title of what all are held against.
         pairs: By (retriever, metric), the baseline first.
     """
-    found = [pair.difference for pair in pairs.values()]
-    marks = {}
-    for name, difference, p in zip(pairs, found, holm([each.p for each in found]), strict=True):
-        gain = difference.difference * sign(name[1])
-        marks[name] = "" if p >= 1 - LEVEL or gain == 0 else BETTER if gain > 0 else WORSE
-    return marks
+    verdicts = corrected([Verdict.of(baseline, who, "", metric, pair) for (who, metric), pair in pairs.items()])
+    return {(verdict.b, verdict.metric): MARKS[verdict.beyond_chance] for verdict in verdicts}
 
 
 def align(cells: Sequence[Sequence[str]]) -> str:
@@ -177,7 +177,7 @@ def _legend(scores: Scores, datasets: Sequence[DatasetName], cells: _Cells, base
     text = f"Bootstrap over {_sizes(sizes)} queries"
     if cells.marks:
         text += (
-            f"; {BETTER} better, {WORSE} worse than {baseline}: paired test, p < {1 - LEVEL:.2f} "
+            f"; {BETTER} better, {WORSE} worse than {baseline}: paired test, p < {ALPHA:.2f} "
             f"after Holm's correction for {len(cells.marks)} comparisons"
         )
     return f"{text}.{_left_out(rows)}"
