@@ -17,7 +17,7 @@ Keep = Literal["start", "end"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Anything retrievable: a passage, an earlier turn, a solved example, a tool description."""
+    """Anything retrievable: a passage, an earlier turn, a few-shot example, a tool description."""
 
     id: str
     text: str

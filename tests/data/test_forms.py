@@ -5,7 +5,7 @@ import pytest
 
 from embedder.data.corpus import Corpus
 from embedder.data.eligible import eligible_keys
-from embedder.data.forms import Documents, Histories, SolvedExamples
+from embedder.data.forms import Documents, FewShotExamples, Histories
 from embedder.data.queries import Queries
 from embedder.data.sources import CorpusSource
 from embedder.errors import ConfigError, DataError
@@ -131,8 +131,8 @@ EXAMPLES = [
 ]
 
 
-def test_solved_examples_are_queries_that_never_see_themselves(load):
-    _, corpus, queries = load(SolvedExamples(), corpus=EXAMPLES, test=[{"query_id": "t", "query": "3 + 3"}])
+def test_few_shot_examples_are_queries_that_never_see_themselves(load):
+    _, corpus, queries = load(FewShotExamples(), corpus=EXAMPLES, test=[{"query_id": "t", "query": "3 + 3"}])
     assert [key.text for key in corpus] == ["2 + 2\n4", "Is it?\nso\nYes"]
     first, second = queries["train"]
     assert (first.id, first.text, first.answers, first.options) == ("a", "2 + 2", ("four", "4"), ("4", "5"))
@@ -142,13 +142,13 @@ def test_solved_examples_are_queries_that_never_see_themselves(load):
 
 
 def test_training_queries_of_their_own_are_taken_as_they_are(load):
-    _, _, queries = load(SolvedExamples(), corpus=EXAMPLES, train=[{"query_id": "1", "query": "q", "answers": ["x"]}])
+    _, _, queries = load(FewShotExamples(), corpus=EXAMPLES, train=[{"query_id": "1", "query": "q", "answers": ["x"]}])
     assert [(query.id, query.exclude) for query in queries["train"]] == [("1", ())]
 
 
 def test_an_example_without_its_answer_is_named(load):
     with pytest.raises(DataError, match=r"corpus.jsonl:1: field 'contents': expected an input, a line break"):
-        load(SolvedExamples(), corpus=[{"id": "a", "contents": "2 + 2 = 4", "answers": ["4"]}])
+        load(FewShotExamples(), corpus=[{"id": "a", "contents": "2 + 2 = 4", "answers": ["4"]}])
 
 
 def test_a_conversion_is_made_once_and_anew_for_other_settings_or_contents(load, tmp_path):

@@ -1,11 +1,11 @@
 import pytest
 
-from embedder.data.examples import Examples, SolvedQuestion, choose_examples, solved
+from embedder.data.examples import Examples, FewShotExample, choose_examples, few_shot_examples
 from embedder.data.prompts import ChatPrompt, ContinuationPrompt, ExamplePrompt, QuestionPrompt
 from embedder.errors import ConfigError
 from embedder.types import Key, Query
 
-POOL = [SolvedQuestion("One?", "uno", ("It is uno.",)), SolvedQuestion("Two?", "due", ("Due, it is.", "Not tre."))]
+POOL = [FewShotExample("One?", "uno", ("It is uno.",)), FewShotExample("Two?", "due", ("Due, it is.", "Not tre."))]
 
 
 class _Corpus(dict[str, int]):
@@ -49,8 +49,8 @@ def test_examples_have_answers_and_prefer_gold_passages():
     assert choose_examples(queries, 3) == choose_examples(queries[::-1], 3) == [queries[1], queries[0]]
     many = [Query(f"q{i}", f"{i}?", ("a",)) for i in range(20)]
     assert choose_examples(many, 5, seed=1) not in (choose_examples(many, 5), choose_examples(many, 5, seed=2))
-    prompt = QuestionPrompt(Examples(n=1)).with_examples(solved(choose_examples(queries, 2), _Corpus(k=7)))
-    assert prompt.examples.pool == (SolvedQuestion("Gold?", "g", ("text of 7",)), SolvedQuestion("Bare?", "b"))
+    prompt = QuestionPrompt(Examples(n=1)).with_examples(few_shot_examples(choose_examples(queries, 2), _Corpus(k=7)))
+    assert prompt.examples.pool == (FewShotExample("Gold?", "g", ("text of 7",)), FewShotExample("Bare?", "b"))
 
 
 def test_chat_by_hand():

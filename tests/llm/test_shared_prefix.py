@@ -9,7 +9,7 @@ from embedder.llm.row_scoring import TokenisedRequest, score_pair_by_pair
 from embedder.llm.shared_prefix import SharedPrefix, can_share, shared_prefixes
 from tests.llm.test_packed_scoring import assert_same, some_requests, tiny
 
-EXAMPLES = list(range(3, 43))  # 40 tokens, as of solved examples
+EXAMPLES = list(range(3, 43))  # 40 tokens, as of few-shot examples
 
 
 def test_groups_by_hand():

@@ -2,12 +2,12 @@
 
 import pytest
 
-from embedder.data.examples import Examples, SolvedQuestion
+from embedder.data.examples import Examples, FewShotExample
 from embedder.data.prompts import ExamplePrompt, QuestionPrompt
 from embedder.errors import ConfigError
 from embedder.types import Query
 
-POOL = [SolvedQuestion(f"q{n}", f"a{n}", type=("capital", "sport", "author")[n % 3]) for n in range(12)]
+POOL = [FewShotExample(f"q{n}", f"a{n}", type=("capital", "sport", "author")[n % 3]) for n in range(12)]
 
 
 def test_no_example_of_the_relation_that_is_asked_for():
@@ -22,7 +22,7 @@ def test_no_example_of_the_relation_that_is_asked_for():
 
 def test_too_few_examples_of_other_relations_are_an_error():
     prompt = QuestionPrompt(Examples(n=2, other_types=True)).with_examples(POOL[:1] * 4)
-    with pytest.raises(ConfigError, match="2 solved questions of other types than 'capital', got 0"):
+    with pytest.raises(ConfigError, match="2 few-shot examples of other types than 'capital', got 0"):
         prompt.for_query(Query("x", "?", groups=(("type", "capital"),)))
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from embedder.data.corpus import Corpus
-from embedder.data.forms import Documents, SolvedExamples
+from embedder.data.forms import Documents, FewShotExamples
 from embedder.data.queries import Queries
 from embedder.errors import ConfigError, DataError, MissingExtraError
 from embedder.public import (
@@ -297,7 +297,7 @@ def icl_tasks(tmp_path):
 
 
 def test_icl_tasks_are_examples_and_queries_in_categories(tmp_path, icl_tasks):
-    dataset, keys, queries = read(tmp_path, ExampleTasks(icl_tasks), "icl", task_form=SolvedExamples())
+    dataset, keys, queries = read(tmp_path, ExampleTasks(icl_tasks), "icl", task_form=FewShotExamples())
     assert keys["boolq-0"] == "P. is it?\nOPTIONS:\n- no\n- yes\nyes"
     assert {name: (q.options, q.answers) for name, q in queries.items()} == {
         "arc-t0": (("red", "blue"), ("blue",)),
@@ -317,7 +317,7 @@ def test_an_icl_answer_that_is_no_option_is_named(tmp_path, icl_tasks):
     with pytest.raises(
         DataError, match=re.escape("column 'answer': expected one of ['sun'] or its number or label, got '1'")
     ):
-        read(tmp_path, ExampleTasks({"wino": wrong}), "icl", task_form=SolvedExamples())
+        read(tmp_path, ExampleTasks({"wino": wrong}), "icl", task_form=FewShotExamples())
 
 
 def test_wrong_columns_are_named_with_expected_and_got(tmp_path, wikipedia):

@@ -1,4 +1,4 @@
-"""Solved questions for the front of a prompt: the same at labelling and at evaluation."""
+"""Few-shot examples for the front of a prompt: the same at labelling and at evaluation."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ _MAX_KEYS = 3  # gold keys of an example that are shown
 
 
 @dataclass(frozen=True)
-class SolvedQuestion:
-    """A question with its answer and the passages that hold it, as an example for the LLM."""
+class FewShotExample:
+    """A question with its answer and the passages that hold it, shown to the LLM before its own question."""
 
     question: str
     answer: str
@@ -28,33 +28,37 @@ class SolvedQuestion:
 @checked("prompt.examples")
 @dataclass(frozen=True)
 class Examples:
-    """Which solved queries a prompt shows.
+    """Which few-shot examples a prompt shows.
 
     Args:
-        n: So many.
-        seed: Which of the training queries they are; each seed has its own.
-        other_types: Never one of the type of the query, as of the same relation in PopQA (Mallen et al., ACL 2023).
+        n: Their number.
+        seed: Chooses them among the training queries.
+        other_types: Leaves out those of the type of the query, as of the same relation in PopQA (Mallen et al., ACL
+            2023).
         pool: What they are taken from. A query is never shown as an example of itself.
     """
 
     n: NonNegativeInt = 3
     seed: int = 0
     other_types: bool = False
-    pool: tuple[SolvedQuestion, ...] = ()
+    pool: tuple[FewShotExample, ...] = ()
 
     @property
     def pool_size(self) -> int:
-        """One more than is shown, in case one is the query; four times as many where those of one type fall out."""
+        """Size of a pool that is large enough: one more than are shown, in case one is the query.
+
+        It is four times as many as are shown where those of one type are left out.
+        """
         if self.other_types:
             return 4 * self.n
         return self.n + 1 if self.n else 0
 
-    def filled(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The same with this pool, or as much of it as is needed."""
+    def filled(self, pool: Sequence[FewShotExample]) -> Self:
+        """The same settings with this pool, or with as much of it as is needed."""
         return replace(self, pool=tuple(pool)[: self.pool_size])
 
     def for_query(self, query: Query) -> Self:
-        """Those that may be shown with a query.
+        """The same settings with those of the pool that may be shown with a query.
 
         Raises:
             ConfigError: Too few are of other types.
@@ -63,22 +67,22 @@ class Examples:
             return self
         others = tuple(example for example in self.pool if example.type != query.group("type"))
         if len(others) < min(self.n, len(self.pool)):
-            expected = f"{self.n} solved questions of other types than {query.group('type')!r}"
+            expected = f"{self.n} few-shot examples of other types than {query.group('type')!r}"
             raise ConfigError("prompt.examples.n", expected, len(others))
         return replace(self, pool=others)
 
-    def shown(self, query: str, *, with_keys: bool) -> list[SolvedQuestion]:
-        """The first that ask something else than the query, as bare as the query is."""
+    def shown(self, query: str, *, with_keys: bool) -> list[FewShotExample]:
+        """The first `n` that ask something else than the query, without their keys where the query has none."""
         own = question_form(query)
-        some = [example for example in self.pool if question_form(example.question) != own][: self.n]
-        return some if with_keys else [replace(example, keys=()) for example in some]
+        others = [example for example in self.pool if question_form(example.question) != own][: self.n]
+        return others if with_keys else [replace(example, keys=()) for example in others]
 
 
 def choose_examples(queries: Iterable[Query], n: int, seed: int = 0) -> list[Query]:
     """`n` different queries with an answer, those with gold keys first, chosen by a hash of their ids and a seed.
 
-    They depend on nothing else: neither on how many queries are labelled nor on what is held out, so that prompts, and
-    with them the addresses of stored scores, stay the same when these change.
+    The choice depends on nothing else: neither on how many queries are labelled nor on which are used for validation.
+    So prompts, and with them the addresses of stored scores, stay the same when these change.
     """
     purpose = f"examples/{seed}" if seed else "examples"  # 0 as in stores older than the seed
     pool = [query for query in queries if any(map(str.strip, query.answers))]
@@ -92,16 +96,14 @@ def choose_examples(queries: Iterable[Query], n: int, seed: int = 0) -> list[Que
     return list(chosen.values())
 
 
-def solved(examples: Iterable[Query], corpus: KeyStore) -> list[SolvedQuestion]:
-    """Queries with an answer as solved questions, with their gold keys.
-
-    Args:
-        examples: The queries.
-        corpus: Where the gold keys are.
-    """
-    return [_solve(query, corpus) for query in examples]
-
-
-def _solve(query: Query, corpus: KeyStore) -> SolvedQuestion:
-    keys = tuple(corpus[corpus.position(key_id)].text for key_id in query.positives[:_MAX_KEYS])
-    return SolvedQuestion(query.text, next(filter(str.strip, query.answers)), keys, query.group("type"))
+def few_shot_examples(queries: Iterable[Query], corpus: KeyStore) -> list[FewShotExample]:
+    """Queries as examples: each with its first answer that is not blank and the texts of its first gold keys."""
+    return [
+        FewShotExample(
+            question=query.text,
+            answer=next(filter(str.strip, query.answers)),
+            keys=tuple(corpus[corpus.position(key_id)].text for key_id in query.positives[:_MAX_KEYS]),
+            type=query.group("type"),
+        )
+        for query in queries
+    ]

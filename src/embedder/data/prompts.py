@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
-from embedder.data.examples import Examples, SolvedQuestion
+from embedder.data.examples import Examples, FewShotExample
 from embedder.texts import stretches
 from embedder.types import Query
 
@@ -19,11 +19,11 @@ class Prompt(Protocol):
 
     @property
     def examples(self) -> Examples | None:
-        """Solved queries in front; None for a prompt that shows none."""
+        """The few-shot examples in front; None for a prompt that shows none."""
         ...
 
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The same prompt with these solved queries."""
+    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
+        """The same prompt with these examples to choose from."""
         ...
 
     def for_query(self, query: Query) -> Self:
@@ -42,7 +42,7 @@ class Prompt(Protocol):
 @checked("prompt")
 @dataclass(frozen=True)
 class QuestionPrompt:
-    """Solved examples, then the retrieved passages under `Knowledge:`, then the question.
+    """Few-shot examples, then the retrieved passages under `Knowledge:`, then the question.
 
     Examples are shown as the question is: with their gold passages if it comes with passages, without if it does not.
     A small LLM that has seen answers without passages does not look into the passages for the next one (docs/log.md).
@@ -50,7 +50,7 @@ class QuestionPrompt:
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompts of the knowledge tasks.
 
     Args:
-        examples: Solved questions shown first; they teach a small LLM to answer in a few words.
+        examples: Few-shot examples shown first; they teach a small LLM to answer in a few words.
         max_key_words: Longer passages are cut to so many words, and to ten times as many characters. Of scripts without
             spaces between words two letters of Chinese, three of Thai count as one.
     """
@@ -58,8 +58,8 @@ class QuestionPrompt:
     examples: Examples = field(default_factory=Examples)
     max_key_words: PositiveInt = 150
 
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The same prompt with these solved queries."""
+    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
+        """The same prompt with these examples to choose from."""
         return replace(self, examples=self.examples.filled(pool))
 
     def for_query(self, query: Query) -> Self:
@@ -74,8 +74,8 @@ class QuestionPrompt:
             keys: Texts of the retrieved passages, best first; none asks without retrieval.
         """
         shown = self.examples.shown(query, with_keys=bool(keys))
-        solved = "".join(f"{self._ask(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
-        return solved + self._ask(query, keys)
+        examples = "".join(f"{self._ask(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
+        return examples + self._ask(query, keys)
 
     def output(self, text: str) -> str:
         """An answer as the LLM would write it after the prompt."""
@@ -90,7 +90,7 @@ class QuestionPrompt:
 @checked("prompt")
 @dataclass(frozen=True)
 class ChatPrompt:
-    """Solved examples, then the retrieved turns as they were said, then the current utterance of one speaker.
+    """Few-shot examples, then the retrieved turns as they were said, then the current utterance of one speaker.
 
     The other speaker's reply is the output. Examples teach a small LLM to reply with what was asked for and no more;
     they are shown as `QuestionPrompt` shows its own.
@@ -98,15 +98,15 @@ class ChatPrompt:
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of the conversation task.
 
     Args:
-        examples: Solved queries shown first, each with the turns that it rests on.
+        examples: Few-shot examples shown first, each with the turns that it rests on.
         max_key_words: Longer turns are cut to so many words, and to ten times as many characters.
     """
 
     examples: Examples = field(default_factory=Examples)
     max_key_words: PositiveInt = 150
 
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
-        """The same prompt with these solved queries."""
+    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
+        """The same prompt with these examples to choose from."""
         return replace(self, examples=self.examples.filled(pool))
 
     def for_query(self, query: Query) -> Self:
@@ -116,8 +116,8 @@ class ChatPrompt:
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the reply, with the texts of the retrieved turns, best first."""
         shown = self.examples.shown(query, with_keys=bool(keys))
-        solved = "".join(f"{self._say(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
-        return solved + self._say(query, keys)
+        examples = "".join(f"{self._say(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
+        return examples + self._say(query, keys)
 
     def output(self, text: str) -> str:
         """The reply as the LLM would write it after the prompt."""
@@ -146,7 +146,7 @@ class ContinuationPrompt:
         """There are none."""
         return None
 
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
         """The prompt as it is."""
         return self
 
@@ -167,7 +167,7 @@ class ContinuationPrompt:
 @checked("prompt")
 @dataclass(frozen=True)
 class ExamplePrompt:
-    """The retrieved solved examples as they are, then the input on lines of its own; the output follows on the next.
+    """The retrieved few-shot examples as they are, then the input on lines of its own; the output follows on the next.
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of the in-context learning task.
 
@@ -182,7 +182,7 @@ class ExamplePrompt:
         """What is retrieved are examples already."""
         return None
 
-    def with_examples(self, pool: Sequence[SolvedQuestion]) -> Self:
+    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
         """The prompt as it is."""
         return self
 

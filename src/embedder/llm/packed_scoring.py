@@ -1,6 +1,6 @@
 """Score all outputs of a prompt in one forward pass: the prompt is run once, and the outputs branch off behind it.
 
-What many prompts begin with, such as solved examples, is run once for all of them.
+What many prompts begin with, such as few-shot examples, is run once for all of them.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Run what prompts have in common once: solved examples in front of every prompt, or the prompt of many outputs."""
+"""Run what prompts have in common once: few-shot examples in front of every prompt, or the prompt of many outputs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

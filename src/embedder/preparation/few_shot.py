@@ -3,7 +3,7 @@
 import logging
 
 from embedder.data.corpus import Corpus
-from embedder.data.examples import choose_examples, solved
+from embedder.data.examples import choose_examples, few_shot_examples
 from embedder.data.prompts import Prompt
 from embedder.data.queries import Queries
 from embedder.data.sources import Dataset
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus, lender: Dataset | None = None) -> Prompt | None:
-    """The prompt with the solved examples that labelling shows.
+    """The prompt with the few-shot examples that labelling shows.
 
     Args:
         task: What the data set is for.
@@ -27,10 +27,10 @@ def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus, lender: Dataset |
     if dataset.train is None:
         where = f"{task.name}/{dataset.name} has no training queries"
         if lender is None:
-            logger.warning("%s: the LLM is asked without solved examples", where)
+            logger.warning("%s: the LLM is asked without few-shot examples", where)
             return task.prompt
-        logger.info("%s: the solved examples are those of %s/%s", where, task.name, lender.name)
+        logger.info("%s: the few-shot examples are those of %s/%s", where, task.name, lender.name)
         return shown_prompt(task, lender, Corpus(lender.file("corpus")))
     wanted = task.prompt.examples
     chosen = choose_examples(Queries(dataset.train, corpus), wanted.pool_size, wanted.seed)
-    return task.prompt.with_examples(solved(chosen, corpus))
+    return task.prompt.with_examples(few_shot_examples(chosen, corpus))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from embedder.data.corpus import Corpus
-from embedder.data.examples import choose_examples, solved
+from embedder.data.examples import choose_examples, few_shot_examples
 from embedder.data.prompts import Prompt
 from embedder.data.queries import Queries, first_by_hash, question_of
 from embedder.data.sources import Dataset
@@ -25,7 +25,7 @@ class Job:
     held_out: set[str]
     skipped: int
     prompt: Prompt | None
-    """With its solved examples; None for tasks that no LLM judges."""
+    """With its few-shot examples; None for tasks that no LLM judges."""
 
 
 def make_job(task: Task, dataset: Dataset, corpus: Corpus, validation: Validation, max_queries: int | None) -> Job:
@@ -64,7 +64,7 @@ def make_job(task: Task, dataset: Dataset, corpus: Corpus, validation: Validatio
         raise DataError(source.path, None, "all usable queries ask the same: nothing is left to train on")
     asked = {question_of(query) for query in usable if query.id in held_out}
     examples = [query for query in examples if question_of(query) not in asked]
-    prompt = None if task.prompt is None else task.prompt.with_examples(solved(examples, corpus))
+    prompt = None if task.prompt is None else task.prompt.with_examples(few_shot_examples(examples, corpus))
     return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
 
 

@@ -76,7 +76,7 @@ class ExampleTask:
 
 @dataclass(frozen=True)
 class ExampleTasks:
-    """Any number of tasks as one data set, in the form that `SolvedExamples` reads.
+    """Any number of tasks as one data set, in the form that `FewShotExamples` reads.
 
     Args:
         tasks: By name.

@@ -54,7 +54,7 @@ def example(region: Region, number: int, part: int, random: Random) -> dict[str,
 
 
 def contents(row: dict[str, Any]) -> str:
-    """A solved example: the input, a line break, the output."""
+    """An example as a key: the input, a line break, the output."""
     return f"{row['query']}\n{row['answers'][0]}"
 
 

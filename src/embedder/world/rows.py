@@ -95,7 +95,7 @@ def documents(settings: WorldSettings, *, test: bool) -> Iterator[Row]:
         yield document(build_region(settings.seed, settings.regions + number, REGION_SIZE), number)
 
 
-def solved_examples(settings: WorldSettings) -> Iterator[Row]:
+def example_corpus(settings: WorldSettings) -> Iterator[Row]:
     """The corpus of icl, as many rows as there are questions."""
     for number, row in enumerate(_examples(settings, settings.questions, 2)):
         yield {

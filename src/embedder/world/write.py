@@ -57,7 +57,7 @@ def _files(settings: WorldSettings, task: str) -> Iterator[tuple[str, Iterator[R
     if task in ("qa", "convsearch"):
         yield "corpus.jsonl", rows.corpus(settings)
     elif task == "icl":
-        yield "corpus.jsonl", rows.mixed(rows.solved_examples(settings), settings.seed, "icl corpus")
+        yield "corpus.jsonl", rows.mixed(rows.example_corpus(settings), settings.seed, "icl corpus")
     elif task == "tool":
         yield "corpus.jsonl", rows.mixed(iter(tool_rows()), settings.seed, "tools")
     elif task == "chat":

@@ -1,4 +1,4 @@
-"""Solved examples: each is a key, and where no training queries are given a query too, never compared with itself."""
+"""Few-shot examples as keys; without a file of training queries, each is also a query, never compared with itself."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from embedder.data.jsonl import JsonLines
 
 
 @dataclass(frozen=True)
-class SolvedExamples:
+class FewShotExamples:
     """`corpus.jsonl` of examples (`id`, `contents`: the input, a line break and the output; `answers`, `options`).
 
     Queries lie as in the form by id. Without a `train.jsonl` every example is a training query: its contents without
