@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from embedder.data.fields import Row
 from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
 from embedder.types import Key
@@ -38,7 +37,7 @@ class Corpus:
         return len(self._rows)
 
     def __getitem__(self, position: int) -> Key:
-        row = Row(self._rows[position], self.path, position + 1)
+        row = self._rows.row(position)
         return Key(id=row.text("id"), text=document_text(row.text("title", default=""), row.text("text")))
 
     def __iter__(self) -> Iterator[Key]:
@@ -49,7 +48,7 @@ class Corpus:
         return (key.text for key in self)
 
     def position(self, key_id: str) -> int:
-        """Place of a key; KeyError for an unknown id."""
+        """Position of a key; KeyError for an unknown id."""
         return self._table.row(key_id)
 
     def span(self, first_id: str, last_id: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ _LARGEST = 3.0e38  # what a tensor of float32 holds
 
 
 class Row:
-    """One JSON object and where it stands.
+    """One JSON object, and its file and line.
 
     Args:
         values: The parsed object.
@@ -19,20 +19,20 @@ class Row:
     """
 
     def __init__(self, values: dict[str, Any], path: Path, line: int) -> None:
-        self._values = values
-        self._path = path
-        self._line = line
+        self.values = values
+        self.path = path
+        self.line = line
 
     def error(self, message: str) -> DataError:
         """An error that names this row."""
-        return DataError(self._path, self._line, message)
+        return DataError(self.path, self.line, message)
 
     def __contains__(self, field: str) -> bool:
-        return self._values.get(field) is not None
+        return self.values.get(field) is not None
 
     def text(self, field: str, default: str | None = None) -> str:
         """A string; without a default it must be there and not blank."""
-        value = self._values.get(field)
+        value = self.values.get(field)
         if value is None and default is not None:
             return default
         self._require(field, isinstance(value, str), "a string")
@@ -42,12 +42,12 @@ class Row:
 
     def value(self, field: str) -> Any:
         """Whatever it is; it must be there."""
-        self._require(field, field in self and self._values[field] is not None, "a value")
-        return self._values[field]
+        self._require(field, field in self and self.values[field] is not None, "a value")
+        return self.values[field]
 
     def label(self, field: str) -> str:
         """A string or a whole number, as text; empty if the field is missing."""
-        value = self._values.get(field)
+        value = self.values.get(field)
         if value is None:
             return ""
         self._require(field, isinstance(value, str | int), "a string or a whole number")
@@ -83,7 +83,7 @@ class Row:
         return text
 
     def _list(self, field: str, kind: type | tuple[type, ...], expected: str) -> list[Any]:
-        value = self._values.get(field)
+        value = self.values.get(field)
         if value is None:
             return []
         is_list = isinstance(value, list)
@@ -93,9 +93,9 @@ class Row:
         return list(value)
 
     def _require(self, field: str, right: bool, expected: str) -> None:
-        if field not in self._values:
-            present = ", ".join(sorted(self._values)) or "none"
+        if field not in self.values:
+            present = ", ".join(sorted(self.values)) or "none"
             raise self.error(f"missing field {field!r} (fields here: {present})")
         if not right:
-            got = self._values[field]
+            got = self.values[field]
             raise self.error(f"field {field!r}: expected {expected}, got {type(got).__name__} {str(got)[:60]!r}")

@@ -1,4 +1,4 @@
-"""From the ids of the rows of a file to their places, without a dictionary in memory."""
+"""From the ids of the rows of a file to their positions, without a dictionary in memory."""
 
 import hashlib
 import tempfile
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from embedder.data.fields import Row
+from embedder.data.jsonl import JsonLines
 from embedder.errors import DataError
 
 _ENTRY = np.dtype([("hash", "<u8"), ("row", "<i8")])
@@ -30,26 +32,61 @@ class IdTable:
         with tempfile.TemporaryFile() as file:
             file.truncate(size * _ENTRY.itemsize)
             self._table = np.memmap(file, dtype=_ENTRY, mode="r+")
-        for row, one in enumerate(ids):
-            self._table[row] = (_hash(one), row)
+        for row, row_id in enumerate(ids):
+            self._table[row] = (_hash(row_id), row)
         self._table.sort(order=["hash", "row"])
         hashes = self._table["hash"]
-        for place in np.flatnonzero(hashes[1:] == hashes[:-1]):
-            first, second = int(self._table["row"][place]), int(self._table["row"][place + 1])
+        for i in np.flatnonzero(hashes[1:] == hashes[:-1]):
+            first, second = int(self._table["row"][i]), int(self._table["row"][i + 1])
             if id_of(first) == id_of(second):
                 raise DataError(path, second + 1, f"id {id_of(first)!r} is already that of line {first + 1}")
 
     def row(self, wanted_id: str) -> int:
         """Row of an id; KeyError for an unknown one."""
         wanted = _hash(wanted_id)
-        place = int(np.searchsorted(self._table["hash"], wanted))
-        while place < len(self._table) and self._table["hash"][place] == wanted:
-            row = int(self._table["row"][place])
+        i = int(np.searchsorted(self._table["hash"], wanted))
+        while i < len(self._table) and self._table["hash"][i] == wanted:
+            row = int(self._table["row"][i])
             if self._id_of(row) == wanted_id:
                 return row
-            place += 1
+            i += 1
         raise KeyError(wanted_id)
 
 
-def _hash(one: str) -> int:
-    return int.from_bytes(hashlib.blake2b(one.encode(), digest_size=8).digest(), "little")
+class RowsById:
+    """The rows of a JSON Lines file by the id in one of their fields; no row is held in memory.
+
+    Args:
+        path: The file.
+        field: Which of its fields is the id.
+
+    Raises:
+        DataError: A row has no id, or two rows have the same.
+    """
+
+    def __init__(self, path: Path, field: str) -> None:
+        self.lines = JsonLines(path)
+        self._field = field
+        ids = map(self._id, range(len(self.lines)))
+        self._table = IdTable(ids, len(self.lines), self._id, path)
+
+    def __contains__(self, row_id: str) -> bool:
+        try:
+            self.position(row_id)
+        except KeyError:
+            return False
+        return True
+
+    def __getitem__(self, row_id: str) -> Row:
+        return self.lines.row(self.position(row_id))
+
+    def position(self, row_id: str) -> int:
+        """Position of a row; KeyError for an unknown id."""
+        return self._table.row(row_id)
+
+    def _id(self, position: int) -> str:
+        return self.lines.row(position).text(self._field)
+
+
+def _hash(row_id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(row_id.encode(), digest_size=8).digest(), "little")

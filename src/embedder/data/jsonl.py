@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from embedder.data.fields import Row
 from embedder.errors import DataError
 from embedder.types import IntArray
 
@@ -23,13 +24,15 @@ class JsonLines:
 
     Args:
         path: UTF-8, one JSON object a line.
+        kept: Indices of the lines that count as rows, in rising order; None for all lines.
 
     Raises:
         DataError: The file is missing or empty; on access, the line is not valid UTF-8 or not a JSON object.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, kept: IntArray | None = None) -> None:
         self.path = Path(path)
+        self._kept = kept
         if not self.path.is_file():
             raise DataError(self.path, None, "no such file")
         if self.path.stat().st_size == 0:
@@ -38,15 +41,35 @@ class JsonLines:
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._ends = _line_ends(file)
 
-    def __reduce__(self) -> tuple[type["JsonLines"], tuple[Path]]:
-        return JsonLines, (self.path,)  # a worker process maps the file anew
+    def __reduce__(self) -> tuple[type["JsonLines"], tuple[Path, IntArray | None]]:
+        return JsonLines, (self.path, self._kept)  # a worker process maps the file anew
 
-    def __len__(self) -> int:
+    @property
+    def n_lines(self) -> int:
+        """Lines of the file, whether they are kept or not."""
         return len(self._ends)
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)} in {self.path}")
+    def __len__(self) -> int:
+        return self.n_lines if self._kept is None else len(self._kept)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        return self.row(position).values
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (row.values for row in self.rows())
+
+    def rows(self) -> Iterator[Row]:
+        """All rows in order, each with its line and typed access to its fields."""
+        return (self.row(position) for position in range(len(self)))
+
+    def row(self, position: int) -> Row:
+        """One of these rows."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"row {position} of {len(self)} in {self.path}")
+        line = position if self._kept is None else int(self._kept[position])
+        return Row(self._parse(line), self.path, line + 1)
+
+    def _parse(self, row: int) -> dict[str, Any]:
         start = 0 if row == 0 else int(self._ends[row - 1]) + 1
         line = self._bytes[start : int(self._ends[row])]
         try:
@@ -61,9 +84,6 @@ class JsonLines:
         if not isinstance(value, dict):
             raise DataError(self.path, row + 1, f"expected a JSON object, got {type(value).__name__}")
         return value
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return (self[row] for row in range(len(self)))
 
 
 def _line_ends(data: BinaryIO) -> IntArray:

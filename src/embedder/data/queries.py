@@ -24,15 +24,15 @@ class Queries:
     Args:
         path: UTF-8 JSON Lines.
         corpus: If given, every key that a query names must be in it, and its gold keys among the eligible ones.
-        kept: The places of the rows that count, in rising order; None for all of them.
+        kept: Indices of the lines that count, in rising order; None for all of them.
 
     Raises:
         DataError: On access, when a row is malformed or names an unknown key; on iteration, when an id comes twice.
     """
 
     def __init__(self, path: Path | str, corpus: KeyStore | None = None, kept: IntArray | None = None) -> None:
-        self._rows = JsonLines(path)
-        self._corpus, self._kept = corpus, kept
+        self._rows = JsonLines(path, kept)
+        self._corpus = corpus
 
     @property
     def path(self) -> Path:
@@ -40,12 +40,21 @@ class Queries:
         return self._rows.path
 
     def __len__(self) -> int:
-        return len(self._rows) if self._kept is None else len(self._kept)
+        return len(self._rows)
 
     def __getitem__(self, position: int) -> Query:
-        if self._kept is not None:
-            position = int(self._kept[position])
-        row = Row(self._rows[position], self.path, position + 1)
+        return self._query(self._rows.row(position))
+
+    def __iter__(self) -> Iterator[Query]:
+        seen: set[str] = set()
+        for row in self._rows.rows():
+            query = self._query(row)
+            if query.id in seen:
+                raise row.error(f"query_id {query.id!r} came before; ids must be distinct")
+            seen.add(query.id)
+            yield query
+
+    def _query(self, row: Row) -> Query:
         query = Query(
             id=row.text("query_id"),
             text=row.text("query"),
@@ -61,15 +70,6 @@ class Queries:
         if self._corpus is not None:
             _check_keys(query, self._corpus, row)
         return query
-
-    def __iter__(self) -> Iterator[Query]:
-        seen: set[str] = set()
-        for position in range(len(self)):
-            query = self[position]
-            if query.id in seen:
-                raise Row({}, self.path, position + 1).error(f"query_id {query.id!r} came before; ids must be distinct")
-            seen.add(query.id)
-            yield query
 
 
 def _among(row: Row) -> tuple[str, str] | None:

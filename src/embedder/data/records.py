@@ -30,7 +30,7 @@ class Records:
         path: A JSON Lines file in the format above.
         task: If given, a record that names another task is an error.
         rewards: Takes the place of the field `teacher_scores` of every record.
-        kept: The places of the records that count, in rising order; None for all of them.
+        kept: Indices of the lines that count, in rising order; None for all of them.
         known: What other lines label for the same queries.
 
     Raises:
@@ -45,12 +45,12 @@ class Records:
         kept: IntArray | None = None,
         known: KnownPositives | None = None,
     ) -> None:
-        self._rows = JsonLines(path)
-        self._kept, self._known = kept, known
+        self._rows = JsonLines(path, kept)
+        self._known = known
         self.task = task
         self._rewards = rewards
-        if rewards is not None and len(rewards) != len(self._rows):
-            raise DataError(rewards.path, None, f"rewards of {len(rewards)} records for {len(self._rows)} in {path}")
+        if rewards is not None and len(rewards) != self._rows.n_lines:
+            raise DataError(rewards.path, None, f"rewards of {len(rewards)} records for {self._rows.n_lines} in {path}")
 
     @property
     def path(self) -> Path:
@@ -58,19 +58,17 @@ class Records:
         return self._rows.path
 
     def __len__(self) -> int:
-        return len(self._rows) if self._kept is None else len(self._kept)
+        return len(self._rows)
 
     def __getitem__(self, position: int) -> Record:
         return parse_record(self.row(position), self.task, self._known)
 
     def row(self, position: int) -> Row:
         """The row of a record as the file has it, with its rewards."""
-        if self._kept is not None:
-            position = int(self._kept[position])
-        values = self._rows[position]
+        row = self._rows.row(position)
         if self._rewards is not None:
-            values["teacher_scores"] = self._rewards[position]
-        return Row(values, self.path, position + 1)
+            row.values["teacher_scores"] = self._rewards[row.line - 1]
+        return row
 
     def __iter__(self) -> Iterator[Record]:
         return (self[position] for position in range(len(self)))

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 from embedder.data.converted import converted
@@ -16,9 +17,9 @@ from embedder.texts import question_form
 
 @dataclass(frozen=True)
 class SeededSplit:
-    """Parts queries by a hash of what they ask, so that every run, in whatever order of lines, parts them alike.
+    """Splits queries by a hash of what they ask, so that every run, in whatever order of lines, splits them alike.
 
-    Queries that ask the same go the same way, as do those of one dialogue or document.
+    Queries that ask the same come into the same part, and so do those of one dialogue or document.
 
     Args:
         share: Of the queries, for tests.
@@ -27,14 +28,14 @@ class SeededSplit:
     share: float
 
     def split(self, train: Path, directory: Path) -> dict[str, Path]:
-        """The files `train` and `test` that a file of queries is parted into.
+        """The files `train` and `test` that a file of queries is split into.
 
         Args:
             train: The queries.
             directory: Where converted data sets are kept.
 
         Raises:
-            DataError: A query is malformed, or all go the same way.
+            DataError: A query is malformed, or all of them belong together.
         """
         return converted(self, {"train": train}, directory)
 
@@ -45,7 +46,7 @@ class SeededSplit:
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The two files; see `Form`."""
         rows = JsonLines(files["train"])
-        groups = [_group(Row(values, rows.path, line)) for line, values in enumerate(rows, 1)]
+        groups = [_group(row) for row in rows.rows()]
         sizes = Counter(groups)
         test: set[bytes] = set()
         left = max(1, round(self.share * len(groups)))
@@ -61,7 +62,8 @@ class SeededSplit:
 
 
 def _part(rows: JsonLines, taken: Sequence[bool]) -> Rows:
-    return (rows[number] | {ORIGIN: ("train", number + 1)} for number, is_in in enumerate(taken) if is_in)
+    chosen = map(rows.row, compress(range(len(rows)), taken))
+    return (row.values | {ORIGIN: ("train", row.line)} for row in chosen)
 
 
 def _group(row: Row) -> bytes:

@@ -28,6 +28,6 @@ def query_named(path: Path, queries: Sequence[Query]) -> Iterator[None]:
         if not found:
             raise
         query = max(found, key=lambda one: one[0])[1]
-        rows = enumerate(JsonLines(path), 1)
-        line = next((line for line, row in rows if row.get("query_id") == query.id), None)
+        rows = JsonLines(path).rows()
+        line = next((row.line for row in rows if row.values.get("query_id") == query.id), None)
         raise DataError(path, line, f"the query {query.id!r}: {error}") from error

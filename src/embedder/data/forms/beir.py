@@ -9,7 +9,7 @@ from typing import Any
 from embedder.data.fields import Row
 from embedder.data.forms.form import ORIGIN, Rows
 from embedder.data.forms.own_documents import OwnDocuments
-from embedder.data.id_table import IdTable
+from embedder.data.id_table import RowsById
 from embedder.data.jsonl import JsonLines
 from embedder.errors import DataError
 from embedder.origins import origin
@@ -35,16 +35,13 @@ class Beir:
 
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files by id; see `Form`."""
-        corpus, queries = JsonLines(files["corpus"]), _Texts(files["queries"])
+        corpus, queries = JsonLines(files["corpus"]), RowsById(files["queries"], "_id")
         paths = {split: files[f"{split}_qrels"] for split in ("train", "test") if f"{split}_qrels" in files}
         if not paths:
             raise _no_judgments(origin(files["corpus"], None)[0].parent / "qrels")
         judged = {split: _judged(path) for split, path in paths.items()}
-        own = OwnDocuments({query_id for some in judged.values() for query_id in some})
-        documents = (
-            document(Row(values, corpus.path, line)) | {ORIGIN: ("corpus", line)}
-            for line, values in enumerate(corpus, 1)
-        )
+        own = OwnDocuments({query_id for queries_of_split in judged.values() for query_id in queries_of_split})
+        documents = (document(row) | {ORIGIN: ("corpus", row.line)} for row in corpus.rows())
         wanted = {
             key: (paths[split], line) for split in paths for one in judged[split].values() for key, line in one.gold
         }
@@ -60,23 +57,6 @@ def document(row: Row) -> dict[str, str]:
     """A key by id. Some data sets have documents without a text: its title stands for it, or else its id."""
     key_id, title, text = row.text("_id"), row.text("title", default="").strip(), row.text("text", default="").strip()
     return {"id": key_id, "title": title, "text": text} if text else {"id": key_id, "text": title or key_id}
-
-
-class _Texts:
-    """Queries by id; none of them is held in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self._rows = JsonLines(path)
-        self._table = IdTable((self._id(n) for n in range(len(self._rows))), len(self._rows), self._id, path)
-
-    def __getitem__(self, query_id: str) -> str:
-        return self._row(self._table.row(query_id)).text("text")
-
-    def _row(self, number: int) -> Row:
-        return Row(self._rows[number], self._rows.path, number + 1)
-
-    def _id(self, number: int) -> str:
-        return self._row(number).text("_id")
 
 
 def _no_judgments(folder: Path) -> DataError:
@@ -113,15 +93,15 @@ def _with_all(wanted: dict[str, tuple[Path, int]], corpus: Rows) -> Rows:
         raise DataError(path, line, f"judges the document {key_id!r}, which is not in the corpus")
 
 
-def _queries(fields: Mapping[str, Mapping[str, Any]], texts: _Texts, path: Path, lines: Mapping[str, int]) -> Rows:
+def _queries(fields: Mapping[str, Mapping[str, Any]], rows: RowsById, path: Path, lines: Mapping[str, int]) -> Rows:
     role = f"{path.stem}_qrels"  # such as test.tsv
     for query_id, own in fields.items():
         try:
-            text = texts[query_id]
+            row = rows[query_id]
         except KeyError:
             message = f"names the query {query_id!r}, which is not in queries.jsonl"
             raise DataError(path, lines[query_id], message) from None
-        yield {"query_id": query_id, "query": text, **own, ORIGIN: (role, lines[query_id])}
+        yield {"query_id": query_id, "query": row.text("text"), **own, ORIGIN: (role, lines[query_id])}
 
 
 def judgments(path: Path) -> Iterator[tuple[int, str, str, float]]:

@@ -1,17 +1,15 @@
 """Long documents: chunks of them are queries, and earlier chunks, each with its continuation, are what is retrieved."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.data.fields import Row
 from embedder.data.forms.form import ORIGIN, Rows
-from embedder.data.id_table import IdTable
+from embedder.data.id_table import RowsById
 from embedder.data.jsonl import JsonLines
 from embedder.errors import DataError
 from embedder.texts import stretches
@@ -51,8 +49,8 @@ class Documents:
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files by id; see `Form`."""
         splits = [split for split in ("train", "test") if split in files]
-        tables: list[IdTable] = []
-        yield "corpus", (row for split in splits for row in self._keys(files[split], split, tables))
+        files_before: list[RowsById] = []
+        yield "corpus", (row for split in splits for row in self._keys(files[split], split, files_before))
         for split in splits:
             yield split, self._queries(files[split], split)
 
@@ -71,26 +69,23 @@ class Documents:
         queries = self.queries(n_chunks, split)
         return len(queries) > 0 and queries[0] > self.min_keys
 
-    def _documents(self, path: Path, split: str) -> Iterator[tuple[int, str, list[str]]]:
+    def _documents(self, rows: Iterable[Row], split: str) -> Iterator[tuple[int, str, list[str]]]:
         """Lines, ids and chunks of the documents that are long enough."""
-        for line, values in enumerate(JsonLines(path), 1):
-            row = Row(values, path, line)
+        for row in rows:
             chunks = self.chunks(row.text("text"))
             if self._is_long_enough(len(chunks), split):
-                yield line, row.text("doc_id"), chunks
+                yield row.line, row.text("doc_id"), chunks
 
-    def _keys(self, path: Path, split: str, tables: list[IdTable]) -> Rows:
-        """Keys of one file, whose ids come in no file before it; their table is put to those."""
-        rows = JsonLines(path)
-        ids = (_new_id(rows, number, tables) for number in range(len(rows)))
-        tables.append(IdTable(ids, len(rows), partial(_id, rows), path))
-        n_long = 0
-        for line, doc_id, chunks in self._documents(path, split):
+    def _keys(self, path: Path, split: str, files_before: list[RowsById]) -> Rows:
+        """Keys of one file, whose ids stand in no file before it; the file is then added to those."""
+        documents = RowsById(path, "doc_id")
+        n_long, n_all = 0, len(documents.lines)
+        for line, doc_id, chunks in self._documents(_with_new_ids(documents, files_before), split):
             n_long += 1
             for number in range(len(chunks) - 1):
                 text = (chunks[number] + chunks[number + 1]).strip()
                 yield {"id": f"{doc_id}/{number}", "text": text, ORIGIN: (split, line)}
-        n_all = len(rows)
+        files_before.append(documents)
         least = self.min_keys + 2 + (1 if split == "train" else self.test_chunks)
         if not n_long:
             raise DataError(path, None, f"no document has {least * self.chunk_words} words, which `task.form` asks for")
@@ -104,7 +99,7 @@ class Documents:
             )
 
     def _queries(self, path: Path, split: str) -> Rows:
-        for line, doc_id, chunks in self._documents(path, split):
+        for line, doc_id, chunks in self._documents(JsonLines(path).rows(), split):
             for number in self.queries(len(chunks), split):
                 yield {
                     "query_id": f"{doc_id}/{number}",
@@ -115,16 +110,9 @@ class Documents:
                 }
 
 
-def _id(rows: JsonLines, number: int) -> str:
-    return Row(rows[number], rows.path, number + 1).text("doc_id")
-
-
-def _new_id(rows: JsonLines, number: int, earlier: Sequence[IdTable]) -> str:
-    name = _id(rows, number)
-    for table in earlier:
-        with suppress(KeyError):
-            table.row(name)
-            raise Row({}, rows.path, number + 1).error(
-                f"doc_id {name!r} is one of train.jsonl too; ids must be distinct"
-            )
-    return name
+def _with_new_ids(documents: RowsById, files_before: Sequence[RowsById]) -> Iterator[Row]:
+    for row in documents.lines.rows():
+        doc_id = row.text("doc_id")
+        if any(doc_id in other for other in files_before):
+            raise row.error(f"doc_id {doc_id!r} is one of train.jsonl too; ids must be distinct")
+        yield row

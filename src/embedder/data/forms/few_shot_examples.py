@@ -24,29 +24,26 @@ class FewShotExamples:
 
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files by id; see `Form`."""
-        keys = _rows(files, "corpus")
-        yield "corpus", ({"id": row.text("id"), "text": row.text("contents")} | own for row, _, own in keys)
-        yield "train", _as_they_are(files, "train") if "train" in files else _queries(files)
+        examples = JsonLines(files["corpus"])
+        yield "corpus", map(_key, examples.rows())
+        yield "train", _unchanged(files, "train") if "train" in files else map(_query, examples.rows())
         if "test" in files:
-            yield "test", _as_they_are(files, "test")
+            yield "test", _unchanged(files, "test")
 
 
-def _rows(files: Mapping[str, Path], role: str) -> Iterator[tuple[Row, dict[str, Any], dict[str, Any]]]:
-    """Each row, its values, and the field that tells where it comes from."""
-    path = files[role]
-    return ((Row(values, path, line), values, {ORIGIN: (role, line)}) for line, values in enumerate(JsonLines(path), 1))
+def _unchanged(files: Mapping[str, Path], role: str) -> Rows:
+    return (row.values | {ORIGIN: (role, row.line)} for row in JsonLines(files[role]).rows())
 
 
-def _as_they_are(files: Mapping[str, Path], role: str) -> Rows:
-    return (values | own for _, values, own in _rows(files, role))
+def _key(row: Row) -> dict[str, Any]:
+    return {"id": row.text("id"), "text": row.text("contents"), ORIGIN: ("corpus", row.line)}
 
 
-def _queries(files: Mapping[str, Path]) -> Rows:
-    for row, values, own in _rows(files, "corpus"):
-        name, contents, answers = row.text("id"), row.text("contents").rstrip(), row.texts("answers")
-        answer = next((answer.strip() for answer in answers if contents.endswith(f"\n{answer.strip()}")), "")
-        question = contents.removesuffix(answer).rstrip()
-        if not answer or not question:
-            raise row.error("field 'contents': expected an input, a line break and one of 'answers'")
-        others = {field: value for field, value in values.items() if field not in ("id", "contents")}
-        yield others | {"query_id": name, "query": question, "exclude": [name]} | own
+def _query(row: Row) -> dict[str, Any]:
+    name, contents, answers = row.text("id"), row.text("contents").rstrip(), row.texts("answers")
+    answer = next((answer.strip() for answer in answers if contents.endswith(f"\n{answer.strip()}")), "")
+    question = contents.removesuffix(answer).rstrip()
+    if not answer or not question:
+        raise row.error("field 'contents': expected an input, a line break and one of 'answers'")
+    others = {field: value for field, value in row.values.items() if field not in ("id", "contents")}
+    return others | {"query_id": name, "query": question, "exclude": [name], ORIGIN: ("corpus", row.line)}

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from embedder.data.fields import Row
 from embedder.data.forms.form import ORIGIN, Rows
-from embedder.data.id_table import IdTable
+from embedder.data.id_table import RowsById
 from embedder.data.jsonl import JsonLines
 
 
@@ -15,7 +14,7 @@ from embedder.data.jsonl import JsonLines
 class Histories:
     """`histories.jsonl` (`history_id`, `history`: a list of texts) and queries with `history_id` and `evidence`.
 
-    Unit 7 of the history h is the key `h/7`; `evidence`, places in the history, becomes `pos`.
+    Unit 7 of the history h is the key `h/7`; `evidence`, positions in the history, becomes `pos`.
     """
 
     def fits(self, files: Mapping[str, Path]) -> bool:
@@ -24,56 +23,40 @@ class Histories:
 
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files by id; see `Form`."""
-        histories = _Histories(files["histories"])
-        yield "corpus", histories.keys()
+        histories = RowsById(files["histories"], "history_id")
+        yield "corpus", _keys(histories.lines)
         for split in ("train", "test"):
             if split in files:
                 yield split, _queries(files[split], split, histories)
 
 
-class _Histories:
-    """Histories by id; none of them is held in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self._rows = JsonLines(path)
-        self._table = IdTable((self._id(row) for row in range(len(self._rows))), len(self._rows), self._id, path)
-        self._length = lru_cache(maxsize=256)(lambda row: len(self._row(row).items("history")))
-
-    def keys(self) -> Rows:
-        """One row a unit."""
-        for number in range(len(self._rows)):
-            row = self._row(number)
-            units = row.texts("history")
-            if not units or not all(unit.strip() for unit in units):
-                raise row.error("field 'history': expected a list of texts, none of them blank")
-            for place, unit in enumerate(units):
-                yield {"id": f"{row.text('history_id')}/{place}", "text": unit, ORIGIN: ("histories", number + 1)}
-
-    def length(self, history_id: str) -> int:
-        """Units of a history; KeyError for an unknown one."""
-        return self._length(self._table.row(history_id))
-
-    def _row(self, number: int) -> Row:
-        return Row(self._rows[number], self._rows.path, number + 1)
-
-    def _id(self, number: int) -> str:
-        return self._row(number).text("history_id")
+def _keys(histories: JsonLines) -> Rows:
+    """One row for each unit of each history."""
+    for row in histories.rows():
+        units = row.texts("history")
+        if not units or not all(unit.strip() for unit in units):
+            raise row.error("field 'history': expected a list of texts, none of them blank")
+        for position, unit in enumerate(units):
+            yield {"id": f"{row.text('history_id')}/{position}", "text": unit, ORIGIN: ("histories", row.line)}
 
 
-def _queries(path: Path, split: str, histories: _Histories) -> Rows:
-    for line, values in enumerate(JsonLines(path), 1):
-        row = Row(values, path, line)
+def _queries(path: Path, split: str, histories: RowsById) -> Rows:
+    @lru_cache(maxsize=256)
+    def length_of(history_id: str) -> int:
+        return len(histories[history_id].items("history"))
+
+    for row in JsonLines(path).rows():
         history = row.text("history_id")
         try:
-            length = histories.length(history)
+            length = length_of(history)
         except KeyError:
             raise row.error(f"field 'history_id' names {history!r}, which is not in the histories") from None
         evidence = row.integers("evidence")
-        if wrong := [place for place in evidence if not 0 <= place < length]:
+        if wrong := [position for position in evidence if not 0 <= position < length]:
             raise row.error(f"field 'evidence': expected places from 0 to {length - 1} in the history, got {wrong[0]}")
-        others = {name: value for name, value in values.items() if name not in ("history_id", "evidence")}
+        others = {name: value for name, value in row.values.items() if name not in ("history_id", "evidence")}
         yield others | {
-            "pos": [f"{history}/{place}" for place in evidence],
+            "pos": [f"{history}/{position}" for position in evidence],
             "among": [f"{history}/0", f"{history}/{length - 1}"],
-            ORIGIN: (split, line),
+            ORIGIN: (split, row.line),
         }
