@@ -26,7 +26,8 @@ from embedder.candidates.lexical import BM25Proposer
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
-from embedder.encoders.checkpoint import CHECKPOINT_KEY, describe
+from embedder.encoders.checkpoint import describe
+from embedder.encoders.checkpoint_file import CHECKPOINT_KEY
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.errors import Interrupted

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from embedder.encoders.checkpoint import read_checkpoint
+from embedder.encoders.checkpoint_file import read_checkpoint
 from embedder.errors import DataError
 
 

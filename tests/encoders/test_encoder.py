@@ -330,7 +330,8 @@ EVERYTHING = {
 
 @pytest.mark.parametrize("settings", [{}, {"shared": False}, EVERYTHING])
 def test_a_checkpoint_and_an_export_bring_back_the_whole_encoder(tmp_path, settings):
-    from embedder.encoders.checkpoint import CHECKPOINT_KEY, describe
+    from embedder.encoders.checkpoint import describe
+    from embedder.encoders.checkpoint_file import CHECKPOINT_KEY
 
     directory = tiny_backbone(tmp_path / "llama", "llama", **GROUPED)
     encoder = adapted(directory, pooling="last", **settings)

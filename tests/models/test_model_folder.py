@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 
-from embedder.encoders.checkpoint import CHECKPOINT_KEY, check_continues, describe, load_trained
+from embedder.encoders.checkpoint import describe, load_trained
+from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, check_continues
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export

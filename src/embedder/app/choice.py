@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from embedder.callbacks.current_encoder import is_sharded
 from embedder.callbacks.validation_record import Validation, ValidationRecord, gain, recorded, told_change
-from embedder.encoders.checkpoint import encoder_weights, read_checkpoint
+from embedder.encoders.checkpoint_file import encoder_weights, read_checkpoint
 
 logger = logging.getLogger(__name__)
 

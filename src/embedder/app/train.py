@@ -41,7 +41,8 @@ from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord
 from embedder.checks import check_types
 from embedder.data.prepared import PreparedDataset
-from embedder.encoders.checkpoint import CHECKPOINT_KEY, check_continues, describe
+from embedder.encoders.checkpoint import describe
+from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, check_continues
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export

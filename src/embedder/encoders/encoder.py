@@ -52,11 +52,11 @@ class TextEncoder(nn.Module):
         pooling = pooling_of(config, folder)
         self.config = replace(config, pooling=pooling, dimension=config.dimension or folder.dimension)
         self.tokenizer = load_tokenizer(folder, config, pooling)
-        self.backbone: Any = load_backbone(folder.query, config)
-        self.key_backbone: Any = None if config.shared else load_backbone(folder.key, config)
-        self.head = load_head(folder.query_dense, config, folder)
+        self.backbone: Any = load_backbone(folder.query.transformer, config)
+        self.key_backbone: Any = None if config.shared else load_backbone(folder.key.transformer, config)
+        self.head = load_head(folder.query.dense, config, folder.trained)
         """Linear layers between pooling and the vector; of most models none."""
-        self.key_head = None if config.shared else load_head(folder.key_dense, config, folder)
+        self.key_head = None if config.shared else load_head(folder.key.dense, config, folder.trained)
         for setting, wanted, most in (
             ("dimension", self.config.dimension, self.whole_dimension),
             ("dimensions", max(config.dimensions or (1,)), self.dimension),

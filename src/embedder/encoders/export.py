@@ -2,26 +2,24 @@
 
 import json
 import logging
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.lora import merged
-from embedder.errors import DataError
+from embedder.encoders.probes import probe_vectors
 from embedder.files import whole_folder
-from embedder.types import Reading, Side, TaskSides
+from embedder.types import Side, TaskSides
 
 logger = logging.getLogger(__name__)
 
-PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weather', 'unit': 'C'}")
-"""Fixed texts whose vectors travel with a model, so that a damaged or mismatched copy is noticed when it is loaded."""
+EXPORT_FORMAT = 2
+"""Of `embedder.json`, raised when an older version could not read it."""
 
 
 def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path, about: Mapping[str, Any]) -> Path:
@@ -67,7 +65,7 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     model.save(str(directory), create_model_card=False)
     shutil.rmtree(parts)
     description = {
-        "format": 2,
+        "format": EXPORT_FORMAT,
         "encoder": asdict(encoder.config),
         "tasks": {name: asdict(task) for name, task in tasks.items()},
         **probe_vectors(encoder, tasks),
@@ -171,41 +169,3 @@ def _cut(encoder: TextEncoder) -> list[Any]:
         return []
     first = torch.eye(encoder.dimension, size, dtype=encoder.backbone.dtype)
     return [Dense(size, encoder.dimension, bias=False, activation_function=None, init_weight=first)]
-
-
-def probe_vectors(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[str, Any]:
-    """Vectors of the fixed texts: plain, and as query and key of every task, so that a changed instruction shows."""
-    return {
-        "probes": list(PROBES),
-        "probe_vectors": encoder.encode(PROBES, Reading("query")).tolist(),
-        "probe_sides": {name: _side_vectors(encoder, sides, PROBES) for name, sides in tasks.items()},
-    }
-
-
-def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Path) -> None:
-    """Refuse a model whose vectors of the probe texts are not those that were written with it.
-
-    They may differ by 1e-3 from machine to machine; in bfloat16, where merging adapters rounds to three digits, by a
-    fifth of the usual size of a number in a unit vector.
-
-    Raises:
-        DataError: Weights, pooling, an instruction or a length differ from what was saved.
-    """
-    probes = description["probes"]
-    found = {"the probe texts": (encoder.encode(probes, Reading("query")).tolist(), description["probe_vectors"])}
-    for name, sides in description["tasks"].items():
-        vectors = _side_vectors(encoder, TaskSides(**sides), probes)
-        for side, expected in description["probe_sides"][name].items():
-            found[f"the probe texts as {side} of {name}"] = (vectors[side], expected)
-    tolerance = 1e-3 if encoder.config.dtype == "float32" else 0.2 / math.sqrt(encoder.dimension)
-    for what, (vectors, expected) in found.items():
-        difference = float(np.abs(np.array(vectors) - np.array(expected)).max())
-        if difference > tolerance:
-            raise DataError(path, None, f"the vectors of {what} differ by {difference:.1e} from those stored with it")
-
-
-def _side_vectors(encoder: TextEncoder, sides: TaskSides, probes: Sequence[str]) -> dict[str, list[list[float]]]:
-    return {
-        "query": encoder.encode(probes, sides.query).tolist(),
-        "key": encoder.encode(probes, sides.key).tolist(),
-    }

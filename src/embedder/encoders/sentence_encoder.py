@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from embedder.encoders.sentence_folder import check_classes, check_similarity
+from embedder.encoders.sentence_folder import check_similarity
+from embedder.encoders.sentence_modules import check_classes
 from embedder.errors import ConfigError
 from embedder.models.loading import loading
 from embedder.types import FloatArray, Reading, TaskSides

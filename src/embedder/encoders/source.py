@@ -21,10 +21,11 @@ def folder_of(config: EncoderConfig) -> SentenceFolder:
     if source.is_file():
         raise ConfigError("encoder.name", "a folder, package:NAME/PATH or the name of a model on a hub", config.name)
     folder = read_folder(source, "encoder.name", config.name)
+    trained = folder.trained or {}
     for name in ("bidirectional", "dimension"):
         got = getattr(config, name)
-        if folder.trained is not None and name in folder.trained and folder.trained[name] != got:
-            raise ConfigError(f"encoder.{name}", f"{folder.trained[name]!r}, which {config.name} was trained with", got)
+        if name in trained and trained[name] != got:
+            raise ConfigError(f"encoder.{name}", f"{trained[name]!r}, which {config.name} was trained with", got)
     if config.shared and folder.query != folder.key:
         raise ConfigError("encoder.shared", f"false, since {config.name} holds an encoder for each side", True)
     return folder
@@ -36,12 +37,13 @@ def pooling_of(config: EncoderConfig, folder: SentenceFolder) -> str:
     Raises:
         ConfigError: The settings ask for another pooling than the folder was made with.
     """
-    if folder.pooling is None:
+    pooling = folder.key.pooling
+    if pooling is None:
         if config.pooling is None:
             logger.info("%s does not say how it pools: mean (encoder.pooling sets another)", config.name)
         return config.pooling or "mean"
-    if config.pooling not in (None, folder.pooling):
+    if config.pooling not in (None, pooling):
         parts = f"its modules.json: {', '.join(folder.modules)}"
-        expected = f"null or {folder.pooling!r}, which {config.name} was made with ({parts})"
+        expected = f"null or {pooling!r}, which {config.name} was made with ({parts})"
         raise ConfigError("encoder.pooling", expected, config.pooling)
-    return folder.pooling
+    return pooling

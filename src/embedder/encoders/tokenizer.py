@@ -14,7 +14,7 @@ def load_tokenizer(folder: SentenceFolder, config: EncoderConfig, pooling: str) 
     Raises:
         ConfigError: It cannot be loaded, or nothing can pad or end a text.
     """
-    tokenizer = model_folder.load_tokenizer(folder.key, "encoder.name", config.name)
+    tokenizer = model_folder.load_tokenizer(folder.key.transformer, "encoder.name", config.name)
     if not tokenizer.is_fast:
         raise ConfigError("encoder.name", "a model with a fast tokenizer (tokenizer.json)", config.name)
     tokenizer.padding_side = tokenizer.truncation_side = "right"  # `forward` cuts padding off on the right
@@ -22,7 +22,7 @@ def load_tokenizer(folder: SentenceFolder, config: EncoderConfig, pooling: str) 
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         if tokenizer.pad_token is None:
             raise ConfigError("encoder.name", "a model whose tokenizer has a token to pad or to end with", config.name)
-    if pooling == "last" and folder.pooling is None:  # else it was made with the tokenizer as it is
+    if pooling == "last" and folder.key.pooling is None:  # else it was made with the tokenizer as it is
         _end_with_eos(tokenizer, config.name)
     return tokenizer
 

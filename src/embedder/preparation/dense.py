@@ -23,12 +23,13 @@ _CHANGE_NO_VECTOR = frozenset(
 
 def encoder_protocol(encoder: EncoderConfig) -> dict[str, Any]:
     """What the vectors of an encoder depend on: the contents of its files, and its settings."""
-    said = folder_of(encoder)
-    models = dict.fromkeys([said.query, said.key, *said.query_dense, *said.key_dense])  # separate encoders are two
+    folder = folder_of(encoder)
+    transformers = [folder.query.transformer, folder.key.transformer]  # separate encoders are two
+    models = dict.fromkeys([*transformers, *folder.query.dense, *folder.key.dense])
     settings = {name: value for name, value in asdict(encoder).items() if name not in _CHANGE_NO_VECTOR}
-    settings |= {"pooling": pooling_of(encoder, said), "max_length": said.max_length}
-    settings |= {"dimension": encoder.dimension or said.dimension}
-    return {"encoder": [fingerprint_of(one, None, "float32") for one in models], "settings": settings}
+    settings |= {"pooling": pooling_of(encoder, folder), "max_length": folder.max_length}
+    settings |= {"dimension": encoder.dimension or folder.dimension}
+    return {"encoder": [fingerprint_of(model, None, "float32") for model in models], "settings": settings}
 
 
 def with_own_prompts(sides: TaskSides, encoder: EncoderConfig) -> TaskSides:

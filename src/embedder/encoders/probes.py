@@ -1,0 +1,52 @@
+"""Vectors of fixed texts travel with a model, so that a damaged or mismatched copy is noticed when it is loaded."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embedder.encoders.encoder import TextEncoder
+from embedder.errors import DataError
+from embedder.types import Reading, TaskSides
+
+PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weather', 'unit': 'C'}")
+
+
+def probe_vectors(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[str, Any]:
+    """Vectors of the fixed texts: plain, and as query and key of every task, so that a changed instruction shows."""
+    return {
+        "probes": list(PROBES),
+        "probe_vectors": encoder.encode(PROBES, Reading("query")).tolist(),
+        "probe_sides": {name: _side_vectors(encoder, sides, PROBES) for name, sides in tasks.items()},
+    }
+
+
+def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Path) -> None:
+    """Refuse a model whose vectors of the probe texts are not those that were written with it.
+
+    They may differ by 1e-3 from machine to machine; in bfloat16, where merging adapters rounds to three digits, by a
+    fifth of the usual size of a number in a unit vector.
+
+    Raises:
+        DataError: Weights, pooling, an instruction or a length differ from what was saved.
+    """
+    probes = description["probes"]
+    found = {"the probe texts": (encoder.encode(probes, Reading("query")).tolist(), description["probe_vectors"])}
+    for name, sides in description["tasks"].items():
+        vectors = _side_vectors(encoder, TaskSides(**sides), probes)
+        for side, expected in description["probe_sides"][name].items():
+            found[f"the probe texts as {side} of {name}"] = (vectors[side], expected)
+    tolerance = 1e-3 if encoder.config.dtype == "float32" else 0.2 / math.sqrt(encoder.dimension)
+    for what, (vectors, expected) in found.items():
+        difference = float(np.abs(np.array(vectors) - np.array(expected)).max())
+        if difference > tolerance:
+            raise DataError(path, None, f"the vectors of {what} differ by {difference:.1e} from those stored with it")
+
+
+def _side_vectors(encoder: TextEncoder, sides: TaskSides, probes: Sequence[str]) -> dict[str, list[list[float]]]:
+    return {
+        "query": encoder.encode(probes, sides.query).tolist(),
+        "key": encoder.encode(probes, sides.key).tolist(),
+    }
