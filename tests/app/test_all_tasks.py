@@ -13,6 +13,7 @@ from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
+from embedder.llm.sampled_outputs import OutputSettings
 from embedder.preparation.dense import DenseSettings
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.reward_settings import Rewards
@@ -51,7 +52,7 @@ def trained(tmp_path_factory, models):
         "source.settings.passages=200",
         "source.settings.questions=24",
         "prepare.max_queries=6",
-        "prepare.rewards.n_outputs=2",
+        "llm_outputs.n_outputs=2",
         "candidates=hybrid",
         "candidates.n=3",
         "tasks.lrlm.labelling.min_reward_gap=1e-7",
@@ -155,7 +156,7 @@ def test_records_with_flat_rewards_are_left_out_and_counted(trained):
 
 def test_all_tasks_are_evaluated(trained):
     root, common, _ = trained
-    short = [*SHORT, "rag.competitors.n=2"]
+    short = [*SHORT, "llm_outputs.n_outputs=2"]
     rows = "rows=[random,recent,bm25,oracle]"
     run("evaluate.py", *common, f"hydra.run.dir={root}/evaluate", rows, "rag.max_queries=2", *short)
     rows = json.loads((root / "evaluate" / "scores.json").read_text())["rows"]
@@ -250,13 +251,13 @@ def test_a_rank_without_competitors_is_refused(llama_directory):
     rewards = Rewards(llm, RankReward(), "store")
     assert rewards.of_task(task()) == rewards
     own = rewards.of_task(task(reward=LikelihoodReward(), n_outputs=0, max_new_tokens=99))
-    assert (own.reward, own.n_outputs, own.max_new_tokens) == (LikelihoodReward(), 0, 99)
+    assert (own.reward, own.outputs.n_outputs, own.outputs.max_new_tokens) == (LikelihoodReward(), 0, 99)
     with pytest.raises(
         ConfigError, match=r"tasks.mine.labelling.n_outputs: expected 1 or more, since RankReward ranks"
     ):
         rewards.of_task(task(n_outputs=0))
     mix = MixReward({"a": LikelihoodReward(), "b": RankReward()}, {"a": 1.0, "b": 1.0})
-    with pytest.raises(ConfigError, match=r"prepare.rewards.n_outputs: .* since MixReward ranks"):
-        Rewards(llm, mix, "store", n_outputs=0)
+    with pytest.raises(ConfigError, match=r"llm_outputs.n_outputs: .* since MixReward ranks"):
+        Rewards(llm, mix, "store", outputs=OutputSettings(n_outputs=0))
     with pytest.raises(ConfigError, match=r"task.labelling.min_reward_gap"):
         Labelling(min_reward_gap=-1.0)

@@ -105,7 +105,7 @@ def test_a_benchmark_is_answered_and_its_parts_and_means_are_reported(tmp_path, 
         ]
         write_folder(tmp_path / "data" / "qa" / name, keys, queries)
     overrides = ["benchmark=seven_qa", "source=corpus", f"source.path={tmp_path}/data", "rows=[none,bm25]"]
-    overrides += [f"llm.name={llama_directory}", "llm.device=cpu", "rag.competitors.n=2"]
+    overrides += [f"llm.name={llama_directory}", "llm.device=cpu", "llm_outputs.n_outputs=2"]
     rows = instantiate(composed(tmp_path, *overrides).run, _convert_="all").score()
     assert [row.dataset for row in rows] == [name for name in sorted(SEVEN) for _ in range(2)]
     assert rows[1].protocol["answered"] == 4
@@ -134,7 +134,7 @@ def test_the_score_of_icl_is_the_mean_of_categories(tmp_path, llama_directory):
     ]
     write_folder(tmp_path / "data" / "icl" / "mix", keys, queries)
     overrides = ["benchmark=icl", "source=corpus", f"source.path={tmp_path}/data", "rows=[none,bm25]"]
-    overrides += [f"llm.name={llama_directory}", "llm.device=cpu", "rag.competitors.n=0"]
+    overrides += [f"llm.name={llama_directory}", "llm.device=cpu", "rag.competitors=null"]
     _, row = instantiate(composed(tmp_path, *overrides).run, _convert_="all").score()
     score = row.per_query["score"]
     assert score["q0"] == row.per_query["accuracy"]["q0"]

@@ -35,7 +35,7 @@ def prepared(tmp_path_factory, bert_directory, llama_directory):
         f"encoder.name={bert_directory}",
         f"llm.name={llama_directory}",
         "llm.device=cpu",
-        "prepare.rewards.n_outputs=2",
+        "llm_outputs.n_outputs=2",
         "candidates.n=3",
     )
     run = instantiate(config.run, _convert_="all")

@@ -26,7 +26,7 @@ def trained(tmp_path_factory, bert_directory, llama_directory):
         f"llm.name={llama_directory}",
         "llm.device=cpu",
         "prepare.max_queries=20",
-        "prepare.rewards.n_outputs=3",
+        "llm_outputs.n_outputs=3",
         "candidates.n=4",
     ]
     done = run(
@@ -279,7 +279,7 @@ def test_the_report_and_the_estimate(trained):
     assert "qa/world: prepared already, nothing is left" in estimate.stdout
     fewer = run_here("prepare.py", *common, "action=estimate", "candidates.n=3")
     assert "0 of 80 prompts of 20 queries are left to score\n" in fewer.stdout
-    estimate = run_here("prepare.py", *common, "action=estimate", "prepare.rewards.max_new_tokens=4")
+    estimate = run_here("prepare.py", *common, "action=estimate", "llm_outputs.max_new_tokens=4")
     assert estimate.returncode == 0, estimate.stderr[-2000:]
     assert "To label 20 queries with 4.0 candidates each" in estimate.stdout
     assert "(from 1 timed queries)" in estimate.stdout  # six of twenty would take half as long as the work

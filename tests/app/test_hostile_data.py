@@ -99,8 +99,8 @@ def test_names_of_data_sets_can_be_names_of_metrics():
 def test_preparation(hostile):
     root, settings = hostile
     small = [
-        "prepare.rewards.n_outputs=1",
-        "prepare.rewards.max_new_tokens=2",
+        "llm_outputs.n_outputs=1",
+        "llm_outputs.max_new_tokens=2",
         "candidates.n=3",
         "prepare.max_queries=4",
     ]

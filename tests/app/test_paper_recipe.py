@@ -15,7 +15,7 @@ def test_the_numbers_are_those_of_the_paper_and_of_the_released_code():
     assert config.run.encoder.lr == 5e-6  # its own folder says how BGE pools: CLS
     assert config.run.encoder.gradient_checkpointing
     assert config.run.preparation.rewards.language_model.name == "SOME/7B"
-    assert config.run.preparation.rewards.n_outputs == 10
+    assert config.run.preparation.rewards.outputs.n_outputs == 10
     assert config.run.preparation.rewards.reward["_target_"].endswith("RankReward")
     assert config.run.preparation.candidates.n == 200
     assert (config.run.data.batch_size, config.run.trainer.max_steps) == (800, 10_000)
@@ -55,7 +55,7 @@ def test_it_runs_small(tmp_path, bert_directory, llama_directory):
         "source.settings.passages=200",
         "source.settings.questions=24",
         "prepare.max_queries=4",
-        "prepare.rewards.n_outputs=2",
+        "llm_outputs.n_outputs=2",
         "candidates.n=10",  # more than the 8 that a step draws
         "tasks.lrlm.labelling.min_reward_gap=1e-7",
         "trainer.accelerator=cpu",

@@ -119,8 +119,8 @@ def test_the_key_is_in_no_file_and_on_no_terminal_after_a_run_that_used_it(tmp_p
         "source.settings.passages=200",
         "source.settings.questions=20",
         "prepare.max_queries=3",
-        "prepare.rewards.n_outputs=1",
-        "prepare.rewards.max_new_tokens=2",
+        "llm_outputs.n_outputs=1",
+        "llm_outputs.max_new_tokens=2",
         "candidates.n=3",
         "llm.attempts=1",
         "hydra.verbose=true",  # the libraries log their headers then
@@ -132,7 +132,7 @@ def test_the_key_is_in_no_file_and_on_no_terminal_after_a_run_that_used_it(tmp_p
         assert done.returncode == 0, done.stdout[-3000:]
         assert server.headers[-1]["Authorization"] == f"Bearer {key}"
         server.key = "another"  # it repeats the one that it refuses
-        url = [f"llm.url={server.url}", f"prepare.rewards.store={tmp_path / 'new'}", "prepare.rewards.seed=1"]
+        url = [f"llm.url={server.url}", f"prepare.rewards.store={tmp_path / 'new'}", "llm_outputs.seed=1"]
         refused = run_here(
             "prepare.py", *common, *url, f"hydra.run.dir={tmp_path / 'refused'}", f"paths.data_dir={tmp_path / 'd'}"
         )

@@ -237,7 +237,7 @@ def test_files_of_the_project_are_found_from_any_folder(tmp_path, monkeypatch):
 def test_of_two_processes_that_torchrun_starts_one_asks_the_llm(tmp_path, bert_directory, llama_directory):
     run = [f"paths.root={tmp_path}", f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"]
     run += ["encoder.sha256=null", "source.settings.passages=200", "source.settings.questions=30"]
-    run += ["prepare.rewards.n_outputs=2", "prepare.rewards.max_new_tokens=4", "prepare.max_queries=8", "logger=csv"]
+    run += ["llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "prepare.max_queries=8", "logger=csv"]
     run += ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=2"]
     run += ["trainer.val_check_interval=2", "data.batch_size=4", f"hydra.run.dir={tmp_path}/run"]
     start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]

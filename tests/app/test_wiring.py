@@ -2,13 +2,16 @@
 
 import ast
 import importlib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from embedder.app.settings import check_settings
+from embedder.llm.sampled_outputs import OutputSettings
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "embedder"
@@ -100,6 +103,15 @@ def test_every_choice_composes_and_every_target_exists(entry, choice):
     for target in targets(config):
         module, _, attribute = target.rpartition(".")
         assert hasattr(importlib.import_module(module), attribute), target
+
+
+def test_labelling_and_evaluation_score_the_same_outputs():
+    settings = "llm_outputs.n_outputs=3", "llm_outputs.max_new_tokens=7"
+    labelling = composed("prepare", *settings).run.preparation.rewards.outputs
+    evaluation = composed("evaluate", *settings).run.rag.competitors
+    expected = {"n_outputs": 3, "temperature": 1.0, "max_new_tokens": 7, "max_answers": 3, "seed": 0}
+    assert asdict(instantiate(labelling)) == asdict(instantiate(evaluation)) == expected
+    assert instantiate(composed("prepare").run.preparation.rewards.outputs) == OutputSettings()
 
 
 def test_the_documented_overrides_compose():

@@ -7,7 +7,6 @@ from embedder.consumers.by_options import ByOptions
 from embedder.consumers.consumer import Scene
 from embedder.consumers.iterative import Iterative
 from embedder.consumers.option_likelihood import OptionLikelihood
-from embedder.consumers.paired import Competitors
 from embedder.consumers.rag import RagEvaluation, no_keys
 from embedder.consumers.reading import Perplexity
 from embedder.consumers.single_shot import SingleShot
@@ -16,6 +15,7 @@ from embedder.data.prompts import ContinuationPrompt, ExamplePrompt, QuestionPro
 from embedder.errors import ConfigError, DataError
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
+from embedder.llm.sampled_outputs import OutputSettings
 from embedder.results.measures import averaged
 from embedder.types import Query
 from tests.consumers.scripted import Keys, ScriptedLanguageModel, ranking, scene, searching
@@ -218,7 +218,7 @@ def test_chunks_stand_in_document_order_before_the_recent_text():
         (lambda: Agent(max_new_tokens=0), "consumer.max_new_tokens: expected 1 or more"),
         (lambda: OptionLikelihood(top_k="3"), "consumer.top_k: expected a whole number, got '3'"),
         (lambda: Perplexity(recent=-1), "consumer.recent: expected 0 or more"),
-        (lambda: Competitors(temperature=0.0), "rag.competitors.temperature: expected a number above 0"),
+        (lambda: OutputSettings(temperature=0.0), "llm_outputs.temperature: expected a number above 0"),
     ],
 )
 def test_wrong_settings_are_refused(make, message):
@@ -234,7 +234,8 @@ def test_a_real_llm_gives_the_same_outcomes_twice(consumer, llama_directory, tmp
     found = []
     for place in ("one", "two"):
         model = CachedLanguageModel(HuggingFaceLanguageModel(str(llama_directory), device="cpu"), tmp_path / place)
-        rag = RagEvaluation(consumer, queries, Scene(CORPUS, no_keys, model, BARE), Competitors(n=2, max_new_tokens=4))
+        scene = Scene(CORPUS, no_keys, model, BARE)
+        rag = RagEvaluation(consumer, queries, scene, OutputSettings(n_outputs=2, max_new_tokens=4))
         found.append(rag.score([ranking("oru", "rome"), ranking()], searching(CORPUS, [])))
     assert found[0] == found[1]
     assert set(found[0].per_query) >= {"em", "f1", "log_likelihood", "gain", "place", "harm"}

@@ -4,11 +4,12 @@ import pytest
 
 from embedder.consumers.agent import Agent
 from embedder.consumers.consumer import Outcome, Scene
-from embedder.consumers.paired import Competitors, against_alone, measured
+from embedder.consumers.paired import against_alone, measured
 from embedder.consumers.rag import RagEvaluation, RagSettings, mean_of, no_keys
 from embedder.consumers.single_shot import SingleShot
 from embedder.data.examples import Examples
 from embedder.data.prompts import QuestionPrompt
+from embedder.llm.sampled_outputs import OutputSettings
 from embedder.results.needed import questions_text
 from embedder.results.row import Row
 from embedder.types import Query
@@ -34,7 +35,10 @@ def score(prompt, output):
 def test_paired_measures_by_hand():
     model = ScriptedLanguageModel(write, score)
     rag = RagEvaluation(
-        SingleShot(), QUERIES, Scene(CORPUS, no_keys, model, QuestionPrompt(Examples(n=0))), Competitors(n=10)
+        SingleShot(),
+        QUERIES,
+        Scene(CORPUS, no_keys, model, QuestionPrompt(Examples(n=0))),
+        OutputSettings(n_outputs=10),
     )
     good = rag.score([ranking("good"), ranking("good")], no_keys)
     assert good.per_query["em"] == {"known": 1.0, "unknown": 1.0}
@@ -54,7 +58,7 @@ def test_the_llm_alone_answers_in_one_go_whatever_searches():
     # An agent whose searches find nothing writes no answer; the LLM alone knows one of the two.
     model = ScriptedLanguageModel(lambda prompt: "<search>x</search>" if "<answer>" in prompt else write(prompt), score)
     scene = Scene(CORPUS, no_keys, model, QuestionPrompt(Examples(n=0)))
-    rag = RagEvaluation(Agent(max_searches=1), QUERIES, scene, Competitors(n=0))
+    rag = RagEvaluation(Agent(max_searches=1), QUERIES, scene, None)
     alone = rag.alone()
     assert alone.per_query["em"] == {"known": 1.0, "unknown": 0.0}
     assert set(alone.per_query["gain"].values()) == {0.0}

@@ -61,12 +61,12 @@ def test_every_command_is_checked_in_one_way():
 def tiny(bert_directory, llama_directory):
     """Settings, by entry point, that make a run take seconds; a command has the last word."""
     both = [f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"]
-    labelling = ["prepare.rewards.n_outputs=2", "prepare.rewards.max_new_tokens=4", "candidates.n=3"]
+    labelling = ["llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "candidates.n=3"]
     steps = ["trainer.max_steps=2", "trainer.val_check_interval=2", "trainer.accelerator=cpu", "data.batch_size=4"]
     return {
         "prepare": [*both, *labelling],
         "train": [*both, *labelling, *steps, "logger=csv", "callbacks.plain.progress=null"],
-        "evaluate": [*both, "rag.max_queries=2", "rag.competitors.n=2", "rag.competitors.max_new_tokens=4"],
+        "evaluate": [*both, "rag.max_queries=2", "llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4"],
     }
 
 

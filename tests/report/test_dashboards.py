@@ -37,7 +37,7 @@ def sweep(tmp_path_factory, bert_directory, llama_directory):
         *("train.py", "-m", "seed=0,1", f"hydra.sweep.dir={root}/group", f"paths.root={root}"),
         *("+task@tasks.tool=tool", "source=corpus", f"source.path={root}/data"),
         *(f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"),
-        *("prepare.rewards.n_outputs=2", "prepare.rewards.max_new_tokens=4", "candidates.n=3"),
+        *("llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "candidates.n=3"),
         *("trainer.max_steps=4", "trainer.val_check_interval=2", "trainer.log_every_n_steps=1", "data.batch_size=4"),
         *(
             "trainer.accelerator=cpu",

@@ -156,9 +156,9 @@ def test_verify_finds_a_store_that_does_not_fit_the_llm(model, tmp_path):
 
 
 def test_wrong_settings_and_queries_without_answers_are_refused(model, tmp_path):
-    with pytest.raises(ConfigError, match=r"prepare\.rewards\.n_outputs"):
+    with pytest.raises(ConfigError, match=r"llm_outputs\.n_outputs"):
         engine(model, tmp_path, n_outputs=-1)
-    with pytest.raises(ConfigError, match=r"prepare\.rewards\.temperature"):
+    with pytest.raises(ConfigError, match=r"llm_outputs\.temperature"):
         engine(model, tmp_path, temperature=0.0)
     with pytest.raises(ValueError, match="without an answer"):
         LabelRequest("Q: A:", (), (" ",))

@@ -1,12 +1,9 @@
 """Paired measures of the same prompt: they tell retrievers apart where a small LLM answers few questions exactly."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from embedder.bounds import NonNegativeInt, PositiveFloat, PositiveInt
-from embedder.checks import checked
 from embedder.consumers.consumer import Outcome
 from embedder.data.prompts import Prompt
 from embedder.llm.sampled_outputs import OutputSettings
@@ -18,36 +15,29 @@ _RIGHT = ("accuracy", "em")
 """What says whether an answer is right, the first that a query has."""
 
 
-@checked("rag.competitors")
-@dataclass(frozen=True)
-class Competitors:
-    """Outputs that the LLM samples without retrieval, among which the gold answer is placed, as at labelling.
+def sample_competitors(
+    queries: Sequence[Query], settings: OutputSettings | None, language_model: LanguageModel, prompt: Prompt
+) -> list[tuple[str, ...]]:
+    """Distinct wrong outputs of each query that the LLM samples without retrieval, as they stand after a prompt.
 
     Args:
-        n: Outputs a question; 0 leaves `place` out for open questions.
-        max_new_tokens: Length of one.
-        temperature: Of the sampling.
-        seed: Of the sampling.
+        queries: Each with an answer.
+        settings: How they are sampled; None for no competitors.
+        language_model: Samples.
+        prompt: How a query is shown.
     """
-
-    n: NonNegativeInt = 10
-    max_new_tokens: PositiveInt = 12
-    temperature: PositiveFloat = 1.0
-    seed: int = 0
-
-    def sample(self, queries: Sequence[Query], language_model: LanguageModel, prompt: Prompt) -> list[tuple[str, ...]]:
-        """Distinct wrong outputs of each query, as they stand after a prompt."""
-        requests = [
-            LabelRequest(
-                prompt=prompt.for_query(query).render(query.text),
-                candidate_prompts=(),
-                answers=query.answers,
-                lead=lead_of(prompt.output),
-            )
-            for query in queries
-        ]
-        settings = OutputSettings(self.n, self.temperature, self.max_new_tokens, seed=self.seed)
-        return [outputs.competitors for outputs in choose_outputs(requests, settings, language_model.sample)]
+    if settings is None:
+        return [() for _ in queries]
+    requests = [
+        LabelRequest(
+            prompt=prompt.for_query(query).render(query.text),
+            candidate_prompts=(),
+            answers=query.answers,
+            lead=lead_of(prompt.output),
+        )
+        for query in queries
+    ]
+    return [outputs.competitors for outputs in choose_outputs(requests, settings, language_model.sample)]
 
 
 def measured(

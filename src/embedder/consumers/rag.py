@@ -8,8 +8,9 @@ from statistics import fmean
 from embedder.bounds import Limit
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, Search
-from embedder.consumers.paired import Competitors, against_alone, measured
+from embedder.consumers.paired import against_alone, measured, sample_competitors
 from embedder.data.queries import first_by_hash
+from embedder.llm.sampled_outputs import OutputSettings
 from embedder.metrics.likelihood import perplexity
 from embedder.types import Query, Ranking
 
@@ -21,11 +22,11 @@ class RagSettings:
 
     Args:
         max_queries: At most so many queries are answered, chosen by a hash of their ids; None for all.
-        competitors: The outputs among which gold answers are placed.
+        competitors: How the outputs are sampled among which gold answers are ranked; None for no such outputs.
     """
 
     max_queries: Limit | None = None
-    competitors: Competitors = field(default_factory=Competitors)
+    competitors: OutputSettings | None = field(default_factory=OutputSettings)
 
     def choose(self, queries: Sequence[Query]) -> list[Query]:
         """The queries that are answered: of those with an answer, the first by a hash."""
@@ -74,10 +75,12 @@ class RagEvaluation:
         consumer: What the LLM does.
         queries: Each with an answer.
         scene: The corpus, the LLM and the prompt; its `search` is replaced by that of each row.
-        competitors: The outputs among which gold answers are placed.
+        competitors: How the outputs are sampled among which gold answers are ranked; None for no such outputs.
     """
 
-    def __init__(self, consumer: Consumer, queries: Sequence[Query], scene: Scene, competitors: Competitors) -> None:
+    def __init__(
+        self, consumer: Consumer, queries: Sequence[Query], scene: Scene, competitors: OutputSettings | None
+    ) -> None:
         self._consumer, self._queries, self._scene = consumer, list(queries), scene
         self._sampled: dict[str, tuple[str, ...]] = {}
         self._settings = competitors
@@ -125,6 +128,6 @@ class RagEvaluation:
     def _rivals(self, queries: Sequence[Query]) -> list[tuple[str, ...]]:
         """Sampled outputs, the same in every row."""
         if new := [query for query in queries if query.id not in self._sampled]:
-            sampled = self._settings.sample(new, self._scene.language_model, self._scene.prompt)
+            sampled = sample_competitors(new, self._settings, self._scene.language_model, self._scene.prompt)
             self._sampled |= dict(zip((query.id for query in new), sampled, strict=True))
         return [self._sampled[query.id] for query in queries]

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from embedder.checks import check_types
-from embedder.errors import ConfigError
+from embedder.bounds import NonNegativeInt, PositiveFloat, PositiveInt
+from embedder.checks import checked
 from embedder.metrics.text import normalise_answer
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ Draw = Callable[[list[str], list[int]], list[list[str]]]
 """Samples `DRAWS` outputs after each prompt, given one seed a prompt."""
 
 
+@checked("llm_outputs")
 @dataclass(frozen=True)
 class OutputSettings:
     """Which outputs of a query the LLM scores: its gold answers, and competitors that the LLM itself writes.
@@ -33,19 +34,11 @@ class OutputSettings:
         seed: Of the sampled competitors.
     """
 
-    n_outputs: int = 10
-    temperature: float = 1.0
-    max_new_tokens: int = 12
-    max_answers: int = 3
+    n_outputs: NonNegativeInt = 10
+    temperature: PositiveFloat = 1.0
+    max_new_tokens: PositiveInt = 12
+    max_answers: PositiveInt = 3
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_types(self, "prepare.rewards")
-        for setting, least in (("n_outputs", 0), ("max_new_tokens", 1), ("max_answers", 1)):
-            if getattr(self, setting) < least:
-                raise ConfigError(f"prepare.rewards.{setting}", f"{least} or more", getattr(self, setting))
-        if not self.temperature > 0:
-            raise ConfigError("prepare.rewards.temperature", "a number above 0", self.temperature)
 
 
 def sample_competitors(

@@ -1,6 +1,6 @@
 """How the candidates of the tasks that distil rewards are judged: the settings, and the engine that they make."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,7 @@ class Rewards:
         reward: From stored log-likelihoods to rewards.
         store: Directory of the stored log-likelihoods and sampled outputs.
         shipped_stores: Directories of read-only stores, looked into first.
-        n_outputs: See `RewardEngine`.
-        temperature: See `RewardEngine`.
-        max_new_tokens: See `RewardEngine`.
-        max_answers: See `RewardEngine`.
-        seed: See `RewardEngine`.
+        outputs: Which outputs the LLM scores.
         sample_with_candidates: Competitors are sampled with each of the first so many unlabelled candidates in the
             prompt, which makes them harder; 0 samples them without a candidate, as the paper does.
         early_stop: When to stop judging the candidates of a query; None judges all.
@@ -40,11 +36,7 @@ class Rewards:
     reward: Reward
     store: str
     shipped_stores: list[str] = field(default_factory=list)
-    n_outputs: int = 10
-    temperature: float = 1.0
-    max_new_tokens: int = 12
-    max_answers: int = 3
-    seed: int = 0
+    outputs: OutputSettings = field(default_factory=OutputSettings)
     sample_with_candidates: int = 0
     early_stop: EarlyStop | None = None
     verify: int = 0
@@ -56,9 +48,9 @@ class Rewards:
         if self.verify < 0:
             raise ConfigError("prepare.rewards.verify", "0 or more", self.verify)
 
-        if self.n_outputs == 0 and needs_competitors(self.reward):
+        if self.outputs.n_outputs == 0 and needs_competitors(self.reward):
             expected = f"1 or more, since {type(self.reward).__name__} ranks the answer among sampled outputs"
-            raise ConfigError("prepare.rewards.n_outputs", expected, self.n_outputs)
+            raise ConfigError("llm_outputs.n_outputs", expected, 0)
 
     def of_task(self, task: Task) -> "Rewards":
         """How the candidates of a task are judged: these settings with what the task sets itself.
@@ -66,9 +58,11 @@ class Rewards:
         Raises:
             ConfigError: The task's settings do not go together.
         """
-        own = {name: getattr(task.labelling, name) for name in ("reward", "n_outputs", "max_new_tokens")}
+        own = {name: getattr(task.labelling, name) for name in ("n_outputs", "max_new_tokens")}
+        reward = self.reward if task.labelling.reward is None else task.labelling.reward
         try:
-            judged = replace(self, **{name: value for name, value in own.items() if value is not None})
+            outputs = replace(self.outputs, **{name: value for name, value in own.items() if value is not None})
+            judged = replace(self, reward=reward, outputs=outputs)
         except ConfigError as error:
             setting = error.setting.rpartition(".")[2]
             raise ConfigError(f"tasks.{task.name}.labelling.{setting}", error.expected, error.got) from error
@@ -82,19 +76,14 @@ class Rewards:
         shipped = [Path(path) for path in self.shipped_stores]
         return RewardEngine(CachedLanguageModel(self.language_model, Path(self.store), shipped), self.outputs)
 
-    @property
-    def outputs(self) -> OutputSettings:
-        """Which outputs are scored."""
-        return OutputSettings(self.n_outputs, self.temperature, self.max_new_tokens, self.max_answers, self.seed)
-
     def protocol(self) -> dict[str, Any]:
         """What the log-likelihoods of the candidates depend on; the reward only if it decides which are judged."""
-        names = ("n_outputs", "temperature", "max_new_tokens", "max_answers", "seed", "sample_with_candidates")
         early_stop = None if self.early_stop is None else [repr(self.early_stop), repr(self.reward)]
         return {
             "llm": self.language_model.fingerprint,
             "early_stop": early_stop,
-            **{name: getattr(self, name) for name in names},
+            **asdict(self.outputs),
+            "sample_with_candidates": self.sample_with_candidates,
         }
 
     def column_protocol(self, task: Task) -> dict[str, Any]:
