@@ -16,7 +16,7 @@ from embedder.retrieval.benchmark import Benchmark
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "conf" / "benchmark").glob("[!_]*.yaml"))
-PUBLIC = sorted(path.stem for path in (ROOT / "conf" / "public").glob("*.yaml"))
+PUBLIC = sorted(path.stem for path in (ROOT / "conf" / "public").glob("[!_]*.yaml"))
 TOWNS = ["Orubel", "Belran", "Rantol", "Toloru"]
 SEVEN = ["nq", "triviaqa", "popqa", "hotpotqa", "2wikimultihopqa", "musique", "bamboogle"]
 
@@ -35,7 +35,7 @@ def test_a_benchmark_is_built_with_its_public_data(name, tmp_path):
     assert benchmark.name == name
     assert isinstance(source, PublicSource)
     assert {dataset.task for dataset in source.public.values()} == {task.name for task in config.tasks.values()}
-    assert set(source.only or source.public) <= set(source.public)
+    assert set(source.only or ()) <= {dataset.name or key for key, dataset in source.public.items()}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -71,16 +71,17 @@ def test_an_unknown_field_of_a_benchmark_is_named(tmp_path):
 
 def test_a_benchmark_runs_on_files_of_its_public_form(tmp_path):
     pytest.importorskip("datasets")
-    questions = [{"question": f"Who built the tower {n}?", "answer": ["Ann"]} for n in range(3)]
+    questions = [{"id": str(n), "question": f"Who built the tower {n}?", "golden_answers": ["Ann"]} for n in range(3)]
     pq.write_table(pa.Table.from_pylist(questions), tmp_path / "nq.parquet")
-    passages = "".join(f"{n}\tThe tower {n} was built by Ann.\tTower {n}\n" for n in range(9))
-    (tmp_path / "psgs.tsv").write_text("id\ttext\ttitle\n" + passages)
+    passages = [{"id": str(n), "contents": f'"Tower {n}"\nThe tower {n} was built by Ann.'} for n in range(9)]
+    (tmp_path / "wiki-18.jsonl").write_text("".join(json.dumps(passage) + "\n" for passage in passages))
     config = composed(
         tmp_path,
         "benchmark=nq",
         "public.nq.form.test.name=parquet",
-        f"+public.nq.form.test.files={tmp_path}/nq.parquet",
-        f"public.nq.corpus.table.files={tmp_path}/psgs.tsv",
+        f"public.nq.form.test.files={tmp_path}/nq.parquet",
+        "public.nq.form.train=null",
+        f"public.nq.corpus.table.files={tmp_path}/wiki-18.jsonl",
         "rows=[random,bm25]",
         "run.rag_enabled=false",
     )

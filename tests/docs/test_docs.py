@@ -26,7 +26,7 @@ STANDS_FOR = {
     "checkpoint=A,B": "checkpoint=outputs/train/.../export,outputs/train/.../checkpoints/last.ckpt",
     "/other/machine/store": "data/store",
     "task_mix=TASK": "task_mix=qa",
-    "public.nq.corpus.table.files=psgs_w100.tsv.gz": "public.nq.corpus.table.files=FILE",
+    "public.nq.corpus.table.files=wiki-18.jsonl.gz": "public.nq.corpus.table.files=FILE",
 }
 THE_REST = ["source=corpus", "source.path=DIR"]
 """What ` ... ` stands for, where it stands for the rest of a command."""

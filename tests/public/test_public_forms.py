@@ -7,150 +7,45 @@ import logging
 import re
 from dataclasses import replace
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from embedder.data.corpus import Corpus
 from embedder.data.forms import Documents, FewShotExamples
 from embedder.data.queries import Queries
 from embedder.errors import ConfigError, DataError, MissingExtraError
 from embedder.public import (
-    Choices,
     ExampleTask,
     ExampleTasks,
     Judged,
     Judgments,
-    Passages,
-    PublicDataset,
     PublicSource,
     Questions,
-    QuestionsWithParagraphs,
     Sessions,
     Table,
     Texts,
-    beir,
 )
+from tests.public.files import lines, parquet, read
 
 datasets = pytest.importorskip("datasets")
 
 
-def parquet(path, rows):
-    pq.write_table(pa.Table.from_pylist(rows), path)
-    return Table("parquet", "test", files=str(path))
-
-
-def lines(path, rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return Table("json", "test", files=str(path))
-
-
-def read(directory, form, task="qa", corpus=None, task_form=None):
-    """The one data set, its keys by id and its test queries by id."""
-    source = PublicSource({"set": PublicDataset(task, form, corpus)}, str(directory / "converted"))
-    (dataset,) = source.datasets(task, task_form)
-    keys = Corpus(dataset.file("corpus"))
-    return dataset, {key.id: key.text for key in keys}, {q.id: q for q in Queries(dataset.file("test"), keys)}
-
-
-@pytest.fixture
-def wikipedia(tmp_path):
-    """Two passages as DPR publishes them: tab-separated, quoted where the text has quotes."""
-    rows = 'id\ttext\ttitle\n1\t"Aaron ""the"" prophet."\tAaron\n2\tnull\tNull\n'
-    with gzip.open(tmp_path / "psgs_w100.tsv.gz", "wt") as file:
-        file.write(rows)
-    options = {"delimiter": "\t", "keep_default_na": False}
-    return Passages(Table("csv", files=str(tmp_path / "psgs_w100.tsv.gz"), options=options))
-
-
-def test_nq_open_over_wikipedia(tmp_path, wikipedia):
-    table = parquet(
-        tmp_path / "nq.parquet", [{"question": "who", "answer": ["a", "b"]}, {"question": "x", "answer": ["c"]}]
-    )
-    dataset, keys, queries = read(tmp_path, Questions(table), corpus=wikipedia)
-    assert keys == {"1": 'Aaron Aaron "the" prophet.', "2": "Null null"}
-    assert queries["0"].answers == ("a", "b")
-    assert (dataset.name, dataset.train) == ("set", None)
-
-
-def test_triviaqa_takes_the_value_and_its_aliases_once(tmp_path, wikipedia):
+def test_a_table_of_other_columns_is_read_by_their_names(tmp_path, wikipedia):
     answer = {"value": "Sun", "aliases": ["The Sun", "Sun"], "normalized_value": "sun"}
-    table = parquet(tmp_path / "t.parquet", [{"question_id": "tc_1", "question": "q", "answer": answer}])
-    form = Questions(table, answers=["answer.value", "answer.aliases"], id="question_id")
-    _, _, queries = read(tmp_path, form, corpus=wikipedia)
+    table = parquet(tmp_path / "t.parquet", [{"question_id": "tc_1", "text": "q", "answer": answer}])
+    form = Questions(table, question="text", answers=["answer.value", "answer.aliases"], id="question_id")
+    dataset, keys, queries = read(tmp_path, form, corpus=wikipedia)
+    assert keys == {"1": 'Aaron Aaron "the" prophet.', "2": "Null null"}
     assert queries["tc_1"].answers == ("Sun", "The Sun")
-
-
-def test_popqa_reads_json_in_a_text_and_keeps_the_relation(tmp_path, wikipedia):
-    row = {
-        "id": 4222,
-        "prop": "occupation",
-        "question": "What is X's occupation?",
-        "possible_answers": '["poet", "bard"]',
-    }
-    table = parquet(tmp_path / "p.parquet", [row])
-    table = Table("parquet", "test", files=table.files, json_columns=["possible_answers"])
-    form = Questions(table, answers=["possible_answers"], id="id", type="prop", train=table)
-    dataset, _, queries = read(tmp_path, form, corpus=wikipedia)
-    assert queries["4222"].answers == ("poet", "bard")
-    assert queries["4222"].group("type") == "occupation"
-    assert len(Queries(dataset.file("train"))) == 1
-
-
-def multi_hop(tmp_path, row, json_columns=(), **settings):
-    table = lines(tmp_path / "rows.jsonl", [row, row | {"id": "second"}])
-    table = Table("json", "test", files=table.files, json_columns=json_columns)
-    return read(tmp_path, QuestionsWithParagraphs(Questions(table, id="id"), **settings))
-
-
-def check_two_hops(keys, queries):
-    assert sorted(keys.values()) == ["A one. two.", "B three.", "C four."]  # of two questions, each paragraph once
-    assert [keys[key_id] for key_id in queries["first"].positives] == ["A one. two.", "C four."]
-    assert queries["second"].positives == queries["first"].positives
-
-
-QUESTION = {"id": "first", "question": "q", "answer": "x"}
-PAIRS = [["A", ["one. ", "two."]], ["B", ["three."]], ["C", ["four."]]]
-FACTS = [["A", 0], ["A", 1], ["C", 0]]
-
-
-def test_hotpotqa_paragraphs_are_two_lists(tmp_path):
-    context = {"title": ["A", "B", "C"], "sentences": [["one. ", "two."], ["three."], ["four."]]}
-    facts = {"title": ["A", "A", "C"], "sent_id": [0, 1, 0]}
-    _, *found = multi_hop(tmp_path, QUESTION | {"context": context, "supporting_facts": facts})
-    check_two_hops(*found)
-
-
-@pytest.mark.parametrize("encode", [json.dumps, lambda value: value])
-def test_2wikimultihopqa_paragraphs_are_pairs_in_json_or_in_a_text(tmp_path, encode):
-    row = QUESTION | {"context": encode(PAIRS), "supporting_facts": encode(FACTS)}
-    _, *found = multi_hop(tmp_path, row, json_columns=["context", "supporting_facts"])
-    check_two_hops(*found)
-
-
-def test_2wikimultihopqa_as_one_json_array(tmp_path):
-    row = QUESTION | {"context": PAIRS, "supporting_facts": FACTS}
-    (tmp_path / "dev.json").write_text(json.dumps([row, row | {"id": "second"}]))
-    table = Table("json", "dev", files=str(tmp_path / "dev.json"), json_columns=["context", "supporting_facts"])
-    _, *found = read(tmp_path, QuestionsWithParagraphs(Questions(table, id="id")))
-    check_two_hops(*found)
-
-
-def test_musique_paragraphs_say_themselves_whether_they_are_gold(tmp_path):
-    texts = [("A", "one. two.", True), ("B", "three.", False), ("C", "four.", True)]
-    paragraphs = [{"idx": 0, "title": t, "paragraph_text": text, "is_supporting": gold} for t, text, gold in texts]
-    settings = {"paragraphs": "paragraphs", "text": "paragraph_text", "is_gold": "is_supporting"}
-    _, *found = multi_hop(tmp_path, QUESTION | {"paragraphs": paragraphs}, **settings)
-    check_two_hops(*found)
+    assert (dataset.name, dataset.train) == ("set", None)
 
 
 def test_mmlu_keeps_choices_and_subject(tmp_path, wikipedia):
     row = {"question": "2 + 2?", "subject": "abstract_algebra", "choices": ["3", "4"], "answer": 1}
-    _, _, queries = read(tmp_path, Choices(parquet(tmp_path / "m.parquet", [row])), corpus=wikipedia)
+    form = Questions(Table("json"), answers=["answer"], id=None, options="choices", task_name="subject")
+    _, _, queries = read(tmp_path, replace(form, test=parquet(tmp_path / "m.parquet", [row])), corpus=wikipedia)
     assert (queries["0"].options, queries["0"].answers) == (("3", "4"), ("4",))
     assert queries["0"].group("task_name") == "abstract_algebra"
     with pytest.raises(DataError, match="column 'answer': expected a number from 0 to 1, got 2"):
-        read(tmp_path, Choices(parquet(tmp_path / "n.parquet", [row | {"answer": 2}])), corpus=wikipedia)
+        read(tmp_path, replace(form, test=parquet(tmp_path / "n.parquet", [row | {"answer": 2}])), corpus=wikipedia)
 
 
 def test_msc_asks_in_the_last_session_for_what_was_said_before(tmp_path):
@@ -201,12 +96,11 @@ def test_toolbench_has_files_without_a_header_and_documents_in_json(tmp_path):
             "csv", "test", files=str(tmp_path / name), options={"delimiter": "\t", **options}, json_columns=json_columns
         )
 
+    queries = table("test.query.txt", header=None, names=["qid", "query"])
+    qrels = table("qrels.test.tsv", header=None, names=["qid", "unused", "docid", "label"])
     form = Judged(
+        Judgments(queries, qrels, "{qid}", "docid", "label"),
         table("corpus.tsv", ["document_content"]),
-        table("test.query.txt", header=None, names=["qid", "query"]),
-        Judgments(
-            table("qrels.test.tsv", header=None, names=["qid", "unused", "docid", "label"]), "{qid}", "docid", "label"
-        ),
         key_id="{docid}",
         key_title="",
         key_text="{document_content.tool_name}: {document_content.required_parameters}",
@@ -224,10 +118,10 @@ def test_qrecc_puts_the_dialogue_in_front_and_reads_lists_of_gold_passages(tmp_p
         {"Context": ["who?", "he"], "Question": "why?", "Answer": "", "Conversation_no": 3, "Turn_no": 2},
     ]
     truth = [{"Conversation_no": 3, "Turn_no": turn, "Truth_passages": gold} for turn, gold in ((1, ["p1"]), (2, []))]
+    tables = lines(tmp_path / "turns.jsonl", turns), lines(tmp_path / "truth.jsonl", truth)
     form = Judged(
+        Judgments(*tables, "{Conversation_no}_{Turn_no}", "Truth_passages", None),
         lines(tmp_path / "passages.jsonl", [{"id": "p1", "contents": "He did."}]),
-        lines(tmp_path / "turns.jsonl", turns),
-        Judgments(lines(tmp_path / "truth.jsonl", truth), "{Conversation_no}_{Turn_no}", "Truth_passages", None),
         key_id="{id}",
         key_title="",
         key_text="{contents}",
@@ -243,33 +137,37 @@ def test_qrecc_puts_the_dialogue_in_front_and_reads_lists_of_gold_passages(tmp_p
     }
 
 
-def test_beir_on_the_hub_is_three_tables(tmp_path):
+BEIR = {"query": "{query-id}", "key": "corpus-id", "score": "score"}
+
+
+def test_judged_tables_are_documents_queries_and_judgments(tmp_path):
     corpus = parquet(
-        tmp_path / "c.parquet", [{"_id": "d1", "title": "T", "text": ""}, {"_id": "d2", "title": "", "text": "x"}]
+        tmp_path / "c.parquet", [{"id": "d1", "title": "T", "text": ""}, {"id": "d2", "title": "", "text": "x"}]
     )
     queries = parquet(
-        tmp_path / "q.parquet", [{"_id": "1", "title": "", "text": "one"}, {"_id": "2", "title": "", "text": "two"}]
+        tmp_path / "q.parquet", [{"id": "1", "title": "", "text": "one"}, {"id": "2", "title": "", "text": "two"}]
     )
     (tmp_path / "test.tsv").write_text("query-id\tcorpus-id\tscore\n2\td1\t1\n2\td2\t0\n")
     qrels = Table("csv", "test", files=str(tmp_path / "test.tsv"), options={"delimiter": "\t"})
-    _, keys, found = read(tmp_path, Judged(corpus, queries, Judgments(qrels)))
+    form = Judged(Judgments(queries, qrels, **BEIR), corpus)
+    _, keys, found = read(tmp_path, form)
     assert keys == {"d1": "T", "d2": "x"}
     assert {q.id: q.positives for q in found.values()} == {"2": ("d1",)}
     (tmp_path / "test.tsv").write_text("query-id\tcorpus-id\tscore\n9\td1\t1\n")
     with pytest.raises(DataError, match="names the query '9', which is not in"):
-        read(tmp_path, Judged(corpus, queries, Judgments(qrels)))
+        read(tmp_path, form)
 
 
-def test_queries_of_beir_have_no_document_of_their_own_but_numbers_of_toolbench_may_coincide(tmp_path):
-    texts = [{"_id": name, "title": "", "text": name} for name in ("a1", "a2", "a3")]
+def test_a_document_of_a_querys_own_id_is_left_out_in_beir_but_numbers_of_toolbench_may_coincide(tmp_path):
+    texts = [{"id": name, "title": "", "text": name} for name in ("a1", "a2", "a3")]
     table = parquet(tmp_path / "c.parquet", texts)
     (tmp_path / "test.tsv").write_text("query-id\tcorpus-id\tscore\na1\ta2\t1\na3\ta3\t1\n")
     qrels = Table("csv", "test", files=str(tmp_path / "test.tsv"), options={"delimiter": "\t"})
-    _, _, found = read(tmp_path, Judged(table, table, Judgments(qrels), exclude_own=True))
+    form = Judged(Judgments(table, qrels, **BEIR), table)
+    _, _, found = read(tmp_path, replace(form, exclude_own=True))
     assert {q.id: (q.positives, q.exclude) for q in found.values()} == {"a1": (("a2",), ("a1",)), "a3": ((), ("a3",))}
-    _, _, found = read(tmp_path, Judged(table, table, Judgments(qrels)))
+    _, _, found = read(tmp_path, form)
     assert {q.id: (q.positives, q.exclude) for q in found.values()} == {"a1": (("a2",), ()), "a3": (("a3",), ())}
-    assert beir("BeIR/arguana", "qa").form.exclude_own
 
 
 @pytest.fixture
@@ -322,7 +220,7 @@ def test_an_icl_answer_that_is_no_option_is_named(tmp_path, icl_tasks):
 
 def test_wrong_columns_are_named_with_expected_and_got(tmp_path, wikipedia):
     table = parquet(tmp_path / "nq.parquet", [{"query": "who", "answer": ["a"]}])
-    message = "expected the columns ['question', 'answer'], got ['query', 'answer']: no 'question'"
+    message = "expected the columns ['question', 'golden_answers', 'id'], got ['query', 'answer']: no 'question'"
     with pytest.raises(DataError, match=re.escape(message)):
         read(tmp_path, Questions(table), corpus=wikipedia)
     assert not list((tmp_path / "converted").rglob("test.jsonl"))
@@ -355,24 +253,14 @@ def test_files_that_were_cut_off_are_one_message(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"id": "1", "question": " ", "answer": ["a"]}, "field 'question' is blank"),
-        ({"id": "", "question": "q", "answer": ["a"]}, "column 'id': expected a text, got a blank one"),
+        ({"id": "1", "question": " ", "golden_answers": ["a"]}, "field 'question' is blank"),
+        ({"id": "", "question": "q", "golden_answers": ["a"]}, "column 'id': expected a text, got a blank one"),
     ],
 )
 def test_blank_questions_and_ids_are_found_before_conversion(tmp_path, wikipedia, row, message):
     with pytest.raises(DataError, match=re.escape(message)):
-        read(tmp_path, Questions(lines(tmp_path / "q.jsonl", [row]), id="id"), corpus=wikipedia)
+        read(tmp_path, Questions(lines(tmp_path / "q.jsonl", [row])), corpus=wikipedia)
     assert not list((tmp_path / "converted").rglob("test.jsonl"))
-
-
-def test_null_paragraphs_and_sentences_are_blank(tmp_path):
-    context = [["One", None], ["Two", ["a.", None, "b."]]]
-    rows = [{"question": "q", "answer": "a", "context": context, "supporting_facts": [["Two", 0]]}]
-    table = Table("json", "test", files=str(tmp_path / "w.json"), json_columns=["context", "supporting_facts"])
-    texts = [{name: json.dumps(v) if isinstance(v, list) else v for name, v in row.items()} for row in rows]
-    (tmp_path / "w.json").write_text("".join(json.dumps(row) + "\n" for row in texts))
-    _, keys, _ = read(tmp_path, QuestionsWithParagraphs(Questions(table)))
-    assert list(keys.values()) == ["Two a. b."]
 
 
 def test_a_missing_library_is_named_with_its_command(tmp_path, monkeypatch):
@@ -396,13 +284,13 @@ def test_a_library_that_would_run_code_of_data_sets_is_refused(monkeypatch):
 
 
 def test_what_is_converted_once_is_taken_again_until_its_files_change(tmp_path, wikipedia):
-    rows = [{"question": "who", "answer": ["a"]}]
+    rows = [{"id": "0", "question": "who", "golden_answers": ["a"]}]
     table = parquet(tmp_path / "nq.parquet", rows)
     first, *_ = read(tmp_path, Questions(table), corpus=wikipedia)
     stamp = first.file("test").stat().st_mtime_ns
     again, *_ = read(tmp_path, Questions(table), corpus=wikipedia)
     assert (again, again.file("test").stat().st_mtime_ns) == (first, stamp)
-    parquet(tmp_path / "nq.parquet", [{"question": "other", "answer": ["a"]}])
+    parquet(tmp_path / "nq.parquet", [{"id": "0", "question": "other", "golden_answers": ["a"]}])
     changed, _, queries = read(tmp_path, Questions(table), corpus=wikipedia)
     assert changed.file("test") != first.file("test")
     assert changed.file("corpus") == first.file("corpus")  # the passages are shared
@@ -412,7 +300,7 @@ def test_what_is_converted_once_is_taken_again_until_its_files_change(tmp_path, 
 def test_what_is_loaded_is_said_before_its_first_row_and_not_again(tmp_path, wikipedia, caplog):
     caplog.set_level(logging.INFO, "embedder")
     wrong = replace(wikipedia, text="body")  # fails at the first row
-    table = parquet(tmp_path / "nq.parquet", [{"question": "who", "answer": ["a"]}])
+    table = parquet(tmp_path / "nq.parquet", [{"id": "0", "question": "who", "golden_answers": ["a"]}])
     with pytest.raises(DataError, match="expected the columns"):
         read(tmp_path, Questions(table), corpus=wrong)
     said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("loading")]
@@ -430,7 +318,9 @@ def test_what_is_loaded_is_said_before_its_first_row_and_not_again(tmp_path, wik
 
 
 def test_the_first_rows_alone_are_read_and_a_task_without_data_is_named(tmp_path, wikipedia):
-    table = parquet(tmp_path / "nq.parquet", [{"question": f"q{n}", "answer": ["a"]} for n in range(5)])
+    table = parquet(
+        tmp_path / "nq.parquet", [{"id": str(n), "question": f"q{n}", "golden_answers": ["a"]} for n in range(5)]
+    )
     few = Table("parquet", "test", files=table.files, take=2)
     _, _, queries = read(tmp_path, Questions(few), corpus=wikipedia)
     assert [query.text for query in queries.values()] == ["q0", "q1"]

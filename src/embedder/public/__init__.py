@@ -1,8 +1,8 @@
 """Benchmarks in their public form: tables of a hub or files of the same form, and what their columns mean."""
 
-from embedder.public.choices import Choices
 from embedder.public.example_tasks import ExampleTask, ExampleTasks
-from embedder.public.judged import Judged, Judgments, beir
+from embedder.public.ir_table import IrTable, ir_dataset
+from embedder.public.judged import Judged, Judgments
 from embedder.public.questions import Questions, QuestionsWithParagraphs
 from embedder.public.sessions import Sessions
 from embedder.public.source import Passages, PublicDataset, PublicSource
@@ -10,9 +10,9 @@ from embedder.public.table import Table
 from embedder.public.texts import Texts
 
 __all__ = [
-    "Choices",
     "ExampleTask",
     "ExampleTasks",
+    "IrTable",
     "Judged",
     "Judgments",
     "Passages",
@@ -23,5 +23,5 @@ __all__ = [
     "Sessions",
     "Table",
     "Texts",
-    "beir",
+    "ir_dataset",
 ]

@@ -8,7 +8,8 @@ from typing import Any
 from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
 from embedder.errors import ConfigError
-from embedder.public.table import Table, columns_in, fill, texts
+from embedder.public.form import PublicTable
+from embedder.public.table import columns_in, fill, texts
 
 _NUMBER = re.compile(r"-?\d{1,9}")
 
@@ -30,8 +31,8 @@ class ExampleTask:
     """
 
     category: str
-    train: Table
-    test: Table
+    train: PublicTable
+    test: PublicTable
     input: str
     answer: str
     options: Sequence[str] = ()
@@ -43,7 +44,7 @@ class ExampleTask:
         if self.options and self.option_columns:
             raise ConfigError("form.tasks.options", "options or option_columns, not both", list(self.options))
 
-    def solved(self, table: Table) -> Iterator[dict[str, Any]]:
+    def solved(self, table: PublicTable) -> Iterator[dict[str, Any]]:
         """Of each row its `query`, `options` and `answers`."""
         more = [self.answer, *self.option_columns, *([self.labels] if self.labels else [])]
         for row in table.rows([*columns_in(self.input), *more]):

@@ -1,8 +1,9 @@
-"""What every public form has in common."""
+"""What all public forms and all published tables have in common."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
+from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
 
 
@@ -15,4 +16,23 @@ class PublicForm(Protocol):
         Raises:
             DataError: A table has other columns, or a row is not what it should be.
         """
+        ...
+
+
+@runtime_checkable
+class PublicTable(Protocol):
+    """Rows with named columns, wherever they are published; `Table` and `IrTable`."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        ...
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """The files that its settings name; those that are here count as part of the settings."""
+        ...
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
+        """All rows, streamed; `columns` must be there."""
         ...

@@ -1,4 +1,4 @@
-"""A corpus, queries and judgments in three tables: BEIR, ToolBench, QReCC."""
+"""Queries with judged documents, in tables of their own: the catalogue `ir_datasets`, ToolBench, QReCC."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,25 +8,27 @@ from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
 from embedder.data.forms.own_documents import OwnDocuments
 from embedder.errors import DataError
-from embedder.public.source import PublicDataset
-from embedder.public.table import Table, columns_in, fill, texts
+from embedder.public.form import PublicTable
+from embedder.public.table import columns_in, fill, texts
 
 
 @dataclass(frozen=True)
 class Judgments:
-    """Which documents are right for which queries.
+    """The queries of a split, and which documents are right for them.
 
     Args:
+        queries: Its queries, and perhaps those of other splits.
         table: One judgment a row.
-        query: Template of a query's id.
+        query: Template of a query's id, `{column}` standing for its value.
         key: Its column of document ids, each one or a list of them.
         score: Its column of scores; what is above 0 is gold. None: all are.
     """
 
-    table: Table
-    query: str = "{query-id}"
-    key: str = "corpus-id"
-    score: str | None = "score"
+    queries: PublicTable
+    table: PublicTable
+    query: str = "{query_id}"
+    key: str = "doc_id"
+    score: str | None = "relevance"
 
     def gold(self) -> dict[str, list[str]]:
         """Gold keys of every query with a judgment."""
@@ -44,9 +46,9 @@ class Judged:
     """Queries with a judgment become queries by id; texts are templates, `{column}` standing for its value.
 
     Args:
-        corpus: Documents.
-        queries: Queries, of one split or of all.
-        test: Judgments of the test split.
+        test: Queries and judgments of the test split.
+        corpus: Documents; None where the data set has a corpus of its own.
+        train: Those of the training split; None for none.
         key_id: Template of a document's id.
         key_title: Template of its title.
         key_text: Template of its text; where it comes out blank, the title or else the id stands for it.
@@ -57,13 +59,13 @@ class Judged:
         exclude_own: Whether a query is not compared with the document of its own id, as in BEIR.
     """
 
-    corpus: Table
-    queries: Table
     test: Judgments
-    key_id: str = "{_id}"
+    corpus: PublicTable | None = None
+    train: Judgments | None = None
+    key_id: str = "{id}"
     key_title: str = "{title}"
     key_text: str = "{text}"
-    query_id: str = "{_id}"
+    query_id: str = "{id}"
     query_text: str = "{text}"
     history: str | None = None
     answers: Sequence[str] = ()
@@ -71,20 +73,23 @@ class Judged:
 
     def convert(self) -> Iterator[tuple[str, Rows]]:
         """Documents and queries; see `PublicForm`."""
-        gold = self.test.gold()
-        own = OwnDocuments(set(gold) if self.exclude_own else ())
-        yield "corpus", own.noted(self._keys())
-        yield "test", self._queries(own.fields(gold, self.test.table.label))
+        splits = {"test": self.test} | ({} if self.train is None else {"train": self.train})
+        gold = {split: judgments.gold() for split, judgments in splits.items()}
+        own = OwnDocuments(set().union(*gold.values()) if self.exclude_own else ())
+        if self.corpus is not None:
+            yield "corpus", own.noted(self._keys(self.corpus))
+        for split, judgments in splits.items():
+            yield split, self._queries(judgments, own.fields(gold.pop(split), judgments.table.label))
 
-    def _keys(self) -> Rows:
+    def _keys(self, corpus: PublicTable) -> Rows:
         templates = (self.key_id, self.key_title, self.key_text)
-        for row in self.corpus.rows([column for template in templates for column in columns_in(template)]):
+        for row in corpus.rows([column for template in templates for column in columns_in(template)]):
             key_id, title, text = (fill(template, row).strip() for template in templates)
             yield {"id": key_id, "title": title, "text": text} if text else {"id": key_id, "text": title or key_id}
 
-    def _queries(self, judged: dict[str, dict[str, Any]]) -> Rows:
+    def _queries(self, judgments: Judgments, judged: dict[str, dict[str, Any]]) -> Rows:
         columns = [*columns_in(self.query_id), *columns_in(self.query_text), *self.answers]
-        for row in self.queries.rows([*columns, *([self.history] if self.history else [])]):
+        for row in judgments.queries.rows([*columns, *([self.history] if self.history else [])]):
             query_id = fill(self.query_id, row)
             if (fields := judged.pop(query_id, None)) is None:
                 continue  # of another split
@@ -97,15 +102,8 @@ class Judged:
             found = [text for column in self.answers for text in texts(row, column) if text.strip()]
             yield query | ({"answers": found} if found else {})
         if judged:
-            unknown = f"names the query {next(iter(judged))!r}, which is not in {self.queries.label}"
-            raise DataError(self.test.table.label, None, unknown)
-
-
-def beir(name: str, task: str, split: str = "test", revision: str | None = None) -> PublicDataset:
-    """A data set of BEIR as the hub has it: `name` with the parts `corpus` and `queries`, and `name-qrels`."""
-    corpus, queries = (Table(name, part, config=part, revision=revision) for part in ("corpus", "queries"))
-    judgments = Judgments(Table(f"{name}-qrels", split))
-    return PublicDataset(task, Judged(corpus, queries, judgments, exclude_own=True))
+            unknown = f"names the query {next(iter(judged))!r}, which is not in {judgments.queries.label}"
+            raise DataError(judgments.table.label, None, unknown)
 
 
 def _number(row: Row, column: str) -> float:

@@ -1,37 +1,45 @@
 """Questions with their answers, and questions that bring along the paragraphs that they were asked about."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
-from embedder.public.table import Table, texts
+from embedder.errors import ConfigError
+from embedder.public.form import PublicTable
+from embedder.public.table import texts
 
 
 @dataclass(frozen=True)
 class Questions:
-    """One question a row: NQ-open, TriviaQA, PopQA, Bamboogle, and the multi-hop sets over a corpus of their own.
+    """One question a row, as in the collection FlashRAG: `id`, `question`, `golden_answers` and `metadata`.
+
+    Source: Jin et al., WWW 2025 (arXiv 2405.13576).
 
     Args:
         test: The table.
-        question: Its column of questions.
-        answers: Its columns of answers, each one text or a list of them.
-        id: Its column of ids; None numbers the rows.
-        type: Its column of what sorts the questions, such as the relation.
-        train: The table that solved examples are taken from; None for none.
+        train: That of the training split, which few-shot examples are taken from; None for none.
+        question: The column of questions.
+        answers: The columns of answers, each one text or a list of them.
+        id: The column of ids; None numbers the rows.
+        options: The column of lists of options, of which the answer is the number of one, from 0; None for none.
+        type: The column of what sorts the questions, such as `metadata.type`; None for none.
+        task_name: The column of their subjects, as MMLU has them; None for none.
     """
 
-    test: Table
+    test: PublicTable
+    train: PublicTable | None = None
     question: str = "question"
-    answers: Sequence[str] = ("answer",)
-    id: str | None = None
+    answers: Sequence[str] = ("golden_answers",)
+    id: str | None = "id"
+    options: str | None = None
     type: str | None = None
-    train: Table | None = None
+    task_name: str | None = None
 
     @property
-    def tables(self) -> dict[str, Table]:
+    def tables(self) -> dict[str, PublicTable]:
         """Those that there are, by split."""
         return {"test": self.test} | ({} if self.train is None else {"train": self.train})
 
@@ -40,46 +48,54 @@ class Questions:
         for split, table in self.tables.items():
             yield split, (query for _, query in self.rows(table))
 
-    def rows(self, table: Table, more: Sequence[str] = ()) -> Iterator[tuple[Row, dict[str, Any]]]:
+    def rows(self, table: PublicTable, more: Sequence[str] = ()) -> Iterator[tuple[Row, dict[str, Any]]]:
         """Each row with its query.
 
         Args:
             table: One of `tables`.
             more: Columns that must be there beside those of the question.
         """
-        columns = [self.question, *self.answers, *(name for name in (self.id, self.type) if name), *more]
+        groups = {"type": self.type, "task_name": self.task_name}
+        optional = (self.id, self.options, *groups.values())
+        columns = [self.question, *self.answers, *(name for name in optional if name), *more]
         for number, row in enumerate(table.rows(columns)):
-            answers = dict.fromkeys(text for column in self.answers for text in texts(row, column) if text.strip())
-            query = {
-                "query_id": str(number) if self.id is None else _given(row, self.id, row.label(self.id)),
+            query: dict[str, Any] = {
+                "query_id": str(number) if self.id is None else _not_blank(row, self.id),
                 "query": row.text(self.question),
-                "answers": list(answers),
             }
-            yield row, query | ({} if self.type is None else {"type": row.label(self.type)})
+            if self.options is None:
+                given = (text for column in self.answers for text in texts(row, column) if text.strip())
+                query["answers"] = list(dict.fromkeys(given))
+            else:
+                query["options"] = list(row.texts(self.options))
+                query["answers"] = [_option(row, column, query["options"]) for column in self.answers]
+            yield row, query | {group: row.label(column) for group, column in groups.items() if column}
 
 
 @dataclass(frozen=True)
 class QuestionsWithParagraphs:
     """Questions, each with gold paragraphs and distractors; the paragraphs of all of them are the corpus.
 
-    Paragraphs lie as an object of two lists (HotpotQA), as a list of pairs (2WikiMultihopQA), or as a list of objects
-    (MuSiQue). Gold are those that say so themselves, or whose titles stand in a column of supporting facts.
+    Titles, texts and marks lie in lists of one length: `metadata.context.title` of FlashRAG's HotpotQA, or
+    `paragraphs.title` of MuSiQue's list of objects. Some questions have none; nothing is gold for them.
 
     Args:
         questions: The questions.
-        paragraphs: The column of paragraphs.
-        title: Name of their titles, in objects.
-        text: Name of their texts, or of the lists of their sentences, in objects.
-        supporting: The column of supporting facts: an object with `title`, or a list of pairs that begin with one.
-        is_gold: Name of what marks gold paragraphs, in a list of objects; then `supporting` is not read.
+        titles: The column of the titles of a question's paragraphs.
+        texts: The column of their texts, each one text or a list of sentences.
+        gold_titles: The column of the titles of gold paragraphs; None where `is_gold` marks them.
+        is_gold: The column of true and false, whether a paragraph is gold; None where `gold_titles` names them.
     """
 
     questions: Questions
-    paragraphs: str = "context"
-    title: str = "title"
-    text: str = "sentences"
-    supporting: str = "supporting_facts"
+    titles: str
+    texts: str
+    gold_titles: str | None = None
     is_gold: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.gold_titles is None) == (self.is_gold is None):
+            raise ConfigError("form.is_gold", "gold_titles or is_gold, one of them", [self.gold_titles, self.is_gold])
 
     def convert(self) -> Iterator[tuple[str, Rows]]:
         """Paragraphs and queries; see `PublicForm`."""
@@ -90,63 +106,48 @@ class QuestionsWithParagraphs:
     def _corpus(self) -> Rows:
         seen: set[str] = set()  # sixteen letters a paragraph
         for table in self.questions.tables.values():
-            for row in table.rows([self.paragraphs]):
+            for row in table.rows(self._columns):
                 for title, text, _ in self._paragraphs(row):
                     key_id = _id(title, text)
                     if key_id not in seen:
                         seen.add(key_id)
                         yield {"id": key_id, "title": title, "text": text}
 
-    def _queries(self, table: Table) -> Rows:
-        more = [self.paragraphs, *([] if self.is_gold else [self.supporting])]
-        for row, query in self.questions.rows(table, more):
+    def _queries(self, table: PublicTable) -> Rows:
+        for row, query in self.questions.rows(table, self._columns):
             gold = dict.fromkeys(_id(title, text) for title, text, is_gold in self._paragraphs(row) if is_gold)
             yield query | {"pos": list(gold)}
 
+    @property
+    def _columns(self) -> list[str]:
+        return [name for name in (self.titles, self.texts, self.gold_titles, self.is_gold) if name is not None]
+
     def _paragraphs(self, row: Row) -> Iterator[tuple[str, str, bool]]:
         """Title, text and whether it is gold, of every paragraph that is not blank."""
-        titles = set() if self.is_gold else set(self._supporting_titles(row))
-        for title, text, marked in self._raw(row):
-            joined = text if isinstance(text, str) else " ".join(part.strip() for part in text or () if part)
-            if joined.strip():
-                yield title, joined.strip(), marked or title in titles
-
-    def _raw(self, row: Row) -> Iterator[tuple[str, str | list[str], bool]]:
-        value = row.value(self.paragraphs)
-        try:
-            if isinstance(value, Mapping):
-                yield from (
-                    (title, text, False) for title, text in zip(value[self.title], value[self.text], strict=True)
-                )
-                return
-            for one in value:
-                if isinstance(one, Mapping):
-                    yield one[self.title], one[self.text], bool(self.is_gold and one[self.is_gold])
-                else:
-                    title, text = one
-                    yield title, text, False
-        except (KeyError, TypeError, ValueError) as error:
-            raise row.error(
-                f"column {self.paragraphs!r}: expected paragraphs with {self.title!r} and {self.text!r}, or pairs of "
-                f"them, got {str(value)[:80]!r}"
-            ) from error
-
-    def _supporting_titles(self, row: Row) -> list[str]:
-        value = row.value(self.supporting)
-        try:
-            if isinstance(value, Mapping):
-                return list(value["title"])
-            return [fact["title"] if isinstance(fact, Mapping) else fact[0] for fact in value]
-        except (KeyError, TypeError, IndexError) as error:
-            expected = "an object with 'title', or a list of pairs that begin with a title"
-            raise row.error(f"column {self.supporting!r}: expected {expected}, got {str(value)[:80]!r}") from error
+        titles, bodies = row.texts(self.titles), row.items(self.texts)
+        gold_titles = set() if self.gold_titles is None else set(row.texts(self.gold_titles))
+        marks = [title in gold_titles for title in titles] if self.is_gold is None else list(row.value(self.is_gold))
+        if not len(titles) == len(bodies) == len(marks):
+            lengths = dict(zip((self.titles, self.texts, self.is_gold), map(len, (titles, bodies, marks)), strict=True))
+            raise row.error(f"expected lists of one length, got {lengths}")
+        for title, body, is_gold in zip(titles, bodies, marks, strict=True):
+            text = body if isinstance(body, str) else " ".join(part.strip() for part in body or () if part)
+            if text.strip():
+                yield title, text.strip(), bool(is_gold)
 
 
-def _given(row: Row, column: str, text: str) -> str:
-    """The text of a column that must not be blank."""
+def _not_blank(row: Row, column: str) -> str:
+    text = row.label(column)
     if not text.strip():
         raise row.error(f"column {column!r}: expected a text, got a blank one")
     return text
+
+
+def _option(row: Row, column: str, options: Sequence[str]) -> str:
+    number = row.value(column)
+    if not isinstance(number, int) or not 0 <= number < len(options):
+        raise row.error(f"column {column!r}: expected a number from 0 to {len(options) - 1}, got {number!r}")
+    return options[number]
 
 
 def _id(title: str, text: str) -> str:

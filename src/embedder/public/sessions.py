@@ -6,7 +6,7 @@ from itertools import groupby
 
 from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
-from embedder.public.table import Table
+from embedder.public.form import PublicTable
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Sessions:
         turns: Its column of the texts of a session.
     """
 
-    test: Table
+    test: PublicTable
     dialogue: str = "dialoug_id"  # so spelt in the published data
     session: str = "session_id"
     turns: str = "dialogue"

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ from embedder.data.sources import Dataset, chosen, read_directory
 from embedder.errors import ConfigError
 from embedder.files import digest_of
 from embedder.identity import identity
-from embedder.public.form import PublicForm
-from embedder.public.table import Table, tables_of
+from embedder.public.form import PublicForm, PublicTable
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +25,13 @@ class Passages:
 
     Args:
         table: One passage a row.
-        id: Its column of ids; None numbers the rows.
+        id: Its column of ids.
         text: Its column of texts.
-        title: Its column of titles; None for none.
+        title: Its column of titles; None where a text begins with its title: a quoted first line, as FlashRAG has it.
     """
 
-    table: Table
-    id: str | None = "id"
+    table: PublicTable
+    id: str = "id"
     text: str = "text"
     title: str | None = "title"
 
@@ -41,10 +40,12 @@ class Passages:
         yield "corpus", self._keys()
 
     def _keys(self) -> Rows:
-        for number, row in enumerate(self.table.rows([name for name in (self.id, self.text, self.title) if name])):
-            key_id = str(number) if self.id is None else row.label(self.id)
+        for row in self.table.rows([self.id, self.text, *([self.title] if self.title else [])]):
+            text = row.text(self.text)
             title = row.text(self.title, default="") if self.title else ""
-            yield {"id": key_id, "title": title, "text": row.text(self.text)}
+            if self.title is None and text.startswith('"') and (body := text.partition("\n")[2].strip()):
+                title, text = text.partition("\n")[0].removeprefix('"').removesuffix('"'), body
+            yield {"id": row.label(self.id), "title": title, "text": text}
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,14 @@ class PublicDataset:
         task: Which task it is for.
         form: What its tables mean.
         corpus: What is searched; None where the form brings it along.
+        name: What it is called; None for its key in the settings. No key that begins with a digit can be set in a
+            command.
     """
 
     task: str
     form: PublicForm
     corpus: Passages | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,24 +87,25 @@ class PublicSource:
             ConfigError: There is none of this task.
             DataError: A table is not of the form that the settings describe.
         """
-        own = {name: dataset for name, dataset in (self.public or {}).items() if dataset.task == task}
+        own = {dataset.name or key: key for key, dataset in (self.public or {}).items() if dataset.task == task}
         if not own:
             raise ConfigError("benchmark", f"one with public data sets of the task {task!r}", sorted(self.public or {}))
         names = chosen(list(own), self.only, task)
-        return [self._dataset(name, dataset, form) for name, dataset in own.items() if name in names]
+        return [self._dataset(key, name, form) for name, key in own.items() if name in names]
 
-    def _dataset(self, name: str, dataset: PublicDataset, form: Form | None) -> Dataset:
-        folder = self._converted(name, dataset.form, f"public.{name}.form")
+    def _dataset(self, key: str, name: str, form: Form | None) -> Dataset:
+        dataset = (self.public or {})[key]
+        folder = self._converted(name, dataset.form, f"public.{key}.form")
         if dataset.corpus is None:
             return read_directory(dataset.task, folder, form, Path(self.converted_dir))
-        shared = self._converted("corpus", dataset.corpus, f"public.{name}.corpus") / "corpus.jsonl"
+        shared = self._converted("corpus", dataset.corpus, f"public.{key}.corpus") / "corpus.jsonl"
         files = {path.stem: path for path in folder.glob("*.jsonl")}
         return Dataset(dataset.task, name, shared, files.get("train"), files.get("test"))
 
     def _converted(self, name: str, form: PublicForm, setting: str) -> Path:
         """The folder of a form; what is not there is loaded, which is said before, for it may take hours."""
         folder = Path(self.converted_dir) / "public" / _fingerprint(form) / name
-        tables = ", ".join(dict.fromkeys(table.label for table in tables_of(form)))
+        tables = ", ".join(dict.fromkeys(table.label for table in _tables_of(form)))
         if not folder.is_dir():
             logger.info(
                 "loading %s into %s; settings below %s narrow it (files=PATH of a table, or its first rows by take=N); "
@@ -115,8 +120,18 @@ class PublicSource:
 
 def _fingerprint(form: Any) -> str:
     """Of the settings, and of the contents of local files that they name."""
-    files: list[str] = []
-    for table in tables_of(form):
-        files += [table.files] if isinstance(table.files, str) else table.files or ()
-    contents = [digest_of(path) for path in map(Path, files) if path.is_file()]
+    paths = [Path(path) for table in _tables_of(form) for path in table.paths]
+    contents = [digest_of(path) for path in paths if path.is_file()]
     return identity(format=_FORMAT, form=form, files=contents)[:16]
+
+
+def _tables_of(settings: Any) -> Iterator[PublicTable]:
+    """All tables inside of settings."""
+    if isinstance(settings, PublicTable):
+        yield settings
+    elif isinstance(settings, Mapping):
+        for value in settings.values():
+            yield from _tables_of(value)
+    elif is_dataclass(settings):
+        for field in fields(settings):
+            yield from _tables_of(getattr(settings, field.name))

@@ -5,14 +5,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.data.forms.form import Rows
-from embedder.errors import ConfigError, DataError
-from embedder.public.table import Table
+from embedder.errors import DataError
+from embedder.public.form import PublicTable
 
 logger = logging.getLogger(__name__)
 
 
+@checked("form")
 @dataclass(frozen=True)
 class Texts:
     """Documents for tests; the task's form `Documents` cuts them into chunks.
@@ -25,17 +27,11 @@ class Texts:
         max_documents: At most so many are taken, from the start.
     """
 
-    test: Table
+    test: PublicTable
     text: str = "text"
     id: str | None = None
-    words: int = 24_576  # about 32,768 tokens
-    max_documents: int = 100
-
-    def __post_init__(self) -> None:
-        check_types(self, "form")
-        for setting in ("words", "max_documents"):
-            if getattr(self, setting) < 1:
-                raise ConfigError(f"form.{setting}", "1 or more", getattr(self, setting))
+    words: PositiveInt = 24_576  # about 32,768 tokens
+    max_documents: PositiveInt = 100
 
     def convert(self) -> Iterator[tuple[str, Rows]]:
         """The documents; see `PublicForm`."""
