@@ -19,6 +19,7 @@ from embedder.files import (
     damage_of_archive,
     digest_of,
     locked,
+    make_once,
     remove_orphans,
     whole_file,
     whole_folder,
@@ -69,6 +70,77 @@ def test_a_folder_is_there_as_a_whole_or_as_it_was(tmp_path):
     with whole_folder(path, replace=True) as partial:
         (partial / "b").write_text("other")
     assert (names(path), names(path.parent)) == (["b", "digests.json"], ["folder"])
+
+
+def test_of_two_that_replace_a_folder_at_once_each_finds_it_whole(tmp_path, monkeypatch):
+    path = tmp_path / "folder"
+    with whole_folder(path) as partial:
+        (partial / "a").write_text("damaged")
+    with whole_folder(path, replace=True) as slow:
+        (slow / "a").write_text("slow")
+        with whole_folder(path, replace=True) as quick:
+            (quick / "a").write_text("quick")
+        assert ((path / "a").read_text(), damage(path)) == ("quick", None)
+    assert ((path / "a").read_text(), damage(path)) == ("slow", None)
+
+    def moved_by_another_process(folder, name, move=Path.rename):
+        if folder == path:  # between our look at it and our move
+            move(folder, tmp_path / "theirs")
+        return move(folder, name)
+
+    with whole_folder(path, replace=True) as partial:
+        (partial / "a").write_text("last")
+        monkeypatch.setattr(Path, "rename", moved_by_another_process)
+    assert ((path / "a").read_text(), damage(path)) == ("last", None)
+    assert names(tmp_path) == ["folder", "theirs"]
+
+
+def test_a_folder_is_made_once_and_again_where_it_was_damaged(tmp_path, caplog):
+    calls = []
+
+    def write(partial):
+        calls.append(partial)
+        (partial / "a").write_text("abc")
+
+    path = tmp_path / "new" / "folder"
+    assert [make_once(path, write, "it is made anew") for _ in range(3)] == [True, False, False]
+    (path / "a").write_text("abd")
+    assert make_once(path, write, "it is made anew")
+    assert f"{path}: a is not as it was written; it is made anew" in caplog.text
+    assert ((path / "a").read_text(), len(calls)) == ("abc", 2)
+    with pytest.raises(OSError, match="No space"):
+        make_once(tmp_path / "other", full_disk)
+    assert not (tmp_path / "other").exists()
+
+
+ONCE = """
+import sys
+from pathlib import Path
+from embedder.files import make_once
+def write(folder):
+    print("writing", flush=True)
+    sys.stdin.read()
+    (folder / "a").write_text("abc")
+print(make_once(Path(sys.argv[1]) / "folder", write), flush=True)
+"""
+
+
+def test_of_processes_that_make_a_folder_at_once_one_writes_though_the_first_is_killed(tmp_path):
+    command = [sys.executable, "-c", ONCE, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    killed = subprocess.Popen(command, **pipes)
+    assert killed.stdout.readline() == "writing\n"  # it has the lock
+    others = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    killed.kill()
+    killed.communicate()
+    for other in others:
+        other.stdin.close()  # lets it end
+    said = sorted(other.stdout.read() for other in others)
+    assert [other.wait() for other in others] == [0, 0]
+    assert said == ["False\n", "writing\nTrue\n"]
+    assert damage(tmp_path / "folder") is None
+    remove_orphans(tmp_path)
+    assert names(tmp_path) == ["folder"]
 
 
 def test_damage_of_any_file_is_named_and_later_files_are_not_looked_at(tmp_path):
@@ -239,3 +311,23 @@ def test_what_several_processes_come_to_is_done_by_one_while_the_others_wait(tmp
     killed.communicate()
     first.communicate()  # closes its input, which lets it end
     assert second.communicate()[0].split()[1] == "True"
+
+
+COUNTING = """
+import sys
+from pathlib import Path
+from embedder.files import in_turn
+place = Path(sys.argv[1])
+for _ in range(100):
+    with in_turn(place / "lock"):
+        n = int((place / "count").read_text())
+        (place / "count").write_text(str(n + 1))
+"""
+
+
+def test_turns_never_overlap_though_each_removes_its_lock_file(tmp_path):
+    (tmp_path / "count").write_text("0")
+    processes = [subprocess.Popen([sys.executable, "-c", COUNTING, str(tmp_path)]) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
+    assert (tmp_path / "count").read_text() == "400"
+    assert names(tmp_path) == ["count"]

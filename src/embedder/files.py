@@ -34,24 +34,28 @@ _read: dict[tuple[str, Path, int, int, int], Any] = {}
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to write it under another name, which it loses when all is on the disk: a reader sees all or nothing.
+    """Open a file to write it under another name; see `whole_path`."""
+    with whole_path(path) as partial, partial.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Write a file under another name, which it loses when all is on the disk: a reader sees all or nothing.
 
     Where writing fails, what was there before stays.
+
+    Yields:
+        Where to write.
     """
     partial = _partial(path)
     try:
-        with partial.open("wb") as file:
-            yield file
-        put_in_place(partial, path)
+        yield partial
+        _sync(partial)
+        partial.replace(path)
+        _sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def put_in_place(partial: Path, path: Path) -> None:
-    """Give a file that is written its name, once it is on the disk."""
-    _sync(partial)
-    partial.replace(path)
-    _sync(path.parent)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -64,8 +68,8 @@ def write_atomically(path: Path, text: str) -> None:
 def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Make a folder under another name, which it loses when all is on the disk, with the digests of its files.
 
-    Where writing fails, nothing is left behind. Where another process was quicker, its folder stays: a folder is named
-    by what it is made of, or `locked`.
+    Where writing fails, nothing is left behind. Where another process was quicker, its folder stays, unless it is to be
+    replaced: a folder is `locked`, or named by what it is made of, as for `make_once`.
 
     Args:
         path: What it is called in the end.
@@ -76,26 +80,61 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     partial = _partial(path)
     partial.mkdir()
+    moved_aside: list[Path] = []
     try:
         yield partial
         _seal(partial)
-        if replace and path.exists():
-            old = _partial(path)
-            path.rename(old)
-            try:
-                partial.rename(path)
-            finally:
-                shutil.rmtree(old, ignore_errors=True)
-        else:
-            try:
-                partial.rename(path)
-            except OSError:
-                if not path.is_dir():
-                    raise
+        while not _renamed(partial, path):
+            if not replace:
                 logger.info("another process has written %s meanwhile", path)
+                break
+            moved_aside.append(_partial(path))
+            with suppress(FileNotFoundError):  # another process, which replaces it too, has just moved it
+                path.rename(moved_aside[-1])
+        _sync(path.parent)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    _sync(path.parent)
+        for folder in (partial, *moved_aside):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _renamed(folder: Path, path: Path) -> bool:
+    """Give a folder its name; False where another one has it."""
+    try:
+        folder.rename(path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
+def make_once(folder: Path, write: Callable[[Path], object], again: str = "it is made again") -> bool:
+    """Make a folder that is named by what it is made of, unless it is there as it was written.
+
+    Of several processes that come to it at once, on this machine, one writes and the others wait. A folder that was
+    damaged since is made again.
+
+    Args:
+        folder: Its name; nothing happens where it is whole.
+        write: Writes into the folder that it is given.
+        again: What the log says of a damaged folder, after what is wrong with it.
+
+    Returns:
+        Whether this call wrote it.
+
+    Example:
+        >>> made = make_once(cache / digest_of(source), lambda folder: convert(source, folder))
+    """
+    if folder.is_dir() and damage(folder) is None:
+        return False
+    with in_turn(folder.with_name(f".{folder.name}.lock")):
+        if folder.is_dir():
+            if (wrong := damage(folder)) is None:
+                return False  # another process has just made it
+            logger.warning("%s: %s; %s", folder, wrong, again)
+        with whole_folder(folder, replace=True) as partial:
+            write(partial)
+    return True
 
 
 def damage(folder: Path) -> str | None:
@@ -177,14 +216,30 @@ def in_turn(path: Path) -> Iterator[bool]:
     Yields:
         Whether this process had to wait, so that another one may have done it.
     """
-    with _lock(path) as (file, owner):
-        if owner is not None:
-            import fcntl
+    waited = False
+    while True:
+        with _lock(path) as (file, owner):
+            if owner is not None:
+                import fcntl
 
-            logger.info("waiting for %s, which does the same", owner)
-            fcntl.lockf(file, fcntl.LOCK_EX)
-        _sign(file)
-        yield owner is not None
+                logger.info("waiting for %s, which does the same", owner)
+                waited = True
+                fcntl.lockf(file, fcntl.LOCK_EX)
+            if not _is_at(file, path):  # who held it has removed it: another process may hold a new one
+                continue
+            _sign(file)
+            try:
+                yield waited
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

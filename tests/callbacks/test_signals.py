@@ -4,6 +4,8 @@ import csv
 import json
 import logging
 import signal
+import subprocess
+import sys
 from functools import partial
 
 import lightning as L
@@ -31,6 +33,7 @@ from embedder.encoders.checkpoint_file import CHECKPOINT_KEY
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.errors import Interrupted
+from embedder.files import remove_orphans
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
 from embedder.preparation.job import make_job
@@ -219,3 +222,23 @@ def test_before_the_first_step_nothing_is_swallowed(dataset, bert_directory, tmp
     assert steps == []
     assert not (tmp_path / "last.ckpt").exists()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+WRITES_AND_DIES = """
+import os, sys
+from types import SimpleNamespace
+from embedder.callbacks.last_checkpoint import LastCheckpoint
+def save_checkpoint(path):
+    path.write_text("half")
+    os.kill(os.getpid(), 9)
+LastCheckpoint(sys.argv[1]).save(SimpleNamespace(global_step=1, is_global_zero=True, save_checkpoint=save_checkpoint))
+"""
+
+
+def test_a_kill_while_the_checkpoint_is_written_leaves_the_one_before_and_nothing_for_ever(tmp_path):
+    (tmp_path / "last.ckpt").write_text("before")
+    dead = subprocess.run([sys.executable, "-c", WRITES_AND_DIES, str(tmp_path)], check=False)
+    assert (dead.returncode, len(list(tmp_path.iterdir()))) == (-9, 2)
+    assert (tmp_path / "last.ckpt").read_text() == "before"
+    remove_orphans(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]

@@ -10,7 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.errors import ConfigError
-from embedder.files import put_in_place
+from embedder.files import whole_path
 
 _LONG_SECONDS = 10.0
 """A validation that takes longer than that is not waited for where a job gets 30 seconds to end."""
@@ -106,14 +106,11 @@ class LastCheckpoint(Checkpoint):
         """
         if trainer.global_step != self._saved:
             self._saved = trainer.global_step
-            partial = self._path.with_name(f".{self._path.name}.part")
-            try:
-                trainer.save_checkpoint(partial)
-                if trainer.is_global_zero:
-                    put_in_place(partial, self._path)  # whole or not at all, whatever disk temporary files lie on
-            finally:
-                if trainer.is_global_zero:
-                    partial.unlink(missing_ok=True)
+            if trainer.is_global_zero:
+                with whole_path(self._path) as partial:  # whatever disk temporary files lie on
+                    trainer.save_checkpoint(partial)
+            else:
+                trainer.save_checkpoint(self._path)  # gives its part of the weights, and writes nothing
         return self._path
 
     def state_dict(self) -> dict[str, Any]:

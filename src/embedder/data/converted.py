@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from embedder.data.forms.form import ORIGIN, Form, Rows
 from embedder.errors import DataError
-from embedder.files import damage, digest_of, whole_folder, write_atomically
+from embedder.files import digest_of, make_once, write_atomically
 from embedder.identity import identity
 from embedder.origins import ORIGINS, PLACE
 
@@ -87,14 +87,11 @@ def write_once(folder: Path, write: Callable[[Path], object], source: str) -> No
         write: Writes into the folder that it is given, and tells what, for the log.
         source: What is converted, for the log.
     """
-    if folder.is_dir():
-        wrong = damage(folder)
-        if wrong is None:
-            return
-        logger.warning("%s: %s; it is made again from %s", folder, wrong, source)
-    with whole_folder(folder, replace=folder.is_dir()) as partial:
-        written = write(partial)
-    logger.info("%s: converted to %s in %s", source, written, folder)
+
+    def write_and_tell(partial: Path) -> None:
+        logger.info("%s: converted to %s in %s", source, write(partial), folder)
+
+    make_once(folder, write_and_tell, f"it is made again from {source}")
 
 
 def write_rows(files: Iterable[tuple[str, Rows]], directory: Path) -> dict[str, int]:

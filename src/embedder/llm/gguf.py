@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.errors import DataError
-from embedder.files import damage, digest_of, whole_folder
+from embedder.files import digest_of, make_once
 from embedder.models.loading import reason
 from embedder.shown import shown_names
 
@@ -18,7 +18,7 @@ def convert_gguf(path: Path, cache_directory: Path) -> Path:
     """The folder with the de-quantised float32 weights and the tokenizer of a GGUF file.
 
     It is named by the SHA-256 digest of the file, and made on first use and where it was damaged since. It is whole or
-    not there, and two processes may convert at once.
+    not there; of processes that come to it at once, one converts.
 
     Args:
         path: The GGUF file.
@@ -32,13 +32,9 @@ def convert_gguf(path: Path, cache_directory: Path) -> Path:
     """
     digest = digest_of(path)
     target = cache_directory / digest
-    if target.is_dir():
-        wrong = damage(target)
-        if wrong is None:
-            return target
-        logger.warning("%s: %s; it is made again", target, wrong)
-    logger.info("converting %s to safetensors in %s: converting once, takes about a minute", path.name, target)
-    with whole_folder(target, replace=target.is_dir()) as partial:
+
+    def convert(partial: Path) -> None:
+        logger.info("converting %s to safetensors in %s: converting once, takes about a minute", path.name, target)
         _write_safetensors(path, partial)
         source = {
             "gguf": path.name,
@@ -46,6 +42,8 @@ def convert_gguf(path: Path, cache_directory: Path) -> Path:
             "versions": {name: version(name) for name in ("transformers", "gguf", "torch")},
         }
         (partial / "source.json").write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
+
+    make_once(target, convert)
     return target
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from embedder.data.prepared import PreparedDataset
 from embedder.data.reward_column import RewardColumn, write_reward_column
 from embedder.errors import ConfigError
-from embedder.files import damage, whole_folder
+from embedder.files import make_once
 from embedder.preparation.reward_settings import Rewards
 from embedder.preparation.write_records import SPLITS
 from embedder.rewards.tables import rewards_of_file
@@ -32,19 +32,18 @@ def make_rewards(task: Task, prepared: PreparedDataset, settings: Rewards) -> No
     """
     if prepared.rewards is None:
         return
-    if prepared.rewards.is_dir():
-        if (wrong := damage(prepared.rewards)) is None:
-            return
-        logger.warning("%s: %s; the rewards are computed again", prepared.rewards, wrong)
-    started = time.perf_counter()
-    reward = settings.of_task(task).reward
-    with whole_folder(prepared.rewards, replace=prepared.rewards.is_dir()) as partial:
+
+    def write(partial: Path) -> None:
+        started = time.perf_counter()
+        reward = settings.of_task(task).reward
         for split in SPLITS:
             tables = prepared.directory / f"{split}.scores.arrow"
             write_reward_column(partial / f"{split}.npy", rewards_of_file(tables, reward))
         _leave_out_flat(task, prepared, partial)
         (partial / "reward.json").write_text(json.dumps(settings.column_protocol(task), indent=1), encoding="utf-8")
-    logger.info("%s/%s: rewards in %.1f s", prepared.task, prepared.name, time.perf_counter() - started)
+        logger.info("%s/%s: rewards in %.1f s", prepared.task, prepared.name, time.perf_counter() - started)
+
+    make_once(prepared.rewards, write, "the rewards are computed again")
 
 
 def _leave_out_flat(task: Task, prepared: PreparedDataset, rewards: Path) -> None:
