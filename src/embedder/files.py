@@ -132,7 +132,7 @@ def make_once(folder: Path, write: Callable[[Path], object], again: str = "it is
             if (wrong := damage(folder)) is None:
                 return False  # another process has just made it
             logger.warning("%s: %s; %s", folder, wrong, again)
-        with whole_folder(folder, replace=True) as partial:
+        with whole_folder(folder, replace=folder.is_dir()) as partial:  # where locks fail, the first one stays
             write(partial)
     return True
 

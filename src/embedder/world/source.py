@@ -1,18 +1,13 @@
 """The bundled world as a source of data sets: written on first use, then read as any data sets by id."""
 
-import logging
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedder.data.forms.form import Form
 from embedder.data.sources import CorpusSource, Dataset
-from embedder.files import damage
 from embedder.identity import identity
 from embedder.world.settings import WorldSettings
-from embedder.world.write import write_world
-
-logger = logging.getLogger(__name__)
+from embedder.world.write import make_world
 
 _WORLD_FORMAT = 4  # raised when the generator changes, so that an older world is never taken for a new one
 
@@ -34,10 +29,6 @@ class WorldSource:
     def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
         """The world's data set of a task."""
         root = Path(self.directory) / identity(format=_WORLD_FORMAT, settings=self.settings)[:12]
-        if root.is_dir() and (wrong := damage(root)) is not None:
-            logger.warning("%s: %s; the world is written again", root, wrong)
-            shutil.rmtree(root)
-        if not root.is_dir():
-            write_world(self.settings, root)
+        make_world(self.settings, root)
         world = CorpusSource(str(root), self.converted_dir).datasets(task, form)
         return [replace(dataset, name="world") for dataset in world]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from embedder.errors import DataError
-from embedder.files import whole_folder
+from embedder.files import make_once
 from embedder.world import rows
 from embedder.world.rows import Row
 from embedder.world.settings import WorldSettings
@@ -36,10 +36,15 @@ def write_world(settings: WorldSettings, directory: Path) -> Path:
     directory = Path(directory)
     if directory.exists():
         raise DataError(directory, None, "exists already; a world is never written over another")
-    with whole_folder(directory) as partial:
-        _write_tasks(settings, partial)
-    log.info("Wrote a world of %d passages and %d questions to %s", settings.passages, settings.questions, directory)
+    make_world(settings, directory)
     return directory
+
+
+def make_world(settings: WorldSettings, directory: Path) -> None:
+    """Write a world as `write_world` does, unless it is there; one that was damaged is written again."""
+    if make_once(directory, lambda partial: _write_tasks(settings, partial), "the world is written again"):
+        about = (settings.passages, settings.questions, directory)
+        log.info("Wrote a world of %d passages and %d questions to %s", *about)
 
 
 def _write_tasks(settings: WorldSettings, directory: Path) -> None:
