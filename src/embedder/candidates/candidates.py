@@ -4,7 +4,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Annotated
 
@@ -20,7 +20,7 @@ from embedder.types import Candidate, Eligible, Key, KeyStore, Query
 
 SOURCES = ("bm25", "dense")
 _CHUNK = 1000  # queries ranked together
-_FILTERED_DEPTH = 100  # places looked at for a query when some of them may be passed over
+_FILTERED_DEPTH = 100  # ranks looked at for a query when some of the keys may be passed over
 
 
 @checked("candidates")
@@ -30,8 +30,8 @@ class Candidates:
 
     Args:
         n: Candidates of each query (the paper's M); gold keys are part of them.
-        max_gold: At most so many gold keys; the rest of them are never proposed as negatives either.
-        skip: So many best matches of each source are passed over (they are often unlabelled positives).
+        max_gold: The most gold keys that are candidates; the others are never proposed as negatives either.
+        skip: How many of the best matches of each source are passed over (they are often unlabelled positives).
         seed: Chooses the random keys that fill up a query with too few matches.
         sources: `bm25`, `dense` or both; the rankings of both are fused by reciprocal rank.
         filters: Which unlabelled candidates are passed over.
@@ -87,33 +87,33 @@ class CandidateFinder:
         for start in range(0, len(queries), _CHUNK):
             chunk = queries[start : start + _CHUNK]
             top_k = max(depth, *(self._own_depth(query) for query in chunk))
-            rankings = [proposer.rank(chunk, top_k) for proposer in self._proposers]
-            for query, hits in zip(chunk, zip(*rankings, strict=True), strict=True):
+            of_sources = [proposer.rank(chunk, top_k) for proposer in self._proposers]
+            for query, rankings in zip(chunk, zip(*of_sources, strict=True), strict=True):
                 # Cut for this query alone: its candidates depend on no other query of the call.
                 own = max(depth, self._own_depth(query))
-                self.unranked += not any(some.positions for some in hits)
-                yield self._choose(query, [_first(some, own) for some in hits])
+                self.unranked += not any(ranking.positions for ranking in rankings)
+                yield self._choose(query, [ranking.first(own) for ranking in rankings])
 
     def _own_depth(self, query: Query) -> int:
-        """Places that are enough for a query: gold and excluded texts are passed over."""
+        """How many ranks are enough for a query: gold and excluded texts are passed over."""
         return self._settings.skip + self._settings.n + len(query.positives) + len(query.exclude)
 
-    def _choose(self, query: Query, hits: Sequence[Hits]) -> tuple[Candidate, ...]:
+    def _choose(self, query: Query, rankings: Sequence[Hits]) -> tuple[Candidate, ...]:
         """Gold keys, then the fused rankings, then random keys."""
         settings = self._settings
-        places = {one.name: _places(some) for one, some in zip(self._proposers, hits, strict=True)}
+        ranks = {proposer.name: _ranks(ranking) for proposer, ranking in zip(self._proposers, rankings, strict=True)}
         gold = [self._corpus.position(key_id) for key_id in query.positives]
         chosen = [
-            Candidate(self._corpus[position], "gold", *places.get("bm25", {}).get(position, (None, None)))
+            Candidate(self._corpus[position], "gold", *ranks.get("bm25", {}).get(position, (None, None)))
             for position in gold[: settings.max_gold]
         ]
         excluded = [self._corpus.position(key_id) for key_id in query.exclude]
         taken = {normal_form(self._corpus[position].text) for position in (*gold, *excluded)}
-        near_gold = frozenset[int]().union(*map(settings.filters.too_near_gold, hits))
-        ranked = reciprocal_rank_fusion([some.positions[settings.skip :] for some in hits])
+        near_gold = frozenset[int]().union(*map(settings.filters.too_near_gold, rankings))
+        fused = reciprocal_rank_fusion([ranking.positions[settings.skip :] for ranking in rankings])
         eligible = eligible_keys(query, self._corpus)
         passed_over = set()
-        for position in chain(ranked, self._random_positions(query, eligible)):
+        for position in chain(fused, self._random_positions(query, eligible)):
             if len(chosen) == settings.n:
                 break
             key = self._corpus[position]
@@ -124,7 +124,7 @@ class CandidateFinder:
                 passed_over.add(position)
                 self.dropped[reason] += 1
                 continue
-            chosen.append(Candidate(key, *_best_place(position, places)))
+            chosen.append(Candidate(key, *_best_rank(position, ranks)))
             taken.add(form)
         return tuple(chosen)
 
@@ -146,21 +146,17 @@ class CandidateFinder:
                 yield position
 
 
-def _places(hits: Hits) -> dict[int, tuple[int, float]]:
+def _ranks(ranking: Hits) -> dict[int, tuple[int, float]]:
     """Rank, from 1, and score of each position in a ranking."""
     return {
         position: (rank, score)
-        for rank, (position, score) in enumerate(zip(hits.positions, hits.scores, strict=True), 1)
+        for rank, (position, score) in enumerate(zip(ranking.positions, ranking.scores, strict=True), 1)
     }
 
 
-def _best_place(
-    position: int, places: Mapping[str, Mapping[int, tuple[int, float]]]
+def _best_rank(
+    position: int, ranks: Mapping[str, Mapping[int, tuple[int, float]]]
 ) -> tuple[str, int | None, float | None]:
     """The source that ranks a key highest, with rank and score there; `random` if none does."""
-    found = [(name, *some[position]) for name, some in places.items() if position in some]
-    return min(found, key=lambda item: item[1]) if found else ("random", None, None)
-
-
-def _first(hits: Hits, n: int) -> Hits:
-    return replace(hits, positions=hits.positions[:n], scores=hits.scores[:n])
+    ranked_by = [(name, *of_source[position]) for name, of_source in ranks.items() if position in of_source]
+    return min(ranked_by, key=lambda source: source[1]) if ranked_by else ("random", None, None)

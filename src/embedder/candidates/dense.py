@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from embedder.candidates.proposer import Hits
+from embedder.candidates.proposer import Hits, hits_of
 from embedder.data.eligible import eligible_keys
 from embedder.index.eligible_search import search_eligible
 from embedder.index.encode import index_corpus
@@ -34,15 +34,7 @@ class DenseProposer:
         vectors = self._encoder.encode([query.text for query in queries], self._sides.query)  # [Q, D]
         eligible = [eligible_keys(query, self._corpus) for query in queries]
         scores, positions = search_eligible(self._index, vectors, eligible, top_k, len(self._corpus))  # [Q, K]
-        found = positions >= 0
-        return [
-            Hits(
-                tuple(positions[row][found[row]].tolist()),
-                tuple(scores[row][found[row]].tolist()),
-                self._gold_scores(query, vectors[row]),
-            )
-            for row, query in enumerate(queries)
-        ]
+        return hits_of(scores, positions, map(self._gold_scores, queries, vectors))
 
     def _gold_scores(self, query: Query, vector: FloatArray) -> tuple[float, ...]:
         gold = [self._corpus.position(key_id) for key_id in query.positives]

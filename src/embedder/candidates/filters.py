@@ -15,7 +15,7 @@ HoldsAnswer = Callable[[str, Sequence[str]], bool]
 @checked("candidates.filters")
 @dataclass(frozen=True)
 class CandidateFilters:
-    """Filters of unlabelled candidates; all are off by default, for an LLM that judges them tells right from wrong.
+    """Filters of unlabelled candidates; all are off by default, since an LLM that judges them tells right from wrong.
 
     Args:
         drop_answers: Pass over candidates that contain an answer of the query.

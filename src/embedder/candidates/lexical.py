@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from embedder.candidates.proposer import Hits
+from embedder.candidates.proposer import Hits, hits_of
 from embedder.data.eligible import eligible_keys
 from embedder.index.bm25_index import BM25Index, BM25Settings
 from embedder.types import KeyStore, Query
@@ -30,15 +30,7 @@ class BM25Proposer:
         """The best eligible keys of each query."""
         eligible = [eligible_keys(query, self._corpus) for query in queries]
         scores, positions = self._index.search([query.text for query in queries], top_k, eligible)  # [Q, K]
-        found = positions >= 0
-        return [
-            Hits(
-                tuple(positions[row][found[row]].tolist()),
-                tuple(scores[row][found[row]].tolist()),
-                self._gold_scores(query),
-            )
-            for row, query in enumerate(queries)
-        ]
+        return hits_of(scores, positions, map(self._gold_scores, queries))
 
     def _gold_scores(self, query: Query) -> tuple[float, ...]:
         gold = [self._corpus.position(key_id) for key_id in query.positives]

@@ -1,10 +1,10 @@
 """What every source of candidates offers: a ranking of the keys that a query may be compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from embedder.types import KeyStore, Query
+from embedder.types import FloatArray, IntArray, KeyStore, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,31 @@ class Hits:
     scores: tuple[float, ...]
     gold_scores: tuple[float, ...]
 
+    def first(self, n: int) -> "Hits":
+        """The ranking cut to its first `n` keys."""
+        return Hits(self.positions[:n], self.scores[:n], self.gold_scores)
+
+
+def hits_of(scores: FloatArray, positions: IntArray, gold_scores: Iterable[tuple[float, ...]]) -> list[Hits]:
+    """The rankings that a search found, one for each query.
+
+    Args:
+        scores: Best first, [Q, K].
+        positions: Of their keys, below 0 where the ranking has ended, [Q, K].
+        gold_scores: Scores of each query's gold keys.
+    """
+    return [
+        Hits(tuple(row[row >= 0].tolist()), tuple(row_scores[row >= 0].tolist()), gold)
+        for row, row_scores, gold in zip(positions, scores, gold_scores, strict=True)
+    ]
+
 
 class Proposer(Protocol):
     """A source of candidates."""
 
     @property
     def name(self) -> str:
-        """As records and reports know it."""
+        """What records and reports call it."""
         ...
 
     def fit(self, corpus: KeyStore) -> None:
