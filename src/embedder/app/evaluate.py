@@ -180,12 +180,12 @@ class EvaluateRun:
 
     def _check_unseen(self, datasets: Sequence[Dataset]) -> None:
         """What `source.test_share` keeps for tests must have been kept in training too."""
-        if self.checkpoint is None or all(dataset.whole is None for dataset in datasets):
+        if self.checkpoint is None or all(dataset.before_split is None for dataset in datasets):
             return
         trained = {about.get("files") for about in trained_data(self.checkpoint).values()}
         for dataset in datasets:
-            whole = replace(dataset, train=dataset.whole)
-            if dataset.whole is not None and whole.fingerprint(["corpus", "train"]) in trained:
+            whole = replace(dataset, train=dataset.before_split)
+            if dataset.before_split is not None and whole.fingerprint(["corpus", "train"]) in trained:
                 expected = (
                     f"null, or a checkpoint that was trained with it, since this one has seen all of {dataset.name}"
                 )

@@ -1,4 +1,4 @@
-"""Files made once of a user's, in folders named by what they are made of: other forms by id, compressed files plain."""
+"""Files made once of a user's files, in folders named by what they are made of: converted or decompressed data."""
 
 import gzip
 import json
@@ -46,12 +46,12 @@ def converted(form: Form, files: Mapping[str, Path], directory: Path) -> dict[st
     folder = directory / identity(format=_FORMAT, form=form, files=digests)[:16]
     write_once(folder, lambda partial: write_rows(form.convert(files), partial), str(next(iter(files.values())).parent))
     roles = json.loads((folder / _ROLES).read_text(encoding="utf-8"))
-    _note_origins(folder, {stem: [files[role] for role in some] for stem, some in roles.items()})
+    _note_origins(folder, {stem: [files[role] for role in roles_of_stem] for stem, roles_of_stem in roles.items()})
     return {path.stem: path for path in folder.glob("*.jsonl")}
 
 
 def decompressed(path: Path, directory: Path) -> Path:
-    """The file itself, or what a compressed one holds: only plain files can be mapped into memory.
+    """The file itself, or the decompressed content of a compressed file: only plain files can be mapped into memory.
 
     Args:
         path: The file.
@@ -84,7 +84,7 @@ def write_once(folder: Path, write: Callable[[Path], object], source: str) -> No
 
     Args:
         folder: Named by what it is made of; nothing happens if it is there and as it was written.
-        write: Writes into the folder that it is given, and tells what, for the log.
+        write: Writes into the folder that it is given, and returns what it wrote, for the log.
         source: What is converted, for the log.
     """
 
@@ -95,7 +95,7 @@ def write_once(folder: Path, write: Callable[[Path], object], source: str) -> No
 
 
 def write_rows(files: Iterable[tuple[str, Rows]], directory: Path) -> dict[str, int]:
-    """Stream rows into JSON Lines files, and beside them where each row comes from, if it tells.
+    """Stream rows into JSON Lines files, and write beside them where each row comes from, if the row says so.
 
     Args:
         files: Stem of each file, and its rows.

@@ -25,10 +25,10 @@ class Copies:
 def count_copies(corpus: KeyStore, queries: Iterable[Query]) -> Copies:
     """Compare all texts by their normal form; 8 bytes a key are held in memory meanwhile."""
     hashes = np.fromiter((text_hash(text) for text in corpus.texts()), np.int64, len(corpus))
-    found, counts = np.unique(hashes, return_counts=True)
-    times = dict(zip(found[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True))
+    texts, counts = np.unique(hashes, return_counts=True)
+    n_keys = dict(zip(texts[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True))
     n_queries = 0
-    for query in queries if times else ():
+    for query in queries if n_keys else ():
         gold = [int(hashes[corpus.position(key_id)]) for key_id in dict.fromkeys(query.positives)]
-        n_queries += any(gold.count(one) < times.get(one, 1) for one in gold)
-    return Copies(len(times), n_queries)
+        n_queries += any(gold.count(text) < n_keys.get(text, 1) for text in gold)
+    return Copies(len(n_keys), n_queries)

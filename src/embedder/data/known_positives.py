@@ -1,4 +1,4 @@
-"""The positives of queries that stand on several lines of a file: what one line labels is no negative of the others."""
+"""Positives of queries that stand on several lines of a file: a positive of one line is no negative of another line."""
 
 from pathlib import Path
 
@@ -50,5 +50,5 @@ def write_known_positives(path: Path, queries: IntArray, pairs: IntArray) -> Non
         queries: `text_hash` of the query of each line, [R].
         pairs: `text_hash` of query and positive, for each positive of each line, [P, 2].
     """
-    found, counts = np.unique(queries, return_counts=True)
-    np.save(path, np.unique(pairs[np.isin(pairs[:, 0], found[counts > 1])], axis=0))
+    different, counts = np.unique(queries, return_counts=True)
+    np.save(path, np.unique(pairs[np.isin(pairs[:, 0], different[counts > 1])], axis=0))

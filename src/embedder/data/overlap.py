@@ -10,26 +10,30 @@ logger = logging.getLogger(__name__)
 
 
 def trained_on(datasets: Sequence[Dataset]) -> dict[Dataset, int]:
-    """How many test questions of each data set stand among the training questions of any of them.
+    """How many test questions of each data set are also training questions of any of the data sets.
 
-    Published records name no test questions. What is found is told in a line for each data set.
+    Published records have no test questions. A line in the log names each data set that has such questions.
     """
-    tests = {one: [question_of(query) for query in Queries(one.test)] for one in datasets if one.test is not None}
-    wanted = {question for questions in tests.values() for question in questions}
-    asked = {
-        question
-        for path in dict.fromkeys(one.train for one in datasets if one.train is not None and wanted)
-        for query in Queries(path)
-        if (question := question_of(query)) in wanted
+    tests = {
+        dataset: [question_of(query) for query in Queries(dataset.test)]
+        for dataset in datasets
+        if dataset.test is not None
     }
-    found = {one: sum(question in asked for question in questions) for one, questions in tests.items()}
-    for one, n in found.items():
+    tested = {question for questions in tests.values() for question in questions}
+    trained = {
+        question
+        for path in dict.fromkeys(dataset.train for dataset in datasets if dataset.train is not None and tested)
+        for query in Queries(path)
+        if (question := question_of(query)) in tested
+    }
+    n_trained = {dataset: sum(question in trained for question in questions) for dataset, questions in tests.items()}
+    for dataset, n in n_trained.items():
         if n:
             logger.warning(
                 "%s/%s: %d of %d test questions are training questions too: what they score may be remembered",
-                one.task,
-                one.name,
+                dataset.task,
+                dataset.name,
                 n,
-                len(tests[one]),
+                len(tests[dataset]),
             )
-    return found
+    return n_trained

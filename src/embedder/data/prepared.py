@@ -28,8 +28,9 @@ class PreparedDataset:
     """A folder of records with a manifest.
 
     `train.jsonl` and `validation.jsonl` hold records, `train.queries.jsonl` and `queries.jsonl` their queries;
-    `train.questions.npy` tells what each line asks, and `positives.npy` of published records what all lines label;
-    `manifest.json`, written last, names everything that the records depend on.
+    `train.questions.npy` has a hash of the question of each line, and `positives.npy`, for published records, the
+    positives of queries that stand on several lines; `manifest.json`, written last, names everything that the records
+    depend on.
 
     Args:
         task: Name of the task.
@@ -37,7 +38,7 @@ class PreparedDataset:
         directory: The folder.
         corpus_path: The corpus that validation retrieves from, wherever the user keeps it now.
         rewards: The folder with the rewards of the records; None where the records have none, or bring them along.
-        held_out: Questions that this run holds out in other data sets and tasks: records that ask them are left out.
+        held_out: Questions of the validation queries of the run's other data sets: records that ask them are left out.
     """
 
     task: str
@@ -85,7 +86,7 @@ class PreparedDataset:
     def kept(self) -> IntArray | None:
         """The lines of `train.jsonl` that are trained on, in rising order; None for all of them.
 
-        Those that `min_reward_gap` leaves out are not, nor those whose question is held out elsewhere in the run.
+        It leaves out those below `min_reward_gap`, and those that ask what another data set of the run validates on.
         """
         path = None if self.rewards is None else self.rewards / "train.kept.npy"
         kept: IntArray | None = np.load(path) if path is not None and path.is_file() else None
@@ -97,14 +98,14 @@ class PreparedDataset:
 
     @cached_property
     def leaked(self) -> IntArray:
-        """The lines of `train.jsonl` whose question is held out elsewhere in the run."""
+        """The lines of `train.jsonl` that ask what another data set of the run validates on."""
         if not self.held_out:
             return np.empty(0, np.int64)
         questions = np.load(self.directory / QUESTIONS, mmap_mode="r")
         return np.flatnonzero(np.isin(questions, np.array(sorted(self.held_out), np.int64)))
 
     def questions_held_out(self) -> frozenset[int]:
-        """What this data set holds out, as `question_of` has it."""
+        """The questions of its validation queries, as `question_of` has them."""
         return frozenset(map(question_of, self.validation_queries()))
 
     def protocol(self) -> dict[str, Any]:
@@ -125,10 +126,10 @@ class PreparedDataset:
         return Corpus(self.corpus_path)
 
     def train_queries(self) -> Queries | None:
-        """The queries of the training records, one for each; None for published records, which do not tell them."""
+        """The queries of the training records, one for each; None for published records, which lack them."""
         path = self.directory / "train.queries.jsonl"
         return Queries(path, kept=self.kept) if path.is_file() else None
 
     def validation_queries(self) -> list[Query]:
-        """The queries held out from training, with their gold keys."""
+        """The validation queries, with their gold keys."""
         return list(Queries(self.directory / "queries.jsonl"))

@@ -82,7 +82,7 @@ def _among(row: Row) -> tuple[str, str] | None:
 
 
 def _check_keys(query: Query, corpus: KeyStore, row: Row) -> None:
-    """Every named key exists, the run of eligible keys is one, and the gold keys lie in it."""
+    """Raise where a named key does not exist, the run of eligible keys is empty, or a gold key is not in it."""
     for field, key_ids in (("pos", query.positives), ("among", query.among or ()), ("exclude", query.exclude)):
         for key_id in key_ids:
             try:
@@ -100,9 +100,9 @@ def _check_keys(query: Query, corpus: KeyStore, row: Row) -> None:
 
 
 def question_of(query: Query) -> int:
-    """A hash that is one for queries that ask the same, whatever data set or task they stand in.
+    """A hash that is equal for queries that ask the same, in whatever data set or task.
 
-    What has keys of its own to be compared with, such as a turn of a dialogue, asks the same only where these are too.
+    Where a query is compared with keys of its own, such as a turn of a dialogue, these have to be the same too.
     """
     return question_hash(query.text if query.among is None else f"{query.among[0]}\n{query.text}")
 

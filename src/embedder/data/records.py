@@ -29,9 +29,9 @@ class Records:
     Args:
         path: A JSON Lines file in the format above.
         task: If given, a record that names another task is an error.
-        rewards: Takes the place of the field `teacher_scores` of every record.
+        rewards: Replaces the field `teacher_scores` of every record.
         kept: Indices of the lines that count, in rising order; None for all of them.
-        known: What other lines label for the same queries.
+        known: Positives of the same queries on other lines.
 
     Raises:
         DataError: There are not as many rewards as records; on access, a record is malformed.
@@ -75,12 +75,12 @@ class Records:
 
 
 def parse_record(row: Row, task: str | None = None, known: KnownPositives | None = None) -> Record:
-    """Check a row and turn it into a record; a labelled text is no negative, even where the row lists it as one.
+    """Check a row and turn it into a record; a labelled text is no negative, even where the row lists it as negative.
 
     Args:
         row: The row.
         task: If given, a row that names another one is an error.
-        known: What other lines label for the same query.
+        known: Positives of the same query on other lines.
 
     Raises:
         DataError: A field is missing, has a wrong type, or lists that belong together differ in length.
@@ -147,7 +147,7 @@ def record_row(
 
 
 def text_id(text: str) -> str:
-    """A name made from the text itself, for rows that carry none: texts of one normal form are one key."""
+    """An id made from the text itself, for rows that have none: texts of one normal form are one key."""
     return hash_id(text_hash(text))
 
 

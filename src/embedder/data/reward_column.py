@@ -1,4 +1,4 @@
-"""Rewards beside a file of records: another reward is another small file, and the records stay as they are."""
+"""Rewards beside a file of records: for another reward a small file is written, and the records stay unchanged."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,7 +42,7 @@ class RewardColumn:
         return rewards
 
     def wide(self, min_gap: float) -> npt.NDArray[np.int64]:
-        """Places of the records whose best and worst rewards differ by `min_gap` or more."""
+        """Indices of the records whose best and worst rewards differ by `min_gap` or more."""
         starts = np.concatenate([[0], self._ends[:-1]]).astype(np.int64)[: len(self)]
         filled = starts < self._ends  # reduceat has no value for a record without rewards
         gaps = np.zeros(len(self), np.float32)
@@ -57,12 +57,12 @@ def write_reward_column(path: Path, blocks: Iterable[tuple[Values, Lengths]]) ->
 
     Args:
         path: Ends in `.npy`.
-        blocks: Rewards of some records, one record after the other, and how many of them each record has.
+        blocks: Rewards of successive records, one record after the other, and how many of them each record has.
     """
     values, lengths = [], []
-    for some_values, some_lengths in blocks:
-        values.append(some_values)
-        lengths.append(some_lengths)
+    for block_values, block_lengths in blocks:
+        values.append(block_values)
+        lengths.append(block_lengths)
     np.save(path, np.concatenate(values) if values else np.empty(0, np.float32))
     np.save(_ends(path), np.cumsum(np.concatenate(lengths)) if lengths else np.empty(0, np.int64))
 

@@ -9,9 +9,17 @@ from pathlib import Path
 from embedder.bounds import ShareBetween
 from embedder.checks import checked
 from embedder.data.converted import converted, decompressed
+from embedder.data.data_files import (
+    PARTS,
+    existing,
+    files_of,
+    nothing_found,
+    record_files,
+    warn_of_deeper,
+    warn_of_unread,
+)
 from embedder.data.forms.beir import Beir
 from embedder.data.forms.form import Form
-from embedder.data.found import PARTS, existing, files_of, nothing_found, record_files, tell_deeper, tell_unread
 from embedder.data.split import SeededSplit
 from embedder.errors import ConfigError, DataError
 from embedder.files import digest_of
@@ -25,8 +33,8 @@ class Dataset:
     """One data set of one task: files on disk, not yet read.
 
     Either `corpus` with `train` and `test` (queries that name their gold keys by id), or `records` (published JSON
-    Lines, which bring their keys along). Its name goes into names of metrics, which loggers and bars show as they are:
-    what a folder's name holds of control characters is in it as pictures.
+    Lines, which hold the texts of their keys). Its name becomes part of names of metrics, which loggers and progress
+    bars show unchanged, so control characters in the name of a folder are replaced by pictures of them.
     """
 
     task: str
@@ -35,14 +43,14 @@ class Dataset:
     train: Path | None = None
     test: Path | None = None
     records: Path | None = None
-    whole: Path | None = None
-    """Its training queries before `test_share` took some of them for tests."""
+    before_split: Path | None = None
+    """Its training queries before `test_share` took a part of them for tests."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", shown(self.name))
 
     def file(self, role: str) -> Path:
-        """The file of a role, or one clear error."""
+        """The file of a role; a DataError where there is none."""
         path: Path | None = getattr(self, role)
         if path is None:
             advice = "; source.test_share=0.1 keeps a tenth of its training queries for tests" if role == "test" else ""
@@ -67,7 +75,7 @@ class CorpusSource:
         path: One directory or several. Each is a data set itself, or holds data sets as `<task>/` or `<task>/<name>/`.
         converted_dir: Where data sets of another form are kept by id.
         only: Names of the data sets that are taken, such as those of a benchmark; None for all.
-        test_share: Of the training queries of a data set without a test file, kept for tests; None for none.
+        test_share: Share of the training queries that is kept for tests where a data set has no test file, or None.
     """
 
     path: str | Sequence[str]
@@ -80,15 +88,14 @@ class CorpusSource:
 
         Args:
             task: Its name.
-            form: How its data sets may lie on disk, beside by id.
+            form: Another form that its data sets may have on disk, beside that by id.
         """
         directories = []
         for root in _paths(self.path):
-            found = [
-                directory for directory in (root, root / task, *sorted((root / task).glob("*"))) if files_of(directory)
-            ]
-            tell_deeper(root / task, found, files_of)
-            directories += found
+            possible = (root, root / task, *sorted((root / task).glob("*")))
+            with_files = [directory for directory in possible if files_of(directory)]
+            warn_of_deeper(root / task, with_files, files_of)
+            directories += with_files
         if not directories:
             raise nothing_found(
                 f"a directory that holds a data set (corpus.jsonl, train.jsonl, test.jsonl), {task}/ or {task}/*/",
@@ -104,14 +111,14 @@ class CorpusSource:
         if self.test_share is None or dataset.train is None or dataset.test is not None:
             return dataset
         parts = SeededSplit(self.test_share).split(dataset.train, converted_dir)
-        return replace(dataset, train=parts["train"], test=parts["test"], whole=dataset.train)
+        return replace(dataset, train=parts["train"], test=parts["test"], before_split=dataset.train)
 
 
 def chosen(names: Sequence[str], only: Sequence[str] | None, task: str) -> set[str]:
     """The names that are taken.
 
     Raises:
-        ConfigError: One that is asked for is not there.
+        ConfigError: A name of `only` is not among them.
     """
     if missing := [name for name in only or () if name not in names]:
         raise ConfigError(
@@ -126,12 +133,12 @@ def read_directory(task: str, directory: Path, form: Form | None, converted_dir:
     Raises:
         DataError: It has no corpus and is of no other form that the task takes.
     """
-    found = files_of(directory)
-    tell_unread(directory, found.values(), PARTS)
-    files = {role: decompressed(path, converted_dir) for role, path in found.items()}
-    for other in (form, BEIR):
-        if other is not None and other.fits(files):
-            files = converted(other, files, converted_dir)
+    paths = files_of(directory)
+    warn_of_unread(directory, paths.values(), PARTS)
+    files = {role: decompressed(path, converted_dir) for role, path in paths.items()}
+    for possible_form in (form, BEIR):
+        if possible_form is not None and possible_form.fits(files):
+            files = converted(possible_form, files, converted_dir)
             break
     if "corpus" not in files:
         raise DataError(
@@ -162,9 +169,9 @@ class JsonlSource:
         for root in _paths(self.path):
             files += [file for name in (root, root / f"{task}.jsonl") if (file := existing(name)) is not None]
             files += record_files(root / task)
-            tell_unread(root, files, re.escape(task))
-            tell_unread(root / task, files, ".+")
-            tell_deeper(root / task, [root / task], record_files)
+            warn_of_unread(root, files, re.escape(task))
+            warn_of_unread(root / task, files, ".+")
+            warn_of_deeper(root / task, [root / task], record_files)
         if not files:
             expected = f"a file, or a directory that holds {task}.jsonl or {task}/*.jsonl"
             raise nothing_found(expected, self.path, record_files)

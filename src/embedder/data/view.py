@@ -10,17 +10,17 @@ from embedder.types import Key, KeyStore, Query
 
 
 class CorpusView:
-    """Some keys of a corpus, as a corpus.
+    """A part of the keys of a corpus, as a corpus.
 
     Args:
-        corpus: The whole.
-        positions: The keys taken, in the order of the whole.
+        corpus: All keys.
+        positions: Those of the part, in rising order.
     """
 
     def __init__(self, corpus: KeyStore, positions: Sequence[int]) -> None:
         self._corpus = corpus
         self._positions = list(positions)
-        self._places = {position: place for place, position in enumerate(self._positions)}
+        self._position_in_view = {position: own for own, position in enumerate(self._positions)}
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -29,17 +29,17 @@ class CorpusView:
         return self._corpus[self._positions[position]]
 
     def position(self, key_id: str) -> int:
-        """Place of a key in the view; KeyError if it is not in it."""
-        return self._places[self._corpus.position(key_id)]
+        """Position of a key in the view; KeyError if it is not in it."""
+        return self._position_in_view[self._corpus.position(key_id)]
 
     def span(self, first_id: str, last_id: str) -> tuple[int, int]:
-        """Places of the keys of the view that lie between two keys of the whole; these need not be in the view."""
+        """Positions in the view of its keys between two keys of the corpus, which need not be in the view."""
         start, stop = self._corpus.span(first_id, last_id)
         return bisect_left(self._positions, start), bisect_left(self._positions, stop)
 
     def texts(self) -> Iterator[str]:
         """All texts in order."""
-        return (self[place].text for place in range(len(self)))
+        return (self[position].text for position in range(len(self)))
 
 
 def with_gold_keys(corpus: KeyStore, queries: Sequence[Query], max_keys: int | None, seed: int) -> KeyStore:

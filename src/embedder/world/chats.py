@@ -89,8 +89,8 @@ def chat(region: Region, number: int) -> Chat:
 
 def _speakers(people: list[str], random: Random) -> tuple[str, str]:
     """First names of two people, not the same one."""
-    one = random.choice(people).split()[0]
-    return one, random.choice([name.split()[0] for name in people if not name.startswith(one[:3])])
+    first = random.choice(people).split()[0]
+    return first, random.choice([name.split()[0] for name in people if not name.startswith(first[:3])])
 
 
 def _value(kind: str, people: list[str], towns: list[str], taken: set[str], random: Random) -> str:
@@ -113,10 +113,10 @@ def _dated(
         if position in pairs:
             first, second = pairs[position]
         else:
-            one, other = speakers if random.random() < 0.5 else speakers[::-1]
+            me, you = speakers if random.random() < 0.5 else speakers[::-1]
             words = {"n": str(random.randrange(2, 12)), "month": random.choice(MONTHS), "town": random.choice(towns)}
             remark = random.choice(_PHRASES.small_talk)
-            first, second = f"{one}: {remark.said.format(**words)}", f"{other}: {remark.reply.format(**words)}"
+            first, second = f"{me}: {remark.said.format(**words)}", f"{you}: {remark.reply.format(**words)}"
         date = f"{day % 30 + 1} {MONTHS[day // 30 % 12]}, {year + day // 360}"
         history.append(f"[{date}]\n{first}\n{second}")
     return history

@@ -140,10 +140,11 @@ def _question_type(region: Region, entities: list[Entity], random: Random) -> Ex
 
 
 def _trade(region: Region, entities: list[Entity], random: Random) -> Example:
-    one = _of_kind(entities, "person", random)
-    options = sorted({one.noun, *random.sample([noun for noun in ENTITY_PHRASES.trades if noun != one.noun], 3)})
-    text = f"In {one.traits['home']}, {one.name} {one.traits['deed']}."
-    return f"{text}\nWhat was the trade? {', '.join(options[:-1])} or {options[-1]}?", options, one.noun
+    person = _of_kind(entities, "person", random)
+    others = [noun for noun in ENTITY_PHRASES.trades if noun != person.noun]
+    options = sorted({person.noun, *random.sample(others, 3)})
+    text = f"In {person.traits['home']}, {person.name} {person.traits['deed']}."
+    return f"{text}\nWhat was the trade? {', '.join(options[:-1])} or {options[-1]}?", options, person.noun
 
 
 _TASKS: tuple[tuple[str, Callable[[Region, list[Entity], Random], Example]], ...] = (

@@ -27,9 +27,9 @@ def mixed(items: Iterator[Item], *name: int | str) -> Iterator[Item]:
     window = list(islice(items, _WINDOW))
     random.shuffle(window)
     for item in items:
-        place = random.randrange(len(window))
-        yield window[place]
-        window[place] = item
+        i = random.randrange(len(window))
+        yield window[i]
+        window[i] = item
     yield from window
 
 
@@ -77,14 +77,14 @@ def searches(settings: WorldSettings, *, test: bool) -> Iterator[Row]:
 
 
 def chats(settings: WorldSettings, *, test: bool) -> Iterator[Chat]:
-    """Conversations with their questions, each asked ten (the last perhaps fewer); a split has its own."""
-    first = 0 if test else -(-settings.test_questions // QUESTIONS_PER_CHAT)
+    """Conversations with ten questions each (the last one perhaps with fewer); no split shares one with another."""
+    number = 0 if test else -(-settings.test_questions // QUESTIONS_PER_CHAT)
     left = _total(settings, test=test)
-    number = first
     while left:
-        one = chat(region(settings, number % settings.regions), number)
-        yield Chat(one.history, one.questions[:left])
-        left -= len(one.questions[:left])
+        conversation = chat(region(settings, number % settings.regions), number)
+        questions = conversation.questions[:left]
+        yield Chat(conversation.history, questions)
+        left -= len(questions)
         number += 1
 
 

@@ -1,4 +1,4 @@
-"""Writes a world to disk: streamed, and there as a whole or not at all."""
+"""Writes a world to disk as a stream; its folder is there when all is written, or not at all."""
 
 import json
 import logging
@@ -66,7 +66,7 @@ def _files(settings: WorldSettings, task: str) -> Iterator[tuple[str, Iterator[R
     elif task == "tool":
         yield "corpus.jsonl", rows.mixed(iter(tool_rows()), settings.seed, "tools")
     elif task == "chat":
-        yield "histories.jsonl", (one.history for test in (False, True) for one in rows.chats(settings, test=test))
+        yield "histories.jsonl", (chat.history for test in (False, True) for chat in rows.chats(settings, test=test))
     for test, name in ((False, "train"), (True, "test")):
         yield f"{name}.jsonl", rows.mixed(_queries(settings, task, test=test), settings.seed, task, name)
 
@@ -86,7 +86,7 @@ def _shown(stream: Iterator[Row], name: str, passages: int) -> Iterable[Row]:
 
 def _queries(settings: WorldSettings, task: str, *, test: bool) -> Iterator[Row]:
     if task == "chat":
-        return (question for one in rows.chats(settings, test=test) for question in one.questions)
+        return (question for chat in rows.chats(settings, test=test) for question in chat.questions)
     return _QUERIES[task](settings, test=test)
 
 

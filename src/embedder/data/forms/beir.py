@@ -43,13 +43,13 @@ class Beir:
         own = OwnDocuments({query_id for queries_of_split in judged.values() for query_id in queries_of_split})
         documents = (document(row) | {ORIGIN: ("corpus", row.line)} for row in corpus.rows())
         wanted = {
-            key: (paths[split], line) for split in paths for one in judged[split].values() for key, line in one.gold
+            key: (paths[split], line) for split in paths for query in judged[split].values() for key, line in query.gold
         }
         yield "corpus", _with_all(wanted, own.noted(documents))
         for split, path in paths.items():
-            gold = {query_id: [key for key, _ in one.gold] for query_id, one in judged[split].items()}
+            gold = {query_id: [key for key, _ in query.gold] for query_id, query in judged[split].items()}
             fields = own.fields(gold, str(path))
-            lines = {query_id: one.line for query_id, one in judged[split].items()}
+            lines = {query_id: query.line for query_id, query in judged[split].items()}
             yield split, _queries(fields, queries, path, lines)
 
 
@@ -77,14 +77,14 @@ def _judged(path: Path) -> dict[str, _Judged]:
     """What is right for every judged query."""
     judged: dict[str, _Judged] = {}
     for line, query_id, key_id, score in judgments(path):
-        one = judged.setdefault(query_id, _Judged(line))
+        query = judged.setdefault(query_id, _Judged(line))
         if score > 0:
-            one.gold.append((key_id, line))
+            query.gold.append((key_id, line))
     return judged
 
 
 def _with_all(wanted: dict[str, tuple[Path, int]], corpus: Rows) -> Rows:
-    """The keys as they go by, all wanted ones among them."""
+    """The keys unchanged; an error at their end if a wanted key is not among them."""
     missing = dict(wanted)
     for row in corpus:
         missing.pop(row["id"], None)

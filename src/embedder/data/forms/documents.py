@@ -31,9 +31,9 @@ class Documents:
     Args:
         chunk_words: Words of a chunk; 96 are about 128 tokens of English. Of scripts without spaces between words two
             letters of Chinese, three of Thai count as one.
-        min_keys: A query has so many keys to choose from, or more.
-        every: Of the training chunks of a document every so-manieth becomes a query; neighbours resemble each other.
-        test_chunks: The last so many chunks of a test document are asked for; 8 of 128 tokens are the paper's 1,024.
+        min_keys: The fewest keys that a query has to choose from.
+        every: Distance of the training chunks of a document that become queries; neighbours resemble each other.
+        test_chunks: How many chunks at the end of a test document are queries; 8 of 128 tokens are the paper's 1,024.
     """
 
     chunk_words: PositiveInt = 96

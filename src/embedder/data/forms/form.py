@@ -17,7 +17,7 @@ class Form(Protocol):
     """
 
     def fits(self, files: Mapping[str, Path]) -> bool:
-        """Whether a data set with these files is of this form; one that is not is taken to be by id.
+        """Whether a data set with these files is of this form; if it is not, it is read as a data set by id.
 
         Args:
             files: What there is of `corpus`, `histories`, `train`, `test`, `queries`, `train_qrels` and `test_qrels`.
@@ -27,7 +27,7 @@ class Form(Protocol):
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files of the data set by id, streamed: `corpus`, and what there is of `train` and `test`.
 
-        Each is read to its end before the next is asked for. Rows tell by `ORIGIN` where they come from.
+        Each is read to its end before the next is asked for. The field `ORIGIN` of a row says where it comes from.
 
         Raises:
             DataError: A row is not what it should be, with its file and line.

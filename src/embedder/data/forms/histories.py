@@ -52,8 +52,9 @@ def _queries(path: Path, split: str, histories: RowsById) -> Rows:
         except KeyError:
             raise row.error(f"field 'history_id' names {history!r}, which is not in the histories") from None
         evidence = row.integers("evidence")
-        if wrong := [position for position in evidence if not 0 <= position < length]:
-            raise row.error(f"field 'evidence': expected places from 0 to {length - 1} in the history, got {wrong[0]}")
+        if outside := [position for position in evidence if not 0 <= position < length]:
+            expected = f"expected positions from 0 to {length - 1} in the history"
+            raise row.error(f"field 'evidence': {expected}, got {outside[0]}")
         others = {name: value for name, value in row.values.items() if name not in ("history_id", "evidence")}
         yield others | {
             "pos": [f"{history}/{position}" for position in evidence],

@@ -22,14 +22,14 @@ class OwnDocuments:
         self._query_ids, self._own = query_ids, set[str]()
 
     def noted(self, corpus: Rows) -> Rows:
-        """The keys as they come, looked at as they go by."""
+        """The keys unchanged; those with the id of a query are remembered."""
         for row in corpus:
             if row["id"] in self._query_ids:
                 self._own.add(row["id"])
             yield row
 
     def fields(self, gold: Mapping[str, Sequence[str]], label: str) -> dict[str, dict[str, Any]]:
-        """Of each query `pos` and, where it has a document of its own, `exclude`; all keys must have gone by.
+        """Of each query `pos` and, where it has a document of its own, `exclude`; `noted` must have been read before.
 
         Args:
             gold: Gold keys by query id.
@@ -46,8 +46,8 @@ class OwnDocuments:
                 len(own),
                 n_dropped,
             )
-        found: dict[str, dict[str, Any]] = {query_id: {"pos": list(key_ids)} for query_id, key_ids in gold.items()}
+        fields: dict[str, dict[str, Any]] = {query_id: {"pos": list(key_ids)} for query_id, key_ids in gold.items()}
         for query_id in own:
             kept = [key_id for key_id in gold[query_id] if key_id != query_id]
-            found[query_id] = {"pos": kept, "exclude": [query_id]}
-        return found
+            fields[query_id] = {"pos": kept, "exclude": [query_id]}
+        return fields

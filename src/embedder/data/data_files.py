@@ -1,4 +1,4 @@
-"""Which files of a folder are read; those that look like data and are not are named, never passed over."""
+"""Which files of a folder are read; a warning names those that look like data and are not read."""
 
 import logging
 import os
@@ -20,11 +20,11 @@ _MOST_FOLDERS = 2_000  # looked through for data sets that lie too deep
 
 
 def files_of(directory: Path) -> dict[str, Path]:
-    """The files of a data set that there are, compressed ones too, by role."""
+    """The files of a data set in a folder, compressed or not, by role."""
     names = {role: f"{role}.jsonl" for role in _ROLES}
     names |= {f"{split}_qrels": f"qrels/{split}.tsv" for split in ("train", "test")}
-    found = {role: existing(directory / name) for role, name in names.items()}
-    return {role: path for role, path in found.items() if path is not None}
+    paths = {role: existing(directory / name) for role, name in names.items()}
+    return {role: path for role, path in paths.items() if path is not None}
 
 
 def existing(path: Path) -> Path | None:
@@ -39,7 +39,7 @@ def record_files(directory: Path) -> list[Path]:
     return [path for name in sorted(plain) if name.suffix == ".jsonl" and (path := existing(name)) is not None]
 
 
-def tell_unread(directory: Path, read: Iterable[Path], stems: str) -> None:
+def warn_of_unread(directory: Path, read: Iterable[Path], stems: str) -> None:
     """Warn of files that look like data and are not read.
 
     Args:
@@ -51,25 +51,25 @@ def tell_unread(directory: Path, read: Iterable[Path], stems: str) -> None:
     folders = [folder for folder in (directory, directory / "qrels") if folder.is_dir()]
     for path in sorted(path for folder in folders for path in folder.iterdir()):
         if path not in known and looks_like_data.fullmatch(path.name):  # a folder or a broken link among them
-            _tell(path, "is not read; docs/data.md tells which files are")
+            _warn_once(path, "is not read; docs/data.md tells which files are")
 
 
-def tell_deeper(folder: Path, found: Iterable[Path], data: Callable[[Path], Collection[object]]) -> None:
-    """Warn of folders with data that lie deeper than those that were found.
+def warn_of_deeper(folder: Path, read: Iterable[Path], data: Callable[[Path], Collection[object]]) -> None:
+    """Warn of folders with data that lie deeper than those that are read.
 
     Args:
         folder: Where to look.
-        found: Folders that are read.
+        read: Folders that are read.
         data: The files of a folder that would be read.
     """
-    known = {path.absolute() for path in found}
+    known = {path.absolute() for path in read}
     for directory in _below(folder, data):
         if directory.absolute() not in known:
-            _tell(directory, "is not read, since it lies too deep: name it in source.path too")
+            _warn_once(directory, "is not read, since it lies too deep: name it in source.path too")
 
 
 def nothing_found(expected: str, paths: object, data: Callable[[Path], Collection[object]]) -> ConfigError:
-    """The error for a path without data; folders with data that lie deeper are named."""
+    """The error for a path without data, which names folders with data that lie deeper."""
     roots = [paths] if isinstance(paths, str) else list(paths) if isinstance(paths, list | tuple) else []
     deeper = [str(directory) for root in roots for directory in _below(Path(str(root)), data)]
     if deeper:
@@ -78,8 +78,8 @@ def nothing_found(expected: str, paths: object, data: Callable[[Path], Collectio
 
 
 @cache
-def _tell(path: Path, what: str) -> None:
-    """Say something once in a process: data sets are looked up several times."""
+def _warn_once(path: Path, what: str) -> None:
+    """Warn of a path once in a process, although data sets are looked up several times."""
     logger.warning("%s %s", path, what)
 
 
