@@ -24,6 +24,8 @@ def checked(prefix: str) -> Callable[[type[_T]], type[_T]]:
     It stands above `@dataclass`, so that what `__post_init__` compares is of the right types and within its bounds.
 
     Example:
+        >>> from dataclasses import dataclass
+        >>> from embedder.bounds import PositiveInt
         >>> @checked("candidates")
         ... @dataclass(frozen=True)
         ... class Candidates:

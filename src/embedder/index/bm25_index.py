@@ -1,25 +1,20 @@
 """Find the texts that share rare words with a query (BM25): the baseline, and the first source of hard negatives."""
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from embedder.checks import check_types
 from embedder.errors import ConfigError
-from embedder.texts import is_unspaced, letters, normal_form, runs
+from embedder.index.bm25_words import TOKENS, bm25_words, has_pairs
 from embedder.types import Eligible, FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1000  # queries tokenised together
-_WORD = re.compile(r"\w\w+")
-_KOREAN = re.compile("[\uac00-\ud7a3]")  # syllables, which is how the normal form writes them
-TOKENS = ("words", "auto", "pairs")
 
 
 @dataclass(frozen=True)
@@ -79,6 +74,12 @@ class BM25Index:
     Source: Kamphuis et al., ECIR 2020 ("Lucene (accurate)"), by way of bm25s; for pairs of letters, Lucene's
     analyzer of Chinese, Japanese and Korean.
 
+    >>> index = BM25Index()
+    >>> index.build(["A lighthouse on the coast.", "Oru designs lighthouses.", "A recipe."])
+    >>> scores, positions = index.search(["who designed the lighthouse?"], top_k=3)
+    >>> positions.tolist()  # words are stemmed; the third text shares none
+    [[1, 0, -1]]
+
     Args:
         settings: Constants, and what a word is.
     """
@@ -102,13 +103,13 @@ class BM25Index:
         Raises:
             ValueError: There are no texts.
         """
-        n_unspaced = 0
+        tokens, n_in_pairs = self._settings.tokens, 0
 
         def cut() -> Iterator[list[str]]:
-            nonlocal n_unspaced
+            nonlocal n_in_pairs
             for text in texts:
-                n_unspaced += self._settings.tokens == "auto" and _in_pairs(text)
-                yield self._cut(text, is_query=False)
+                n_in_pairs += tokens == "auto" and has_pairs(text)
+                yield bm25_words(text, tokens, is_query=False)
 
         corpus = self._terms(cut(), return_ids=True, show_progress=progress)
         if not corpus.ids:
@@ -116,7 +117,7 @@ class BM25Index:
         with np.errstate(invalid="ignore"):  # bm25s divides by the mean length, which is 0 when no text has a word
             self._bm25.index(corpus, create_empty_token=False, show_progress=progress)
         self._size = len(corpus.ids)
-        logger.info("BM25 over %d texts: %s", self._size, self._told(n_unspaced))
+        logger.info("BM25 over %d texts: %s", self._size, self._description(n_in_pairs))
 
     def search(
         self,
@@ -151,9 +152,9 @@ class BM25Index:
         starts = range(0, len(queries), _CHUNK)
         for start in track(starts, description="Searching with BM25", disable=not progress):
             for row, words in enumerate(self._tokenise(queries[start : start + _CHUNK]), start):
-                found_scores, found = self._search(words, top_k, None if eligible is None else eligible[row])
-                scores[row, : len(found)] = found_scores
-                positions[row, : len(found)] = found
+                hit_scores, hits = self._search(words, top_k, None if eligible is None else eligible[row])
+                scores[row, : len(hits)] = hit_scores
+                positions[row, : len(hits)] = hits
         return scores, positions
 
     def scores(self, query: str, positions: Sequence[int]) -> FloatArray:
@@ -169,7 +170,7 @@ class BM25Index:
             scores[list(eligible.without)] = 0
         hits = np.flatnonzero(scores)  # no term has a negative weight, so all of these are above 0
         if len(hits) > top_k:
-            # bm25s's own selection picks among equal scores at random: keep all that tie for the last place instead.
+            # bm25s's own selection picks among equal scores at random: keep all that tie for the last rank instead.
             hits = hits[scores[hits] >= np.partition(scores[hits], -top_k)[-top_k]]
         hits = hits[np.argsort(-scores[hits], kind="stable")][:top_k]
         return scores[hits], hits
@@ -180,37 +181,17 @@ class BM25Index:
         scores: FloatArray = self._bm25.get_scores_from_ids(known) if known else np.zeros(self._size, np.float32)
         return scores
 
-    def _told(self, n_unspaced: int) -> str:
-        """What a word was."""
+    def _description(self, n_in_pairs: int) -> str:
+        """What a word is in this index."""
         settings = self._settings
         kind = "pairs of letters" if settings.tokens == "pairs" else "words"
         stems = "not stemmed" if settings.stemmer is None else f"stemmed ({settings.stemmer})"
         left_out = "with all stop words" if settings.stopwords is None else f"without stop words ({settings.stopwords})"
-        pairs = f"; pairs of letters in {n_unspaced} texts with Korean or scripts without spaces" if n_unspaced else ""
+        pairs = f"; pairs of letters in {n_in_pairs} texts with Korean or scripts without spaces" if n_in_pairs else ""
         return f"{kind}, {stems}, {left_out}{pairs}"
 
     def _tokenise(self, queries: Iterable[str]) -> Any:
-        return self._terms(self._cut(query, is_query=True) for query in queries)
-
-    def _cut(self, text: str, *, is_query: bool) -> list[str]:
-        """The text in lower case, cut into words.
-
-        A letter that stands alone between other scripts would be in no pair, so texts have single letters beside the
-        pairs; queries have them only where there is no pair.
-        """
-        text = normal_form(text).lower()
-        if text.isascii() and self._settings.tokens != "pairs":
-            return _WORD.findall(text)
-        found = []
-        for run in runs(text):
-            is_cut = self._settings.tokens == "pairs" or (self._settings.tokens == "auto" and _in_pairs(run))
-            if not is_cut:
-                found += [run] if len(run) > 1 else []
-                continue
-            each = letters(run) if is_unspaced(run) else list(run)
-            pairs = ["".join(pair) for pair in pairwise(each)]
-            found += pairs if is_query and pairs else each + pairs
-        return found
+        return self._terms(bm25_words(query, self._settings.tokens, is_query=True) for query in queries)
 
     def _terms(self, cut: Iterable[list[str]], *, return_ids: bool = False, show_progress: bool = False) -> Any:
         """Stems of the words that are no stop words."""
@@ -225,8 +206,3 @@ class BM25Index:
             return_ids=return_ids,
             show_progress=show_progress,
         )
-
-
-def _in_pairs(text: str) -> bool:
-    """Whether words of the text are found by pairs of letters: they are not parted, or they end in particles."""
-    return not text.isascii() and (is_unspaced(text) or _KOREAN.search(text) is not None)

@@ -41,13 +41,13 @@ class CachedEncoder:
     def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors, [n, D]; those of keys are read where they were made before."""
 
-        def make(some: Sequence[str]) -> FloatArray:
-            return self._encoder.encode(some, reading, progress=progress)
+        def make(new_texts: Sequence[str]) -> FloatArray:
+            return self._encoder.encode(new_texts, reading, progress=progress)
 
         if reading.side == "query" or not texts:
             return make(texts)
         vectors = np.empty((len(texts), self.dimension), np.float32)
-        made = 0
+        n_made = 0
         for start in range(0, len(texts), _BLOCK):
             block = texts[start : start + _BLOCK]
             path = self._directory / f"{self._address(block, reading)}.npy"
@@ -55,9 +55,9 @@ class CachedEncoder:
             if stored is None:
                 stored = make(block)
                 _write(path, stored.astype(np.float32, copy=False))
-                made += len(block)
+                n_made += len(block)
             vectors[start : start + len(block)] = stored
-        logger.info("%d of %d vectors of keys were in %s", len(texts) - made, len(texts), self._directory)
+        logger.info("%d of %d vectors of keys were in %s", len(texts) - n_made, len(texts), self._directory)
         return vectors
 
     def _read(self, path: Path) -> FloatArray | None:
@@ -73,8 +73,8 @@ class CachedEncoder:
 
     def _address(self, texts: Sequence[str], reading: Reading) -> str:
         digest = hashlib.blake2b(digest_size=16, person=b"vectors 2")  # 1 had no digest behind the vectors
-        how = (self._fingerprint, reading.instruction, str(reading.max_length), reading.keep)
-        for part in (*how, *texts):
+        reads = (reading.instruction, str(reading.max_length), reading.keep)
+        for part in (self._fingerprint, *reads, *texts):
             encoded = part.encode("utf-8", "surrogatepass")
             # The length in front: otherwise ("ab", "c") and ("a", "bc") would share an address.
             digest.update(len(encoded).to_bytes(8, "little") + encoded)

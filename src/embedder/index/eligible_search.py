@@ -29,19 +29,18 @@ def search_eligible(
     scores = np.full((len(queries), top_k), -np.inf, np.float32)
     positions = np.full((len(queries), top_k), -1, np.int64)
     rows_of_run: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for row, one in enumerate(eligible):
-        rows_of_run[one.start, one.stop].append(row)
+    for row, keys in enumerate(eligible):
+        rows_of_run[keys.start, keys.stop].append(row)
     for (start, stop), rows in rows_of_run.items():
         spare = max(len(eligible[row].without) for row in rows)
         whole = (start, stop) == (0, size)
         search = index.search if whole else _Run(index, start, stop)
         for first in range(0, len(rows), _QUERIES):
-            together = rows[first : first + _QUERIES]
-            found_scores, found = search(queries[together], top_k + spare)
-            for row, some_scores, some in zip(together, found_scores, found, strict=True):
-                kept = [k for k, position in enumerate(some.tolist()) if position in eligible[row]][:top_k]
-                scores[row, : len(kept)] = some_scores[kept]
-                positions[row, : len(kept)] = some[kept]
+            block = rows[first : first + _QUERIES]
+            for row, hit_scores, hits in zip(block, *search(queries[block], top_k + spare), strict=True):
+                kept = [rank for rank, position in enumerate(hits.tolist()) if position in eligible[row]][:top_k]
+                scores[row, : len(kept)] = hit_scores[kept]
+                positions[row, : len(kept)] = hits[kept]
     return scores, positions
 
 
@@ -56,9 +55,9 @@ class _Run:
         positions = np.empty((len(queries), 0), np.int64)
         for start in range(self._start, self._stop, _BLOCK):
             stop = min(start + _BLOCK, self._stop)
-            found = queries @ self._index.vectors(start, stop).T  # [Q, n]
-            scores = np.hstack([scores, found])
-            positions = np.hstack([positions, np.broadcast_to(np.arange(start, stop), found.shape)])
+            block_scores = queries @ self._index.vectors(start, stop).T  # [Q, n]
+            scores = np.hstack([scores, block_scores])
+            positions = np.hstack([positions, np.broadcast_to(np.arange(start, stop), block_scores.shape)])
             best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
             scores = np.take_along_axis(scores, best, axis=1)
             positions = np.take_along_axis(positions, best, axis=1)

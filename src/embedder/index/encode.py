@@ -19,7 +19,7 @@ def index_corpus(
     shard_size: int = 50_000,
     progress: bool = False,
 ) -> int:
-    """Encode the texts in order and add them, so that the position in an empty index is the place in the corpus.
+    """Encode the texts in order and add them, so that the position in an empty index is that in the corpus.
 
     Args:
         encoder: Gives one vector a text.

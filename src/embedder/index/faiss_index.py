@@ -15,17 +15,23 @@ class FaissIndex:
     """Any index that FAISS can build from a factory string: `Flat` is exact, `IVF256,SQ8` small, `HNSW32` fast.
 
     The first `add` fixes the dimension and, where the factory needs it, trains on the vectors it is given: they should
-    be many (FAISS asks for 39 a list) and drawn from all of the corpus.
+    be many (FAISS asks for 39 a list) and drawn from all of the corpus. Nothing is built before they come.
+
+    >>> index = FaissIndex("Flat")
+    >>> index.add(np.array([[1.0, 0.0], [0.5, 0.75]]))
+    >>> scores, positions = index.search(np.array([[0.0, 1.0]]), top_k=3)
+    >>> positions.tolist()  # there is no third vector
+    [[1, 0, -1]]
+    >>> scores.tolist()
+    [[0.75, 0.0, -inf]]
+
+    Args:
+        factory: See https://github.com/facebookresearch/faiss/wiki/The-index-factory.
+        nprobe: Lists visited by a query of an IVF index; None keeps FAISS's 1.
+        ef_search: Nodes kept by a query of an HNSW index; None keeps FAISS's 16.
     """
 
     def __init__(self, factory: str = "Flat", *, nprobe: int | None = None, ef_search: int | None = None) -> None:
-        """Choose the kind of index; nothing is built before the first vectors come.
-
-        Args:
-            factory: See https://github.com/facebookresearch/faiss/wiki/The-index-factory.
-            nprobe: Lists visited by a query of an IVF index; None keeps FAISS's 1.
-            ef_search: Nodes kept by a query of an HNSW index; None keeps FAISS's 16.
-        """
         self._factory = factory
         self._settings = {"nprobe": nprobe, "efSearch": ef_search}
         self._index: Any = None
@@ -79,11 +85,11 @@ class FaissIndex:
             inverted = faiss.try_extract_index_ivf(self._index)
             if inverted is not None:
                 inverted.make_direct_map()  # where each position lies in the lists; made once
-            found: FloatArray = self._index.reconstruct_n(start, stop - start)
+            vectors: FloatArray = self._index.reconstruct_n(start, stop - start)
         except RuntimeError as error:
             expected = f"an index whose vectors can be read back ({_reason(error)})"
             raise ConfigError("index.factory", expected, self._factory) from error
-        return found
+        return vectors
 
     def save(self, path: Path) -> None:
         """Write the index with its settings; a reader sees the old file or the new one, never half of it.

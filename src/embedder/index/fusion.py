@@ -14,6 +14,9 @@ def reciprocal_rank_fusion(rankings: Sequence[Sequence[Item]]) -> list[Item]:
 
     What several rankings agree on comes first; items of one ranking alone alternate by their ranks.
 
+    >>> reciprocal_rank_fusion([["a", "b", "c"], ["b", "d"]])
+    ['b', 'a', 'd', 'c']
+
     Args:
         rankings: Distinct items each, best first.
     """

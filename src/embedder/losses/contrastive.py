@@ -12,6 +12,13 @@ def contrastive_loss(scores: Tensor, positives: Tensor, other_scores: Tensor | N
 
     Two positives of one query are never negatives of each other, and a query weighs the same however many it has.
 
+    >>> import torch
+    >>> scores, positives = torch.tensor([[2.0, 0.0]]), torch.tensor([[True, False]])
+    >>> contrastive_loss(scores, positives)  # log(1 + exp(-2))
+    tensor(0.1269)
+    >>> contrastive_loss(scores, positives, other_scores=torch.tensor([[2.0]]))  # log(2 + exp(-2))
+    tensor(0.7586)
+
     Source: van den Oord et al., 2018 (arXiv 1807.03748), InfoNCE.
 
     Args:

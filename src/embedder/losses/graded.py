@@ -15,6 +15,13 @@ def graded_distillation_loss(
     with w = softmax(rewards / teacher_temperature). The order of candidates does not matter, and candidates of equal
     reward are never negatives of each other.
 
+    >>> import torch
+    >>> scores, rewards = torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0]])
+    >>> graded_distillation_loss(scores, rewards)  # weights 0.7311 and 0.2689; only the better one has a negative
+    tensor(0.5067)
+    >>> graded_distillation_loss(torch.tensor([[5.0, 0.0]]), rewards)  # the encoder agrees with the LLM
+    tensor(0.0049)
+
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), graded distillation.
 
     Args:

@@ -15,6 +15,12 @@ def kl_distillation_loss(
 
     with p = softmax(rewards / teacher_temperature) and q = softmax(scores / student_temperature).
 
+    >>> rewards = torch.tensor([[2.0, 1.0]])
+    >>> kl_distillation_loss(torch.tensor([[7.0, 6.0]]), rewards) < 1e-6  # the same differences, the same distribution
+    tensor(True)
+    >>> kl_distillation_loss(torch.tensor([[0.0, 0.0]]), rewards)  # p = 0.7311 and 0.2689, q = 0.5 and 0.5
+    tensor(0.1109)
+
     Source: Hinton et al., 2015 (arXiv 1503.02531), without its factor of temperature squared; used for the memory tasks
     of Zhang et al., ACL 2024 (arXiv 2310.07554).
 

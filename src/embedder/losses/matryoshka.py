@@ -11,6 +11,10 @@ def matryoshka_views(vectors: Tensor, dimensions: Sequence[int] | None) -> list[
 
     The loss is the mean of the losses over the views: loss = 1/|M| sum_{m in M} loss(v[:m] / |v[:m]|).
 
+    >>> import torch
+    >>> [view.tolist() for view in matryoshka_views(torch.tensor([[0.0, 0.5, 0.75]]), [2, 1])]
+    [[[0.0, 1.0]], [[0.0]]]
+
     Source: Kusupati et al., Matryoshka Representation Learning (arXiv 2205.13147), equal weights.
 
     Args:

@@ -1,5 +1,6 @@
 """Whether retrieved texts hold an answer, for questions whose gold passages nobody has marked."""
 
+import math
 from collections.abc import Sequence
 
 from embedder.metrics.text import has_answer
@@ -7,6 +8,9 @@ from embedder.metrics.text import has_answer
 
 def answer_recall(texts: Sequence[str], answers: Sequence[str], cutoffs: Sequence[int]) -> dict[int, float]:
     """By cut-off k: 1 if one of the first k texts holds an answer (`has_answer`), otherwise 0.
+
+    >>> answer_recall(["A lighthouse.", "Oru built it."], ["oru"], cutoffs=[1, 2])
+    {1: 0.0, 2: 1.0}
 
     Source: Karpukhin et al., EMNLP 2020 (DPR), top-k retrieval accuracy.
 
@@ -18,5 +22,6 @@ def answer_recall(texts: Sequence[str], answers: Sequence[str], cutoffs: Sequenc
     Raises:
         ValueError: `answers` is empty or a single string.
     """
-    found = next((place for place, text in enumerate(texts[: max(cutoffs)], 1) if has_answer(text, answers)), None)
-    return {k: float(found is not None and found <= k) for k in cutoffs}
+    ranks = (rank for rank, text in enumerate(texts[: max(cutoffs)], 1) if has_answer(text, answers))
+    first = next(ranks, math.inf)
+    return {k: float(first <= k) for k in cutoffs}

@@ -26,7 +26,7 @@ def perplexity(log_likelihoods: Sequence[float]) -> float:
 
 
 def best_option(log_likelihoods: Sequence[float]) -> int:
-    """Place of the option with the lowest mean negative log-likelihood; of equal ones the first.
+    """Position of the option with the lowest mean negative log-likelihood; of equal ones the first.
 
     Args:
         log_likelihoods: Mean log-likelihood per token of each option, in nats.

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 
 def right_options(options: Sequence[str], answers: Sequence[str]) -> list[int]:
-    """Places of the options that are answers, but for white space around, and for case where none is one as it is.
+    """Positions of the options that are answers, but for white space around, and for case where none is one as it is.
 
     Answer normalisation would make one of `5` and `-5`, of `C` and `C++`; case tells genotypes such as `Aa` and `AA`.
+
+    >>> right_options(["Aa", "AA"], ["AA"]), right_options(["Paris", "Oru"], [" paris"])
+    ([1], [0])
     """
     for form in (str.strip, _plain):
         wanted = {form(answer) for answer in answers}
-        if right := [place for place, option in enumerate(options) if form(option) in wanted]:
+        if right := [position for position, option in enumerate(options) if form(option) in wanted]:
             return right
     return []
 
@@ -18,7 +21,7 @@ def right_options(options: Sequence[str], answers: Sequence[str]) -> list[int]:
 def wrong_options(options: Sequence[str], answers: Sequence[str]) -> tuple[str, ...]:
     """The others, each text once; none where all are right."""
     right = set(right_options(options, answers))
-    return tuple(dict.fromkeys(option for place, option in enumerate(options) if place not in right))
+    return tuple(dict.fromkeys(option for position, option in enumerate(options) if position not in right))
 
 
 def _plain(text: str) -> str:

@@ -25,9 +25,13 @@ def ranking_metrics(
 ) -> RankingMetrics:
     """Score every query of the qrels; labels are binary, and a query that was not ranked scores 0.
 
-        ndcg@k   = sum_{i <= k, key i positive} 1 / log2(1 + i)  /  the same sum with all positives placed first
+        ndcg@k   = sum_{i <= k, key i positive} 1 / log2(1 + i)  /  the same sum with all positives ranked first
         recall@k = positives among the first k / all positives
-        mrr@k    = 1 / place of the first positive, 0 where it lies beyond k
+        mrr@k    = 1 / rank of the first positive, 0 where that is above k
+
+    >>> metrics = ranking_metrics({"q1": ["b", "a"], "q2": ["c"]}, {"q1": ["a"], "q2": ["a", "c"]}, cutoffs=[1, 2])
+    >>> metrics.per_query["recall@1"], metrics.mean["recall@2"], metrics.mean["mrr@2"]
+    ({'q1': 0.0, 'q2': 0.5}, 0.75, 0.75)
 
     Source: `trec_eval`, by way of ir-measures and pytrec_eval.
 
@@ -45,8 +49,8 @@ def ranking_metrics(
     _check(rankings, qrels, cutoffs)
     library = {f"ndcg@{k}": ir_measures.nDCG @ k for k in cutoffs} | {f"recall@{k}": ir_measures.R @ k for k in cutoffs}
     # trec_eval sorts by score and breaks ties by id: falling whole numbers keep our order (exact in its float32
-    # up to 16 million places).
-    run = {query: {key: -place for place, key in enumerate(ranking)} for query, ranking in rankings.items() if ranking}
+    # up to 16 million ranks).
+    run = {query: {key: -rank for rank, key in enumerate(ranking)} for query, ranking in rankings.items() if ranking}
     labels = {query: dict.fromkeys(positives, 1) for query, positives in qrels.items()}
     values = {
         (result.measure, result.query_id): float(result.value)

@@ -14,6 +14,9 @@ def rouge_l(prediction: str, answers: Sequence[str]) -> float:
     letters and digits in lower case, and of scripts without spaces between words each letter. Where there are none in
     both texts it is 0. Of texts in ASCII it is what the package rouge-score gives, which knows no other letters.
 
+    >>> round(rouge_l("Oru built the old lighthouse", ["Oru built a lighthouse"]), 4)  # 2 * 3 / (5 + 4)
+    0.6667
+
     Source: Lin, 2004 (ROUGE); computed by torchmetrics.
 
     Raises:

@@ -12,6 +12,9 @@ def questions_needed(only_first: float, only_second: float, power: float = 0.8, 
     with p = only_first + only_second, the share of questions on which the two differ, and d the difference of the two,
     which is the difference of their means.
 
+    >>> questions_needed(only_first=0.06, only_second=0.04)  # 2 points apart, on a tenth of the questions
+    1960
+
     Source: Connor, Biometrics 43, 1987; Miettinen, Biometrics 24, 1968.
 
     Args:

@@ -18,6 +18,9 @@ _PUNCTUATION = dict.fromkeys(map(ord, string.punctuation)) | {
 def normalise_answer(text: str) -> str:
     """Lower-case, drop punctuation (of ASCII, Chinese and Japanese) and English articles, and squeeze white space.
 
+    >>> normalise_answer(" The  Lighthouse, of Oru!")
+    'lighthouse of oru'
+
     Source: Rajpurkar et al., EMNLP 2016 (SQuAD), evaluation script.
     """
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
@@ -40,6 +43,9 @@ def f1(prediction: str, answers: Sequence[str]) -> float:
     with c common words (counted with repetition), p words in the prediction and a in the answer, after
     `normalise_answer`; of scripts without spaces between words each letter counts as a word. It is 0 where nothing is
     common, so two empty texts score 0 although they match exactly.
+
+    >>> f1("the lighthouse of Oru", ["Oru"])  # 1 of 3 words (no article), 1 of 1
+    0.5
 
     Source: Rajpurkar et al., EMNLP 2016 (SQuAD), evaluation script.
 
@@ -78,6 +84,9 @@ def has_answer(text: str, answers: Sequence[str]) -> bool:
 
     A token is a run of letters, digits and combining marks, or one other visible character; of scripts without spaces
     between words, such as Chinese, each letter is one. An answer without any token (an empty string) is never found.
+
+    >>> has_answer("It was built in 1964.", ["1964"]), has_answer("It was built in 1964.", ["64"])
+    (True, False)
 
     Source: Karpukhin et al., EMNLP 2020 (DPR), answer matching.
 
