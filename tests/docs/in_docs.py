@@ -36,6 +36,14 @@ def block(page: str, start: str) -> str:
     return next(one for one in blocks if any(line.startswith(start) for line in one.splitlines()))
 
 
+def files_of(page: str) -> dict[str, str]:
+    """The files that a page shows: fenced blocks that begin with a comment that names one, by that name."""
+    blocks = re.findall(
+        r"^```\w+\n# (\S+\.\w+)\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S
+    )
+    return dict(blocks)
+
+
 def _code(text: str) -> Iterator[str]:
     fenced = r"^```\w*\n(.*?)^```"
     for one in re.findall(fenced, text, flags=re.M | re.S):

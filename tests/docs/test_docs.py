@@ -17,7 +17,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 
-from tests.docs.in_docs import ROOT, block, commands
+from tests.docs.in_docs import ROOT, block, commands, files_of
 from tests.entry_points import run_here
 
 # What stands for something of the reader's own. Beside these the files are there under the names that the docs use.
@@ -85,7 +85,7 @@ def desk(tmp_path_factory, tiny):
             {"id": f"k{i}", "text": f"The {what} at {place} is old."} for i, (what, place) in enumerate(things)
         ],
         "DIR/train": queries,
-        "DIR/test": [one | {"query": f"Say, {one['query']}"} for one in queries[::3]],
+        "DIR/test": [one | {"query": f"Say, {one['query']}", "type": one["query"].split()[0]} for one in queries[::3]],
         "FILE": [
             {"query": f"who made thing {i}?", "pos": [f"thing {i} was made"], "neg": [f"thing {i} is lost"]}
             | {"teacher_scores": [1.0, 0.0]}
@@ -96,10 +96,12 @@ def desk(tmp_path_factory, tiny):
         path = root / (f"{name}.jsonl" if "/" in name else name)
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (root / "conf" / "task").mkdir(parents=True)
-    (root / "conf" / "task" / "faq.yaml").write_text(block("docs/recipes.md", "name: faq"))
+    for name, text in files_of("docs/extending.md").items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
+        patch.syspath_prepend(root)
         patch.setenv("EMBEDDER_ROOT", str(root))
         ran("train", tiny, *THE_REST, "hydra.run.dir=outputs/train/...")
         ran("evaluate", tiny, *THE_REST, "checkpoint=outputs/train/.../export", "hydra.run.dir=outputs/evaluate/...")
@@ -125,7 +127,7 @@ def test_it_runs_as_written(desk, tiny, command):
 @pytest.mark.parametrize("command", of_kind("compose"))
 def test_it_composes(desk, command):
     entry, *rest = words(command)
-    rest = [word.replace("file://DIR", f"file://{desk}/conf") for word in rest if word != "-m"]
+    rest = [word for word in rest if word != "-m"]
     parsed = OverridesParser.create().parse_overrides(rest)
     is_study = "hydra/sweeper=study" in rest
     jobs = [rest] if is_study else BasicSweeper.split_arguments(parsed, None)[0]

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -38,6 +38,7 @@ from embedder.results.scores import Scores
 from embedder.results.table import render
 from embedder.retrieval.benchmark import Benchmark
 from embedder.retrieval.retrieval import answer_recalls, retrieval_scores
+from embedder.retrieval.retrievers import Retriever
 from embedder.training.task import Task
 from embedder.types import LanguageModel, Query, VectorIndex
 
@@ -72,6 +73,7 @@ class EvaluateRun:
         benchmark: Which parts of data sets are reported apart, and what counts for a query.
         tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on and that the source has.
         bm25: How BM25 ranks.
+        retrievers: Of the user's own, each a row under its name.
     """
 
     tasks: dict[str, Task]
@@ -95,6 +97,7 @@ class EvaluateRun:
     benchmark: Benchmark | None = None
     tasks_of_checkpoint: bool = False
     bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
+    retrievers: Mapping[str, Retriever] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_types(self, "run")
@@ -137,6 +140,7 @@ class EvaluateRun:
             base_instructions=self.base_instructions,
             precision=self.precision,
             bm25=self.bm25,
+            own=self.retrievers,
         )
         by_task = {task.name: table_rows.rows(task) for task, _ in found}
         if "recent" in (self.rows or ()) and not any(row.name == "recent" for some in by_task.values() for row in some):
@@ -213,11 +217,11 @@ class EvaluateRun:
             )
         work.protocol |= {"copies": asdict(copies)}
         for row in rows:
-            where = f"{task.name}/{dataset.name}: {TITLES[row.name]}"
+            where = f"{task.name}/{dataset.name}: {row.title}"
             if row.name == "oracle" and not has_gold(queries):
                 logger.info("%s is left out, for no query has gold keys", where)
                 continue
-            scored = work.row(TITLES[row.name], row.about)
+            scored = work.row(row.title, row.about)
             if folder.take(scored):
                 logger.info("%s was scored before", where)
                 continue

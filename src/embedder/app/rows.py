@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from embedder.data.forms.histories import Histories
@@ -64,6 +65,11 @@ class TableRow:
     retriever: Retriever
     about: dict[str, Any]
 
+    @property
+    def title(self) -> str:
+        """Its name in tables; a retriever of the user's own keeps the name of its setting."""
+        return TITLES.get(self.name, self.name)
+
 
 @dataclass(frozen=True)
 class TableRows:
@@ -79,6 +85,7 @@ class TableRows:
         encoder: The base encoder.
         identities: What the vectors of the models depend on, by row.
         bm25: How BM25 ranks.
+        own: Retrievers of the user's own, by the names of their rows.
     """
 
     names: tuple[str, ...]
@@ -89,6 +96,7 @@ class TableRows:
     encoder: EncoderConfig
     identities: dict[str, Any]
     bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
+    own: Mapping[str, Retriever] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -102,6 +110,7 @@ class TableRows:
         base_instructions: bool,
         precision: str = "32-true",
         bm25: BM25Settings = BM25Settings(),  # noqa: B008  # frozen
+        own: Mapping[str, Retriever] = MappingProxyType({}),
     ) -> "TableRows":
         """Load what the rows need.
 
@@ -114,13 +123,17 @@ class TableRows:
             base_instructions: Whether the base encoder gets the task's instructions.
             precision: `32-true`, or `bf16-mixed` for layers in bfloat16.
             bm25: How BM25 ranks.
+            own: Retrievers of the user's own, by name.
 
         Raises:
-            ConfigError: A row is unknown, or `trained` is asked for without a checkpoint.
+            ConfigError: A row is unknown or named twice, or `trained` is asked for without a checkpoint.
         """
-        names = tuple(dict.fromkeys(TITLES if wanted is None else wanted))
-        if not names or (unknown := [row for row in names if row not in TITLES]):
-            raise ConfigError("rows", f"names among {list(TITLES)}", unknown[0] if names else [])
+        known = [*TITLES, *own]
+        if twice := [name for name in own if name in TITLES]:
+            raise ConfigError("retrievers", f"names beside those of the rows {list(TITLES)}", twice[0])
+        names = tuple(dict.fromkeys(known if wanted is None else wanted))
+        if not names or (unknown := [row for row in names if row not in known]):
+            raise ConfigError("rows", f"names among {known}", unknown[0] if names else [])
         if checkpoint is None and wanted is not None and "trained" in names:
             raise ConfigError("checkpoint", "a checkpoint or an exported folder, since rows asks for `trained`", None)
         if checkpoint is not None:
@@ -149,7 +162,7 @@ class TableRows:
                 found = CutEncoder(found, size)
                 identities["trained"] |= {"dimension": size}
             trained = replace(loaded, encoder=ready(found, identities["trained"]))
-        return cls(names, base, trained, new_index, base_instructions, encoder, identities, bm25)
+        return cls(names, base, trained, new_index, base_instructions, encoder, identities, bm25, own)
 
     def rows(self, task: Task) -> list[TableRow]:
         """The rows for a task: `recent` for dialogues alone.
@@ -191,6 +204,8 @@ class _Parts:
 
     def row(self, name: str) -> TableRow:
         fused = "base" if self._rows.trained is None else "trained"
+        if name in self._rows.own:
+            return TableRow(name, self._rows.own[name], {"retriever": {"own": repr(self._rows.own[name])}})
         if name in ("base", "trained"):
             return TableRow(name, self._encoder(name), self._about(name))
         if name == "hybrid":

@@ -1,6 +1,7 @@
 """The objective of a task: losses from `embedder.losses` and their weights."""
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +12,29 @@ from embedder.errors import ConfigError
 from embedder.losses.contrastive import contrastive_loss
 from embedder.losses.graded import graded_distillation_loss
 from embedder.losses.kl import kl_distillation_loss
+
+
+class Loss(Protocol):
+    """A loss over the scores of a batch, with its weight in the objective; a frozen dataclass of its settings."""
+
+    @property
+    def weight(self) -> float:
+        """Its share of the objective; 0 leaves it out."""
+        ...
+
+    @property
+    def needs_rewards(self) -> bool:
+        """Whether records without rewards cannot be trained on."""
+        ...
+
+    @property
+    def needs_others(self) -> bool:
+        """Whether keys of other queries take part."""
+        ...
+
+    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
+        """The loss, a scalar; see `Objective`."""
+        ...
 
 
 @checked("objective.losses.contrastive")
@@ -57,8 +81,6 @@ class KL:
         """The loss, a scalar; see `Objective`."""
         return kl_distillation_loss(scores, _needed(rewards), self.teacher_temperature, self.student_temperature)
 
-
-Loss = Contrastive | Graded | KL
 
 LOWEST_LEARNED, HIGHEST_LEARNED = 0.005, 1.0
 """What a learned temperature stays within."""
