@@ -181,7 +181,7 @@ def test_a_perplexity_that_no_float_holds_is_cut():
     model = ScriptedLanguageModel(score_of=lambda prompt, output: -9999.0)
     (outcome,) = Perplexity().consume([BORN], [ranking()], scene(CORPUS, model, BARE))
     assert outcome.scores == {"perplexity": math.exp(700)}
-    assert averaged("perplexity", {"q": math.exp(700)}, math.exp(700)) == {"q": pytest.approx(700)}
+    assert averaged("perplexity", math.exp(700)) == pytest.approx(700)
 
 
 def test_a_query_goes_to_the_consumer_that_suits_it():

@@ -1,14 +1,14 @@
 import pytest
 
 from embedder.report.calibration import FirstKeys
-from embedder.results.results import Answered, Shown
+from embedder.results.answers import Answered, Shown
 
 
 def seen(hits, scores, dataset="world"):
     keys = FirstKeys()
     for number, (hit, score) in enumerate(zip(hits, scores, strict=True)):
         first = Shown("g" if hit else "x", score, "")
-        keys.see(Answered("qa", dataset, "BM25", str(number), "", (), ("g",), (first,), None, {}))
+        keys.see(Answered("qa", dataset, "BM25", str(number), "", (), ("g",), (first,), None, (), {}))
     return keys
 
 
@@ -34,7 +34,7 @@ def test_scores_of_two_data_sets_are_ranked_apart():
     for dataset, offset in (("small", 0), ("large", 1000)):
         for number in range(20):
             first = Shown("g" if number >= 10 else "x", float(offset + number), "")
-            keys.see(Answered("qa", dataset, "BM25", str(number), "", (), ("g",), (first,), None, {}))
+            keys.see(Answered("qa", dataset, "BM25", str(number), "", (), ("g",), (first,), None, (), {}))
     (found,) = keys.calibrations()
     assert found.auc == 1.0  # pooled raw scores would give 0.75
 
@@ -43,5 +43,5 @@ def test_equal_scores_and_unlabelled_queries():
     (found,) = seen([True, False] * 10, [0.0] * 20).calibrations()
     assert (found.bins, found.auc, found.queries) == ([], None, 20)
     keys = FirstKeys()
-    keys.see(Answered("qa", "world", "BM25", "1", "", (), (), (Shown("x", 1.0, ""),), None, {}))
+    keys.see(Answered("qa", "world", "BM25", "1", "", (), (), (Shown("x", 1.0, ""),), None, (), {}))
     assert keys.calibrations() == []

@@ -12,17 +12,16 @@ from embedder.report.heat_map import heat_map
 from embedder.report.leaderboard import boards
 from embedder.report.leaders import against, choose_pair, leaders
 from embedder.report.measures import columns, compared, number
-from embedder.results.columns import columns_of
-from embedder.results.resampling import Sampling
-from embedder.results.row import Row
+from embedder.results.resampling import Sampling, resample
 from embedder.results.scores import Mean, Scores
 from embedder.results.statistics import mean_interval
-from tests.results.folders import row
+from embedder.results.table import render
+from tests.results.folders import made_row
 
 
 def rows(table, dataset="world", task="qa"):
     """A row for each retriever from metric -> list of values."""
-    return tuple(Row(**row(who, metrics, task, dataset)) for who, metrics in table.items())
+    return tuple(made_row(who, metrics, task, dataset) for who, metrics in table.items())
 
 
 TWO = Scores(
@@ -55,8 +54,8 @@ def test_the_oracle_is_not_the_best():
 
 
 def test_perplexity_is_best_where_it_is_lowest():
-    nats = {"BM25": {"perplexity": [1.0, 3.0]}, "base encoder": {"perplexity": [0.0, 2.0]}}
-    scores = Scores(rows(nats))
+    nats = {"BM25": [1.0, 3.0], "base encoder": [0.0, 2.0]}
+    scores = Scores(rows({who: {"perplexity": [math.exp(value) for value in some]} for who, some in nats.items()}))
     (board,) = boards(scores)
     values = {who: (cell.mean.value, cell.best) for who, (cell,) in board.lines}
     assert values["base encoder"] == (pytest.approx(math.e), True)  # exp of the mean of 0 and 2
@@ -105,9 +104,12 @@ def test_what_is_0_by_definition_is_not_best_and_not_compared():
 
 def test_the_page_and_the_table_draw_alike():
     values = {"BM25": {"ndcg@10": [0.1, 0.5, 0.9, 0.3]}, "random": {"ndcg@10": [0.2, 0.4, 0.0, 0.3]}}
-    mean = Scores(rows(values)).mean("ndcg@10", "BM25", [("qa", "world")])
-    drawn = mean_interval(columns_of(rows(values), ["ndcg@10"], Sampling())["BM25", "ndcg@10"])
-    assert (mean.low, mean.high) == (drawn.low, drawn.high)
+    scores = Scores(rows(values))
+    mean = scores.mean("ndcg@10", "BM25", [("qa", "world")])
+    own = dict(zip(("q0", "q1", "q2", "q3"), values["BM25"]["ndcg@10"], strict=True))
+    drawn = mean_interval(resample({"BM25": own}, Sampling(), "qa/world")["BM25"])
+    assert (mean.low, mean.high) == pytest.approx((drawn.low, drawn.high))
+    assert f"{mean.low:.3f} to {mean.high:.3f}" in render(scores.rows)
 
 
 def test_retrievers_are_compared_over_the_queries_that_both_have():

@@ -2,9 +2,10 @@
 
 import copy
 import json
-import math
 from pathlib import Path
-from statistics import fmean
+
+from embedder.results.measures import mean_of
+from embedder.results.row import Row
 
 PROTOCOL = {
     "files": "70f4cc3fee5202ae",
@@ -18,11 +19,9 @@ RUN = {"environment": {"python": "3.11.7", "torch": "2.13.0"}, "checkpoint": Non
 
 
 def row(retriever, values, task="qa", dataset="world", **changed):
-    """A row from {metric: [value of q0, value of q1, ...]}."""
+    """A row of `scores.json` from {metric: [value of q0, value of q1, ...]}."""
     per_query = {metric: {f"q{i}": value for i, value in enumerate(some)} for metric, some in values.items()}
-    mean = {metric: fmean(some) for metric, some in values.items()}
-    if "perplexity" in mean:
-        mean["perplexity"] = math.exp(mean["perplexity"])
+    mean = {metric: mean_of(metric, some) for metric, some in values.items()}
     return {
         "task": task,
         "dataset": dataset,
@@ -33,10 +32,16 @@ def row(retriever, values, task="qa", dataset="world", **changed):
     }
 
 
-def write(directory: Path, rows, run=RUN, queries=None, number=2) -> Path:
-    """A folder; `number` None writes the form before formats had numbers."""
+def made_row(retriever, values, task="qa", dataset="world", **changed):
+    """The same as it is in memory."""
+    written = row(retriever, values, task, dataset, **changed)
+    return Row(task, dataset, retriever, written["per_query"], written["protocol"])
+
+
+def write(directory: Path, rows, run=RUN, queries=None) -> Path:
+    """A folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    scores = ({} if number is None else {"format": number}) | {"protocol": run, "rows": rows}
+    scores = {"format": 2, "protocol": run, "rows": rows}
     (directory / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
     if queries is not None:
         (directory / "queries.jsonl").write_text("".join(json.dumps(line) + "\n" for line in queries), encoding="utf-8")

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from embedder.errors import ConfigError, ProtocolError
 from embedder.results.comparison import CompareSettings, compare
 from embedder.results.comparison_text import render_comparison
-from embedder.results.results import read_results
+from embedder.results.scores_file import read_results
 from tests.app.test_wiring import composed
 from tests.results.folders import RUN, line, row, write
 
@@ -43,7 +43,7 @@ def test_one_data_set_by_hand(tmp_path):
 
 
 def test_lower_perplexity_place_and_harm_are_better(tmp_path):
-    values = {"perplexity": [2.0] * 30, "place": [4.0] * 30, "harm": [1.0] * 30, "f1": [0.5] * 30}
+    values = {"perplexity": [4.0] * 30, "place": [4.0] * 30, "harm": [1.0] * 30, "f1": [0.5] * 30}
     less = {metric: [value / 2 for value in some] for metric, some in values.items()} | {"harm": [0.0] * 30}
     found = one_pair(tmp_path, [row("base encoder", values)], [row("base encoder", less)])
     verdicts = {each.metric: (each.beyond_chance, each.better, each.worse) for each in found.pairs[0].datasets}
@@ -204,7 +204,7 @@ def test_folders_without_texts_are_shown_by_ids(tmp_path):
     rows = [row("base encoder", {"em": [0.0, 1.0]})], [row("base encoder", {"em": [1.0, 0.0]})]
     found = one_pair(tmp_path, *rows)
     assert [warning for warning in found.warnings if "no queries.jsonl" in warning] == [
-        f"{tmp_path / name} has no queries.jsonl, as older folders: its queries are shown by id alone" for name in "ab"
+        f"{tmp_path / name} has no queries.jsonl: its queries are shown by id alone" for name in "ab"
     ]
     assert "- q0: 0.000 in A, 1.000 in B\n" in render_comparison(found)
 

@@ -5,9 +5,10 @@ import pytest
 
 from embedder.consumers.query_lines import query_lines
 from embedder.errors import DataError
+from embedder.results.answers import Shown
 from embedder.results.folder import EvaluationFolder
-from embedder.results.results import read_results
 from embedder.results.row import Row
+from embedder.results.scores_file import read_results
 from embedder.types import Query
 from tests.consumers.scripted import Keys, ranking
 
@@ -16,7 +17,7 @@ QUERIES = [Query("q", "?", ("x",), ("b",))]
 
 
 def row(retriever, k=1, **mean):
-    return Row("qa", "d", retriever, mean, {name: {"q": value} for name, value in mean.items()}, {"k": k, "t": (1, 2)})
+    return Row("qa", "d", retriever, {name: {"q": value} for name, value in mean.items()}, {"k": k, "t": (1, 2)})
 
 
 def add(folder, one):
@@ -128,9 +129,8 @@ def test_a_run_that_is_killed_after_any_change_ends_with_the_same(tmp_path, monk
 
 def test_a_line_tells_what_was_shown():
     (line,) = query_lines(row("bm25", em=1.0), QUERIES, [ranking("a", "b")], {}, CORPUS)
-    assert line["keys"][0] == {"id": "a", "score": 1.0, "text": " ".join(["word"] * 80) + " ..."}
-    assert line["keys"][1] == {"id": "b", "score": 0.5, "text": "other"}
-    assert (line["gold"], line["output"], line["scores"]) == (["b"], None, {"em": 1.0})
+    assert line.keys == (Shown("a", 1.0, " ".join(["word"] * 80) + " ..."), Shown("b", 0.5, "other"))
+    assert (line.gold, line.output, line.scores) == (("b",), None, {"em": 1.0})
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"rows": [{"x": 1}]}', '{"format": 2}'])

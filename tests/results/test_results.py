@@ -7,38 +7,39 @@ import re
 import pytest
 
 from embedder.errors import DataError, ProtocolError
+from embedder.results.answers import read_answers
 from embedder.results.protocols import check_comparable, differing_versions
-from embedder.results.results import read_answers, read_results
-from embedder.results.row import Row
-from tests.results.folders import PROTOCOL, RUN, line, row, write
+from embedder.results.scores_file import read_results
+from tests.results.folders import PROTOCOL, RUN, line, made_row, row, write
 
 VALUES = {"ndcg@10": [0.5, 1.0, 0.0, 0.25], "em": [1.0, 0.0, 0.0, 1.0]}
 
 
-@pytest.mark.parametrize("number", [None, 2])
-def test_both_formats_are_read(tmp_path, number):
-    results = read_results(write(tmp_path, [row("BM25", VALUES), row("base encoder", VALUES)], number=number))
-    assert results.retrievers == ["BM25", "base encoder"]
-    assert results.datasets == [("qa", "world")]
-    assert results.row("qa", "world", "BM25").per_query["em"] == {"q0": 1, "q1": 0, "q2": 0, "q3": 1}
-    assert results.row("qa", "world", "none") is None
+def test_a_folder_is_read(tmp_path):
+    scores = read_results(write(tmp_path, [row("BM25", VALUES), row("base encoder", VALUES)])).scores
+    assert scores.retrievers == ["BM25", "base encoder"]
+    assert scores.datasets() == [("qa", "world")]
+    assert scores.row(("qa", "world"), "BM25").per_query["em"] == {"q0": 1, "q1": 0, "q2": 0, "q3": 1}
+    assert scores.row(("qa", "world"), "none") is None
 
 
 def test_rows_of_means_alone_are_left_out(tmp_path):
     mean = row("BM25", {}, dataset="mean of 3") | {"mean": {"em": 0.5}}
-    assert read_results(write(tmp_path, [row("BM25", VALUES), mean])).datasets == [("qa", "world")]
+    assert read_results(write(tmp_path, [row("BM25", VALUES), mean])).scores.datasets() == [("qa", "world")]
     with pytest.raises(DataError, match="no row has values of queries"):
         read_results(write(tmp_path, [mean]))
 
 
-@pytest.mark.parametrize("written", ["nats", "log-likelihoods", "perplexities"])
-def test_perplexity_is_read_as_nats_however_it_was_written(tmp_path, written):
-    nats = [1.0, 2.0, 4.0]
-    values = {"nats": nats, "log-likelihoods": [-x for x in nats], "perplexities": [math.exp(x) for x in nats]}
-    found = row("base encoder", {"perplexity": nats})
-    found["per_query"]["perplexity"] = {f"q{i}": value for i, value in enumerate(values[written])}
+def test_the_mean_of_perplexities_is_held_against_their_mean_nats(tmp_path):
+    nats = [1.0, 2.0, 6.0]
+    found = row("base encoder", {"perplexity": [math.exp(value) for value in nats]})
+    assert found["mean"]["perplexity"] == pytest.approx(math.exp(3))
     read = read_results(write(tmp_path, [found])).rows[0]
-    assert list(read.per_query["perplexity"].values()) == pytest.approx(nats)
+    assert (read.per_query, read.mean) == (found["per_query"], found["mean"])
+    with pytest.raises(
+        DataError, match=r"whose mean is 20\.\d*, as the row says; their mean is 3: was the file edited"
+    ):
+        read_results(write(tmp_path, [found | {"per_query": {"perplexity": dict(zip("abc", (3, 3, 3), strict=True))}}]))
 
 
 def test_what_is_missing_is_named(tmp_path):
@@ -59,7 +60,9 @@ def damaged(change):
     [
         ('{"format": 2, "rows": [', r"scores.json:1: not JSON .* was it cut\?"),
         ("[]", "expected a JSON object, got list"),
-        (damaged(lambda d: d.update(format=3)), r"format 3; this version reads the formats \(1, 2\)"),
+        (damaged(lambda d: d.update(format=3)), "format 3; this version reads format 2"),
+        (damaged(lambda d: d.pop("format")), "format None; this version reads format 2"),
+        (damaged(lambda d: d["rows"][0]["per_query"].update(perplexity={"q0": 0.0})), "q0: expected a number above 0"),
         (damaged(lambda d: d.update(rows=[])), 'a list of "rows" that is not empty'),
         (damaged(lambda d: d.pop("protocol")), 'expected "protocol"'),
         (damaged(lambda d: d["rows"].append(d["rows"][0])), "the row qa / world / BM25 is there twice"),
@@ -106,7 +109,7 @@ def test_a_damaged_line_is_named(tmp_path, change, message):
 
 
 def rows(change_b, values=VALUES):
-    return Row(**row("base encoder", values)), Row(**row("trained encoder", values, **change_b))
+    return made_row("base encoder", values), made_row("trained encoder", values, **change_b)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_long_values_are_shown_where_they_differ():
     prompt = "An example. " * 100
     with pytest.raises(ProtocolError) as refused:
         check_comparable(*rows({"prompt": prompt + "Another."}), ["em"])
-    a, b = Row(**row("x", VALUES, prompt=prompt + "One.")), Row(**row("y", VALUES, prompt=prompt + "Two."))
+    a, b = made_row("x", VALUES, prompt=prompt + "One."), made_row("y", VALUES, prompt=prompt + "Two.")
     with pytest.raises(ProtocolError, match=r"\.\.\..*One\.' in A, '\.\.\..*Two\.' in B") as refused:
         check_comparable(a, b, ["em"])
     assert len(str(refused.value)) < 400

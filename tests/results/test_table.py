@@ -6,14 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from embedder.results.columns import columns_of
 from embedder.results.measures import shown_metrics
 from embedder.results.resampling import Sampling
-from embedder.results.row import Row, split
+from embedder.results.row import split
 from embedder.results.scores import Scores
 from embedder.results.table import marks as marks_of
 from embedder.results.table import render
-from tests.results.folders import row
+from tests.results.folders import made_row
 
 SAMPLING = Sampling(resamples=1000)
 
@@ -22,10 +21,10 @@ def made(n=60):
     generator = np.random.default_rng(0)
     base = generator.random(n) * 0.5
     return [
-        Row(**row("no retrieval", {"em": [0.0] * n, "perplexity": [3.0] * n})),
-        Row(**row("BM25", {"ndcg@10": list(base - 0.1), "em": [1.0, 0.0] * (n // 2), "perplexity": [2.5] * n})),
-        Row(**row("base encoder", {"ndcg@10": list(base), "em": [1.0, 0.0] * (n // 2), "perplexity": [2.0] * n})),
-        Row(**row("trained encoder", {"ndcg@10": list(base + 0.2), "em": [1.0] * n, "perplexity": [1.5] * n})),
+        made_row("no retrieval", {"em": [0.0] * n, "perplexity": [3.0] * n}),
+        made_row("BM25", {"ndcg@10": list(base - 0.1), "em": [1.0, 0.0] * (n // 2), "perplexity": [2.5] * n}),
+        made_row("base encoder", {"ndcg@10": list(base), "em": [1.0, 0.0] * (n // 2), "perplexity": [2.0] * n}),
+        made_row("trained encoder", {"ndcg@10": list(base + 0.2), "em": [1.0] * n, "perplexity": [1.5] * n}),
     ]
 
 
@@ -56,8 +55,8 @@ def test_rows_are_marked_against_the_base_encoder():
 
 def test_the_whole_table():
     rows = [
-        Row(**row("base encoder", {"em": [1.0] * 30 + [0.0] * 30})),
-        Row(**row("trained encoder", {"em": [1.0] * 45 + [0.0] * 15})),
+        made_row("base encoder", {"em": [1.0] * 30 + [0.0] * 30}),
+        made_row("trained encoder", {"em": [1.0] * 45 + [0.0] * 15}),
     ]
     table = render(rows, sampling=SAMPLING)
     assert table.splitlines()[:4] == [
@@ -76,8 +75,8 @@ def test_the_whole_table():
 def test_one_lucky_metric_among_many_is_not_marked():
     # Six of six changed for the better: p = 2 / 64 = 0.03 alone, 0.09 among three rows.
     base, better = [0.0] * 60, [1.0] * 6 + [0.0] * 54
-    alone = [Row(**row("base encoder", {"em": base})), Row(**row("BM25", {"em": better}))]
-    more = [Row(**row(name, {"em": base})) for name in ("random", "no retrieval")]
+    alone = [made_row("base encoder", {"em": base}), made_row("BM25", {"em": better})]
+    more = [made_row(name, {"em": base}) for name in ("random", "no retrieval")]
     assert marks(alone)["BM25", "em"] == "▲"
     assert marks(alone + more)["BM25", "em"] == ""
 
@@ -92,23 +91,28 @@ def test_without_base_encoder_nothing_is_marked():
 def test_what_is_0_by_definition_has_no_interval_and_no_mark():
     values = {"gain": [0.0, 0.0, 0.0], "harm": [0.0, 0.0, 0.0]}
     rows = [
-        Row(**row("no retrieval", values)),
-        Row(**row("base encoder", {"gain": [0.1, 0.2, 0.4], "harm": [1.0] * 3})),
+        made_row("no retrieval", values),
+        made_row("base encoder", {"gain": [0.1, 0.2, 0.4], "harm": [1.0] * 3}),
     ]
-    assert list(columns_of(rows, ["gain", "harm"], SAMPLING)) == [("base encoder", "gain"), ("base encoder", "harm")]
+    scores = Scores(rows, SAMPLING)
+    means = {(who, m): scores.mean(m, who, [("qa", "world")]) for who in scores.retrievers for m in ("gain", "harm")}
+    assert [name for name, mean in means.items() if mean.low is None] == [
+        ("no retrieval", "gain"),
+        ("no retrieval", "harm"),
+    ]
     assert marks(rows) == {}
     assert "| no retrieval   |              - |              - |" in render(rows, sampling=SAMPLING)
 
 
 def test_means_alone_where_nothing_is_drawn():
-    only = Row(**row("base encoder", {"em": [0.0, 1.0]}))
+    only = made_row("base encoder", {"em": [0.0, 1.0]})
     assert (
         render([only], sampling=None) == "| qa/world     |    em |\n| ------------ | ----: |\n| base encoder | 0.500 |"
     )
 
 
 def test_few_cutoffs_are_all_shown():
-    only = Row(**row("BM25", {f"{name}@{k}": [0.5, 1.0] for name in ("ndcg", "recall", "mrr") for k in (1, 3)}))
+    only = made_row("BM25", {f"{name}@{k}": [0.5, 1.0] for name in ("ndcg", "recall", "mrr") for k in (1, 3)})
     head = "| qa/world | ndcg@1 | ndcg@3 | recall@3 | mrr@3 |"
     assert [render([only], sampling=some).splitlines()[0].replace("  ", "") for some in (SAMPLING, None)] == [head] * 2
     many = [f"{name}@{k}" for name in ("ndcg", "recall", "mrr") for k in (1, 3, 5, 10, 100)]
@@ -118,8 +122,8 @@ def test_few_cutoffs_are_all_shown():
 
 def sorted_row(title, values, dataset="mix", **parts):
     """A row of four queries with their parts."""
-    return Row(
-        **row(title, values, "icl", dataset),
+    return replace(
+        made_row(title, values, "icl", dataset),
         parts={field: dict(zip(("q0", "q1", "q2", "q3"), own, strict=True)) for field, own in parts.items()},
         macro=list(parts),
     )
@@ -144,9 +148,9 @@ def test_parts_and_their_mean_by_hand():
 
 
 def test_the_mean_over_data_sets_has_an_interval_and_leaves_out_who_lacks_one():
-    rows = [Row(**row(who, {"em": [0.0, 1.0] * 20}, "qa", "nq")) for who in ("base encoder", "BM25", "oracle")]
-    rows += [Row(**row(who, {"em": [1.0] * 39 + [0.0]}, "qa", "popqa")) for who in ("base encoder", "BM25")]
-    rows[0] = Row(**row("base encoder", {"em": [0.0, 1.0] * 20, "ndcg@5": [0.5] * 40}, "qa", "nq"))
+    rows = [made_row(who, {"em": [0.0, 1.0] * 20}, "qa", "nq") for who in ("base encoder", "BM25", "oracle")]
+    rows += [made_row(who, {"em": [1.0] * 39 + [0.0]}, "qa", "popqa") for who in ("base encoder", "BM25")]
+    rows[0] = made_row("base encoder", {"em": [0.0, 1.0] * 20, "ndcg@5": [0.5] * 40}, "qa", "nq")
     blocks = render(rows, sampling=SAMPLING).split("\n\n")
     (means,) = (block for block in blocks if block.startswith("| qa, mean of data sets"))
     intervals = blocks[blocks.index(means) + 1]
@@ -160,7 +164,7 @@ def test_the_mean_over_data_sets_has_an_interval_and_leaves_out_who_lacks_one():
 
 def test_tasks_count_the_same_in_the_mean_of_tasks():
     named = [("qa", "a"), ("qa", "b"), ("qa", "c"), ("tool", "d")]
-    rows = [Row(**row("BM25", {"em": [0.0 if d == "d" else 1.0] * 2}, task, d)) for task, d in named]
+    rows = [made_row("BM25", {"em": [0.0 if d == "d" else 1.0] * 2}, task, d) for task, d in named]
     scores = Scores(rows, SAMPLING)
     assert scores.mean("em", "BM25", scores.datasets()).value == pytest.approx(0.5)
     assert "| mean of tasks |    em |" in render(rows, sampling=SAMPLING)
@@ -169,8 +173,9 @@ def test_tasks_count_the_same_in_the_mean_of_tasks():
 def test_a_part_has_the_metric_of_its_queries_and_perplexity_is_of_mean_nats():
     kept = sorted_row("BM25", {"em": [1.0, 0.0, 1.0, 1.0]}, type=["a", "a", "b", ""])
     per_query = kept.per_query | {"perplexity": {"q0": 2.0, "q1": 200.0, "q2": 4.0}}
-    mean = kept.mean | {"perplexity": math.exp((math.log(2) + math.log(200) + math.log(4)) / 3)}
-    a, b = split(replace(kept, per_query=per_query, mean=mean), ["type"])
+    whole = replace(kept, per_query=per_query)
+    assert whole.mean["perplexity"] == pytest.approx(math.exp((math.log(2) + math.log(200) + math.log(4)) / 3))
+    a, b = split(whole, ["type"])
     assert (a.task, a.dataset, b.dataset) == ("icl/mix", "a", "b")
     assert a.mean == {"em": 0.5, "perplexity": pytest.approx(20.0)}
     assert b.mean == {"em": 1.0, "perplexity": pytest.approx(4.0)}
@@ -197,7 +202,7 @@ def test_a_narrow_table_keeps_the_headline_columns_and_the_marks_of_the_whole_on
         "harm",
     ]
     rows = [
-        Row(**row(who, {name: list(np.linspace(0, 0.5, n) + shift) for name in names}))
+        made_row(who, {name: list(np.linspace(0, 0.5, n) + shift) for name in names})
         for who, shift in (("base encoder", 0.0), ("trained encoder", 0.3))
     ]
     whole, narrow = (render(rows, sampling=SAMPLING, most=most).splitlines() for most in (None, 7))

@@ -8,13 +8,12 @@ from embedder.callbacks.validation_record import Validation, told_change
 from embedder.report.leaderboard import boards
 from embedder.report.leaders import against, leaders
 from embedder.results.comparison import CompareSettings, compare
-from embedder.results.results import read_results
-from embedder.results.row import Row
 from embedder.results.scores import Scores
+from embedder.results.scores_file import read_results
 from embedder.results.statistics import ALPHA, Difference, Interval
 from embedder.results.table import render
 from embedder.results.verdict import Verdict, corrected
-from tests.results.folders import row, write
+from tests.results.folders import made_row, row, write
 
 
 def verdict(p, difference=0.1, metric="em"):
@@ -48,12 +47,12 @@ def test_verdicts_that_are_looked_at_together_are_corrected_together():
 def two(better, n=40):
     """The base encoder is always wrong, the trained one right on some queries: McNemar's p is 2 / 2^better."""
     values = {"base encoder": [0.0] * n, "trained encoder": [1.0] * better + [0.0] * (n - better)}
-    return [row(who, {"em": some}) for who, some in values.items()]
+    return {who: {"em": some} for who, some in values.items()}
 
 
 @pytest.mark.parametrize("better", [5, 6])  # p = 0.0625 and 0.03125
 def test_table_page_comparison_and_validation_say_the_same(tmp_path, better):
-    rows = [Row(**each) for each in two(better)]
+    rows = [made_row(who, values) for who, values in two(better).items()]
     expected = better == 6
     scores = Scores(rows)
     assert ("▲" in render(rows).splitlines()[3]) is expected
@@ -63,11 +62,11 @@ def test_table_page_comparison_and_validation_say_the_same(tmp_path, better):
     assert difference == replace(leader.ahead, scope="qa")
     (board,) = boards(scores)
     assert [cells[0].level for _, cells in board.lines] == [not expected, False]
-    results = read_results(write(tmp_path, two(better)))
+    results = read_results(write(tmp_path, [row(who, values) for who, values in two(better).items()]))
     found = compare(results, results, [("base encoder", "trained encoder")], CompareSettings())
     assert [each.beyond_chance for each in found.pairs[0].datasets] == [int(expected)]
     assert found.pairs[0].datasets[0] == replace(difference, scope="qa/world")
-    by_query = [each["per_query"]["em"] for each in two(better)]
+    by_query = [each.per_query["em"] for each in rows]
     before, after = (
         Validation(step, {"val/ndcg@10": sum(values.values()) / 40}, {"qa/world": values})
         for step, values in enumerate(by_query)
@@ -79,7 +78,7 @@ def test_the_page_corrects_who_is_level_with_the_best_for_the_whole_table():
     # Six of six for the best, p = 2 / 64: alone beyond chance, among three rows 0.09. An interval of the difference,
     # which is not corrected, once set all three apart from the best.
     right = {"best": 6, "x": 0, "y": 0, "z": 0}
-    rows = [Row(**row(who, {"em": [1.0] * n + [0.0] * (40 - n)})) for who, n in right.items()]
+    rows = [made_row(who, {"em": [1.0] * n + [0.0] * (40 - n)}) for who, n in right.items()]
     (alone,) = boards(Scores(rows[:2]))
     assert [cells[0].level for _, cells in alone.lines] == [False, False]
     (board,) = boards(Scores(rows))
@@ -90,7 +89,7 @@ def test_the_page_corrects_who_is_level_with_the_best_for_the_whole_table():
 
 def test_a_difference_that_is_the_same_everywhere_is_no_tie():
     # No resample differs, so there is no interval; the signs of thirty equal losses are no chance.
-    rows = [Row(**row(who, {"f1": [value] * 30})) for who, value in (("BM25", 0.5), ("base encoder", 0.25))]
+    rows = [made_row(who, {"f1": [value] * 30}) for who, value in (("BM25", 0.5), ("base encoder", 0.25))]
     (board,) = boards(Scores(rows))
     assert [cells[0].level for _, cells in board.lines] == [False, False]
     assert "▲" in render(rows).splitlines()[2]

@@ -11,7 +11,7 @@ from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.results.comparison import CompareSettings, Comparison, compare
 from embedder.results.comparison_text import render_comparison
-from embedder.results.results import Results, read_results
+from embedder.results.scores_file import Results, read_results
 
 logger = logging.getLogger(__name__)
 
@@ -65,19 +65,23 @@ class CompareRun:
         if self.rows is not None:
             wanted = [_title("rows", row, b, "B") for row in self.rows]
         else:
-            wanted = [title for title in b.retrievers if against is not None or title in a.retrievers]
+            wanted = [title for title in b.scores.retrievers if against is not None or title in a.scores.retrievers]
         pairs = [(_title("rows", title, a, "A") if against is None else against, title) for title in wanted]
         pairs = [(one, other) for one, other in pairs if a is not b or one != other]
         if not pairs:
-            expected = f"a row of B other than the baseline, or one that A has too ({self.baseline or a.retrievers})"
-            raise ConfigError("rows", expected, list(self.rows or b.retrievers))
+            expected = (
+                f"a row of B other than the baseline, or one that A has too ({self.baseline or a.scores.retrievers})"
+            )
+            raise ConfigError("rows", expected, list(self.rows or b.scores.retrievers))
         return pairs
 
 
 def _title(setting: str, row: str, results: Results, name: str) -> str:
     """The title of a row that a run has, by its name in the settings (`base`) or the title itself."""
     title = TITLES.get(row, row)
-    if title not in results.retrievers:
-        names = [short for short, long in TITLES.items() if long in results.retrievers]
-        raise ConfigError(setting, f"rows of {name} ({results.folder}), which are {names or results.retrievers}", row)
+    if title not in results.scores.retrievers:
+        names = [short for short, long in TITLES.items() if long in results.scores.retrievers]
+        raise ConfigError(
+            setting, f"rows of {name} ({results.folder}), which are {names or results.scores.retrievers}", row
+        )
     return title

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
@@ -30,6 +29,7 @@ from embedder.preparation.datasets import Source, dataset_pairs
 from embedder.preparation.few_shot import shown_prompt
 from embedder.preparation.long_prompts import query_named
 from embedder.report.page import write_report
+from embedder.results.answers import Answered
 from embedder.results.folder import EvaluationFolder
 from embedder.results.needed import questions_text
 from embedder.results.resampling import Sampling
@@ -327,9 +327,9 @@ class _Work:
         benchmark = self._run.benchmark
         parts = {} if benchmark is None else benchmark.parts(self._queries)
         macro = () if benchmark is None else benchmark.macro
-        return Row(self._task.name, self._dataset.name, title, {}, {}, self.protocol | dict(about), parts, macro)
+        return Row(self._task.name, self._dataset.name, title, {}, self.protocol | dict(about), parts, macro)
 
-    def score(self, row: TableRow, scored: Row) -> tuple[Row, list[Mapping[str, Any]]]:
+    def score(self, row: TableRow, scored: Row) -> tuple[Row, list[Answered]]:
         """The row with its scores, and its lines."""
         row.retriever.fit(self._corpus)
         depth = max(*self._run.cutoffs, self._consumer.top_k if self._consumer is not None else 1)
@@ -344,15 +344,13 @@ class _Work:
                 unranked,
                 len(rankings),
             )
-        means: dict[str, float] = {}
         per_query: dict[str, dict[str, float]] = {}
         if row.name != "none":
             metrics = retrieval_scores(self._queries, rankings, self._run.cutoffs)
             if metrics is not None:
-                means, per_query = metrics.mean, dict(metrics.per_query)
+                per_query = dict(metrics.per_query)
             if self._consumer is not None and self._consumer.finds_answers:
-                recalls = answer_recalls(self._queries, rankings, self._corpus, self._run.cutoffs)
-                means, per_query = means | recalls.mean, per_query | recalls.per_query
+                per_query |= answer_recalls(self._queries, rankings, self._corpus, self._run.cutoffs)
         outcomes: dict[str, Outcome] = {}
         if self._rag is not None:
             by_id = {query.id: ranking for query, ranking in zip(self._queries, rankings, strict=True)}
@@ -361,9 +359,9 @@ class _Work:
                 if row.name == "none"
                 else self._rag.score([by_id[query.id] for query in self._answered], row.retriever.retrieve)
             )
-            means, per_query, outcomes = means | result.mean, per_query | result.per_query, result.outcomes
+            per_query, outcomes = per_query | result.per_query, result.outcomes
         benchmark = self._run.benchmark
         if benchmark is not None and (counts := benchmark.score(self._queries, per_query)):
-            means, per_query = means | {"score": fmean(counts.values())}, per_query | {"score": counts}
-        done = replace(scored, mean=means, per_query=per_query)
+            per_query["score"] = counts
+        done = replace(scored, per_query=per_query)
         return done, list(query_lines(done, self._queries, rankings, outcomes, self._corpus))

@@ -16,12 +16,12 @@ from embedder.callbacks.validation_record import ValidationRecord
 from embedder.checks import check_types
 from embedder.consumers.consumer import Consumer, Scene, Search
 from embedder.consumers.paired import measured
-from embedder.consumers.rag import mean_of
 from embedder.data.prepared import PreparedDataset
 from embedder.data.prompts import Prompt
 from embedder.data.queries import first_by_hash
 from embedder.data.view import with_gold_keys
 from embedder.errors import ConfigError
+from embedder.results.measures import mean_of
 from embedder.retrieval.retrievers import DenseRetriever
 from embedder.training.module import RetrieverModule, require_retriever
 from embedder.training.task import Task

@@ -1,10 +1,10 @@
 """One line for each query of a row: what was asked, retrieved and answered, for people to read."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from embedder.consumers.consumer import Outcome
 from embedder.data.prompts import first_words
+from embedder.results.answers import Answered, Shown
 from embedder.results.row import Row
 from embedder.types import KeyStore, Query, Ranking
 
@@ -18,7 +18,7 @@ def query_lines(
     rankings: Sequence[Ranking],
     outcomes: Mapping[str, Outcome],
     corpus: KeyStore,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Answered]:
     """The lines of a row.
 
     Args:
@@ -33,22 +33,22 @@ def query_lines(
         shown = ranking if outcome is None else outcome.keys
         n = _KEYS if outcome is None else len(shown.key_ids)
         keys = [
-            {"id": key_id, "score": score, "text": _cut(corpus[corpus.position(key_id)].text)}
+            Shown(key_id, score, _cut(corpus[corpus.position(key_id)].text))
             for key_id, score in zip(shown.key_ids[:n], shown.scores[:n], strict=True)
         ]
-        yield {
-            "task": row.task,
-            "dataset": row.dataset,
-            "retriever": row.retriever,
-            "query_id": query.id,
-            "query": _cut(query.text),
-            "answers": [_cut(answer) for answer in query.answers],
-            "gold": list(query.positives),
-            "keys": keys,
-            "output": None if outcome is None else outcome.output,
-            "steps": [] if outcome is None else list(outcome.steps),
-            "scores": {metric: values[query.id] for metric, values in row.per_query.items() if query.id in values},
-        }
+        yield Answered(
+            task=row.task,
+            dataset=row.dataset,
+            retriever=row.retriever,
+            query_id=query.id,
+            query=_cut(query.text),
+            answers=tuple(map(_cut, query.answers)),
+            gold=tuple(query.positives),
+            keys=tuple(keys),
+            output=None if outcome is None else outcome.output,
+            steps=() if outcome is None else outcome.steps,
+            scores={metric: values[query.id] for metric, values in row.per_query.items() if query.id in values},
+        )
 
 
 def _cut(text: str) -> str:

@@ -1,9 +1,7 @@
 """Retrieval-augmented answering: a consumer at work, its answers scored and measured against the LLM alone."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 
 from embedder.bounds import Limit
 from embedder.checks import checked
@@ -11,7 +9,6 @@ from embedder.consumers.consumer import Consumer, Outcome, Scene, Search
 from embedder.consumers.paired import against_alone, measured, sample_competitors
 from embedder.data.queries import first_by_hash
 from embedder.llm.sampled_outputs import OutputSettings
-from embedder.metrics.likelihood import perplexity
 from embedder.types import Query, Ranking
 
 
@@ -45,20 +42,6 @@ class RagResult:
 
     outcomes: dict[str, Outcome]
     per_query: dict[str, dict[str, float]]
-
-    @property
-    def mean(self) -> dict[str, float]:
-        """Means over queries; of perplexities the geometric mean, which is exp of the mean surprise."""
-        return {metric: mean_of(metric, list(values.values())) for metric, values in self.per_query.items()}
-
-
-def mean_of(metric: str, values: Sequence[float]) -> float:
-    """The mean of a metric over queries: arithmetic, and for `perplexity` exp of the mean surprise.
-
-    Raises:
-        ValueError: There are no values.
-    """
-    return perplexity([-math.log(value) for value in values]) if metric == "perplexity" else fmean(values)
 
 
 def no_keys(queries: Sequence[Query], top_k: int) -> list[Ranking]:

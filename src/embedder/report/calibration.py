@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from embedder.results.results import Answered
+from embedder.results.answers import Answered
 
 Floats = npt.NDArray[np.float64]
 

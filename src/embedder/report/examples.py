@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from embedder.report.measures import headlines
-from embedder.results.measures import sign
-from embedder.results.results import Answered
+from embedder.results.answers import Answered
+from embedder.results.measures import averaged, sign
 from embedder.results.scores import DatasetName, Scores
 
 _LEAST = 0.0005
@@ -79,7 +79,7 @@ def changes(scores: Scores, candidate: str, baseline: str, count: int) -> list[C
 
 
 def _gain(metric: str, ours: float, theirs: float) -> float:
-    return sign(metric) * (ours - theirs)
+    return sign(metric) * (averaged(metric, ours) - averaged(metric, theirs))
 
 
 def _lead(gaps: tuple[float, ...]) -> float:

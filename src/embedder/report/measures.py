@@ -1,10 +1,9 @@
 """How metrics are shown: their names for people, which of them charts are about, how a value is written."""
 
-import math
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from embedder.results.measures import EXPONENTIAL, UNBOUNDED, cutoffs_of, is_retrieval, shown_metrics
+from embedder.results.measures import UNBOUNDED, cutoffs_of, is_retrieval, shown_metrics
 
 Kind = Literal["retrieval", "answers", "likelihood"]
 
@@ -49,11 +48,6 @@ def note(metric: str) -> str:
 def is_share(metric: str) -> bool:
     """Whether a metric lies between 0 and 1."""
     return metric not in UNBOUNDED
-
-
-def of_query(metric: str, value: float) -> float:
-    """The metric of one query: of perplexity rows hold the nats a token."""
-    return math.exp(value) if metric in EXPONENTIAL else value
 
 
 def headlines(metrics: Collection[str]) -> dict[Kind, str]:

@@ -64,7 +64,7 @@ def render(view: View) -> str:
         "number": measures.number,
         "change": lambda value, metric: measures.number(value, metric, signed=True),
         "p": _p_value,
-        "metric_value": lambda value, metric: measures.number(measures.of_query(metric, value), metric),
+        "metric_value": lambda value, metric: measures.number(value, metric),
     }
     environment.tests |= {
         "lower_better": lambda metric: sign(metric) < 0,

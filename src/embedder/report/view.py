@@ -15,8 +15,9 @@ from embedder.report.harm import Harm, harms
 from embedder.report.heat_map import HeatLine, heat_map
 from embedder.report.leaderboard import Board, boards
 from embedder.report.leaders import Leader, against, choose_pair, leaders, of_candidate
-from embedder.results.results import Answered, Results, all_answers, has_answers, read_results
+from embedder.results.answers import Answered, all_answers, has_answers
 from embedder.results.scores import Scores
+from embedder.results.scores_file import Results, read_results
 from embedder.results.verdict import Verdict
 
 
@@ -96,7 +97,7 @@ def build_view(folder: Path, settings: ReportSettings) -> View:
         ConfigError: A retriever that the settings name has no row.
     """
     evaluation = read_results(folder)
-    scores = Scores(evaluation.rows)
+    scores = evaluation.scores
     for setting in ("candidate", "baseline"):
         name = getattr(settings, setting)
         if name is not None and name not in scores.retrievers:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from embedder.errors import DataError, MissingExtraError
 from embedder.report.measures import headlines, title
 from embedder.report.wandb_run import LEADERBOARD, QUERIES
-from embedder.results.results import read_results
 from embedder.results.scores import Scores
+from embedder.results.scores_file import read_results
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
@@ -50,7 +50,7 @@ def evaluation_layout(folder: Path, entity: str, project: str) -> "Workspace":
         DataError: The folder holds no scores.
     """
     panels, workspaces, _ = _package()
-    scores = Scores(read_results(folder).rows)
+    scores = read_results(folder).scores
     sections = []
     for task in scores.tasks:
         metrics = headlines(scores.metrics(scores.datasets(task))).values()

@@ -8,8 +8,8 @@ from embedder.errors import ConfigError
 from embedder.report.charts import scenarios
 from embedder.report.leaderboard import Board, boards
 from embedder.report.measures import title
-from embedder.results.results import Answered, all_answers, has_answers, read_results
-from embedder.results.scores import Scores
+from embedder.results.answers import Answered, all_answers, has_answers
+from embedder.results.scores_file import read_results
 from embedder.shown import shown_lines
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def log_to_wandb(
     if not project:
         raise ConfigError("report.project", "the name of a project", project)
     evaluation = read_results(folder)
-    scores = Scores(evaluation.rows)
+    scores = evaluation.scores
     tables = boards(scores)
     logged = {LEADERBOARD: _leaderboard_table(tables), QUERIES: _queries_table(folder, max_lines)}
     import wandb  # here, for it takes seconds, and pages need none of it

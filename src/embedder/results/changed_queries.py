@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from embedder.results.measures import sign
+from embedder.results.answers import Address, Answered, read_answers
+from embedder.results.measures import averaged, sign
 from embedder.results.resampling import TOLERANCE
-from embedder.results.results import Address, Answered, read_answers
 from embedder.results.row import Row
 
 Texts = tuple[Mapping[Address, Answered], Mapping[Address, Answered]]
@@ -61,7 +61,7 @@ class Changes:
 
 def changes_of(a: Row, b: Row, metric: str) -> Changes:
     """Queries on which B is better and worse than A; the values of perplexity are nats a token."""
-    of_a, of_b = a.per_query[metric], b.per_query[metric]
+    of_a, of_b = ({query: averaged(metric, value) for query, value in row.per_query[metric].items()} for row in (a, b))
     gains = [(sign(metric) * (of_b[at] - of_a[at]), Change(at, of_a[at], of_b[at])) for at in sorted(of_a)]
     ordered = sorted(gains, key=lambda gain: -abs(gain[0]))  # stable: equal changes by id
     better = tuple(change for gain, change in ordered if gain > TOLERANCE)
@@ -78,7 +78,7 @@ def read_texts(
     for folder, some in zip(folders, wanted, strict=True):
         found = read_answers(folder, some) if some else {}
         if found is None:
-            missing[folder] = f"{folder} has no queries.jsonl, as older folders: its queries are shown by id alone"
+            missing[folder] = f"{folder} has no queries.jsonl: its queries are shown by id alone"
         elif len(found) < len(some):
             missing[folder] = f"{folder}/queries.jsonl lacks {len(some) - len(found)} of {len(some)} queries to show"
         texts.append(found or {})

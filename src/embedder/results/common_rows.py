@@ -7,9 +7,9 @@ from typing import Self
 from embedder.results.changed_queries import Changes, changes_of
 from embedder.results.measures import BINARY, cutoffs_of, is_given, main_metrics, shown_metrics
 from embedder.results.protocols import check_comparable
-from embedder.results.results import Results
 from embedder.results.row import Row
 from embedder.results.scores import DatasetName, Scores
+from embedder.results.scores_file import Results
 from embedder.results.verdict import Verdict
 
 
@@ -59,8 +59,8 @@ class CommonRows:
             ProtocolError: Rows of a data set were measured in different ways.
         """
         found = {}
-        for name in a.datasets:
-            row_a, row_b = a.row(*name, titles[0]), b.row(*name, titles[1])
+        for name in a.scores.datasets():
+            row_a, row_b = a.scores.row(name, titles[0]), b.scores.row(name, titles[1])
             if row_a is None or row_b is None:
                 continue
             both = [metric for metric in row_a.per_query if metric in row_b.per_query]

@@ -7,13 +7,14 @@ from typing import Any
 
 from embedder.checks import check_types
 from embedder.errors import ConfigError
+from embedder.results.answers import Address, Answered
 from embedder.results.changed_queries import Changes, read_texts
 from embedder.results.common_rows import CommonRows
 from embedder.results.protocols import differing_versions
 from embedder.results.resampling import Sampling
-from embedder.results.results import Address, Answered, Results
 from embedder.results.row import Row
 from embedder.results.scores import Scores
+from embedder.results.scores_file import Results
 from embedder.results.verdict import Verdict, corrected
 
 _FEW = 20
@@ -145,7 +146,7 @@ def _about_runs(a: Results, b: Results) -> list[str]:
         told = ", ".join(f"{name.removeprefix('environment.')} {one} and {other}" for name, one, other in versions)
         warnings.append(f"made on different machines or versions, which can move the last digits: {told}")
     for mine, other, name in ((a, b, "A"), (b, a, "B")):
-        if only := [f"{task}/{dataset}" for task, dataset in mine.datasets if (task, dataset) not in other.datasets]:
+        if only := ["/".join(name) for name in mine.scores.datasets() if name not in other.scores.datasets()]:
             warnings.append(f"only in {name}, not compared: {', '.join(only)}")
     return warnings
 
@@ -158,8 +159,8 @@ def _check_metrics(results: Results, settings: CompareSettings) -> None:
 
 
 def _contents(results: Results) -> str:
-    named = [f"{task}/{dataset}" for task, dataset in results.datasets]
-    return f"{', '.join(named)} with the rows {', '.join(results.retrievers)}"
+    named = ["/".join(name) for name in results.scores.datasets()]
+    return f"{', '.join(named)} with the rows {', '.join(results.scores.retrievers)}"
 
 
 def _joined(rows: Iterable[Row]) -> list[Row]:

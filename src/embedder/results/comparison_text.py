@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from embedder.results.answers import Answered
 from embedder.results.changed_queries import Change, Changes
 from embedder.results.comparison import Comparison, PairComparison
 from embedder.results.measures import EXPONENTIAL
 from embedder.results.plain_text import markdown_cell, markdown_line
-from embedder.results.results import Answered, Results
+from embedder.results.scores_file import Results
 from embedder.results.statistics import ALPHA, LEVEL
 from embedder.results.table import BETTER, MARKS, WORSE, align
 from embedder.results.verdict import Verdict

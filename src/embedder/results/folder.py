@@ -9,11 +9,11 @@ from typing import Any
 
 from embedder.errors import DataError
 from embedder.files import whole_file, write_atomically
+from embedder.results.answers import ANSWERS, Answered
 from embedder.results.row import Row
+from embedder.results.scores_file import SCORES, UNFINISHED, head_line, read_rows, row_line, scores_text
 
 logger = logging.getLogger(__name__)
-
-_FORMAT = 2
 
 Name = tuple[str, str, str]
 """Task, data set and retriever."""
@@ -36,8 +36,8 @@ class EvaluationFolder:
     """
 
     def __init__(self, directory: Path, protocol: Mapping[str, Any]) -> None:
-        self.scores_path, self._queries_path = directory / "scores.json", directory / "queries.jsonl"
-        self._rows_path = directory / "rows.jsonl"
+        self.scores_path, self._queries_path = directory / SCORES, directory / ANSWERS
+        self._rows_path = directory / UNFINISHED
         self._protocol = _plain(protocol)
         self.rows: list[Row] = []
         """Those of this run, in order."""
@@ -66,14 +66,14 @@ class EvaluationFolder:
         self.rows.append(kept)
         return True
 
-    def add(self, row: Row, lines: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, row: Row, lines: Iterable[Answered]) -> None:
         """Write a row and its lines."""
         if not self._is_clean:
             self._clean()
         with self._queries_path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            file.writelines(line.line() for line in lines)
         with self._rows_path.open("a", encoding="utf-8") as file:
-            file.write(_line(row.as_json()))
+            file.write(row_line(row))
         self.rows.append(row)
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class EvaluationFolder:
         scored = {_name(row) for row in self.rows}
         self._aside += [row for name, row in self._kept.items() if name not in scored]
         self._set_aside()
-        write_atomically(self.scores_path, _content(self._protocol, self.rows))
+        write_atomically(self.scores_path, scores_text(self._protocol, self.rows))
         self._rows_path.unlink(missing_ok=True)
         self._keep_lines({_name(row) for row in self.rows})
         self._is_clean = False
@@ -91,8 +91,8 @@ class EvaluationFolder:
         self._set_aside()
         rows = self._kept | {_name(row): row for row in self.rows}
         with whole_file(self._rows_path) as file:
-            file.write(_line({"format": _FORMAT, "protocol": self._protocol}).encode())
-            file.writelines(_line(row.as_json()).encode() for row in rows.values())
+            file.write(head_line(self._protocol).encode())
+            file.writelines(row_line(row).encode() for row in rows.values())
         self.scores_path.unlink(missing_ok=True)
         self._keep_lines(rows)
         self._is_clean = True
@@ -105,10 +105,10 @@ class EvaluationFolder:
         if self._earlier is None:
             self._earlier = next(parent / f"earlier-{n}" for n in count(1) if not (parent / f"earlier-{n}").exists())
         self._moved += self._aside
-        write_atomically(self._earlier / "scores.json", _content(self._found_protocol, self._moved))
+        write_atomically(self._earlier / SCORES, scores_text(self._found_protocol, self._moved))
         if self._queries_path.is_file():
             names = {_name(row) for row in self._aside}
-            with self._queries_path.open("rb") as old, (self._earlier / "queries.jsonl").open("ab") as new:
+            with self._queries_path.open("rb") as old, (self._earlier / ANSWERS).open("ab") as new:
                 new.writelines(line for line in old if _name_of_line(line) in names)
         told = ", ".join("/".join(_name(row)) for row in self._aside)
         logger.warning(
@@ -122,11 +122,10 @@ class EvaluationFolder:
         if not path.is_file():
             return []
         try:
-            found = _rows_file(path) if path == self._rows_path else json.loads(path.read_text(encoding="utf-8"))
-            rows = [Row(**row) for row in found["rows"]]
-            same = (found.get("format"), found["protocol"]) == (_FORMAT, self._protocol)
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(path, None, f"no result of an evaluation ({type(error).__name__})") from error
+            protocol, rows = read_rows(path)
+        except DataError as error:
+            raise DataError(path, None, f"no result of an evaluation ({error})") from error
+        same = protocol == self._protocol
         logger.info(
             "%s: %d rows are there; %s",
             path,
@@ -134,7 +133,7 @@ class EvaluationFolder:
             "those of the same settings are kept" if same else "scored by another protocol, they are scored again",
         )
         if not same:
-            self._aside, self._found_protocol = rows, found["protocol"]
+            self._aside, self._found_protocol = rows, protocol
         return rows if same else []
 
     def _keep_lines(self, names: Collection[Name]) -> None:
@@ -143,22 +142,6 @@ class EvaluationFolder:
             return
         with self._queries_path.open("rb") as old, whole_file(self._queries_path) as new:
             new.writelines(line for line in old if _name_of_line(line) in names)
-
-
-def _rows_file(path: Path) -> dict[str, Any]:
-    """What `rows.jsonl` holds, as `scores.json` would, without a last line that was cut off."""
-    with path.open("rb") as file:
-        head, *rows = [json.loads(line) for line in file if line.endswith(b"\n")]
-    return {**head, "rows": rows}
-
-
-def _content(protocol: Mapping[str, Any], rows: Iterable[Row]) -> str:
-    content = {"format": _FORMAT, "protocol": protocol, "rows": [row.as_json() for row in rows]}
-    return json.dumps(content, indent=1, allow_nan=False)
-
-
-def _line(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, allow_nan=False) + "\n"
 
 
 def _name(row: Row) -> Name:

@@ -1,7 +1,7 @@
 """What the name of a metric says: which way is better, how its values average, which ones people look at."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from math import exp, inf, isclose, log
+from collections.abc import Collection, Iterable, Sequence
+from math import exp, log
 from statistics import fmean
 
 ALONE = "no retrieval"
@@ -111,40 +111,20 @@ def main_metrics(available: Sequence[str]) -> list[str]:
     return found or list(available[:1])
 
 
-def mean_of_nats(metric: str, values: Iterable[float]) -> float:
-    """The metric of some queries: of an exponential one the values are nats a token.
+def averaged(metric: str, value: float) -> float:
+    """What is averaged over queries: of perplexity the nats a token, of any other metric the value itself."""
+    return log(value) if metric in EXPONENTIAL else value
+
+
+def mean_of(metric: str, values: Iterable[float]) -> float:
+    """The metric over queries: their mean, and of perplexity exp of the mean nats, each query counting the same.
 
     Raises:
         ValueError: There are no values.
     """
-    mean = fmean(values)
+    mean = fmean(averaged(metric, value) for value in values)
     return exp(mean) if metric in EXPONENTIAL else mean
-
-
-def averaged(metric: str, values: Mapping[str, float], mean: float) -> dict[str, float] | None:
-    """Values of queries whose mean (for an exponential metric, exp of whose mean) is the metric.
-
-    The values of an exponential metric may be nats a token, log-likelihoods or exponentials themselves; which of them
-    they are follows from the mean.
-
-    Returns:
-        None where the mean is not that of the values.
-    """
-    if metric not in EXPONENTIAL:
-        return dict(values) if _close(fmean(values.values()), mean) else None
-    forms = [dict(values), {query_id: -value for query_id, value in values.items()}]
-    if min(values.values()) > 0:
-        forms.append({query_id: log(value) for query_id, value in values.items()})
-    for form in forms:
-        nats = fmean(form.values())
-        if _close(exp(nats) if nats <= 1.01 * LARGEST_NATS else inf, mean):
-            return form
-    return None
 
 
 def _cutoff(metric: str) -> int:
     return int(metric.rpartition("@")[2])
-
-
-def _close(one: float, other: float) -> bool:
-    return isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)

@@ -6,8 +6,8 @@ from typing import Any
 
 from embedder.errors import ProtocolError
 from embedder.results.measures import is_retrieval
-from embedder.results.results import Results
 from embedder.results.row import Row
+from embedder.results.scores_file import Results
 
 MAY_DIFFER = frozenset({"sides", "checkpoint", "encoder", "retriever", "base_instructions", "precision", "parts"})
 MAY_DIFFER |= {"left_out", "copies"}
@@ -70,7 +70,7 @@ def differing_versions(a: Results, b: Results) -> list[tuple[str, Any, Any]]:
 def _protocol(row: Row, run: Sequence[Results]) -> dict[str, Any]:
     own = {name: of.protocol[name] for of in run for name in RUN_FIELDS if name in of.protocol}
     cutoffs = sorted({int(metric.rpartition("@")[2]) for metric in row.per_query if metric.startswith("ndcg@")})
-    implied = {"cutoffs": cutoffs} if cutoffs else {}  # the form without a number does not name them
+    implied = {"cutoffs": cutoffs} if cutoffs else {}
     return implied | own | row.protocol
 
 

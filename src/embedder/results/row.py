@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from embedder.results.measures import averaged, mean_of_nats
+from embedder.results.measures import mean_of
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,6 @@ class Row:
         task: Its name.
         dataset: Its name.
         retriever: Its title.
-        mean: Metric -> mean over queries.
         per_query: Metric -> query id -> value, so that two runs can be compared query by query.
         protocol: What the numbers depend on.
         parts: Field (such as `type`) -> query id -> the part of the data set that it is in; "" is none.
@@ -25,15 +25,15 @@ class Row:
     task: str
     dataset: str
     retriever: str
-    mean: dict[str, float]
     per_query: dict[str, dict[str, float]]
     protocol: dict[str, Any]
     parts: dict[str, dict[str, str]] = field(default_factory=dict)
     macro: Sequence[str] = ()
 
-    def as_json(self) -> dict[str, Any]:
-        """All of it, as plain values."""
-        return dict(vars(self)) | {"macro": list(self.macro)}
+    @cached_property
+    def mean(self) -> dict[str, float]:
+        """Metric -> mean over queries (`mean_of`); every other mean is one of these."""
+        return {metric: mean_of(metric, values.values()) for metric, values in self.per_query.items()}
 
 
 def split(row: Row, fields: Sequence[str]) -> list[Row]:
@@ -44,18 +44,18 @@ def split(row: Row, fields: Sequence[str]) -> list[Row]:
         fields: One or two of its `parts`, the outer one first.
     """
     whole = f"{row.task}/{row.dataset}"
-    queries: dict[tuple[str, ...], list[str]] = {}
+    queries: dict[tuple[str, ...], set[str]] = {}
     for query_id in row.parts[fields[0]]:
         outer, *inner = (row.parts.get(field, {}).get(query_id, "") for field in fields)
         if outer:
-            queries.setdefault((outer, *(one or outer for one in inner)), []).append(query_id)
+            queries.setdefault((outer, *(part or outer for part in inner)), set()).add(query_id)
     found = []
     for names in sorted(queries):
-        mean, per_query = {}, {}
-        for metric, values in row.per_query.items():
-            own = averaged(metric, values, row.mean[metric]) or {}
-            if some := {query_id: own[query_id] for query_id in queries[names] if query_id in own}:
-                per_query[metric], mean[metric] = some, mean_of_nats(metric, some.values())
+        own = {
+            metric: {query_id: value for query_id, value in values.items() if query_id in queries[names]}
+            for metric, values in row.per_query.items()
+        }
         task = whole if len(names) == 1 else f"{whole}, {names[0]}"
-        found.append(Row(task, names[-1], row.retriever, mean, per_query, row.protocol))
+        per_query = {metric: values for metric, values in own.items() if values}
+        found.append(Row(task, names[-1], row.retriever, per_query, row.protocol))
     return found

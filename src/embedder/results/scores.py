@@ -1,18 +1,26 @@
 """The rows of an evaluation, asked for by data set, retriever and metric: means with intervals, paired differences."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Self, TypeVar
 
-from embedder.results.columns import columns_of, resample_metrics
-from embedder.results.measures import cutoffs_of, is_retrieval, shown_metrics
-from embedder.results.resampling import Column, Sampling
+from embedder.results.measures import (
+    EXPONENTIAL,
+    UNBOUNDED,
+    averaged,
+    cutoffs_of,
+    is_given,
+    is_retrieval,
+    shown_metrics,
+)
+from embedder.results.resampling import Column, Sampling, Values, resample
 from embedder.results.row import Row, split
 from embedder.results.statistics import Difference, Interval, macro_difference, macro_interval, nested_weights
 
 DatasetName = tuple[str, str]
 """Task and data set."""
+Name = TypeVar("Name", bound=tuple[str, ...])
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ class Scores:
                 if not shared:
                     return None
                 values = {(side, metric): {query: own[query] for query in shared} for side, own in sides.items()}
-                drawn = resample_metrics(values, self.sampling, *name)
+                drawn = _drawn(values, self.sampling, name)
                 a, b = drawn["a", metric], drawn["b", metric]
             found.append((a, b))
         return Pairs(found, nested_weights(names)) if found else None
@@ -156,6 +164,25 @@ class Scores:
             shown = shown_metrics(metrics, cutoffs_of(metrics))
             if not self.every_metric:
                 metrics = [m for m in metrics if m in shown or m.startswith("ndcg@") or not is_retrieval(m)]
-            drawn = columns_of(self.of(name), metrics, self.sampling)
-            found |= {(name, *key): column for key, column in drawn.items()}
+            values = {
+                (row.retriever, metric): row.per_query[metric]
+                for row in self.of(name)
+                for metric in metrics
+                if row.per_query.get(metric) and not is_given(metric, row.retriever)
+            }
+            found |= {(name, *key): column for key, column in _drawn(values, self.sampling, name).items()}
         return found
+
+
+def _drawn(values: Mapping[Name, Values], sampling: Sampling, dataset: DatasetName) -> dict[Name, Column]:
+    """Columns of one data set, each drawn as its metric asks.
+
+    Args:
+        values: By names that end with the metric.
+        sampling: How many resamples, and the seed.
+        dataset: Whose queries they are.
+    """
+    additive = {name: {query: averaged(name[-1], one) for query, one in own.items()} for name, own in values.items()}
+    exponential = [name for name in values if name[-1] in EXPONENTIAL]
+    unbounded = [name for name in values if name[-1] in UNBOUNDED]
+    return resample(additive, sampling, "/".join(dataset), exponential, unbounded)

@@ -31,7 +31,7 @@ def retrieval_scores(
 
 def answer_recalls(
     queries: Sequence[Query], rankings: Sequence[Ranking], corpus: KeyStore, cutoffs: Sequence[int]
-) -> RankingMetrics:
+) -> dict[str, dict[str, float]]:
     """`answer_recall@k` over the queries that have answers, at the cut-offs up to 20.
 
     Args:
@@ -39,6 +39,9 @@ def answer_recalls(
         rankings: One for each, in the same order.
         corpus: Where the keys are.
         cutoffs: Places at which rankings are cut.
+
+    Returns:
+        Metric -> query id -> value.
     """
     places = [cutoff for cutoff in cutoffs if cutoff <= _DEEPEST]
     per_query: dict[str, dict[str, float]] = {}
@@ -49,4 +52,4 @@ def answer_recalls(
         texts = [corpus[corpus.position(key_id)].text for key_id in ranking.key_ids[: max(places)]]
         for k, found in answer_recall(texts, answers, places).items():
             per_query.setdefault(f"answer_recall@{k}", {})[query.id] = found
-    return RankingMetrics(per_query)
+    return per_query
