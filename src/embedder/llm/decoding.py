@@ -1,7 +1,9 @@
 """Let a causal model write: many prompts at once, each as if it were alone."""
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -39,57 +41,69 @@ def sampler(seeds: Sequence[int], n: int, max_new_tokens: int, temperature: floa
     return choose
 
 
+@dataclass(frozen=True)
+class Writing:
+    """How continuations are written.
+
+    Args:
+        max_new_tokens: Upper bound of tokens in a continuation.
+        is_complete: Whether a continuation, with its newest token, needs no more tokens.
+        choose: `greedy` or a `sampler`.
+    """
+
+    max_new_tokens: int
+    is_complete: Callable[[list[int]], bool]
+    choose: Choose = greedy
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """What a model holds of R rows of tokens that it has read.
+
+    Args:
+        cache: Keys and values of n tokens of each row.
+        mask: Which of them the row sees, [R, n].
+        logits: Of the next token, [R, V].
+    """
+
+    cache: Cache
+    mask: Tensor
+    logits: Tensor
+
+
 @torch.inference_mode()
-def write(
-    model: Any,
-    prompts: Sequence[Sequence[int]],
-    n: int,
-    max_new_tokens: int,
-    batch_tokens: int,
-    choose: Choose,
-    is_complete: Callable[[list[int]], bool],
-) -> list[list[int]]:
+def write(model: Any, prompts: Sequence[Sequence[int]], n: int, writing: Writing, batch_tokens: int) -> list[list[int]]:
     """Continue every prompt `n` times, token by token, over a cache of keys and values.
 
     Args:
         model: A Hugging Face causal language model in evaluation mode.
         prompts: Token ids, none empty.
         n: Continuations of each prompt; the prompt itself is run once.
-        max_new_tokens: Upper bound of tokens in a continuation.
+        writing: How they are written.
         batch_tokens: Upper bound of the tokens in the cache: rows x (prompt + continuation).
-        choose: `greedy` or a `sampler`.
-        is_complete: Whether a continuation, with its newest token, needs no more tokens.
 
     Returns:
         The tokens of continuation k of prompt i at `i * n + k`, with the token that completed it.
     """
-    written: list[list[int]] = [[] for _ in range(len(prompts) * n)]
+    written: dict[int, list[int]] = {}
     nothing_shared = [SharedPrefix(0, tuple(range(len(prompts))))]
     for shared in shared_prefixes(prompts) if can_share(model.config) else nothing_shared:
         prefix = run_prefix(model, prompts[shared.rows[0]][: shared.length]) if shared.length else None
-        lengths = [(len(prompts[i]) + max_new_tokens) * n for i in shared.rows]
+        lengths = [(len(prompts[i]) + writing.max_new_tokens) * n for i in shared.rows]
         for batch in token_batches(lengths, batch_tokens):
-            some = [shared.rows[k] for k in batch]
-            rests = [prompts[i][shared.length :] for i in some]
-            rows = [i * n + k for i in some for k in range(n)]
-            _write_batch(model, prefix, shared.length, rests, n, max_new_tokens, choose, is_complete, rows, written)
-    return written
+            numbers = [shared.rows[k] for k in batch]
+            rests = [prompts[i][shared.length :] for i in numbers]
+            read = _repeated(_read(model, rests, prefix, shared.length, writing.max_new_tokens), n)
+            written |= write_on(model, read, [i * n + k for i in numbers for k in range(n)], writing)
+    return [written[row] for row in range(len(prompts) * n)]
 
 
-def _write_batch(
-    model: Any,
-    prefix: Any,
-    prefix_length: int,
-    prompts: Sequence[Sequence[int]],
-    n: int,
-    max_new_tokens: int,
-    choose: Choose,
-    is_complete: Callable[[list[int]], bool],
-    rows: list[int],
-    written: list[list[int]],
-) -> None:
+def _read(
+    model: Any, prompts: Sequence[Sequence[int]], prefix: Cache | None, prefix_length: int, max_new_tokens: int
+) -> ReadRows:
+    """Run prompts behind the prefix that they share."""
     width = max(map(len, prompts))
-    # Padded on the left, behind the prefix, so that the next token of every row has the same place in the cache.
+    # Padded on the left, behind the prefix, so that the next token of every row has the same position in the cache.
     tokens = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=model.device)
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
     mask = (torch.arange(width, device=model.device) >= width - lengths[:, None]).long()  # [P, L]
@@ -103,49 +117,41 @@ def _write_batch(
         cache = DynamicCache(config=model.config)
     positions = (prefix_length + mask.cumsum(-1) - 1).clamp(min=0)
     mask = torch.nn.functional.pad(mask, (prefix_length, 0), value=1)  # [P, prefix + L]
-    settings = {"past_key_values": cache, "use_cache": True, **_last_logits(model)}
-    logits = model(input_ids=tokens, attention_mask=mask, position_ids=positions, **settings).logits[:, -1]
-    if n > 1:
-        cache.batch_repeat_interleave(n)
-        mask, logits = mask.repeat_interleave(n, 0), logits.repeat_interleave(n, 0)
-    write_on(model, cache, mask, logits, rows, max_new_tokens, choose, is_complete, written)
+    return ReadRows(cache, mask, _next_logits(model, tokens, mask, positions, cache))
 
 
-def write_on(
-    model: Any,
-    cache: Cache,
-    mask: Tensor,
-    logits: Tensor,
-    rows: list[int],
-    max_new_tokens: int,
-    choose: Choose,
-    is_complete: Callable[[list[int]], bool],
-    written: list[list[int]],
-) -> None:
-    """Write behind what a cache holds, one token of every row at a time, until all rows are complete.
+def _repeated(read: ReadRows, n: int) -> ReadRows:
+    """Each row `n` times."""
+    if n == 1:
+        return read
+    read.cache.batch_repeat_interleave(n)
+    return ReadRows(read.cache, read.mask.repeat_interleave(n, 0), read.logits.repeat_interleave(n, 0))
+
+
+def write_on(model: Any, read: ReadRows, rows: list[int], writing: Writing) -> dict[int, list[int]]:
+    """Write behind what was read, one token of every row at a time, until all rows are complete.
 
     Args:
         model: The language model.
-        cache: Keys and values of what was read.
-        mask: Which of them the rows see, [R, n]; as many as it sees have been read of a row.
-        logits: Of the next token, [R, V].
-        rows: The numbers of the rows.
-        max_new_tokens: Upper bound of tokens in a continuation.
-        choose: Picks the next tokens.
-        is_complete: Whether a continuation needs no more tokens.
-        written: By the number of a row; tokens are appended.
+        read: What it holds of the rows; its cache is used up.
+        rows: The numbers of the rows, as `writing.choose` gets them.
+        writing: How continuations are written.
+
+    Returns:
+        The tokens written, by the number of the row.
     """
-    last_only = _last_logits(model)
+    cache, mask, logits = read.cache, read.mask, read.logits
+    written: dict[int, list[int]] = {row: [] for row in rows}
     running = set(rows)
-    for step in range(max_new_tokens):
-        chosen = choose(logits, rows, step)  # [R]
+    for step in range(writing.max_new_tokens):
+        chosen = writing.choose(logits, rows, step)  # [R]
         for row, token in zip(rows, chosen.tolist(), strict=True):
             if row in running:
                 written[row].append(token)
-                if is_complete(written[row]):
+                if writing.is_complete(written[row]):
                     running.remove(row)
-        if not running or step + 1 == max_new_tokens:
-            return
+        if not running or step + 1 == writing.max_new_tokens:
+            break
         if len(running) <= 0.75 * len(rows):  # dropping rows copies the cache, so not for every single one
             keep = torch.tensor([k for k, row in enumerate(rows) if row in running], device=model.device)
             rows = [row for row in rows if row in running]
@@ -153,10 +159,25 @@ def write_on(
             mask, chosen = mask[keep], chosen[keep]
         positions = mask.sum(-1, keepdim=True)  # [R, 1]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        settings = {"past_key_values": cache, "use_cache": True, **last_only}
-        logits = model(input_ids=chosen[:, None], attention_mask=mask, position_ids=positions, **settings).logits[:, -1]
+        logits = _next_logits(model, chosen[:, None], mask, positions, cache)
+    return written
 
 
-def _last_logits(model: Any) -> dict[str, int]:
+def _next_logits(model: Any, tokens: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
+    """Run tokens behind a cache, which takes them in, and return the logits of the next token of each row, [R, V]."""
+    output = model(
+        input_ids=tokens,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        **_last_only(type(model).forward),
+    )
+    logits: Tensor = output.logits[:, -1]
+    return logits
+
+
+@functools.cache
+def _last_only(forward: Callable[..., Any]) -> dict[str, int]:
     """Logits of a whole prompt can be larger than the model; most models offer to make the last ones only."""
-    return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(forward).parameters else {}

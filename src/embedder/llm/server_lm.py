@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from embedder.errors import ConfigError, EmbedderError
 from embedder.llm.prompt_tokens import output_ids, prompt_ids, reads_otherwise_behind
+from embedder.llm.sampled_outputs import check_sampling
 from embedder.llm.server_client import Request, ServerClient
 from embedder.llm.server_scores import Choice, choices_of, score_text, score_tokens, stopped_by, text_of, tokens_of
 from embedder.llm.stop import cut_behind
@@ -175,12 +176,7 @@ class ServerLanguageModel:
             ValueError: There is not one seed for each prompt.
             EmbedderError: The server failed for good.
         """
-        if not temperature > 0:
-            raise ConfigError("temperature", "a number above 0", temperature)
-        if n < 1:
-            raise ConfigError("n", "1 or more", n)
-        if len(seeds) != len(prompts):
-            raise ValueError(f"{len(prompts)} prompts and {len(seeds)} seeds: one seed a prompt is needed")
+        check_sampling(prompts, n, temperature, seeds)
         sent = self._sent(prompts)
         batches = _batches(sent, 1)
         requests = [self._writing([sent[k]], n, max_new_tokens, temperature, seeds[k]) for (k,) in batches]

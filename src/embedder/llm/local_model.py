@@ -1,0 +1,132 @@
+"""A causal model on this machine, with its tokenizer: settings, fingerprint and weights, each opened on first use."""
+
+import logging
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from embedder.errors import ConfigError
+from embedder.llm.gguf import convert_gguf
+from embedder.llm.packed_scoring import takes_packed_branches
+from embedder.llm.prompt_tokens import reads_otherwise_behind
+from embedder.models.device import tell_slow_bfloat16, torch_device
+from embedder.models.fingerprint import fingerprint_of
+from embedder.models.folder import load_settings, load_tokenizer
+from embedder.models.hub import local_folder
+from embedder.models.packages import resolve_model
+from embedder.models.weights import load_weights
+
+logger = logging.getLogger(__name__)
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class LocalModel:
+    """Opens a causal model of Hugging Face; code from the hub is never run.
+
+    Args:
+        name: A hub name, a folder with safetensors, a GGUF file, or `package:NAME/PATH` for either in a Python package.
+        revision: Branch, tag or commit of a hub name.
+        dtype: `float32`, `bfloat16` or `float16`.
+        device: `auto` (the first GPU if there is one), or a device of torch such as `cpu` or `cuda:1`.
+        cache_directory: Where GGUF files are converted to; the user's cache folder by default.
+
+    Raises:
+        ConfigError: There is no such dtype.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        revision: str | None = None,
+        dtype: str = "float32",
+        device: str = "auto",
+        cache_directory: str | Path | None = None,
+    ) -> None:
+        if dtype not in DTYPES:
+            raise ConfigError("llm.dtype", f"one of {sorted(DTYPES)}", dtype)
+        self.name, self.dtype = name, dtype
+        self._revision, self._device, self._cache_directory = revision, device, cache_directory
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identifies weights, tokenizer, precision and how outputs are read, without loading the model."""
+        files = fingerprint_of(resolve_model(self.name, "llm.name"), self._revision, self.dtype)
+        return f"{files}:behind" if self.reads_behind else files
+
+    @cached_property
+    def reads_behind(self) -> bool:
+        """Whether an output has other tokens behind a prompt than by itself."""
+        return reads_otherwise_behind(self.tokenizer)
+
+    @cached_property
+    def max_tokens(self) -> int | None:
+        """What the LLM reads at most; its settings tell it without its weights."""
+        config = load_settings(self._folder, "llm.name", self.name)
+        limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+        return None if limit is None else int(limit)
+
+    @cached_property
+    def _folder(self) -> Path:
+        """Settings and tokenizer; of a model on the hub without its weights, which a fingerprint does not need."""
+        source = resolve_model(self.name, "llm.name")
+        if isinstance(source, str) or source.is_dir():
+            return local_folder(source, self._revision, "llm.name", weights=False)
+        if self._cache_directory is not None:
+            return convert_gguf(source, Path(self._cache_directory))
+        from platformdirs import user_cache_path
+
+        return convert_gguf(source, user_cache_path("embedder") / "models")
+
+    @cached_property
+    def model(self) -> Any:
+        """The model in evaluation mode, on its device."""
+        from transformers import AutoModelForCausalLM
+
+        started = time.perf_counter()
+        device = torch_device(self._device, "llm.device")
+        if self.dtype == "bfloat16":
+            tell_slow_bfloat16(device.type, "llm.dtype", "float32")
+        load_settings(self._folder, "llm.name", self.name)
+        if isinstance(source := resolve_model(self.name, "llm.name"), str):
+            local_folder(source, self._revision, "llm.name")  # its weights, beside them
+        dtype = DTYPES[self.dtype]
+        model = load_weights(AutoModelForCausalLM, self._folder, "llm.name", self.name, "a causal LM", dtype=dtype)
+        model.to(device).eval()
+        logger.info("loaded %s (%s, %s) in %.1f s", self.name, self.dtype, device, time.perf_counter() - started)
+        return model
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Its tokenizer."""
+        return load_tokenizer(self._folder, "llm.name", self.name)
+
+    @cached_property
+    def packs(self) -> bool:
+        """Whether several outputs may be scored in one row, behind one prompt."""
+        packs = takes_packed_branches(self.model.config)
+        if not packs:
+            logger.warning(
+                "models of type %s are not known to take packed outputs: scoring every output in a row of its own, "
+                "several times slower",
+                self.model.config.model_type,
+            )
+        return packs
+
+    @cached_property
+    def end_tokens(self) -> frozenset[int]:
+        """The tokens that end a text in the model's own opinion: of its generation settings and of its tokenizer."""
+        ends = {self.tokenizer.eos_token_id}
+        for settings in (self.model.generation_config, self.model.config):
+            declared = getattr(settings, "eos_token_id", None)
+            ends |= set(declared) if isinstance(declared, list | tuple) else {declared}
+        return frozenset(ends - {None})
+
+    def decode(self, tokens: list[int]) -> str:
+        """The text of some tokens, without the end token that they may have."""
+        text = tokens[:-1] if tokens and tokens[-1] in self.end_tokens else tokens
+        decoded: str = self.tokenizer.decode(text, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return decoded
