@@ -11,7 +11,7 @@ from embedder.callbacks.validation_record import Validation, gain, retrieval_cha
 from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.training.task import instruction_doubt
+from embedder.training.instructions import instruction_doubt
 from embedder.types import Reading
 from tests.entry_points import run_here
 

@@ -9,7 +9,9 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import StochasticWeightAveraging
 
-from embedder.app.trainer_settings import FIXED, FREE, acting_on_steps, callbacks_on_steps, plain, trainer_keywords
+from embedder.app.plain_settings import plain
+from embedder.app.resume import callbacks_on_steps
+from embedder.app.trainer_settings import FIXED, FREE, acting_on_steps, trainer_keywords
 from embedder.callbacks.best import best_checkpoint, direction, early_stopping
 from embedder.errors import ConfigError, EmbedderError
 from tests.app.test_wiring import composed
@@ -134,7 +136,7 @@ def test_what_no_process_could_start_with_is_told_before_one_does(overrides, mes
 
 def protocol(*overrides):
     run = built("task_mix=knowledge", *overrides)
-    return run._plan() | run._training() | run._validation()
+    return {name: value for part in run.settings_that_stay().values() for name, value in part.items()}
 
 
 @pytest.mark.parametrize(

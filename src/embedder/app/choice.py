@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from embedder.callbacks.current_encoder import is_sharded
 from embedder.callbacks.validation_record import Validation, ValidationRecord, gain, recorded, told_change
 from embedder.encoders.checkpoint_file import encoder_weights, read_checkpoint
+from embedder.encoders.encoder import TextEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,19 @@ class Choice:
     untrained: bool = False
     weights: Mapping[str, Any] | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+
+    def encoder(self, trained: TextEncoder) -> TextEncoder:
+        """The encoder with these weights.
+
+        Args:
+            trained: With those that the trainer has now.
+        """
+        if not self.untrained and self.weights is None:
+            return trained
+        encoder = TextEncoder(trained.config)
+        if self.weights is not None:
+            encoder.load_state_dict(self.weights)
+        return encoder
 
 
 def choose(trainer: L.Trainer, record: ValidationRecord, last: Path) -> Choice:
@@ -55,6 +69,24 @@ def choose(trainer: L.Trainer, record: ValidationRecord, last: Path) -> Choice:
     score = f" ({monitor} {after.scores[monitor]:.4f})" if monitor and after and monitor in after.scores else ""
     logger.info("exporting %s%s", path, score)
     return Choice(weights=encoder_weights(checkpoint), scores=_scores(after))
+
+
+def optimised(trainer: L.Trainer, choice: Choice | None, name: str) -> float | None:
+    """The number that a sweep goes by, and what is logged as `best/`.
+
+    Args:
+        trainer: After training; it has the last value of every logged name.
+        choice: What is exported, whose score counts where there is one; None on other processes than the first.
+        name: Of the number.
+    """
+    score = None if choice is None else choice.scores.get(name)
+    value = trainer.callback_metrics.get(name) if score is None else score
+    if value is None:
+        logger.warning("optimise: no %s was logged; there is %s", name, sorted(trainer.callback_metrics))
+        return None
+    for one in trainer.loggers:
+        one.log_metrics({f"best/{name}": float(value)}, step=trainer.global_step)
+    return float(value)
 
 
 def _scores(validation: Validation | None) -> Mapping[str, float]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.utilities import rank_zero_only
 
 
 class CsvLogger(CSVLogger):
@@ -33,3 +34,12 @@ class _Writer(ExperimentWriter):
             with path.open(encoding="utf-8", newline="") as file:
                 self.metrics_keys = list(next(csv.reader(file), []))
         super().save()
+
+
+@rank_zero_only
+def keep_earlier_log(output_dir: Path) -> None:
+    """Set the log of an earlier stretch of the run aside: Lightning's logger would delete it."""
+    path = output_dir / "csv" / "metrics.csv"
+    if path.is_file():
+        n = sum(1 for _ in path.parent.glob(f"{path.stem}.until-stop-*{path.suffix}"))
+        path.rename(path.with_name(f"{path.stem}.until-stop-{n + 1}{path.suffix}"))

@@ -1,5 +1,6 @@
-"""Hold the names that callbacks go by against those that a run will log, before anything is labelled."""
+"""What checkpoints and early stops go by: names that a run logs, before anything is labelled and once it has scores."""
 
+import logging
 import re
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
@@ -7,7 +8,10 @@ from difflib import get_close_matches
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
+from embedder.callbacks.best import best_checkpoint, early_stopping
 from embedder.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 
 def check_monitors(callbacks: Iterable[L.Callback], tasks: Collection[str], cutoff: int, *, answered: bool) -> None:
@@ -39,3 +43,37 @@ def check_monitors(callbacks: Iterable[L.Callback], tasks: Collection[str], cuto
         shown = ", ".join([*of_all, *of_tasks])
         rag = "" if answered or not str(name).startswith("rag/") else "; rag/... needs callbacks=rag_eval"
         raise ConfigError(f"callbacks.plain.{setting}.monitor", f"a name that is logged ({shown}{rag}){hint}", name)
+
+
+def check_logged(callbacks: Iterable[L.Callback], scores: Collection[str]) -> None:
+    """Refuse a callback that goes by a score of validation which the first one did not have.
+
+    Args:
+        callbacks: Of the trainer.
+        scores: Names of the scores of the first validation.
+
+    Raises:
+        ConfigError: With the names that it had.
+    """
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if monitor is not None and monitor.startswith("val/") and monitor not in scores:
+            where = "early_stopping" if isinstance(callback, EarlyStopping) else "best"
+            raise ConfigError(f"callbacks.plain.{where}.monitor", f"a name among {sorted(scores)}", monitor)
+
+
+def by_loss(callback: L.Callback) -> L.Callback:
+    """A callback that goes by the loss of validation: without a labelled query of validation nDCG has no value."""
+    if not isinstance(callback, ModelCheckpoint | EarlyStopping) or not str(callback.monitor).startswith("val/ndcg"):
+        return callback
+    name = "early stopping" if isinstance(callback, EarlyStopping) else "the best checkpoint"
+    logger.warning("no held-out query is labelled: %s goes by val/loss, not by %s", name, callback.monitor)
+    if isinstance(callback, EarlyStopping):
+        return early_stopping("val/loss", min_delta=abs(callback.min_delta), patience=callback.patience)
+    return best_checkpoint(
+        "val/loss",
+        save_top_k=callback.save_top_k,
+        dirpath=callback.dirpath,
+        filename=callback.filename,
+        auto_insert_metric_name=False,
+    )

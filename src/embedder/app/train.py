@@ -1,7 +1,6 @@
 """Train: prepare what is missing, fit, export."""
 
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -11,24 +10,30 @@ from typing import Any
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_only
 
-from embedder.app.choice import Choice, choose
-from embedder.app.monitors import check_monitors
+from embedder.app.choice import choose, optimised
+from embedder.app.csv_logger import keep_earlier_log
+from embedder.app.monitors import by_loss, check_logged, check_monitors
+from embedder.app.plain_settings import plain
+from embedder.app.resume import (
+    callbacks_on_steps,
+    checkpoint_of,
+    choice_settings,
+    plan_settings,
+    step_settings,
+)
 from embedder.app.start import environment
 from embedder.app.sweep_job import in_sweep, searched_settings
 from embedder.app.trainer_settings import (
     acting_on_steps,
-    callbacks_on_steps,
     check_trainer,
     monitored,
-    plain,
     refused,
     trainer_keywords,
 )
-from embedder.callbacks.best import best_checkpoint, early_stopping
+from embedder.app.wandb_logger import finishing_wandb, keep_as_artifact
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
@@ -54,19 +59,16 @@ from embedder.models.device import tell_slow_bfloat16
 from embedder.preparation.few_shot import shown_prompt
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
-from embedder.shown import shown
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
+from embedder.training.instructions import check_instructions
 from embedder.training.module import RetrieverModule
 from embedder.training.schedule import AdamWLinear
-from embedder.training.task import Task, instruction_doubt
-from embedder.types import VectorIndex
+from embedder.training.task import Task
+from embedder.types import TaskSides, VectorIndex
 
 logger = logging.getLogger(__name__)
 
-_LEAST_TEXT = 4  # tokens of a text beside its instruction
 _NEGATIVES = "negatives"  # folder of a run
-# Settings of the encoder that change where and how it runs, and no weight.
-_FREE_TO_CHANGE = frozenset({"device", "encode_tokens", "micro_batch_tokens", "cached_gradients", "unpadded"})
 
 
 @dataclass(frozen=True)
@@ -141,59 +143,85 @@ class TrainRun:
 
     def _run(self) -> float | None:
         # What can be wrong is looked at before the LLM is asked, which may take hours.
-        checkpoint = self._checkpoint()
-        settings = {"plan": self._plan(), "training": self._training(), "validation": self._validation()}
+        checkpoint = checkpoint_of(self.checkpoint, Path(self.output_dir))
+        settings = self.settings_that_stay()
         if checkpoint is not None:
             check_continues(checkpoint, settings)
         trainer = self._trainer()
         L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
         encoder = TextEncoder(self.encoder)
-        self._check_instructions(encoder)
+        check_instructions(self.tasks, encoder.tokenize)
         self.new_index()
-        _keep_log(Path(self.output_dir) / "csv" / "metrics.csv")
-        try:
+        keep_earlier_log(Path(self.output_dir))
+        with finishing_wandb():
             self._open_loggers(trainer)
             datasets = prepare(self.tasks, self.preparation)
-            sides = {name: task.sides for name, task in self.tasks.items()}
-            data_protocol = {"data": _data_protocol(datasets)}
-            about = {"environment": environment(), **data_protocol, **settings}
+            data = {"data": {f"{dataset.task}/{dataset.name}": dataset.protocol() for dataset in datasets}}
             if checkpoint is not None:
-                check_continues(checkpoint, data_protocol)
+                check_continues(checkpoint, data)
                 if checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
-                    logger.warning(
-                        "going on in another folder: the best checkpoint of %s is forgotten", checkpoint.parent
-                    )
-            module = RetrieverModule(encoder, self.tasks, self.optim, self.seed, self.encoder.dimensions)
-            data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
-            retrieval = self.retrieval_eval(datasets=datasets, new_index=self.new_index)
-            record = ValidationRecord(retrieval)
-            describe_run = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, sides, about))
-            self._add_callbacks(trainer, datasets, [retrieval, record, describe_run], checkpoint)
-            if checkpoint is None:
-                before = trainer.validate(module, data, verbose=False)
-                scores = {name: value for some in before for name, value in some.items()}
-                _check_monitor(trainer, scores)
-                logger.info("before training: %s", _scores(scores))
-            trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
-            logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
+                    folder = checkpoint.parent
+                    logger.warning("going on in another folder: the best checkpoint of %s is forgotten", folder)
+            about = {"environment": environment(), **data, **settings}
+            record = self._fit(trainer, encoder, datasets, about, checkpoint)
             last = Path(self.output_dir) / "checkpoints" / "last.ckpt"
             choice = choose(trainer, record, last) if trainer.is_global_zero else None
-            value = self._optimised(trainer, choice)
-            if value is not None:
-                for one in trainer.loggers:
-                    one.log_metrics({f"best/{self.optimise}": value}, step=trainer.global_step)
-            directory = Path(self.output_dir) / "export"
+            value = optimised(trainer, choice, self.optimise)
             if choice is not None:
-                export(self._chosen(choice, encoder), sides, directory, about)
+                directory = Path(self.output_dir) / "export"
+                export(choice.encoder(encoder), self._sides, directory, about)
                 logger.info("exported model: %s", directory)
-                for one in trainer.loggers if self.artifacts else []:
-                    if isinstance(one, WandbLogger):
-                        one.experiment.log_artifact(str(directory), f"export-{one.experiment.id}", "model")
-        finally:
-            if (wandb := sys.modules.get("wandb")) is not None:
-                # The next run of a sweep gets a run of its own; one that failed or was stopped is shown as such.
-                wandb.finish(exit_code=0 if sys.exc_info()[0] is None else 1)
-        return value
+                if self.artifacts:
+                    keep_as_artifact(directory, trainer.loggers)
+            return value
+
+    def _fit(
+        self,
+        trainer: L.Trainer,
+        encoder: TextEncoder,
+        datasets: list[PreparedDataset],
+        about: Mapping[str, Any],
+        checkpoint: Path | None,
+    ) -> ValidationRecord:
+        """Validate the untrained encoder, unless the run goes on from a checkpoint, and train."""
+        module = RetrieverModule(encoder, self.tasks, self.optim, self.seed, self.encoder.dimensions)
+        data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
+        retrieval = self.retrieval_eval(datasets=datasets, new_index=self.new_index)
+        record = ValidationRecord(retrieval)
+        describe_run = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, self._sides, about))
+        self._add_callbacks(trainer, datasets, [retrieval, record, describe_run], checkpoint)
+        if checkpoint is None:
+            scores: dict[str, Any] = {}
+            for of_loader in trainer.validate(module, data, verbose=False):
+                scores |= of_loader
+            check_logged(trainer.callbacks, scores)  # type: ignore[attr-defined]  # Lightning's own attribute
+            logger.info("before training: %s", _scores(scores))
+        trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
+        logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
+        return record
+
+    @property
+    def _sides(self) -> dict[str, TaskSides]:
+        return {name: task.sides for name, task in self.tasks.items()}
+
+    def settings_that_stay(self) -> dict[str, dict[str, Any]]:
+        """What has to be as it was when a run goes on, beside the data."""
+        trainer = trainer_keywords(self.trainer)
+        reindex = {"reindex": repr((self.reindex, plain(self.new_index)))} if self.reindex.is_on else {}
+        return {
+            "plan": plan_settings(self.tasks, self.data),
+            "training": {
+                **step_settings(self.tasks, self.encoder, self.optim, self.seed),
+                **reindex,
+                **callbacks_on_steps(self.callbacks),
+                **acting_on_steps(trainer),
+            },
+            "validation": {
+                **choice_settings(self.callbacks, self.rag_eval, self.retrieval_eval),
+                "trainer.limit_val_batches": trainer["limit_val_batches"],
+                "index": plain(self.new_index),
+            },
+        }
 
     def _trainer(self) -> L.Trainer:
         """The trainer with the callbacks that need no data, its settings held against the mix."""
@@ -247,21 +275,8 @@ class TrainRun:
             *trainer.checkpoint_callbacks,
         ]
         if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
-            callbacks = [_by_loss(callback) for callback in callbacks]
+            callbacks = [by_loss(callback) for callback in callbacks]
         trainer.callbacks = callbacks  # type: ignore[attr-defined]  # Lightning's own attribute
-
-    def _checkpoint(self) -> Path | None:
-        """What to go on from."""
-        if self.checkpoint is None:
-            return None
-        if self.checkpoint != "last":
-            if not Path(self.checkpoint).is_file():
-                expected = "a checkpoint file that exists (checkpoints/*.ckpt of a run), or last"
-                raise ConfigError("run.checkpoint", expected, self.checkpoint)
-            return Path(self.checkpoint)
-        path = Path(self.output_dir) / "checkpoints" / "last.ckpt"
-        logger.info("going on from %s" if path.is_file() else "no %s yet: training from the start", path)
-        return path if path.is_file() else None
 
     def _answering(self, datasets: Sequence[PreparedDataset]) -> list[L.Callback]:
         """What asks the LLM about held-out queries, if anything does."""
@@ -288,110 +303,6 @@ class TrainRun:
         parts: dict[str, Any] = {"encoder": self.encoder, "optim": self.optim, "data": self.data, **self.tasks}
         searched = {"searched": found} if (found := searched_settings()) else {}
         return {name: asdict(part) for name, part in parts.items()} | {"seed": self.seed} | searched
-
-    def _plan(self) -> dict[str, Any]:
-        """What decides which records every step takes."""
-        weights = {name: task.weight for name, task in self.tasks.items()}
-        data = asdict(self.data)
-        return {"batch_size": data["batch_size"], "seed": data["seed"], "mixture": data["mixture"], "weights": weights}
-
-    def _training(self) -> dict[str, Any]:
-        """What decides what a step does to the weights, as plain values."""
-        encoder = {name: value for name, value in asdict(self.encoder).items() if name not in _FREE_TO_CHANGE}
-        tasks = {
-            f"tasks.{name}": repr((task.sides, task.objective, task.sampling)) for name, task in self.tasks.items()
-        }
-        return {
-            "encoder": repr(encoder),
-            "optim": repr(self.optim),
-            "seed": self.seed,
-            **tasks,
-            **({"reindex": repr((self.reindex, plain(self.new_index)))} if self.reindex.is_on else {}),
-            **callbacks_on_steps(self.callbacks),
-            **acting_on_steps(trainer_keywords(self.trainer)),
-        }
-
-    def _validation(self) -> dict[str, Any]:
-        """What decides which checkpoint is the best one: scores of other kinds do not compare."""
-        found: dict[str, Any] = {
-            f"callbacks.plain.{name}": [one.monitor, one.mode]
-            for name, one in monitored(self.callbacks).items()
-            if isinstance(one, ModelCheckpoint)
-        }
-        if any(str(monitor).startswith("rag/") for monitor, _ in found.values()):
-            found["callbacks.rag_eval"] = repr(self.rag_eval)
-        found["trainer.limit_val_batches"] = trainer_keywords(self.trainer)["limit_val_batches"]
-        return {**found, "callbacks.retrieval_eval": plain(self.retrieval_eval), "index": plain(self.new_index)}
-
-    def _check_instructions(self, encoder: TextEncoder) -> None:
-        """An instruction that fills the length of its side would make all texts one; one may run into the text."""
-        for name, task in self.tasks.items():
-            for side in ("query", "key"):
-                length = getattr(task, f"{side}_max_length")
-                instruction = getattr(task, f"{side}_instruction")
-                n = encoder.tokenize([""], instruction)["input_ids"].shape[1]
-                if length < n + _LEAST_TEXT:
-                    expected = f"{n + _LEAST_TEXT} or more, since the instruction takes {n} tokens"
-                    raise ConfigError(f"tasks.{name}.{side}_max_length", expected, length)
-                if doubt := instruction_doubt(instruction):
-                    logger.warning("tasks.%s.%s_instruction %s: '%s'", name, side, doubt, shown(instruction))
-
-    def _optimised(self, trainer: L.Trainer, choice: Choice | None) -> float | None:
-        """The number that a sweep goes by."""
-        found = None if choice is None else choice.scores.get(self.optimise)
-        last = trainer.callback_metrics.get(self.optimise) if found is None else found
-        if last is None:
-            logger.warning("optimise: no %s was logged; there is %s", self.optimise, sorted(trainer.callback_metrics))
-        return None if last is None else float(last)
-
-    def _chosen(self, choice: Choice, trained: TextEncoder) -> TextEncoder:
-        """The encoder with the weights that are exported."""
-        if not choice.untrained and choice.weights is None:
-            return trained
-        encoder = TextEncoder(self.encoder)
-        if choice.weights is not None:
-            encoder.load_state_dict(choice.weights)
-        return encoder
-
-
-@rank_zero_only
-def _keep_log(path: Path) -> None:
-    """Set the log of an earlier stretch of the run aside: Lightning's logger would delete it."""
-    if path.is_file():
-        n = sum(1 for _ in path.parent.glob(f"{path.stem}.until-stop-*{path.suffix}"))
-        path.rename(path.with_name(f"{path.stem}.until-stop-{n + 1}{path.suffix}"))
-
-
-def _by_loss(callback: L.Callback) -> L.Callback:
-    """A callback that goes by the held-out loss: without a labelled held-out query nDCG has no value."""
-    if not isinstance(callback, ModelCheckpoint | EarlyStopping) or not str(callback.monitor).startswith("val/ndcg"):
-        return callback
-    logger.warning("no held-out query is labelled: %s goes by val/loss, not by %s", _name(callback), callback.monitor)
-    if isinstance(callback, EarlyStopping):
-        return early_stopping("val/loss", min_delta=abs(callback.min_delta), patience=callback.patience)
-    return best_checkpoint(
-        "val/loss",
-        save_top_k=callback.save_top_k,
-        dirpath=callback.dirpath,
-        filename=callback.filename,
-        auto_insert_metric_name=False,
-    )
-
-
-def _name(callback: ModelCheckpoint | EarlyStopping) -> str:
-    return "early stopping" if isinstance(callback, EarlyStopping) else "the best checkpoint"
-
-
-def _check_monitor(trainer: L.Trainer, scores: Mapping[str, Any]) -> None:
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
-        monitor = getattr(callback, "monitor", None)
-        if monitor is not None and monitor.startswith("val/") and monitor not in scores:
-            where = "early_stopping" if isinstance(callback, EarlyStopping) else "best"
-            raise ConfigError(f"callbacks.plain.{where}.monitor", f"a name among {sorted(scores)}", monitor)
-
-
-def _data_protocol(datasets: list[PreparedDataset]) -> dict[str, Any]:
-    return {f"{dataset.task}/{dataset.name}": dataset.protocol() for dataset in datasets}
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:

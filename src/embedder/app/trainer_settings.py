@@ -6,26 +6,13 @@ that change no step; all others, whatever a new Lightning adds, have to stay the
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
-from functools import partial
 from typing import Any, get_type_hints
 
 import lightning as L
 from lightning.pytorch.accelerators import AcceleratorRegistry
-from lightning.pytorch.callbacks import (
-    Checkpoint,
-    DeviceStatsMonitor,
-    EarlyStopping,
-    LearningRateMonitor,
-    ModelCheckpoint,
-    ModelSummary,
-    ProgressBar,
-    Timer,
-)
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from embedder.callbacks.gradient_norm import GradientNorm
-from embedder.callbacks.loss_guard import LossGuard
-from embedder.callbacks.throughput import ThroughputCallback
+from embedder.app.plain_settings import plain
 from embedder.checks import check_value
 from embedder.errors import ConfigError, EmbedderError
 from embedder.shown import shown
@@ -59,12 +46,6 @@ FREE = frozenset(
     }
 )
 """Keywords that change no step."""
-_WATCHING = (
-    *(Checkpoint, EarlyStopping, LearningRateMonitor, LossGuard, GradientNorm, ThroughputCallback),
-    *(DeviceStatsMonitor, ModelSummary, ProgressBar, Timer),
-)
-"""Callbacks that change no step. What others do is not known, so that they count as acting on steps."""
-_DEPTH = 3  # of settings inside settings
 
 
 def trainer_keywords(make: Callable[..., L.Trainer]) -> dict[str, Any]:
@@ -122,38 +103,7 @@ def acting_on_steps(keywords: Mapping[str, Any]) -> dict[str, Any]:
     return acting
 
 
-def callbacks_on_steps(callbacks: Mapping[str, L.Callback | None]) -> dict[str, Any]:
-    """The callbacks that may act on a step, with their settings, as plain values."""
-    return {
-        f"callbacks.plain.{name}": plain(callback)
-        for name, callback in callbacks.items()
-        if callback is not None and not isinstance(callback, _WATCHING)
-    }
-
-
 def monitored(callbacks: Mapping[str, L.Callback | None]) -> dict[str, ModelCheckpoint | EarlyStopping]:
     """The callbacks that go by a score, by name."""
     found = {name: one for name, one in callbacks.items() if isinstance(one, ModelCheckpoint | EarlyStopping)}
     return {name: one for name, one in found.items() if one.monitor is not None}
-
-
-def plain(value: Any, depth: int = _DEPTH) -> Any:
-    """Settings as values that a checkpoint keeps: an object that was just made is its class and its attributes."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return {str(name): plain(one, depth) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one, depth) for one in value]
-    if isinstance(value, set | frozenset):
-        return sorted(str(one) for one in value)
-    if isinstance(value, partial):
-        return [plain(value.func), plain(value.args, depth), plain(value.keywords, depth)]
-    if isinstance(value, type) or inspect.isroutine(value):
-        return f"{value.__module__}.{value.__qualname__}"
-    name = f"{type(value).__module__}.{type(value).__qualname__}"
-    if depth == 0 or not hasattr(value, "__dict__"):
-        return name
-    return {"class": name, **{key: plain(one, depth - 1) for key, one in sorted(vars(value).items())}}

@@ -1,7 +1,11 @@
 """The logger of Weights & Biases, for those who asked for it or are logged in."""
 
 import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from netrc import NetrcParseError, netrc
+from pathlib import Path
 from typing import Any, Literal
 
 from embedder.errors import ConfigError
@@ -35,3 +39,27 @@ def _is_wanted() -> bool:
     except (OSError, NetrcParseError):
         return False
     return any("wandb" in host for host in hosts)
+
+
+@contextmanager
+def finishing_wandb() -> Iterator[None]:
+    """End what is logged inside: the next run of a sweep gets a run of its own.
+
+    One that failed or was stopped is shown as such.
+    """
+    exit_code = 1
+    try:
+        yield
+        exit_code = 0
+    finally:
+        if (wandb := sys.modules.get("wandb")) is not None:
+            wandb.finish(exit_code=exit_code)
+
+
+def keep_as_artifact(directory: Path, loggers: Iterable[Any]) -> None:
+    """Hand an exported model to Weights & Biases, where it is among the loggers."""
+    from lightning.pytorch.loggers import WandbLogger
+
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.log_artifact(str(directory), f"export-{logger.experiment.id}", "model")

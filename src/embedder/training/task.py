@@ -1,6 +1,5 @@
 """What a task is: its instructions, lengths, objective and sampling."""
 
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -85,16 +84,3 @@ class Task:
         if not self.name or shown(self.name) != self.name:
             raise ConfigError("tasks.NAME.name", "a short name without control characters", self.name)
         check_types(self, f"tasks.{self.name}")
-
-
-def instruction_doubt(instruction: str) -> str | None:
-    """What about an instruction was probably not meant, as it goes on after its name; None where nothing is.
-
-    The text follows it at once, so that one without white space at its end runs into the first word. Scripts that do
-    not part words by spaces, and their punctuation, are wide characters.
-    """
-    if "\\n" in instruction:
-        return "has a backslash and an n written out, where a line break was probably meant (quote it in YAML)"
-    if instruction and not instruction[-1].isspace() and unicodedata.east_asian_width(instruction[-1]) not in "WF":
-        return "has no blank at its end, so that it runs into the text"
-    return None

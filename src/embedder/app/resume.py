@@ -1,0 +1,104 @@
+"""Going on with a run: from which checkpoint, and which settings have to be as they were."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import (
+    Checkpoint,
+    DeviceStatsMonitor,
+    EarlyStopping,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    ModelSummary,
+    ProgressBar,
+    Timer,
+)
+
+from embedder.app.plain_settings import plain
+from embedder.app.trainer_settings import monitored
+from embedder.callbacks.gradient_norm import GradientNorm
+from embedder.callbacks.loss_guard import LossGuard
+from embedder.callbacks.rag_eval import RagEvalSettings
+from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
+from embedder.callbacks.throughput import ThroughputCallback
+from embedder.encoders.config import EncoderConfig
+from embedder.errors import ConfigError
+from embedder.training.datamodule import DataSettings
+from embedder.training.schedule import AdamWLinear
+from embedder.training.task import Task
+
+logger = logging.getLogger(__name__)
+
+# Settings of the encoder that change where and how it runs, and no weight.
+_FREE_TO_CHANGE = frozenset({"device", "encode_tokens", "micro_batch_tokens", "cached_gradients", "unpadded"})
+_WATCHING = (
+    *(Checkpoint, EarlyStopping, LearningRateMonitor, LossGuard, GradientNorm, ThroughputCallback),
+    *(DeviceStatsMonitor, ModelSummary, ProgressBar, Timer),
+)
+"""Callbacks that change no step. What others do is not known, so that they count as acting on steps."""
+_DEPTH = 3  # of settings inside settings
+
+
+def checkpoint_of(checkpoint: str | None, output_dir: Path) -> Path | None:
+    """What to go on from; None to train from the start.
+
+    Args:
+        checkpoint: As it is set: a file, or `last` for the one in `output_dir`, if there is one.
+        output_dir: Of the run.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
+    if checkpoint is None:
+        return None
+    if checkpoint != "last":
+        if not Path(checkpoint).is_file():
+            expected = "a checkpoint file that exists (checkpoints/*.ckpt of a run), or last"
+            raise ConfigError("run.checkpoint", expected, checkpoint)
+        return Path(checkpoint)
+    path = output_dir / "checkpoints" / "last.ckpt"
+    logger.info("going on from %s" if path.is_file() else "no %s yet: training from the start", path)
+    return path if path.is_file() else None
+
+
+def plan_settings(tasks: Mapping[str, Task], settings: DataSettings) -> dict[str, Any]:
+    """What decides which records every step takes."""
+    weights = {name: task.weight for name, task in tasks.items()}
+    data = asdict(settings)
+    return {"batch_size": data["batch_size"], "seed": data["seed"], "mixture": data["mixture"], "weights": weights}
+
+
+def step_settings(tasks: Mapping[str, Task], encoder: EncoderConfig, optim: AdamWLinear, seed: int) -> dict[str, Any]:
+    """What decides what a step does to the weights, beside the trainer and its callbacks, as plain values."""
+    of_encoder = {name: value for name, value in asdict(encoder).items() if name not in _FREE_TO_CHANGE}
+    of_tasks = {f"tasks.{name}": repr((task.sides, task.objective, task.sampling)) for name, task in tasks.items()}
+    return {"encoder": repr(of_encoder), "optim": repr(optim), "seed": seed, **of_tasks}
+
+
+def callbacks_on_steps(callbacks: Mapping[str, L.Callback | None]) -> dict[str, Any]:
+    """The callbacks that may act on a step, with their settings, as plain values."""
+    return {
+        f"callbacks.plain.{name}": plain(callback)
+        for name, callback in callbacks.items()
+        if callback is not None and not isinstance(callback, _WATCHING)
+    }
+
+
+def choice_settings(
+    callbacks: Mapping[str, L.Callback | None],
+    rag_eval: RagEvalSettings,
+    retrieval_eval: Callable[..., RetrievalEvalCallback],
+) -> dict[str, Any]:
+    """What decides which checkpoint is the best one: scores of other kinds do not compare."""
+    best: dict[str, Any] = {
+        f"callbacks.plain.{name}": [callback.monitor, callback.mode]
+        for name, callback in monitored(callbacks).items()
+        if isinstance(callback, ModelCheckpoint)
+    }
+    if any(str(monitor).startswith("rag/") for monitor, _ in best.values()):
+        best["callbacks.rag_eval"] = repr(rag_eval)
+    return {**best, "callbacks.retrieval_eval": plain(retrieval_eval)}
