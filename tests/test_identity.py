@@ -60,3 +60,11 @@ def test_lists_are_tuples_and_what_is_no_setting_does_not_count():
 def test_what_has_no_stable_text_is_refused():
     with pytest.raises(TypeError):
         identity(form=object())
+
+
+def test_a_class_of_ones_own_counts_with_its_text():
+    class Mine:
+        def __repr__(self):
+            return "Mine(3)"
+
+    assert identity(reward=[Mine()]) == identity(reward=["Mine(3)"])

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,8 @@ def plain(value: Any, depth: int = _DEPTH) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        return repr(value)
+        own = {field.name: getattr(value, field.name) for field in fields(value) if field.repr}
+        return {"class": type(value).__name__, **{name: plain(one) for name, one in own.items() if one is not None}}
     if isinstance(value, Mapping):
         return {str(name): plain(one, depth) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -75,8 +75,8 @@ def plan_settings(tasks: Mapping[str, Task], settings: DataSettings) -> dict[str
 def step_settings(tasks: Mapping[str, Task], encoder: EncoderConfig, optim: AdamWLinear, seed: int) -> dict[str, Any]:
     """What decides what a step does to the weights, beside the trainer and its callbacks, as plain values."""
     of_encoder = {name: value for name, value in asdict(encoder).items() if name not in _FREE_TO_CHANGE}
-    of_tasks = {f"tasks.{name}": repr((task.sides, task.objective, task.sampling)) for name, task in tasks.items()}
-    return {"encoder": repr(of_encoder), "optim": repr(optim), "seed": seed, **of_tasks}
+    of_tasks = {f"tasks.{name}": plain((task.sides, task.objective, task.sampling)) for name, task in tasks.items()}
+    return {"encoder": plain(of_encoder), "optim": plain(optim), "seed": seed, **of_tasks}
 
 
 def callbacks_on_steps(callbacks: Mapping[str, L.Callback | None]) -> dict[str, Any]:
@@ -100,5 +100,5 @@ def choice_settings(
         if isinstance(callback, ModelCheckpoint)
     }
     if any(str(monitor).startswith("rag/") for monitor, _ in best.values()):
-        best["callbacks.rag_eval"] = repr(rag_eval)
+        best["callbacks.rag_eval"] = plain(rag_eval)
     return {**best, "callbacks.retrieval_eval": plain(retrieval_eval)}

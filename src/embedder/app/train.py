@@ -207,7 +207,7 @@ class TrainRun:
     def settings_that_stay(self) -> dict[str, dict[str, Any]]:
         """What has to be as it was when a run goes on, beside the data."""
         trainer = trainer_keywords(self.trainer)
-        reindex = {"reindex": repr((self.reindex, plain(self.new_index)))} if self.reindex.is_on else {}
+        reindex = {"reindex": plain((self.reindex, self.new_index))} if self.reindex.is_on else {}
         return {
             "plan": plan_settings(self.tasks, self.data),
             "training": {

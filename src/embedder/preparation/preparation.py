@@ -1,7 +1,5 @@
 """How data sets are prepared: the settings, and what they make for one data set."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +13,7 @@ from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError
+from embedder.identity import described, identity
 from embedder.index.bm25_index import BM25Settings
 from embedder.metrics.text import has_answer
 from embedder.preparation.datasets import Source, dataset_pairs, trainable
@@ -68,10 +67,10 @@ class Preparation:
 
     def prepared(self, task: Task, dataset: Dataset) -> PreparedDataset:
         """Where the data set is prepared, or will be: the folder is named by all that its records depend on."""
-        directory = Path(self.directory) / task.name / f"{dataset.name}-{_digest(self.protocol(task, dataset))}"
+        directory = Path(self.directory) / task.name / f"{dataset.name}-{identity(**self.protocol(task, dataset))[:10]}"
         rewards = None
         if dataset.records is None and task.objective.needs_rewards:
-            rewards = directory / "rewards" / _digest(self.rewards.column_protocol(task))
+            rewards = directory / "rewards" / identity(**self.rewards.column_protocol(task))[:10]
         corpus = directory / "corpus.jsonl" if dataset.records is not None else dataset.file("corpus")
         return PreparedDataset(task.name, dataset.name, directory, corpus, rewards)
 
@@ -81,21 +80,21 @@ class Preparation:
         protocol: dict[str, Any] = {
             "format": _FORMAT,
             "files": dataset.fingerprint(roles),
-            "validation": repr(self.validation),
+            "validation": described(self.validation),
             "needs_rewards": task.objective.needs_rewards,
             "needs_positives": task.objective.needs_positives,
         }
         if dataset.records is not None and task.labelling.min_reward_gap:
             protocol["min_reward_gap"] = task.labelling.min_reward_gap
         if dataset.records is None:
-            protocol["candidates"] = repr(self.candidates)
+            protocol["candidates"] = described(self.candidates)
             protocol["max_queries"] = [self.max_queries, task.labelling.max_queries]
             if "bm25" in self.candidates.sources:
-                protocol["bm25"] = repr(self.bm25)
+                protocol["bm25"] = described(self.bm25)
             if "dense" in self.candidates.sources:
                 protocol["dense"] = self.dense.protocol(task)
             if task.objective.needs_rewards:
-                protocol |= {"rewards": self.rewards.of_task(task).protocol(), "prompt": repr(task.prompt)}
+                protocol |= {"rewards": self.rewards.of_task(task).protocol(), "prompt": described(task.prompt)}
         return protocol
 
     def job(self, task: Task, dataset: Dataset) -> Job:
@@ -123,7 +122,3 @@ class Preparation:
             for source in self.candidates.sources
         ]
         return CandidateFinder(self.candidates, proposers, job.corpus, has_answer)
-
-
-def _digest(protocol: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:10]

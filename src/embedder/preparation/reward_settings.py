@@ -6,6 +6,7 @@ from typing import Any
 
 from embedder.checks import check_types
 from embedder.errors import ConfigError
+from embedder.identity import described
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.sampled_outputs import OutputSettings
 from embedder.rewards.early_stop import EarlyStop
@@ -78,7 +79,7 @@ class Rewards:
 
     def protocol(self) -> dict[str, Any]:
         """What the log-likelihoods of the candidates depend on; the reward only if it decides which are judged."""
-        early_stop = None if self.early_stop is None else [repr(self.early_stop), repr(self.reward)]
+        early_stop = None if self.early_stop is None else described([self.early_stop, self.reward])
         return {
             "llm": self.language_model.fingerprint,
             "early_stop": early_stop,
@@ -88,6 +89,6 @@ class Rewards:
 
     def column_protocol(self, task: Task) -> dict[str, Any]:
         """What the rewards of a task's records depend on beside their log-likelihoods."""
-        protocol: dict[str, Any] = {"reward": repr(self.of_task(task).reward), "reward_format": 2}
+        protocol: dict[str, Any] = {"reward": described(self.of_task(task).reward), "reward_format": 2}
         gap = task.labelling.min_reward_gap
         return protocol | ({"min_reward_gap": gap} if gap else {})
