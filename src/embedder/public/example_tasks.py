@@ -20,7 +20,7 @@ class ExampleTask:
 
     Args:
         category: What it is counted under.
-        train: Solved examples.
+        train: Few-shot examples.
         test: Inputs, with their answers.
         input: Template of an input, `{column}` standing for its value.
         answer: Column of the answer: a text or a list of them, or of the options the number, the text or the label.
@@ -44,7 +44,7 @@ class ExampleTask:
         if self.options and self.option_columns:
             raise ConfigError("form.tasks.options", "options or option_columns, not both", list(self.options))
 
-    def solved(self, table: PublicTable) -> Iterator[dict[str, Any]]:
+    def examples(self, table: PublicTable) -> Iterator[dict[str, Any]]:
         """Of each row its `query`, `options` and `answers`."""
         more = [self.answer, *self.option_columns, *([self.labels] if self.labels else [])]
         for row in table.rows([*columns_in(self.input), *more]):
@@ -92,12 +92,12 @@ class ExampleTasks:
 
     def _corpus(self) -> Rows:
         for name, task in self.tasks.items():
-            for number, solved in enumerate(task.solved(task.train)):
-                contents = f"{solved['query']}\n{solved['answers'][0].strip()}"
+            for number, example in enumerate(task.examples(task.train)):
+                contents = f"{example['query']}\n{example['answers'][0].strip()}"
                 parts = {"id": f"{name}-{number}", "task_name": name, "category": task.category, "contents": contents}
-                yield parts | {"answers": solved["answers"], "options": solved["options"]}
+                yield parts | {"answers": example["answers"], "options": example["options"]}
 
     def _queries(self) -> Rows:
         for name, task in self.tasks.items():
-            for number, solved in enumerate(task.solved(task.test)):
-                yield {"query_id": f"{name}-t{number}", "task_name": name, "category": task.category} | solved
+            for number, example in enumerate(task.examples(task.test)):
+                yield {"query_id": f"{name}-t{number}", "task_name": name, "category": task.category} | example

@@ -32,13 +32,13 @@ class Judgments:
 
     def gold(self) -> dict[str, list[str]]:
         """Gold keys of every query with a judgment."""
-        found: dict[str, list[str]] = {}
+        gold: dict[str, list[str]] = {}
         columns = [*columns_in(self.query), self.key, *([self.score] if self.score else [])]
         for row in self.table.rows(columns):
             is_gold = self.score is None or _number(row, self.score) > 0
             keys = row.texts(self.key) if isinstance(row.value(self.key), list) else (row.label(self.key),)
-            found.setdefault(fill(self.query, row), []).extend(keys if is_gold else [])
-        return found
+            gold.setdefault(fill(self.query, row), []).extend(keys if is_gold else [])
+        return gold
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class Judged:
         """Documents and queries; see `PublicForm`."""
         splits = {"test": self.test} | ({} if self.train is None else {"train": self.train})
         gold = {split: judgments.gold() for split, judgments in splits.items()}
-        own = OwnDocuments(set().union(*gold.values()) if self.exclude_own else ())
+        own_documents = OwnDocuments(set().union(*gold.values()) if self.exclude_own else ())
         if self.corpus is not None:
-            yield "corpus", own.noted(self._keys(self.corpus))
+            yield "corpus", own_documents.noted(self._keys(self.corpus))
         for split, judgments in splits.items():
-            yield split, self._queries(judgments, own.fields(gold.pop(split), judgments.table.label))
+            yield split, self._queries(judgments, own_documents.fields(gold.pop(split), judgments.table.label))
 
     def _keys(self, corpus: PublicTable) -> Rows:
         templates = (self.key_id, self.key_title, self.key_text)
@@ -99,8 +99,8 @@ class Judged:
                 "query": " ".join([*earlier, fill(self.query_text, row)]).strip(),
                 **fields,
             }
-            found = [text for column in self.answers for text in texts(row, column) if text.strip()]
-            yield query | ({"answers": found} if found else {})
+            answers = [text for column in self.answers for text in texts(row, column) if text.strip()]
+            yield query | ({"answers": answers} if answers else {})
         if judged:
             unknown = f"names the query {next(iter(judged))!r}, which is not in {judgments.queries.label}"
             raise DataError(judgments.table.label, None, unknown)

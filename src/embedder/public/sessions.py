@@ -58,17 +58,17 @@ class Sessions:
     def _corpus(self) -> Rows:
         for name, sessions in self._dialogues():
             units = [unit for session in sessions for unit in session]
-            for place, (first, second) in enumerate(units):
-                yield {"id": f"{name}/{place}", "text": f"Speaker 1: {first}\nSpeaker 2: {second}"}
+            for position, (first, second) in enumerate(units):
+                yield {"id": f"{name}/{position}", "text": f"Speaker 1: {first}\nSpeaker 2: {second}"}
 
     def _queries(self) -> Rows:
         for name, sessions in self._dialogues():
             before = sum(map(len, sessions[:-1]))
-            for place, (first, second) in enumerate(sessions[-1], before):
-                if place:  # else there is nothing to remember
+            for position, (first, second) in enumerate(sessions[-1], before):
+                if position:  # else there is nothing to remember
                     yield {
-                        "query_id": f"{name}/{place}",
+                        "query_id": f"{name}/{position}",
                         "query": first,
                         "answers": [second],
-                        "among": [f"{name}/0", f"{name}/{place - 1}"],
+                        "among": [f"{name}/0", f"{name}/{position - 1}"],
                     }

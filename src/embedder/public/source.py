@@ -81,17 +81,17 @@ class PublicSource:
     only: Sequence[str] | None = None
 
     def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
-        """The data sets of a task, in their order; what is not yet converted is loaded.
+        """The data sets of a task, in their order; one that is not yet converted is loaded.
 
         Raises:
             ConfigError: There is none of this task.
             DataError: A table is not of the form that the settings describe.
         """
-        own = {dataset.name or key: key for key, dataset in (self.public or {}).items() if dataset.task == task}
-        if not own:
+        keys = {dataset.name or key: key for key, dataset in (self.public or {}).items() if dataset.task == task}
+        if not keys:
             raise ConfigError("benchmark", f"one with public data sets of the task {task!r}", sorted(self.public or {}))
-        names = chosen(list(own), self.only, task)
-        return [self._dataset(key, name, form) for name, key in own.items() if name in names]
+        names = chosen(list(keys), self.only, task)
+        return [self._dataset(key, name, form) for name, key in keys.items() if name in names]
 
     def _dataset(self, key: str, name: str, form: Form | None) -> Dataset:
         dataset = (self.public or {})[key]

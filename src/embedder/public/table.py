@@ -58,8 +58,8 @@ class Table:
         """Its `files`; without them, those of a folder that has the form of a data set of the hub."""
         if self.files is None:
             folder = Path(self.name, self.config or "")
-            found = (folder if folder.is_dir() else Path(self.name)).rglob("*")
-            return [str(path) for path in sorted(found) if path.is_file()]
+            paths = (folder if folder.is_dir() else Path(self.name)).rglob("*")
+            return [str(path) for path in sorted(paths) if path.is_file()]
         return [self.files] if isinstance(self.files, str) else list(self.files)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
@@ -173,8 +173,8 @@ def fill(template: str, row: Row) -> str:
     """A text with the values of columns, named in braces, in their places; what is no text is written as JSON."""
 
     def value(match: re.Match[str]) -> str:
-        found = row.value(match[1]) if match[1] in row else ""  # the column is there, its value is null
-        return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+        filled = row.value(match[1]) if match[1] in row else ""  # the column is there, its value is null
+        return filled if isinstance(filled, str) else json.dumps(filled, ensure_ascii=False)
 
     return re.sub(_COLUMN, value, template)
 

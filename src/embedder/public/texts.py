@@ -23,7 +23,7 @@ class Texts:
         test: The table.
         text: Its column of texts.
         id: Its column of ids; None numbers the rows.
-        words: Longer documents are cut to so many; shorter ones are passed over, and counted.
+        words: Longer documents are cut to so many; shorter ones are skipped, and counted.
         max_documents: At most so many are taken, from the start.
     """
 
@@ -51,6 +51,4 @@ class Texts:
                 break
         if not taken:
             raise DataError(self.test.label, None, f"expected documents of {self.words} words or more, got none")
-        logger.info(
-            "%s: %d documents; %d of fewer than %d words passed over", self.test.label, taken, short, self.words
-        )
+        logger.info("%s: %d documents; %d of fewer than %d words skipped", self.test.label, taken, short, self.words)
