@@ -1,38 +1,13 @@
 """No file of ours imports another one that imports it, at whichever level: not for types, not inside of a function."""
 
-import ast
 import graphlib
-from pathlib import Path
 
 import pytest
-
-SOURCE = Path(__file__).parents[2] / "src"
-
-
-def module_of(path: Path, source: Path) -> str:
-    parts = path.relative_to(source).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imports_of_files(source: Path) -> dict[str, set[str]]:
-    """Module -> the modules under `source` that it imports anywhere: at the top, for types, inside of functions."""
-    trees = {module_of(path, source): ast.parse(path.read_text(encoding="utf-8")) for path in source.rglob("*.py")}
-    imports: dict[str, set[str]] = {}
-    for module, tree in trees.items():
-        names: set[str] = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{module}: a relative import, which this test does not follow"
-                within = {f"{node.module}.{alias.name}" for alias in node.names}
-                names |= within if within <= trees.keys() else {*within, str(node.module)}
-        imports[module] = (names & trees.keys()) - {module}
-    return imports
+from docs.picture import SOURCE, imports_of_files
 
 
 def test_no_file_imports_one_that_imports_it():
-    imports = imports_of_files(SOURCE)
+    imports = imports_of_files(SOURCE.parent)
     assert len(imports) > 150
     assert sum(map(len, imports.values())) > 500  # the imports are seen at all
     list(graphlib.TopologicalSorter(imports).static_order())  # raises CycleError, which names the files

@@ -1,11 +1,11 @@
 """The configuration composes and points at things that exist; rooms import only what they may."""
 
-import ast
 import importlib
+import re
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
+from docs.picture import ROOT, SOURCE, imports_of_files, room_of
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -13,31 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 from embedder.app.settings import check_settings
 from embedder.llm.sampled_outputs import OutputSettings
 
-ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src" / "embedder"
-SHARED = ("bounds", "checks", "errors", "files", "identity", "origins", "shown", "texts", "types")
-SHARED = {path.stem for path in SOURCE.glob("*.py")}  # files beside the rooms
-MAY_IMPORT = {
-    "losses": set(),
-    "metrics": set(),
-    "models": set(),
-    "encoders": {"models"},
-    "llm": {"models", "metrics"},
-    "index": set(),
-    "data": set(),
-    "world": {"data"},
-    "public": {"data"},
-    "candidates": {"data", "index"},
-    "rewards": {"data", "llm", "metrics"},
-    "training": {"data", "losses"},
-    "retrieval": {"data", "index", "metrics"},
-    "results": {"data", "metrics"},
-    "consumers": {"data", "llm", "metrics", "results", "rewards"},
-    "report": {"metrics", "results"},
-    "callbacks": {"candidates", "consumers", "data", "index", "results", "retrieval", "training"},
-    "preparation": {"candidates", "data", "encoders", "index", "llm", "metrics", "models", "rewards", "training"},
+_ROW = re.compile(r"^\| `(\w+)/` \|.*\| (.*) ?\|$", re.M)
+MAY_IMPORT = {  # the table of rooms
+    room: set(re.findall(r"`(\w+)`", allowed))
+    for room, allowed in _ROW.findall((ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
 }
-MAY_IMPORT["app"] = set(MAY_IMPORT) - {"world", "public"}  # the composition root; conf/ names these two
+MAY_IMPORT["app"] = set(MAY_IMPORT) - {"world", "public"}  # conf/ names these two
 
 
 def composed(name: str, *overrides: str) -> DictConfig:
@@ -57,16 +38,27 @@ def targets(node: object) -> set[str]:
     return found
 
 
+def test_the_table_of_rooms_names_each():
+    assert set(MAY_IMPORT) == {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+
+
+def test_the_bundled_world_and_public_data_are_leaves():
+    assert not [room for room, allowed in MAY_IMPORT.items() if allowed & {"world", "public"}]
+    named = {path for path in SOURCE.rglob("*.py") if re.search(r"embedder\.(world|public)\b", path.read_text())}
+    assert {path.relative_to(SOURCE).parts[0] for path in named} <= {"world", "public"}
+
+
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))
 def test_rooms_import_only_what_they_may(room):
-    for path in (SOURCE / room).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                parts = name.split(".")
-                if parts[0] == "embedder" and len(parts) > 1 and parts[1] not in (*SHARED, room):
-                    assert parts[1] in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
+    for module, imported in imports_of_files(SOURCE.parent).items():
+        if room_of(module) == room:
+            assert {room_of(name) for name in imported} & set(MAY_IMPORT) - {room} <= MAY_IMPORT[room], module
+
+
+def test_files_beside_the_rooms_import_none():
+    for module, imported in imports_of_files(SOURCE.parent).items():
+        if module.startswith("embedder.") and room_of(module) not in MAY_IMPORT:
+            assert not {room_of(name) for name in imported} & set(MAY_IMPORT), module
 
 
 ENTRIES = ("prepare", "train", "evaluate")
