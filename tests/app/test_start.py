@@ -69,6 +69,18 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         ("train", ["tasks=foo"], "tasks: expected a mapping, got 'foo'"),
         ("train", ["tasks.qa.weight=nan"], "tasks.qa.weight: expected a finite number, got nan"),
         ("train", ["tasks.qa.query_keep=middle"], "tasks.qa.query_keep: expected 'start' or 'end', got 'middle'"),
+        ("train", ["tasks.qa.key_max_length=4"], "tasks.qa.key_max_length: expected 8 or more tokens, got 4"),
+        ("train", ["tasks.qa.labelling.max_queries=1"], "max_queries: expected 2 or more (one is held out), or null,"),
+        ("train", ["encoder.lr=0"], "encoder.lr: expected a number above 0, got 0"),
+        ("train", ["encoder.dropout=1"], "encoder.dropout: expected a share from 0 to below 1, or null, got 1"),
+        (
+            "train",
+            ["encoder.pooling=max"],
+            "encoder.pooling: expected one of ['cls', 'last', 'mean'] or null, got 'max'",
+        ),
+        ("train", ["reward.likelihood=max"], "reward.likelihood: expected 'mean' or 'sum', got 'max'"),
+        ("train", ["callbacks.plain.loss_guard.diverged_at=1"], "diverged_at: expected a number above 1, got 1"),
+        ("evaluate", ["rag.max_queries=0"], "rag.max_queries: expected 1 or more, or null for all, got 0"),
         ("train", ["encoder.lora=1"], "encoder.lora: expected settings of LoraSettings or null, got 1"),
         ("train", ["seed=99999999999"], "seed: expected 0 to 4294967295, got 99999999999"),
         ("train", ["run=null"], "run: expected settings with a _target_"),
@@ -129,12 +141,12 @@ def test_what_hydra_cannot_parse_is_told_in_two_lines():
 def test_bad_settings_are_told_before_torch_is_imported(tmp_path):
     script = (
         "import sys, runpy\n"
-        f"sys.argv = ['train.py', 'candidates.n=x', 'hydra.run.dir={tmp_path}']\n"
+        f"sys.argv = ['train.py', 'candidates.n=1', 'hydra.run.dir={tmp_path}']\n"
         "try: runpy.run_path('train.py', run_name='__main__')\n"
         "except SystemExit as end: print('left with', end.code, 'torch' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "candidates.n: expected a whole number, got 'x'" in done.stdout
+    assert "candidates.n: expected 2 or more (a query needs something to compare), got 1" in done.stdout
     assert "left with 2 False" in done.stdout
 
 

@@ -281,6 +281,7 @@ def test_a_run_without_anything_to_answer_is_refused(bert_directory, tmp_path):
 
 
 def test_settings_are_checked():
-    for name in ("every_n_steps", "max_queries", "max_keys"):
-        with pytest.raises(ConfigError, match=re.escape(f"callbacks.rag_eval.{name}: expected 1 or more, got 0")):
+    for name, null in (("every_n_steps", ", or null"), ("max_queries", ""), ("max_keys", ", or null")):
+        expected = f"callbacks.rag_eval.{name}: expected 1 or more{null}, got 0"
+        with pytest.raises(ConfigError, match=re.escape(expected)):
             replace(SETTINGS, **{name: 0})

@@ -262,7 +262,7 @@ def test_weights_in_bfloat16_give_vectors_in_float32(bert_directory):
         ({"dimension": 0}, r"encoder\.dimension: expected 1 or more, or null, got 0"),
         ({"dimensions": [64, 128]}, r"encoder\.dimensions: expected null or falling whole numbers"),
         ({"dimensions": []}, r"encoder\.dimensions"),
-        ({"dtype": "float64"}, r"encoder\.dtype: expected one of \['float32', 'bfloat16'\], got 'float64'"),
+        ({"dtype": "float64"}, r"encoder\.dtype: expected 'float32' or 'bfloat16', got 'float64'"),
         ({"attention": "flash"}, r"encoder\.attention: expected one of"),
         ({"lora": {"r": 0}}, r"encoder\.lora\.r: expected 1 or more, got 0"),
         ({"lora": {"target_modules": "q_proj"}}, r"encoder\.lora\.target_modules: expected all-linear or a list"),

@@ -208,7 +208,9 @@ def test_pooling_by_hand_with_padding_on_either_side():
 
 
 def test_an_unknown_pooling_or_model_is_a_clear_error(tmp_path):
-    with pytest.raises(ConfigError, match=r"encoder.pooling: expected one of \['cls', 'last', 'mean'\], got 'max'"):
+    with pytest.raises(
+        ConfigError, match=r"encoder.pooling: expected one of \['cls', 'last', 'mean'\] or null, got 'max'"
+    ):
         EncoderConfig(name="x", pooling="max")
     with pytest.raises(ConfigError, match=r"encoder.name"):
         TextEncoder(EncoderConfig(name=str(tmp_path), pooling="mean"))

@@ -129,7 +129,7 @@ def test_what_is_not_our_index_is_refused(tmp_path):
         ({"factory": "PQ3"}, "index.factory: .*multiple"),
         ({"factory": "IVF256,SQ8"}, "index.factory: expected a factory that 100 vectors .* can train"),
         ({"nprobe": 4}, "index.nprobe: expected null"),
-        ({"factory": "IVF4,Flat", "nprobe": 0}, "index.nprobe: expected at least 1"),
+        ({"factory": "IVF4,Flat", "nprobe": 0}, "index.nprobe: expected 1 or more, or null, got 0"),
         ({"factory": "IVF4,Flat", "ef_search": 8}, "index.ef_search: expected null"),
     ],
 )

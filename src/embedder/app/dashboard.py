@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from embedder.app.sweep import differing, jobs_of
 from embedder.app.sweep_job import SWEEP, key
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.report.wandb_dashboard import as_json, evaluation_layout, sweep_layout, training_layout
@@ -23,6 +23,7 @@ _MARKS = {"training": "csv/metrics.csv", "evaluation": "scores.json", "sweep": S
 """Which file a folder of each kind has."""
 
 
+@checked("dashboard")
 @dataclass(frozen=True)
 class DashboardRun:
     """What `evaluate.py action=dashboard` does.
@@ -46,7 +47,6 @@ class DashboardRun:
     output_dir: str
 
     def __post_init__(self) -> None:
-        check_types(self, "dashboard")
         if not self.project:
             raise ConfigError("dashboard.project", "the name of a project", self.project)
         for name, mark in _MARKS.items():

@@ -10,7 +10,8 @@ from typing import Any
 from embedder.app.rows import TITLES, TableRow, TableRows, has_gold
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
-from embedder.checks import check_types
+from embedder.bounds import Limit
+from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene
 from embedder.consumers.query_lines import query_lines
 from embedder.consumers.rag import RagEvaluation, RagSettings, no_keys
@@ -47,6 +48,7 @@ logger = logging.getLogger(__name__)
 _PRINTED_COLUMNS = 7  # of metrics, beside the names of the rows: what a terminal has room for
 
 
+@checked("run")
 @dataclass(frozen=True)
 class EvaluateRun:
     """What `evaluate.py` does.
@@ -90,7 +92,7 @@ class EvaluateRun:
     store_dir: str
     vectors_dir: str
     consumer: Consumer | None = None
-    max_queries: int | None = None
+    max_queries: Limit | None = None
     precision: str = "32-true"
     base_instructions: bool = False
     rag_enabled: bool = True
@@ -100,9 +102,6 @@ class EvaluateRun:
     retrievers: Mapping[str, Retriever] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_types(self, "run")
-        if self.max_queries is not None and self.max_queries < 1:
-            raise ConfigError("run.max_queries", "1 or more, or null for all", self.max_queries)
         if not self.cutoffs or min(self.cutoffs) < 1:
             raise ConfigError("run.cutoffs", "a list of whole numbers above 0", self.cutoffs)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
@@ -75,6 +75,7 @@ def score(encoder: Any, tasks: Sequence[Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+@checked("run")
 @dataclass(frozen=True)
 class MtebRun:
     """What `action=mteb` does.
@@ -98,7 +99,6 @@ class MtebRun:
     tasks_of_checkpoint: bool = False
 
     def __post_init__(self) -> None:
-        check_types(self, "run")
         if not self.names and self.benchmark is None:
             raise ConfigError("run.names", "names of MTEB tasks, or run.benchmark", list(self.names))
 

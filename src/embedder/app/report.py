@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedder.app.rows import TITLES
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.report.page import write_report
 from embedder.report.view import ReportSettings
@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 _SIDES = ("candidate", "baseline")
 
 
+@checked("report")
 @dataclass(frozen=True)
 class HtmlRun:
     """What `evaluate.py action=html` does.
@@ -37,7 +38,6 @@ class HtmlRun:
     offline: bool = True
 
     def __post_init__(self) -> None:
-        check_types(self, "report")
         if self.folder is None or not Path(self.folder).is_dir():
             raise ConfigError("run_dir", "a folder that evaluate.py wrote", self.folder)
 

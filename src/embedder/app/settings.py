@@ -196,17 +196,26 @@ def parameters(target: str) -> dict[str, _Parameter] | str | None:
     if isinstance(node, ast.FunctionDef):
         return _of_function(node.args, tree, skip=0)
     if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
-        if any(ast.unparse(base) not in ("Protocol", "Generic") for base in node.bases):
-            return None
-        return {
-            field.target.id: _Parameter(_kind(field.annotation, tree), field.value is None)
-            for field in node.body
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        }
+        return _of_dataclass(node, tree)
     init = next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), None)
     if init is None:
         return None
     return _of_function(init.args, tree, skip=1)
+
+
+def _of_dataclass(node: ast.ClassDef, tree: ast.Module) -> dict[str, _Parameter] | None:
+    inherited: dict[str, _Parameter] = {}
+    for name in {ast.unparse(base) for base in node.bases} - {"ABC", "Generic", "Protocol"}:
+        base = next((one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name), None)
+        of_base = None if base is None else _of_dataclass(base, tree)
+        if of_base is None:  # of another module
+            return None
+        inherited |= of_base
+    return inherited | {
+        field.target.id: _Parameter(_kind(field.annotation, tree), field.value is None)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+    }
 
 
 def _of_function(arguments: ast.arguments, tree: ast.Module, skip: int) -> dict[str, _Parameter]:

@@ -13,7 +13,8 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from embedder.app.sweep_job import worth
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.errors import ConfigError, DataError, MissingExtraError
 from embedder.files import locked
 
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 DATABASE = "study.db"
 
 
+@checked("hydra.sweeper")
 @dataclass(frozen=True)
 class Study:
     """A search, and what runs its jobs.
@@ -38,15 +40,9 @@ class Study:
     config: DictConfig
     launch: Callable[[Sequence[Sequence[str]], int], list[Any]]
     params: Mapping[str, str]
-    n_trials: int
-    at_once: int
+    n_trials: PositiveInt
+    at_once: PositiveInt
     seed: int
-
-    def __post_init__(self) -> None:
-        check_types(self, "hydra.sweeper")
-        for name in ("n_trials", "at_once"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"hydra.sweeper.{name}", "1 or more", getattr(self, name))
 
     def search(self, arguments: Sequence[str]) -> float | None:
         """Run the trials that are missing; those that were cut off first, in their own folders.

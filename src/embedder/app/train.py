@@ -44,7 +44,7 @@ from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.data.prepared import PreparedDataset
 from embedder.encoders.checkpoint import describe
 from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, check_continues
@@ -71,6 +71,7 @@ logger = logging.getLogger(__name__)
 _NEGATIVES = "negatives"  # folder of a run
 
 
+@checked("run")
 @dataclass(frozen=True)
 class TrainRun:
     """What `train.py` does.
@@ -114,7 +115,6 @@ class TrainRun:
     checkpoint: str | None = None
 
     def __post_init__(self) -> None:
-        check_types(self, "run")
         keywords = trainer_keywords(self.trainer)
         check_trainer(keywords)
         if keywords["limit_val_batches"] == 0 and (names := list(monitored(self.callbacks))):

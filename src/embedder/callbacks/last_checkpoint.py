@@ -8,14 +8,16 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
+from embedder.bounds import PositiveInt
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
-from embedder.errors import ConfigError
+from embedder.checks import checked
 from embedder.files import whole_path
 
 _LONG_SECONDS = 10.0
 """A validation that takes longer than that is not waited for where a job gets 30 seconds to end."""
 
 
+@checked("callbacks.plain.last")
 class LastCheckpoint(Checkpoint):
     """Writes `last.ckpt` every so many steps, or after each validation, and at the last step however a run ends.
 
@@ -31,9 +33,7 @@ class LastCheckpoint(Checkpoint):
         every_n_steps: Optimizer steps between two of them; None for after each validation.
     """
 
-    def __init__(self, dirpath: str, every_n_steps: int | None = None) -> None:
-        if every_n_steps is not None and (type(every_n_steps) is not int or every_n_steps < 1):
-            raise ConfigError("callbacks.plain.last.every_n_steps", "1 or more, or null", every_n_steps)
+    def __init__(self, dirpath: str, every_n_steps: PositiveInt | None = None) -> None:
         self._path = Path(dirpath) / "last.ckpt"
         self._every_n_steps = every_n_steps
         self._saved = 0

@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import lightning as L
 
-from embedder.errors import ConfigError, TrainingError
+from embedder.bounds import Bound, PositiveInt, ShareBelowOne
+from embedder.checks import checked
+from embedder.errors import TrainingError
 from embedder.training.collate import Batch
 from embedder.training.module import require_retriever
 
 _SHOWN = 8  # query ids named in the message
 
 
+@checked("callbacks.plain.loss_guard")
 class LossGuard(L.Callback):
     """Looks at the loss of every step, over all processes, before its gradient is taken: the weights are still good.
 
@@ -26,13 +29,12 @@ class LossGuard(L.Callback):
         TrainingError: The loss is NaN or infinite, or diverges.
     """
 
-    def __init__(self, diverged_at: float = 3.0, warmup: int = 20, smoothing: float = 0.9) -> None:
-        if not diverged_at > 1:
-            raise ConfigError("callbacks.plain.loss_guard.diverged_at", "a number above 1", diverged_at)
-        if warmup < 1:
-            raise ConfigError("callbacks.plain.loss_guard.warmup", "1 or more", warmup)
-        if not 0 <= smoothing < 1:
-            raise ConfigError("callbacks.plain.loss_guard.smoothing", "a share from 0 to below 1", smoothing)
+    def __init__(
+        self,
+        diverged_at: Annotated[float, Bound("a number above 1", above=1)] = 3.0,
+        warmup: PositiveInt = 20,
+        smoothing: ShareBelowOne = 0.9,
+    ) -> None:
         self._diverged_at, self._warmup, self._smoothing = diverged_at, warmup, smoothing
         self._first: dict[str, list[float]] = {}
         self._smoothed: dict[str, float] = {}

@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 
 import lightning as L
 
+from embedder.bounds import PositiveInt
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.throughput import off_the_clock
 from embedder.callbacks.validation_record import ValidationRecord
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Scene, Search
 from embedder.consumers.paired import measured
 from embedder.data.prepared import PreparedDataset
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 _DEPTH = 100  # keys retrieved, or as many as the LLM is shown: those that overlap recent text are passed over
 
 
+@checked("callbacks.rag_eval")
 @dataclass(frozen=True)
 class RagEvalSettings:
     """When the LLM is asked, and how much; off while the interval is null. What it does is each task's consumer.
@@ -43,18 +45,10 @@ class RagEvalSettings:
         seed: Chooses the queries.
     """
 
-    every_n_steps: int | None = None
-    max_queries: int = 100
-    max_keys: int | None = 2000
+    every_n_steps: PositiveInt | None = None
+    max_queries: PositiveInt = 100
+    max_keys: PositiveInt | None = 2000
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        where = "callbacks.rag_eval"
-        check_types(self, where)
-        for name in ("every_n_steps", "max_queries", "max_keys"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{where}.{name}", "1 or more", value)
 
     def check(self, tasks: Mapping[str, Task]) -> None:
         """Refuse a mix in which nothing can be answered, whatever its data are."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 
+from embedder.bounds import PositiveFloat, PositiveInt
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.distributed_encoder import DistributedEncoder
 from embedder.callbacks.last_checkpoint import validation_follows
@@ -21,7 +22,7 @@ from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.throughput import off_the_clock
 from embedder.candidates.candidates import Candidates
 from embedder.candidates.filters import HoldsAnswer
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, publish, published
@@ -33,6 +34,7 @@ from embedder.types import Encoder, IntArray, VectorIndex
 logger = logging.getLogger(__name__)
 
 
+@checked("callbacks.reindex")
 @dataclass(frozen=True)
 class ReindexSettings:
     """When negatives are made anew, and how; off while both intervals are null.
@@ -45,21 +47,16 @@ class ReindexSettings:
     """
 
     candidates: Candidates
-    every_n_steps: int | None = None
-    every_n_epochs: float | None = None
+    every_n_steps: PositiveInt | None = None
+    every_n_epochs: PositiveFloat | None = None
     tasks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         where = "callbacks.reindex"
-        check_types(self, where)
         if self.tasks is not None:
             object.__setattr__(self, "tasks", tuple(self.tasks))  # Hydra hands over a list
         if self.every_n_steps is not None and self.every_n_epochs is not None:
             raise ConfigError(f"{where}.every_n_epochs", "null, since every_n_steps is set", self.every_n_epochs)
-        if self.every_n_steps is not None and self.every_n_steps < 1:
-            raise ConfigError(f"{where}.every_n_steps", "1 or more, or null", self.every_n_steps)
-        if self.every_n_epochs is not None and not self.every_n_epochs > 0:
-            raise ConfigError(f"{where}.every_n_epochs", "a number above 0, or null", self.every_n_epochs)
         if self.candidates.sources != ("dense",):
             raise ConfigError(f"{where}.candidates.sources", "[dense], the encoder", list(self.candidates.sources))
 

@@ -8,11 +8,12 @@ from statistics import fmean
 
 import lightning as L
 
+from embedder.bounds import PositiveInt
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.validation_time import Part, long_validation, measured
+from embedder.checks import checked
 from embedder.data.prepared import PreparedDataset
 from embedder.data.view import with_gold_keys
-from embedder.errors import ConfigError
 from embedder.retrieval.retrieval import retrieval_scores
 from embedder.retrieval.retrievers import DenseRetriever
 from embedder.training.module import RetrieverModule, require_retriever
@@ -21,6 +22,7 @@ from embedder.types import KeyStore, Query, VectorIndex
 logger = logging.getLogger(__name__)
 
 
+@checked("callbacks.retrieval_eval")
 class RetrievalEvalCallback(L.Callback):
     """Scores the held-out queries of every data set against its corpus.
 
@@ -39,11 +41,9 @@ class RetrievalEvalCallback(L.Callback):
         self,
         datasets: Sequence[PreparedDataset],
         new_index: Callable[[], VectorIndex],
-        cutoff: int = 10,
+        cutoff: PositiveInt = 10,
         max_keys: int | None = None,
     ) -> None:
-        if cutoff < 1:
-            raise ConfigError("callbacks.retrieval_eval.cutoff", "1 or more", cutoff)
         self._datasets, self._new_index = datasets, new_index
         self._cutoff, self._max_keys = cutoff, max_keys
         self._loaded: dict[str, tuple[list[Query], KeyStore]] = {}

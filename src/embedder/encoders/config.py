@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveFloat, PositiveInt, ShareBelowOne
+from embedder.checks import checked
 from embedder.encoders.lora import LoraSettings
-from embedder.encoders.pooling import POOLINGS
+from embedder.encoders.pooling import PoolingName
 from embedder.errors import ConfigError
 
-_CHOICES = {
-    "pooling": tuple(sorted(POOLINGS)),
-    "dtype": ("float32", "bfloat16"),
-    "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
-}
 
-
+@checked("encoder")
 @dataclass(frozen=True)
 class EncoderConfig:
     """What encoder to train or to load.
@@ -46,41 +43,28 @@ class EncoderConfig:
     """
 
     name: str
-    pooling: str | None = None
-    lr: float = 2e-5
+    pooling: PoolingName | None = None
+    lr: PositiveFloat = 2e-5
     revision: str | None = None
     sha256: str | None = None
-    encode_tokens: int = 8192
-    micro_batch_tokens: int | None = None
+    encode_tokens: PositiveInt = 8192
+    micro_batch_tokens: PositiveInt | None = None
     unpadded: bool = True
     cached_gradients: bool = False
-    dropout: float | None = None
+    dropout: ShareBelowOne | None = None
     device: str = "auto"
     shared: bool = True
     bidirectional: bool = False
-    dtype: str = "float32"
-    attention: str = "auto"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
     gradient_checkpointing: bool = False
     lora: LoraSettings | None = None
-    dimension: int | None = None
+    dimension: PositiveInt | None = None
     dimensions: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        check_types(self, "encoder")
         if isinstance(self.lora, Mapping):  # from YAML, a checkpoint or a command line
             object.__setattr__(self, "lora", LoraSettings(**self.lora))
-        for setting, choices in _CHOICES.items():
-            if getattr(self, setting) not in choices and not (setting == "pooling" and self.pooling is None):
-                raise ConfigError(f"encoder.{setting}", f"one of {list(choices)}", getattr(self, setting))
-        if not self.lr > 0:
-            raise ConfigError("encoder.lr", "a positive number", self.lr)
-        if self.encode_tokens < 1:
-            raise ConfigError("encoder.encode_tokens", "1 or more", self.encode_tokens)
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise ConfigError("encoder.dropout", "a share from 0 to below 1, or null", self.dropout)
-        for setting in ("micro_batch_tokens", "dimension"):
-            if getattr(self, setting) is not None and getattr(self, setting) < 1:
-                raise ConfigError(f"encoder.{setting}", "1 or more, or null", getattr(self, setting))
         if self.dimensions is not None and not _falling(self.dimensions):
             raise ConfigError("encoder.dimensions", "null or falling whole numbers, 1 or more", self.dimensions)
 

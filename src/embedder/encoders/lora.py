@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveFloat, PositiveInt, ShareBelowOne
+from embedder.checks import checked
 from embedder.errors import ConfigError, MissingExtraError
 
 
+@checked("encoder.lora")
 @dataclass(frozen=True)
 class LoraSettings:
     """Adapters W + (alpha / r) B A, with B zero at the start: the untrained adapter changes nothing.
@@ -23,19 +25,12 @@ class LoraSettings:
         target_modules: `all-linear`, or the names of the linear layers that get one, such as `[q_proj, v_proj]`.
     """
 
-    r: int = 16
-    alpha: float = 32.0
-    dropout: float = 0.0
+    r: PositiveInt = 16
+    alpha: PositiveFloat = 32.0
+    dropout: ShareBelowOne = 0.0
     target_modules: str | Sequence[str] = "all-linear"
 
     def __post_init__(self) -> None:
-        check_types(self, "encoder.lora")
-        if self.r < 1:
-            raise ConfigError("encoder.lora.r", "1 or more", self.r)
-        if not self.alpha > 0:
-            raise ConfigError("encoder.lora.alpha", "a positive number", self.alpha)
-        if not 0 <= self.dropout < 1:
-            raise ConfigError("encoder.lora.dropout", "a share from 0 to below 1", self.dropout)
         if not self.target_modules or (isinstance(self.target_modules, str) and self.target_modules != "all-linear"):
             raise ConfigError("encoder.lora.target_modules", "all-linear or a list of names", self.target_modules)
 

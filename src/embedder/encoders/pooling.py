@@ -1,6 +1,7 @@
 """From token states to one vector a text."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor
 
@@ -26,4 +27,5 @@ def last_pooling(states: Tensor, mask: Tensor) -> Tensor:
     return states[last.new_tensor(range(len(last))), last]
 
 
-POOLINGS: dict[str, Pooling] = {"cls": cls_pooling, "mean": mean_pooling, "last": last_pooling}
+PoolingName = Literal["cls", "last", "mean"]
+POOLINGS: dict[PoolingName, Pooling] = {"cls": cls_pooling, "mean": mean_pooling, "last": last_pooling}

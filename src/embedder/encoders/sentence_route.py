@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedder.encoders.pooling import PoolingName
 from embedder.encoders.sentence_modules import OtherModulesError, read_json
 from embedder.errors import ConfigError, DataError
 
-_POOLINGS = {"cls": "cls", "mean": "mean", "lasttoken": "last", "mean_sqrt_len_tokens": "mean"}  # at unit length
+_POOLINGS: dict[str, PoolingName] = {
+    "cls": "cls",
+    "mean": "mean",
+    "lasttoken": "last",
+    "mean_sqrt_len_tokens": "mean",  # the same at unit length
+}
 _LEGACY = {  # of folders before pooling_mode
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
@@ -30,7 +36,7 @@ class Route:
     """
 
     transformer: Path
-    pooling: str | None = None
+    pooling: PoolingName | None = None
     dense: tuple[Path, ...] = ()
 
 
@@ -58,7 +64,7 @@ def read_route(modules: Sequence[tuple[str, Path]], setting: str, name: str, mad
     return Route(modules[0][1], _pooling(modules[1][1], setting, name), dense)
 
 
-def _pooling(folder: Path, setting: str, name: str) -> str:
+def _pooling(folder: Path, setting: str, name: str) -> PoolingName:
     config = read_json(folder / "config.json")
     modes = config.get("pooling_mode") or [mode for legacy, mode in _LEGACY.items() if config.get(legacy)] or "mean"
     modes = [modes] if isinstance(modes, str) else list(modes)

@@ -3,6 +3,7 @@
 import logging
 
 from embedder.encoders.config import EncoderConfig
+from embedder.encoders.pooling import PoolingName
 from embedder.encoders.sentence_folder import SentenceFolder, read_folder
 from embedder.errors import ConfigError
 from embedder.models.hub import local_folder
@@ -31,7 +32,7 @@ def folder_of(config: EncoderConfig) -> SentenceFolder:
     return folder
 
 
-def pooling_of(config: EncoderConfig, folder: SentenceFolder) -> str:
+def pooling_of(config: EncoderConfig, folder: SentenceFolder) -> PoolingName:
     """How token states become a vector: as the folder says, else as the settings do.
 
     Raises:

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from embedder.checks import check_types
+from embedder.bounds import Bound
+from embedder.checks import checked
 from embedder.errors import ConfigError
-from embedder.index.bm25_words import TOKENS, bm25_words, has_pairs
+from embedder.index.bm25_words import bm25_words, has_pairs
 from embedder.types import Eligible, FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 _CHUNK = 1000  # queries tokenised together
 
 
+@checked("bm25")
 @dataclass(frozen=True)
 class BM25Settings:
     """The formula's constants, and what a word is.
@@ -34,20 +36,13 @@ class BM25Settings:
         ConfigError: A constant is out of range, or the stemmer or the list of stop words is unknown.
     """
 
-    k1: float = 1.5
-    b: float = 0.75
-    tokens: str = "auto"
+    k1: Annotated[float, Bound("a number of at least 0", at_least=0)] = 1.5
+    b: Annotated[float, Bound("a number from 0 to 1", at_least=0, at_most=1)] = 0.75
+    tokens: Literal["words", "auto", "pairs"] = "auto"
     stemmer: str | None = "english"
     stopwords: str | None = "en"
 
     def __post_init__(self) -> None:
-        check_types(self, "bm25")
-        if self.k1 < 0:
-            raise ConfigError("bm25.k1", "a number of at least 0", self.k1)
-        if not 0 <= self.b <= 1:
-            raise ConfigError("bm25.b", "a number from 0 to 1", self.b)
-        if self.tokens not in TOKENS:
-            raise ConfigError("bm25.tokens", f"one of {', '.join(TOKENS)}", self.tokens)
         if self.stemmer is not None:
             import Stemmer
 

@@ -7,7 +7,6 @@ from embedder.texts import is_unspaced, letters, normal_form, runs
 
 _WORD = re.compile(r"\w\w+")
 _KOREAN = re.compile("[\uac00-\ud7a3]")  # syllables, which is how the normal form writes them
-TOKENS = ("words", "auto", "pairs")
 
 
 def bm25_words(text: str, tokens: str = "auto", *, is_query: bool) -> list[str]:
@@ -25,7 +24,7 @@ def bm25_words(text: str, tokens: str = "auto", *, is_query: bool) -> list[str]:
 
     Args:
         text: A query, or a text to be found.
-        tokens: One of `TOKENS`, see `BM25Settings`.
+        tokens: See `BM25Settings`.
         is_query: Which of the two it is.
     """
     text = normal_form(text).lower()

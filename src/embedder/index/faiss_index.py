@@ -6,11 +6,14 @@ from typing import Any, Self
 
 import numpy as np
 
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.errors import ConfigError, DataError
 from embedder.files import whole_file
 from embedder.types import FloatArray, IntArray
 
 
+@checked("index")
 class FaissIndex:
     """Any index that FAISS can build from a factory string: `Flat` is exact, `IVF256,SQ8` small, `HNSW32` fast.
 
@@ -31,7 +34,9 @@ class FaissIndex:
         ef_search: Nodes kept by a query of an HNSW index; None keeps FAISS's 16.
     """
 
-    def __init__(self, factory: str = "Flat", *, nprobe: int | None = None, ef_search: int | None = None) -> None:
+    def __init__(
+        self, factory: str = "Flat", *, nprobe: PositiveInt | None = None, ef_search: PositiveInt | None = None
+    ) -> None:
         self._factory = factory
         self._settings = {"nprobe": nprobe, "efSearch": ef_search}
         self._index: Any = None
@@ -151,8 +156,6 @@ class FaissIndex:
             if value is None:
                 continue
             setting = "index.ef_search" if name == "efSearch" else f"index.{name}"
-            if value < 1:
-                raise ConfigError(setting, "at least 1", value)
             try:
                 faiss.ParameterSpace().set_index_parameter(index, name, value)
             except RuntimeError as error:

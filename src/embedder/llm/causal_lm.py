@@ -6,10 +6,12 @@ from pathlib import Path
 
 import torch
 
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.errors import ConfigError, EmbedderError, PromptTooLongError
 from embedder.llm.answering import score_and_write
 from embedder.llm.decoding import Choose, Writing, greedy, sampler, write
-from embedder.llm.local_model import LocalModel
+from embedder.llm.local_model import Dtype, LocalModel
 from embedder.llm.packed_scoring import score_packed
 from embedder.llm.prompt_tokens import output_ids, prompt_ids
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
@@ -23,6 +25,7 @@ _LINE = ("\n",)
 _WRITING = 2  # times as many tokens in the cache: each step reads all weights for a token of every row
 
 
+@checked("llm")
 class HuggingFaceLanguageModel:
     """Implements `embedder.types.LanguageModel`; weights are loaded on first use, code from the hub is never run.
 
@@ -42,14 +45,12 @@ class HuggingFaceLanguageModel:
         self,
         name: str,
         revision: str | None = None,
-        dtype: str = "float32",
+        dtype: Dtype = "float32",
         device: str = "auto",
         cache_directory: str | Path | None = None,
-        batch_tokens: int = 4096,
+        batch_tokens: PositiveInt = 4096,
     ) -> None:
         self._local = LocalModel(name, revision, dtype, device, cache_directory)
-        if batch_tokens < 1:
-            raise ConfigError("llm.batch_tokens", "1 or more", batch_tokens)
         self._batch_tokens = batch_tokens
         self._tokens_run = 0
 

@@ -4,11 +4,10 @@ import logging
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from embedder.errors import ConfigError
 from embedder.llm.gguf import convert_gguf
 from embedder.llm.packed_scoring import takes_packed_branches
 from embedder.llm.prompt_tokens import reads_otherwise_behind
@@ -21,7 +20,8 @@ from embedder.models.weights import load_weights
 
 logger = logging.getLogger(__name__)
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Dtype = Literal["bfloat16", "float16", "float32"]
+DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class LocalModel:
@@ -33,21 +33,16 @@ class LocalModel:
         dtype: `float32`, `bfloat16` or `float16`.
         device: `auto` (the first GPU if there is one), or a device of torch such as `cpu` or `cuda:1`.
         cache_directory: Where GGUF files are converted to; the user's cache folder by default.
-
-    Raises:
-        ConfigError: There is no such dtype.
     """
 
     def __init__(
         self,
         name: str,
         revision: str | None = None,
-        dtype: str = "float32",
+        dtype: Dtype = "float32",
         device: str = "auto",
         cache_directory: str | Path | None = None,
     ) -> None:
-        if dtype not in DTYPES:
-            raise ConfigError("llm.dtype", f"one of {sorted(DTYPES)}", dtype)
         self.name, self.dtype = name, dtype
         self._revision, self._device, self._cache_directory = revision, device, cache_directory
 

@@ -14,6 +14,8 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from embedder.bounds import NonNegativeFloat, PositiveFloat, PositiveInt
+from embedder.checks import check_types
 from embedder.errors import ConfigError, EmbedderError
 from embedder.llm.server_address import check_url, is_port, names_variable, proxy_of, told_of_proxy
 from embedder.shown import hide, shown
@@ -87,10 +89,10 @@ class ServerClient:
 
     url: str
     api_key_env: str | None = None
-    concurrency: int = 16
-    timeout_seconds: float = 120.0
-    attempts: int = 8
-    backoff_seconds: float = 1.0
+    concurrency: PositiveInt = 16
+    timeout_seconds: PositiveFloat = 120.0
+    attempts: PositiveInt = 8
+    backoff_seconds: NonNegativeFloat = 1.0
 
     def __post_init__(self) -> None:
         check_url(self.url)
@@ -99,13 +101,7 @@ class ServerClient:
                 expected = "the name of an environment variable, such as LLM_API_KEY, and never the key itself"
                 raise ConfigError("llm.api_key_env", expected, "another text, which is not repeated here")
             hide(os.environ.get(self.api_key_env, "").strip())
-        for setting in ("concurrency", "attempts"):
-            if getattr(self, setting) < 1:
-                raise ConfigError(f"llm.{setting}", "1 or more", getattr(self, setting))
-        if not self.timeout_seconds > 0:
-            raise ConfigError("llm.timeout_seconds", "a number above 0", self.timeout_seconds)
-        if not self.backoff_seconds >= 0:
-            raise ConfigError("llm.backoff_seconds", "0 or more", self.backoff_seconds)
+        check_types(self, "llm")  # behind the two that are not shown
 
     def send(self, requests: Iterable[Request[Answer]]) -> list[Answer]:
         """Send all requests, begun in the given order, and return what was read from their answers in that order.

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
+from embedder.bounds import NonNegativeFloat, PositiveFloat, PositiveInt
+from embedder.checks import check_types
 from embedder.errors import ConfigError, EmbedderError
 from embedder.llm.prompt_tokens import output_ids, prompt_ids, reads_otherwise_behind
 from embedder.llm.sampled_outputs import check_sampling
@@ -76,20 +78,19 @@ class ServerLanguageModel:
     url: str
     revision: str | None = None
     tokenizer: str | None = None
-    prompts_per_request: int = 1
+    prompts_per_request: PositiveInt = 1
     api_key_env: str | None = None
-    concurrency: int = 16
-    timeout_seconds: float = 120.0
-    attempts: int = 8
-    backoff_seconds: float = 1.0
+    concurrency: PositiveInt = 16
+    timeout_seconds: PositiveFloat = 120.0
+    attempts: PositiveInt = 8
+    backoff_seconds: NonNegativeFloat = 1.0
     _usage: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.name:
             raise ConfigError("llm.name", "the name of a model that the server lists", self.name)
-        if self.prompts_per_request < 1:
-            raise ConfigError("llm.prompts_per_request", "1 or more", self.prompts_per_request)
-        self._make_client()
+        self._make_client()  # it checks its own settings, of which two are not shown
+        check_types(self, "llm")
 
     @cached_property
     def fingerprint(self) -> str:

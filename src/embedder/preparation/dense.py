@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from embedder.candidates.dense import DenseProposer
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.source import folder_of, pooling_of
@@ -38,6 +38,7 @@ def with_own_prompts(sides: TaskSides, encoder: EncoderConfig) -> TaskSides:
     return replace(sides, query_instruction=own.query_instruction, key_instruction=own.key_instruction)
 
 
+@checked("prepare.dense")
 @dataclass(frozen=True)
 class DenseSettings:
     """How dense candidates are proposed, where `candidates.sources` asks for them.
@@ -52,9 +53,6 @@ class DenseSettings:
     encoder: EncoderConfig
     new_index: Callable[[], VectorIndex]
     instructions: bool = False
-
-    def __post_init__(self) -> None:
-        check_types(self, "prepare.dense")
 
     def proposer(self, task: Task) -> DenseProposer:
         """The source for the queries of a task."""

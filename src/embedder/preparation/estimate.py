@@ -4,10 +4,10 @@ import dataclasses
 import logging
 from dataclasses import dataclass
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
+from embedder.checks import checked
 from embedder.data.queries import first_by_hash
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError
 from embedder.preparation.preparation import Preparation
 from embedder.rewards.estimate import LabelEstimate, count_requests, estimate
 from embedder.rewards.probe import probe
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 _MOST_OF_THE_WORK = 0.15  # share of the labelling that timing it may take
 
 
+@checked("run")
 @dataclass(frozen=True)
 class EstimateRun:
     """`prepare.py action=estimate`: what labelling will cost, from a few timed queries; the stores stay as they are.
@@ -31,14 +32,8 @@ class EstimateRun:
 
     tasks: dict[str, Task]
     preparation: Preparation
-    sample: int = 200
-    probed: int = 6
-
-    def __post_init__(self) -> None:
-        check_types(self, "run")
-        for setting in ("sample", "probed"):
-            if getattr(self, setting) < 1:
-                raise ConfigError(f"run.{setting}", "1 or more", getattr(self, setting))
+    sample: PositiveInt = 200
+    probed: PositiveInt = 6
 
     def run(self) -> list[LabelEstimate]:
         """Log one estimate of what is left for each data set; none where that is nothing, or too little to time."""

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from embedder.bounds import Bound
 from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.lexical import BM25Proposer
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
-from embedder.errors import ConfigError
 from embedder.identity import described, identity
 from embedder.index.bm25_index import BM25Settings
 from embedder.metrics.text import has_answer
@@ -27,6 +27,7 @@ from embedder.training.task import Task
 _FORMAT = 14  # raised when what is prepared changes, so that an older folder is never taken for a new one
 
 
+@checked("prepare")
 @dataclass(frozen=True)
 class Preparation:
     """How data sets are prepared; `prepare` does it.
@@ -48,13 +49,8 @@ class Preparation:
     rewards: Rewards
     dense: DenseSettings
     directory: str
-    max_queries: int | None = None
+    max_queries: Annotated[int, Bound("2 or more (one is held out)", at_least=2, null="null for all")] | None = None
     bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
-
-    def __post_init__(self) -> None:
-        check_types(self, "prepare")
-        if self.max_queries is not None and self.max_queries < 2:
-            raise ConfigError("prepare.max_queries", "2 or more (one is held out), or null for all", self.max_queries)
 
     @property
     def kept(self) -> str:

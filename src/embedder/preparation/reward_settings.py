@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from embedder.checks import check_types
+from embedder.bounds import NonNegativeInt
+from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.identity import described
 from embedder.llm.cached_lm import CachedLanguageModel
@@ -17,6 +18,7 @@ from embedder.training.task import Task
 from embedder.types import LanguageModel
 
 
+@checked("prepare.rewards")
 @dataclass(frozen=True)
 class Rewards:
     """How candidates are judged.
@@ -38,17 +40,11 @@ class Rewards:
     store: str
     shipped_stores: list[str] = field(default_factory=list)
     outputs: OutputSettings = field(default_factory=OutputSettings)
-    sample_with_candidates: int = 0
+    sample_with_candidates: NonNegativeInt = 0
     early_stop: EarlyStop | None = None
-    verify: int = 0
+    verify: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
-        check_types(self, "prepare.rewards")
-        if self.sample_with_candidates < 0:
-            raise ConfigError("prepare.rewards.sample_with_candidates", "0 or more", self.sample_with_candidates)
-        if self.verify < 0:
-            raise ConfigError("prepare.rewards.verify", "0 or more", self.verify)
-
         if self.outputs.n_outputs == 0 and needs_competitors(self.reward):
             expected = f"1 or more, since {type(self.reward).__name__} ranks the answer among sampled outputs"
             raise ConfigError("llm_outputs.n_outputs", expected, 0)

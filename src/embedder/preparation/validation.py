@@ -4,16 +4,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt, ShareBetween
+from embedder.checks import checked
 from embedder.data.prepared import PreparedDataset
 from embedder.data.queries import question_of
-from embedder.errors import ConfigError, DataError
+from embedder.errors import DataError
 from embedder.texts import text_hash
 from embedder.types import Query
 
 logger = logging.getLogger(__name__)
 
 
+@checked("prepare.validation")
 @dataclass(frozen=True)
 class Validation:
     """Which training queries are held out.
@@ -23,15 +25,8 @@ class Validation:
         max_queries: At most so many of a data set.
     """
 
-    share: float
-    max_queries: int
-
-    def __post_init__(self) -> None:
-        check_types(self, "prepare.validation")
-        if not 0 < self.share < 1:
-            raise ConfigError("prepare.validation.share", "a share between 0 and 1", self.share)
-        if self.max_queries < 1:
-            raise ConfigError("prepare.validation.max_queries", "1 or more", self.max_queries)
+    share: ShareBetween
+    max_queries: PositiveInt
 
     def size(self, n: int) -> int:
         """How many of `n` queries, two or more, are held out; at least one is left to train on."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedder.checks import check_types
+from embedder.bounds import NonNegativeInt
+from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.report.calibration import Calibration, FirstKeys
 from embedder.report.charts import Scenario, scenarios
@@ -21,6 +22,7 @@ from embedder.results.scores_file import Results, read_results
 from embedder.results.verdict import Verdict
 
 
+@checked("report")
 @dataclass(frozen=True)
 class ReportSettings:
     """What a user can choose about the page.
@@ -36,12 +38,9 @@ class ReportSettings:
     training: str | None = None
     candidate: str | None = None
     baseline: str | None = None
-    examples: int = 5
+    examples: NonNegativeInt = 5
 
     def __post_init__(self) -> None:
-        check_types(self, "report")
-        if self.examples < 0:
-            raise ConfigError("report.examples", "0 or more", self.examples)
         if self.candidate is not None and self.candidate == self.baseline:
             raise ConfigError("report.baseline", "another retriever than the candidate", self.baseline)
 

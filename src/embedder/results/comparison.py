@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from embedder.checks import check_types
+from embedder.bounds import NonNegativeInt
+from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.results.answers import Address, Answered
 from embedder.results.changed_queries import Changes, read_texts
 from embedder.results.common_rows import CommonRows
 from embedder.results.protocols import differing_versions
-from embedder.results.resampling import Sampling
+from embedder.results.resampling import Resamples, Sampling
 from embedder.results.row import Row
 from embedder.results.scores import Scores
 from embedder.results.scores_file import Results
@@ -21,6 +22,7 @@ _FEW = 20
 """Queries below which a bootstrap interval is too narrow to trust."""
 
 
+@checked("compare")
 @dataclass(frozen=True)
 class CompareSettings:
     """How two evaluations are compared.
@@ -35,19 +37,14 @@ class CompareSettings:
 
     metrics: Sequence[str] | None = None
     by: Sequence[str] | None = None
-    max_shown: int = 10
-    resamples: int = 10_000
+    max_shown: NonNegativeInt = 10
+    resamples: Resamples = 10_000
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_types(self, "compare")
-        if self.max_shown < 0:
-            raise ConfigError("compare.max_shown", "0 or more", self.max_shown)
         for setting in ("metrics", "by"):
-            value = getattr(self, setting)
-            if value is not None and (isinstance(value, str) or not value):
-                raise ConfigError(f"compare.{setting}", "a list of metrics such as [ndcg@10, em], or null", value)
-        self.sampling  # noqa: B018  # refuses what cannot be drawn
+            if getattr(self, setting) is not None and not getattr(self, setting):
+                raise ConfigError(f"compare.{setting}", "a list of metrics such as [ndcg@10, em], or null", [])
 
     @property
     def sampling(self) -> Sampling:

@@ -7,13 +7,13 @@ over the same queries are one matrix product.
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from embedder.checks import check_types
-from embedder.errors import ConfigError
+from embedder.bounds import Bound
+from embedder.checks import checked
 
 Values = Mapping[str, float]
 """Query id -> value."""
@@ -25,6 +25,10 @@ TOLERANCE = 1e-12
 _BLOCK = 1 << 22  # drawn places at a time: 32 MB as floats
 
 
+Resamples = Annotated[int, Bound("100 or more", at_least=100)]
+
+
+@checked("compare")
 @dataclass(frozen=True)
 class Sampling:
     """How resamples are drawn.
@@ -34,15 +38,8 @@ class Sampling:
         seed: The same seed, queries and data set give the same resamples.
     """
 
-    resamples: int = 10_000
+    resamples: Resamples = 10_000
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_types(self, "compare")
-        if self.resamples < 100:
-            raise ConfigError("compare.resamples", "100 or more", self.resamples)
-        if self.seed < 0:
-            raise ConfigError("compare.seed", "0 or more", self.seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embedder.checks import check_types
+from embedder.checks import checked
 from embedder.data.queries import GROUPS
 from embedder.errors import ConfigError, DataError
 from embedder.types import Query
@@ -13,6 +13,7 @@ _WITH_OPTIONS = "accuracy"
 """What counts for a query that has options."""
 
 
+@checked("benchmark")
 @dataclass(frozen=True)
 class Benchmark:
     """A named protocol. Task, prompt, consumer and cutoffs are settings of the run that its config chooses.
@@ -36,7 +37,6 @@ class Benchmark:
     metrics: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        check_types(self, "benchmark")
         for field in self._fields:
             if field not in GROUPS:
                 raise ConfigError("benchmark.groups and benchmark.macro", f"fields among {list(GROUPS)}", field)

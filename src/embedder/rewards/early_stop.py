@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from embedder.checks import check_types
-from embedder.errors import ConfigError
+from embedder.bounds import PositiveInt, Share
+from embedder.checks import checked
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
 from embedder.rewards.tables import Reward
@@ -68,6 +68,7 @@ class EarlyStopReport:
         )
 
 
+@checked("prepare.rewards.early_stop")
 @dataclass(frozen=True)
 class EarlyStop:
     """When a query is settled: so many waves in a row brought no candidate that beats the best one before them.
@@ -80,18 +81,10 @@ class EarlyStop:
         seed: Of the drawing.
     """
 
-    wave: int = 2
-    patience: int = 1
-    audit: float = 0.05
+    wave: PositiveInt = 2
+    patience: PositiveInt = 1
+    audit: Share = 0.05
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_types(self, "prepare.rewards.early_stop")
-        for setting in ("wave", "patience"):
-            if getattr(self, setting) < 1:
-                raise ConfigError(f"prepare.rewards.early_stop.{setting}", "1 or more", getattr(self, setting))
-        if not 0 <= self.audit <= 1:
-            raise ConfigError("prepare.rewards.early_stop.audit", "a share from 0 to 1", self.audit)
 
     def label(
         self, engine: RewardEngine, reward: Reward, requests: Sequence[LabelRequest], always: Sequence[int]

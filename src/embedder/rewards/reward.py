@@ -4,9 +4,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from embedder.bounds import PositiveFloat
+from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.rewards.maths import (
     Numbers,
@@ -39,11 +42,7 @@ class _FromLikelihoods(ABC):
         likelihood: `mean` (log-likelihood per token) or `sum`.
     """
 
-    likelihood: str = "mean"
-
-    def __post_init__(self) -> None:
-        if self.likelihood not in ("mean", "sum"):
-            raise ConfigError("reward.likelihood", "'mean' or 'sum'", self.likelihood)
+    likelihood: Literal["mean", "sum"] = "mean"
 
     def __call__(self, table: ScoreTable) -> Numbers:
         """One reward for each candidate, [..., C]."""
@@ -67,6 +66,7 @@ class NoReward:
         raise ConfigError("reward", "a kind of reward", "none")
 
 
+@checked("reward")
 @dataclass(frozen=True)
 class RankReward(_FromLikelihoods):
     """Places gained among the LLM's own outputs: `rank_rewards`."""
@@ -75,6 +75,7 @@ class RankReward(_FromLikelihoods):
         return rank_rewards(**vars(given))
 
 
+@checked("reward")
 @dataclass(frozen=True)
 class SmoothRankReward(_FromLikelihoods):
     """Places gained, each by how surely: `smooth_rank_rewards`.
@@ -84,17 +85,13 @@ class SmoothRankReward(_FromLikelihoods):
         temperature: In nats; below it a margin counts in part.
     """
 
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.temperature > 0:
-            raise ConfigError("reward.temperature", "a number above 0", self.temperature)
+    temperature: PositiveFloat = 1.0
 
     def _rewards(self, given: _LogLikelihoods) -> Numbers:
         return smooth_rank_rewards(**vars(given), temperature=self.temperature)
 
 
+@checked("reward")
 @dataclass(frozen=True)
 class RankThenLikelihoodReward(_FromLikelihoods):
     """Places gained, and inside ties the log-likelihood gained: `rank_then_likelihood_rewards`."""
@@ -105,6 +102,7 @@ class RankThenLikelihoodReward(_FromLikelihoods):
         )
 
 
+@checked("reward")
 @dataclass(frozen=True)
 class LikelihoodReward(_FromLikelihoods):
     """Log-likelihood gained by the answer: `likelihood_rewards`."""
@@ -113,6 +111,7 @@ class LikelihoodReward(_FromLikelihoods):
         return likelihood_rewards(given.desired_without, given.desired_with)
 
 
+@checked("reward")
 @dataclass(frozen=True)
 class NormalisedLikelihoodReward(_FromLikelihoods):
     """Share of the answer's surprise taken away: `normalised_likelihood_rewards`."""
