@@ -10,7 +10,7 @@ from embedder.errors import ConfigError
 from embedder.rewards.maths import (
     likelihood_rewards,
     normalised_likelihood_rewards,
-    place,
+    rank,
     rank_rewards,
     rank_then_likelihood_rewards,
     smooth_rank_rewards,
@@ -43,9 +43,9 @@ def table(*rows, n_tokens=None):
 
 
 def test_places_by_hand():
-    assert place(np.array(-2.0), np.array([-1.0, -3.0, -0.5])) == 3  # -1 and -0.5 are higher
-    assert place(np.array(-2.0), np.array([-2.0, -2.0, -3.0])) == 1  # a tie does not cost a place
-    assert place(np.array(-2.0), np.array([])) == 1
+    assert rank(np.array(-2.0), np.array([-1.0, -3.0, -0.5])) == 3  # -1 and -0.5 are higher
+    assert rank(np.array(-2.0), np.array([-2.0, -2.0, -3.0])) == 1  # a tie does not cost a rank
+    assert rank(np.array(-2.0), np.array([])) == 1
 
 
 def test_rank_rewards_by_hand():

@@ -7,7 +7,7 @@ import numpy as np
 from embedder.consumers.consumer import Outcome
 from embedder.data.prompts import Prompt
 from embedder.llm.sampled_outputs import OutputSettings
-from embedder.rewards.maths import place
+from embedder.rewards.maths import rank
 from embedder.rewards.requests import LabelRequest, choose_outputs, lead_of
 from embedder.types import LanguageModel, Query
 
@@ -67,7 +67,7 @@ def measured(
         values = np.array([score.mean_logprob for score in scores], dtype=np.float64)
         desired, others = values[: len(outcome.gold)].max(), values[len(outcome.gold) :]
         own = outcome.scores | {"log_likelihood": float(desired)}
-        found.append(own | ({"place": float(place(desired, others))} if len(others) else {}))
+        found.append(own | ({"place": float(rank(desired, others))} if len(others) else {}))
     return found
 
 

@@ -53,7 +53,7 @@ def _write_safetensors(path: Path, folder: Path) -> None:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False)
-        found: Any = AutoModelForCausalLM.from_pretrained(
+        loaded_with_report: Any = AutoModelForCausalLM.from_pretrained(
             path.parent,
             gguf_file=path.name,
             dtype=torch.float32,
@@ -64,7 +64,7 @@ def _write_safetensors(path: Path, folder: Path) -> None:
         raise
     except Exception as error:  # whatever damaged bytes make of the readers of two libraries
         raise DataError(path, None, f"cannot be read as a GGUF model ({reason(error)})") from error
-    loaded, report = found
+    loaded, report = loaded_with_report
     if missing := sorted(report["missing_keys"]):
         raise DataError(path, None, f"lacks weights of its model: {shown_names(missing)}")
     # A model that was loaded from GGUF refuses to be saved while it carries a quantization config, and keeps traces of

@@ -60,8 +60,8 @@ def score_packed(model: Any, requests: Sequence[TokenisedRequest], batch_tokens:
         rests = [TokenisedRequest(parts[k][1].prompt[len(prefix) :], parts[k][1].outputs) for k in rows]
         for batch in token_batches([packed_length(rest) for rest in rests], batch_tokens):
             packed = Packed.of([rests[k] for k in batch])
-            found = packed.scores(model, packed.run(model, None if cache is None else frozen(cache), len(prefix)))
-            scored.update(zip([rows[k] for k in batch], found, strict=True))
+            row_scores = packed.scores(model, packed.run(model, None if cache is None else frozen(cache), len(prefix)))
+            scored.update(zip([rows[k] for k in batch], row_scores, strict=True))
     for k, (i, _) in enumerate(parts):
         scores[i].extend(scored[k])
     return scores
@@ -104,7 +104,7 @@ class Packed:
         tokens: Padded on the right, [B, L].
         positions: Of the tokens behind the prefix that the rows share, [B, L].
         branches: 0 in the prompt, 1, 2, ... in the outputs, -1 in the padding, [B, L].
-        predictors: Place in the flattened batch that predicts each token of each output, [T].
+        predictors: Position in the flattened batch that predicts each token of each output, [T].
         targets: Which token it is, [T].
         owners: To which output it belongs, counted over the batch, [T].
     """
@@ -137,12 +137,12 @@ class Packed:
                 tokens[i, start:end] = torch.tensor(output[:-1], dtype=torch.long)
                 positions[i, start:end] = torch.arange(len(request.prompt), len(request.prompt) + len(output) - 1)
                 branches[i, start:end] = branch
-                predictors += [i * width + place for place in (len(request.prompt) - 1, *range(start, end))]
+                predictors += [i * width + position for position in (len(request.prompt) - 1, *range(start, end))]
                 targets += output
                 owners += [n_outputs] * len(output)
                 n_outputs += 1
                 start = end
-        flat = (torch.tensor(some, dtype=torch.long) for some in (predictors, targets, owners))
+        flat = (torch.tensor(numbers, dtype=torch.long) for numbers in (predictors, targets, owners))
         return cls(requests, tokens, positions, branches, *flat)
 
     def run(self, model: Any, cache: Any, prefix_length: int) -> Tensor:
@@ -202,11 +202,11 @@ def _token_log_likelihoods(model: Any, hidden: Tensor, predictors: Tensor, targe
     All outputs of a prompt begin at the same predictor, which is projected once.
     """
     predictors, targets = predictors.to(hidden.device), targets.to(hidden.device)
-    places, owner = torch.unique(predictors, return_inverse=True)  # [U], [T]
+    distinct, owner = torch.unique(predictors, return_inverse=True)  # [U], [T]
     head = model.get_output_embeddings()
     result = torch.empty(len(targets), device=hidden.device)
-    for start in range(0, len(places), _SLICE):
-        logits = head(hidden[places[start : start + _SLICE]]).float()  # [S, V]
+    for start in range(0, len(distinct), _SLICE):
+        logits = head(hidden[distinct[start : start + _SLICE]]).float()  # [S, V]
         inside = (owner >= start) & (owner < start + _SLICE)
         rows = owner[inside] - start
         result[inside] = logits[rows, targets[inside]] - logits.logsumexp(-1)[rows]

@@ -54,11 +54,11 @@ def output_ids(
     Raises:
         ValueError: An output has no tokens, or the numbers of prompts and lists of outputs differ.
     """
-    texts = [text for some in outputs for text in some]
-    before = [prompt for prompt, some in zip(prompts, outputs, strict=True) for _ in some]
-    found = _behind(tokenizer, before, texts) if behind else _ids(tokenizer, texts)
-    each: Iterator[list[int]] = iter(_not_empty(texts, found, "output"))
-    return [[next(each) for _ in some] for some in outputs]
+    texts = [text for own in outputs for text in own]
+    before = [prompt for prompt, own in zip(prompts, outputs, strict=True) for _ in own]
+    token_ids = _behind(tokenizer, before, texts) if behind else _ids(tokenizer, texts)
+    each: Iterator[list[int]] = iter(_not_empty(texts, token_ids, "output"))
+    return [[next(each) for _ in own] for own in outputs]
 
 
 def _behind(tokenizer: Any, prompts: Sequence[str], texts: Sequence[str]) -> list[list[int]]:
@@ -70,13 +70,13 @@ def _behind(tokenizer: Any, prompts: Sequence[str], texts: Sequence[str]) -> lis
     distinct = list(dict.fromkeys([*tails, _BREAK]))
     alone = dict(zip(distinct, _ids(tokenizer, distinct), strict=True))
     joined = _ids(tokenizer, [tail + text for tail, text in zip(tails, texts, strict=True)])
-    found = []
+    added = []
     for tail, text, ids in zip(tails, texts, joined, strict=True):
         before = alone[tail]
         if ids[: len(before)] != before:
             before, (ids,) = alone[_BREAK], _ids(tokenizer, [_BREAK + text])
-        found.append(ids[len(before) :])
-    return found
+        added.append(ids[len(before) :])
+    return added
 
 
 def _ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
@@ -87,7 +87,7 @@ def _ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
 
 
 def _not_empty(texts: Sequence[str], ids: list[list[int]], what: str) -> list[list[int]]:
-    for text, some in zip(texts, ids, strict=True):
-        if not some:
+    for text, own in zip(texts, ids, strict=True):
+        if not own:
             raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
     return ids

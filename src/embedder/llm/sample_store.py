@@ -35,7 +35,7 @@ class SampleStore:
 
     def add(self, addresses: Sequence[bytes], outputs: Sequence[Sequence[str]]) -> None:
         """Remember outputs; they reach the disk with the next `flush`."""
-        new = {address: list(some) for address, some in zip(addresses, outputs, strict=True)}
+        new = {address: list(texts) for address, texts in zip(addresses, outputs, strict=True)}
         self._outputs.update(new)
         self._unwritten.update(new)
 

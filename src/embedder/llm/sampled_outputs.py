@@ -62,24 +62,26 @@ def sample_competitors(
     Returns:
         The competitors of each query in the order sampled, as the LLM wrote them.
     """
-    taken = [{normalise_answer(answer) for answer in some} | {""} for some in answers]
+    taken = [{normalise_answer(answer) for answer in own} | {""} for own in answers]
     competitors: list[list[str]] = [[] for _ in prompts]
     turns = _MAX_ROUNDS * math.ceil(n_outputs / DRAWS)
     for number in range(turns * max(map(len, prompts), default=0)):
-        short = [i for i, some in enumerate(competitors) if len(some) < n_outputs and number < turns * len(prompts[i])]
+        short = [i for i, own in enumerate(competitors) if len(own) < n_outputs and number < turns * len(prompts[i])]
         if not short:
             break
-        turn = [divmod(number, len(prompts[i])) for i in short]
-        asked = [prompts[i][k] for i, (_, k) in zip(short, turn, strict=True)]
-        seeds = [_seed(seed, round_number, prompt) for prompt, (round_number, _) in zip(asked, turn, strict=True)]
-        for i, (round_number, k), outputs in zip(short, turn, draw(asked, seeds), strict=True):
+        rounds = [divmod(number, len(prompts[i])) for i in short]  # round, and which prompt
+        drawn_after = [prompts[i][k] for i, (_, k) in zip(short, rounds, strict=True)]
+        seeds = [
+            _seed(seed, round_number, prompt) for prompt, (round_number, _) in zip(drawn_after, rounds, strict=True)
+        ]
+        for i, (round_number, k), outputs in zip(short, rounds, draw(drawn_after, seeds), strict=True):
             most = n_outputs if round_number else math.ceil(n_outputs * (k + 1) / len(prompts[i]))
             for output in outputs:
                 normalised = normalise_answer(output)
                 if normalised not in taken[i] and len(competitors[i]) < most:
                     taken[i].add(normalised)
                     competitors[i].append(output)
-    short = [i for i, some in enumerate(competitors) if len(some) < n_outputs]
+    short = [i for i, own in enumerate(competitors) if len(own) < n_outputs]
     if short:
         logger.warning(
             "%d of %d queries have fewer than %d competitors (the fewest: %d): the LLM repeats itself",
@@ -88,7 +90,7 @@ def sample_competitors(
             n_outputs,
             min(len(competitors[i]) for i in short),
         )
-    return [tuple(some) for some in competitors]
+    return [tuple(own) for own in competitors]
 
 
 def check_sampling(prompts: Sequence[str], n: int, temperature: float, seeds: Sequence[int]) -> None:

@@ -51,11 +51,11 @@ class ScoreStore:
         if not len(self._addresses):
             return [self._recent.get(address) for address in addresses]
         wanted = np.array(addresses, dtype=_ADDRESS)
-        places = np.searchsorted(self._addresses, wanted)
-        found = self._addresses[np.minimum(places, len(self._addresses) - 1)] == wanted
+        positions = np.searchsorted(self._addresses, wanted)
+        hits = self._addresses[np.minimum(positions, len(self._addresses) - 1)] == wanted
         return [
-            OutputScore(float(self._sums[place]), int(self._counts[place])) if hit else self._recent.get(address)
-            for address, place, hit in zip(addresses, places.tolist(), found.tolist(), strict=True)
+            OutputScore(float(self._sums[position]), int(self._counts[position])) if hit else self._recent.get(address)
+            for address, position, hit in zip(addresses, positions.tolist(), hits.tolist(), strict=True)
         ]
 
     def add(self, addresses: Sequence[bytes], scores: Sequence[OutputScore]) -> None:
@@ -86,7 +86,7 @@ class ScoreStore:
         for table in self._shards.unread():
             waiting.append(table)
             # Not all at once: beside what is known there is never more than as much again.
-            if sum(len(some) for some in waiting) > max(_MERGE_ROWS, len(self._addresses)):
+            if sum(map(len, waiting)) > max(_MERGE_ROWS, len(self._addresses)):
                 self._merge_tables(waiting)
                 waiting = []
         self._merge_tables(waiting)
@@ -100,8 +100,8 @@ class ScoreStore:
             sums, counts = table["sum_logprob"].to_numpy(), table["n_tokens"].to_numpy()
             good = _are_log_likelihoods(sums, counts)
             if not good.all():
-                told = "%d of %d scores read for %s are no log-likelihoods: they are left out, to be made again"
-                logger.warning(told, len(good) - good.sum(), len(good), self.directory)
+                message = "%d of %d scores read for %s are no log-likelihoods: they are left out, to be made again"
+                logger.warning(message, len(good) - good.sum(), len(good), self.directory)
                 addresses, sums, counts = addresses[good], sums[good], counts[good]
             self._merge(addresses, sums, counts)
 

@@ -121,9 +121,9 @@ class ServerClient:
         waiting = enumerate(requests)  # shared by the workers, so neighbours go out next to each other
 
         async def work(http: httpx.AsyncClient) -> None:
-            for place, request in waiting:
+            for position, request in waiting:
                 try:
-                    answers[place] = await self._answer(http, request)
+                    answers[position] = await self._answer(http, request)
                 except EmbedderError as error:
                     failures.append(error)
                 if failures:
@@ -135,7 +135,7 @@ class ServerClient:
             if len(failures) > 1:
                 logger.warning("%s: %d requests failed, the first one is reported", self.url, len(failures))
             raise failures[0]
-        return [answers[place] for place in range(len(answers))]
+        return [answers[position] for position in range(len(answers))]
 
     def _open(self) -> "httpx.AsyncClient":
         import httpx
@@ -153,8 +153,8 @@ class ServerClient:
                 trust_env=False,  # which proxy is used is decided here, so that errors can tell
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
-            told = f"{self.url}: the way to the server cannot be used ({error}){told_of_proxy(self.url)}"
-            raise EmbedderError(told) from error
+            message = f"{self.url}: the way to the server cannot be used ({error}){told_of_proxy(self.url)}"
+            raise EmbedderError(message) from error
 
     async def _answer(self, http: "httpx.AsyncClient", request: Request[Answer]) -> Answer:
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
@@ -170,8 +170,10 @@ class ServerClient:
         try:
             answer: Any = await retrying(self._attempt, http, url, request.body)
         except _PassingError as error:
-            told = f"{url}: {self.attempts} attempts failed (llm.attempts), the last: {error}{told_of_proxy(self.url)}"
-            raise EmbedderError(told) from error
+            message = (
+                f"{url}: {self.attempts} attempts failed (llm.attempts), the last: {error}{told_of_proxy(self.url)}"
+            )
+            raise EmbedderError(message) from error
         try:
             return request.read(answer)
         except EmbedderError as error:
@@ -201,8 +203,8 @@ class ServerClient:
                 raise _PassingError(message, _retry_after(response.headers.get("Retry-After")))
             raise EmbedderError(f"{url}: {message}{told_of_proxy(self.url)}")
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            told = f"a web page came, not JSON: {_excerpt(content)}{_HINTS[404]}"
-            raise EmbedderError(f"{url}: {told}{told_of_proxy(self.url)}")
+            message = f"a web page came, not JSON: {_excerpt(content)}{_HINTS[404]}"
+            raise EmbedderError(f"{url}: {message}{told_of_proxy(self.url)}")
         try:
             return json.loads(content)
         except ValueError as error:  # half an answer, as a rule
@@ -214,12 +216,12 @@ class ServerClient:
         from tenacity import wait_random_exponential
 
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, _PassingError) else 0.0
-        if asked > _LONGEST_RETRY_AFTER:
-            told = "%s: the server asks for %.0f s before the next attempt (Retry-After); it gets %.0f s"
-            logger.warning(told, self.url, asked, _LONGEST_RETRY_AFTER)
+        retry_after = error.retry_after if isinstance(error, _PassingError) else 0.0
+        if retry_after > _LONGEST_RETRY_AFTER:
+            message = "%s: the server asks for %.0f s before the next attempt (Retry-After); it gets %.0f s"
+            logger.warning(message, self.url, retry_after, _LONGEST_RETRY_AFTER)
         backoff = wait_random_exponential(multiplier=self.backoff_seconds, max=_LONGEST_BACKOFF)
-        return min(asked, _LONGEST_RETRY_AFTER) + backoff(state)
+        return min(retry_after, _LONGEST_RETRY_AFTER) + backoff(state)
 
     def _log(self, url: str, state: "RetryCallState") -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -246,8 +248,8 @@ class ServerClient:
 async def _content(response: "httpx.Response", url: str) -> bytes:
     """What came, up to a limit: a broken server may send for ever, and a small packed answer can be a huge one."""
     content = bytearray()
-    async for some in response.aiter_bytes():
-        content += some
+    async for chunk in response.aiter_bytes():
+        content += chunk
         if len(content) > _MOST_BYTES:
             raise EmbedderError(f"{url}: an answer of more than {_MOST_BYTES / 2**20:.0f} MiB, which no prompt takes")
     return bytes(content)

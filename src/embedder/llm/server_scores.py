@@ -96,8 +96,8 @@ def score_tokens(choice: Choice, n_prompt: int, n_output: int) -> OutputScore:
 def score_text(choice: Choice, prompt: str, output: str) -> OutputScore:
     """Log-likelihood of `output` in `prompt + output`, sent as text and tokenised by the server.
 
-    The border is found from the texts of the tokens, which give the same place as a right `text_offset`: SGLang sends
-    -1 for it, and others count the text of special tokens.
+    The border is found from the texts of the tokens, which give the same position as a right `text_offset`: SGLang
+    sends -1 for it, and others count the text of special tokens.
 
     Raises:
         EmbedderError: The server did not return what this needs, or no token begins where the output begins.
@@ -120,15 +120,15 @@ def score_text(choice: Choice, prompt: str, output: str) -> OutputScore:
 
 def _border(tokens: list[str], prompt: str, output: str) -> int | None:
     """How many tokens make the prompt; None if no number of them does."""
-    place, rest = len(tokens), output
-    while rest and place > 0 and rest.endswith(tokens[place - 1]):
-        place -= 1
-        rest = rest.removesuffix(tokens[place])
+    n_prompt, rest = len(tokens), output
+    while rest and n_prompt > 0 and rest.endswith(tokens[n_prompt - 1]):
+        n_prompt -= 1
+        rest = rest.removesuffix(tokens[n_prompt])
     if rest:
         return None
     # A character of the prompt that is spread over several tokens comes as replacement characters.
-    pattern = ".+".join(map(re.escape, re.split("\N{REPLACEMENT CHARACTER}+", "".join(tokens[:place]))))
-    return place if place > 0 and tokens[0] and re.fullmatch(pattern, prompt, re.DOTALL) else None
+    pattern = ".+".join(map(re.escape, re.split("\N{REPLACEMENT CHARACTER}+", "".join(tokens[:n_prompt]))))
+    return n_prompt if n_prompt > 0 and tokens[0] and re.fullmatch(pattern, prompt, re.DOTALL) else None
 
 
 def _column(choice: Choice, name: str) -> list[Any]:

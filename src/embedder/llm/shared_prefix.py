@@ -146,9 +146,9 @@ def _grown(layer: Any, rows: int, room: int) -> RoomyLayer:
     return grown
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    return next(_differences(one, other), min(len(one), len(other)))
+def _common(first: Sequence[int], second: Sequence[int]) -> int:
+    return next(_differences(first, second), min(len(first), len(second)))
 
 
-def _differences(one: Sequence[int], other: Sequence[int]) -> Iterator[int]:
-    return (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+def _differences(first: Sequence[int], second: Sequence[int]) -> Iterator[int]:
+    return (position for position, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)

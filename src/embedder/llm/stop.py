@@ -11,5 +11,5 @@ def cut_behind(text: str, stop: Sequence[str]) -> str:
     """
     if not stop or not all(stop):
         raise ValueError(f"stop: expected texts that are not empty, got {list(stop)!r}")
-    ends = [text.index(one) + len(one) for one in stop if one in text]
+    ends = [text.index(end) + len(end) for end in stop if end in text]
     return text[: min(ends, default=len(text))]

@@ -40,7 +40,7 @@ class LabelledRow:
         rewards: Larger is better, at least one.
         is_positive: Whether the candidate is labelled as relevant.
         sources: Who proposed it, None where that is not known.
-        ranks: Its place in the ranking of the source, from 1; None where that is not known.
+        ranks: Its rank in the ranking of the source, from 1; None where that is not known.
 
     Raises:
         ValueError: There is no reward, one is not finite, or the lists differ in length.
@@ -183,10 +183,10 @@ def labelled_rows(records: Records) -> Iterator[LabelledRow]:
 
 
 def _sources(row: Row, field: str, n: int) -> list[Any]:
-    found = row.items(field) or [[None, None, None]] * n
-    if len(found) != n or not all(map(_is_source, found)):
+    sources = row.items(field) or [[None, None, None]] * n
+    if len(sources) != n or not all(map(_is_source, sources)):
         raise row.error(f"field {field!r}: expected [source, rank, score] for each of {n} keys")
-    return found
+    return sources
 
 
 def _is_source(value: Any) -> bool:

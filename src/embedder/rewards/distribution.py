@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 
 _PERCENTILES = (5, 25, 50, 75, 95)
 _MAX_CELLS = 50_000  # distinct values held; about 5 MB
-_MAX_WHOLE_BINS = 41  # N = 20 competitors give places from -20 to 20
+_MAX_WHOLE_BINS = 41  # N = 20 competitors give ranks gained from -20 to 20
 _MAX_WIDE_BINS = 10  # between the tails
 
 

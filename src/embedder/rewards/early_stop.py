@@ -107,9 +107,9 @@ class EarlyStop:
         while active:
             for i in active:
                 judged[i] = min(sizes[i], max(judged[i], always[i]) + self.wave)
-            some = [_first(requests[i], judged[i]) for i in active]
-            engine.label(some)
-            for i, earned in zip(active, engine.rewards(some, reward), strict=True):
+            shortened = [_first(requests[i], judged[i]) for i in active]
+            engine.label(shortened)
+            for i, earned in zip(active, engine.rewards(shortened, reward), strict=True):
                 rewards[i] = earned
             active = [i for i in active if judged[i] < sizes[i] and not self.is_settled(rewards[i], always[i])]
         stopped = [i for i in range(len(requests)) if judged[i] < sizes[i]]
@@ -136,9 +136,9 @@ class EarlyStop:
         chosen = [i for i in stopped if self._is_audited(requests[i])]
         if not chosen:
             return EarlyStopReport()
-        some = [requests[i] for i in chosen]
-        engine.label(some)
-        losses = [max(full) - max(rewards[i]) for i, full in zip(chosen, engine.rewards(some, reward), strict=True)]
+        audited = [requests[i] for i in chosen]
+        engine.label(audited)
+        losses = [max(full) - max(rewards[i]) for i, full in zip(chosen, engine.rewards(audited, reward), strict=True)]
         return EarlyStopReport(
             audited=len(chosen), changed=sum(loss > 0 for loss in losses), mean_loss=float(np.mean(losses))
         )

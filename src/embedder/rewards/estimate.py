@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,28 +61,29 @@ def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers
     Raises:
         ConfigError: There are none.
     """
-    queries = candidates = answers = plain = shown = asked = asked_characters = competitors = sampling = 0
+    totals: Counter[str] = Counter()
     for request in requests:
-        queries += 1
-        candidates += len(request.candidate_prompts)
-        answers += len(request.distinct_answers(max_answers))
-        plain += len(request.prompt)
-        shown += sum(map(len, request.candidate_prompts))
-        asked += len(request.sampled_after)
-        asked_characters += sum(map(len, request.sampled_after))
-        sampling += not request.options and n_outputs > 0
-        competitors += len(wrong_options(request.options, request.answers)) if request.options else n_outputs
+        totals["queries"] += 1
+        totals["candidates"] += len(request.candidate_prompts)
+        totals["answers"] += len(request.distinct_answers(max_answers))
+        totals["prompt characters"] += len(request.prompt)
+        totals["candidate prompt characters"] += sum(map(len, request.candidate_prompts))
+        totals["sample prompts"] += len(request.sampled_after)
+        totals["sample prompt characters"] += sum(map(len, request.sampled_after))
+        totals["sampled queries"] += not request.options and n_outputs > 0
+        totals["competitors"] += len(wrong_options(request.options, request.answers)) if request.options else n_outputs
+    queries = totals["queries"]
     if not queries:
         raise ConfigError("prepare", "queries to label", "none")
     return LabelCounts(
         queries=queries,
-        candidates=candidates / queries,
-        n_outputs=competitors / queries,
-        answers=answers / queries,
-        prompt_characters=plain / queries,
-        candidate_prompt_characters=shown / candidates if candidates else 0.0,
-        sample_prompt_characters=asked_characters / asked,
-        sampled=sampling / queries,
+        candidates=totals["candidates"] / queries,
+        n_outputs=totals["competitors"] / queries,
+        answers=totals["answers"] / queries,
+        prompt_characters=totals["prompt characters"] / queries,
+        candidate_prompt_characters=totals["candidate prompt characters"] / max(1, totals["candidates"]),
+        sample_prompt_characters=totals["sample prompt characters"] / totals["sample prompts"],
+        sampled=totals["sampled queries"] / queries,
     )
 
 

@@ -67,7 +67,7 @@ class LabelReport:
     def as_json(self) -> dict[str, Any]:
         """All of it, as plain values."""
         return dataclasses.asdict(self) | {
-            "histogram": [dataclasses.asdict(some) for some in self.histogram],
+            "histogram": [dataclasses.asdict(histogram_bin) for histogram_bin in self.histogram],
             "warnings": list(self.warnings),
         }
 
@@ -77,7 +77,7 @@ class LabelReport:
             f"{name if name in ('min', 'max') else name + ' %'} {_number(value)}"
             for name, value in self.quantiles.items()
         )
-        is_whole = all(some.low == some.high for some in self.histogram)
+        is_whole = all(edges.low == edges.high for edges in self.histogram)
         of_compared = f"of {self.n_compared:,} queries with 2 or more candidates"
         of_contested = f"of {self.n_contested:,} queries with a positive and others"
         lines = [
@@ -108,7 +108,7 @@ class LabelReport:
                 _percent(self.bm25_shares_best),
             ),
             *([""] if self.warnings else []),
-            *(textwrap.fill(f"Warning: {some}", 100, subsequent_indent="  ") for some in self.warnings),
+            *(textwrap.fill(f"Warning: {warning}", 100, subsequent_indent="  ") for warning in self.warnings),
         ]
         return "\n".join(lines)
 
@@ -148,16 +148,16 @@ _HEIGHT = 4  # lines
 def _columns(histogram: tuple[HistogramBin, ...], total: int) -> list[str]:
     """Bars side by side, their shares below where there is room, and the rewards (lower ends of wide bins)."""
     width = min(8, max(2, 90 // len(histogram)))
-    tallest = max(some.count for some in histogram)
+    tallest = max(column.count for column in histogram)
     # A bin that is not empty is seen, however small it is.
-    eighths = [math.ceil(some.count / tallest * 8 * _HEIGHT) for some in histogram]
+    eighths = [math.ceil(column.count / tallest * 8 * _HEIGHT) for column in histogram]
     lines = []
     for level in reversed(range(_HEIGHT)):
         cells = [_BLOCKS[min(max(filled - 8 * level, 0), 8)] * (width - 1) for filled in eighths]
         lines.append("  " + " ".join(cells))
-    names = [_bin_name(some) for some in histogram]
+    names = [_bin_name(column) for column in histogram]
     if width >= 4:
-        shares = [_short_percent(some.count / total) for some in histogram]
+        shares = [_short_percent(column.count / total) for column in histogram]
         lines.append("  " + "".join(share.center(width - 1) + " " for share in shares))
     every = math.ceil((max(map(len, names)) + 1) / width)
     room = width * every - 1
@@ -166,9 +166,9 @@ def _columns(histogram: tuple[HistogramBin, ...], total: int) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def _bin_name(some: HistogramBin) -> str:
-    edge = some.high if some.low is None else some.low
-    return ("<" if some.low is None else "≥" if some.high is None else "") + f"{edge:g}"
+def _bin_name(column: HistogramBin) -> str:
+    edge = column.high if column.low is None else column.low
+    return ("<" if column.low is None else "≥" if column.high is None else "") + f"{edge:g}"
 
 
 def _short_percent(share: float) -> str:

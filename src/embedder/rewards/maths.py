@@ -10,23 +10,23 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 
 
-def place(desired: Numbers, competitors: Numbers) -> Numbers:
-    """1 + the number of competitors with a strictly higher log-likelihood, so a tie does not cost a place.
+def rank(desired: Numbers, competitors: Numbers) -> Numbers:
+    """1 + the number of competitors with a strictly higher log-likelihood, so a tie does not cost a rank.
 
     Args:
         desired: Log-likelihoods of desired outputs, [...].
         competitors: Those of their competitors, [..., N].
     """
-    places: Numbers = 1.0 + np.count_nonzero(competitors > desired[..., None], axis=-1)
-    return places
+    ranks: Numbers = 1.0 + np.count_nonzero(competitors > desired[..., None], axis=-1)
+    return ranks
 
 
 def rank_rewards(
     desired_without: Numbers, competitors_without: Numbers, desired_with: Numbers, competitors_with: Numbers
 ) -> Numbers:
-    """Places that the desired output gains by each candidate.
+    """Ranks that the desired output gains by each candidate.
 
-        R(C) = place(O | U) - place(O | U, C)
+        R(C) = rank(O | U) - rank(O | U, C)
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), rank-aware reward.
 
@@ -39,7 +39,7 @@ def rank_rewards(
     Returns:
         Whole numbers from -N to N, [..., C].
     """
-    return place(desired_without, competitors_without)[..., None] - place(desired_with, competitors_with)
+    return rank(desired_without, competitors_without)[..., None] - rank(desired_with, competitors_with)
 
 
 def smooth_rank_rewards(
@@ -49,12 +49,12 @@ def smooth_rank_rewards(
     competitors_with: Numbers,
     temperature: float,
 ) -> Numbers:
-    """Places gained, where a competitor counts by how surely it is beaten.
+    """Ranks gained, where a competitor counts by how surely it is beaten.
 
         s(O) = sum over competitors of sigmoid((log p(competitor) - log p(O)) / temperature)
         R(C) = s(O | U) - s(O | U, C)
 
-    As the temperature falls to 0 this becomes `rank_rewards`, but for ties, which count half a place. Unlike ranks it
+    As the temperature falls to 0 this becomes `rank_rewards`, but for ties, which count half a rank. Unlike ranks it
     does not saturate where every candidate beats all competitors.
 
     Args:
@@ -68,11 +68,11 @@ def smooth_rank_rewards(
         From -N to N, [..., C].
     """
 
-    def soft_place(desired: Numbers, competitors: Numbers) -> Numbers:
+    def soft_rank(desired: Numbers, competitors: Numbers) -> Numbers:
         ahead: Numbers = _sigmoid((competitors - desired[..., None]) / temperature).sum(axis=-1)
         return ahead
 
-    return soft_place(desired_without, competitors_without)[..., None] - soft_place(desired_with, competitors_with)
+    return soft_rank(desired_without, competitors_without)[..., None] - soft_rank(desired_with, competitors_with)
 
 
 def likelihood_rewards(desired_without: Numbers, desired_with: Numbers) -> Numbers:
@@ -110,9 +110,9 @@ def normalised_likelihood_rewards(desired_without: Numbers, desired_with: Number
 
 
 def rank_then_likelihood_rewards(ranks: Numbers, likelihoods: Numbers) -> Numbers:
-    """Places gained, and inside equal places the log-likelihood gained.
+    """Ranks gained, and inside equal ranks the log-likelihood gained.
 
-    The gain is squeezed into less than half a place either way, so it never outweighs a place, and a candidate that
+    The gain is squeezed into less than half a rank either way, so it never outweighs a rank, and a candidate that
     changes nothing still earns 0.
 
     Args:

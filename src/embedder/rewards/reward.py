@@ -36,7 +36,7 @@ class _LogLikelihoods:
 class _FromLikelihoods(ABC):
     """What the kinds of reward share: of several gold answers the likeliest one counts, each time anew.
 
-    It is the best placed one too, since all answers face the same competitors.
+    It has the best rank too, since all answers face the same competitors.
 
     Args:
         likelihood: `mean` (log-likelihood per token) or `sum`.
@@ -69,7 +69,7 @@ class NoReward:
 @checked("reward")
 @dataclass(frozen=True)
 class RankReward(_FromLikelihoods):
-    """Places gained among the LLM's own outputs: `rank_rewards`."""
+    """Ranks gained among the LLM's own outputs: `rank_rewards`."""
 
     def _rewards(self, given: _LogLikelihoods) -> Numbers:
         return rank_rewards(**vars(given))
@@ -78,7 +78,7 @@ class RankReward(_FromLikelihoods):
 @checked("reward")
 @dataclass(frozen=True)
 class SmoothRankReward(_FromLikelihoods):
-    """Places gained, each by how surely: `smooth_rank_rewards`.
+    """Ranks gained, each by how surely: `smooth_rank_rewards`.
 
     Args:
         likelihood: `mean` (log-likelihood per token) or `sum`.
@@ -94,7 +94,7 @@ class SmoothRankReward(_FromLikelihoods):
 @checked("reward")
 @dataclass(frozen=True)
 class RankThenLikelihoodReward(_FromLikelihoods):
-    """Places gained, and inside ties the log-likelihood gained: `rank_then_likelihood_rewards`."""
+    """Ranks gained, and inside ties the log-likelihood gained: `rank_then_likelihood_rewards`."""
 
     def _rewards(self, given: _LogLikelihoods) -> Numbers:
         return rank_then_likelihood_rewards(
@@ -133,7 +133,7 @@ class MixReward:
 
     Args:
         rewards: What is mixed, by a name of your choice.
-        weights: One for each name. Rewards differ in scale (places, nats, shares), and weights make up for it.
+        weights: One for each name. Rewards differ in scale (ranks, nats, shares), and weights make up for it.
     """
 
     rewards: Mapping[str, Reward]

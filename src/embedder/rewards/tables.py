@@ -129,8 +129,8 @@ def _block_rewards(block: pa.RecordBatch, reward: Reward) -> tuple[npt.NDArray[n
     shapes, which = np.unique(np.stack([n_rows, sizes, n_answers]), axis=1, return_inverse=True)
     for k, (rows, size, answers) in enumerate(shapes.T.tolist()):
         members = np.flatnonzero(which.ravel() == k)
-        places = (ends[members] - size)[:, None] + np.arange(size)  # [Q, (1 + C) * (A + N)]
+        cells = (ends[members] - size)[:, None] + np.arange(size)  # [Q, (1 + C) * (A + N)]
         shape = (len(members), rows, size // rows)
-        table = ScoreTable(sums[places].reshape(shape), counts[places].reshape(shape), answers)
+        table = ScoreTable(sums[cells].reshape(shape), counts[cells].reshape(shape), answers)
         earned[reward_starts[members][:, None] + np.arange(rows - 1)] = reward(table)  # [Q, C]
     return earned, n_rewards
