@@ -28,5 +28,5 @@ def origin(path: Path, line: int | None) -> tuple[Path, int | None]:
         IndexError,
         TypeError,
         struct.error,
-    ):  # an error is being told: no second one
+    ):  # this runs while an error is shown: it must not raise a second one
         return path, line

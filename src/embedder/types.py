@@ -47,13 +47,13 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Eligible:
-    """The keys of a corpus that a query may be compared with, by position: a run of neighbours without some."""
+    """The keys of a corpus that a query may be compared with, by position: a range without some positions."""
 
     start: int
     stop: int
     """The position after the last one."""
     without: frozenset[int] = frozenset()
-    """Positions inside the run that are not eligible."""
+    """Positions inside the range that are not eligible."""
 
     def __len__(self) -> int:
         return self.stop - self.start - len(self.without)
@@ -70,7 +70,7 @@ class Candidate:
     source: str
     """Who proposed it: `gold`, `bm25`, `dense`, `random`."""
     rank: int | None = None
-    """Place in the ranking of the source, or of BM25 for gold keys, from 1; None if it is not in one."""
+    """Rank from 1 in the ranking of the source, or of BM25 for gold keys; None if it is not in one."""
     score: float | None = None
     """Score in that ranking, on its scale."""
 

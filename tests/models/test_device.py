@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from embedder.models.device import has_bfloat16, tell_slow_bfloat16
+from embedder.models.device import has_bfloat16, warn_of_slow_bfloat16
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,11 @@ def test_flags_of_a_processor(information, has):
 
 def test_what_is_slow_is_told_once_with_what_to_set(monkeypatch, caplog):
     monkeypatch.setattr("embedder.models.device.has_bfloat16", lambda information: False)
-    tell_slow_bfloat16.cache_clear()
+    warn_of_slow_bfloat16.cache_clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            tell_slow_bfloat16("cpu", "llm.dtype", "float32")
-        tell_slow_bfloat16("cuda", "llm.dtype", "float32")
+            warn_of_slow_bfloat16("cpu", "llm.dtype", "float32")
+        warn_of_slow_bfloat16("cuda", "llm.dtype", "float32")
     assert [record.message for record in caplog.records if "set llm.dtype=float32" in record.message] == [
         caplog.records[0].message
     ]

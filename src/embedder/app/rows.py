@@ -19,7 +19,7 @@ from embedder.errors import ConfigError
 from embedder.files import digest_of
 from embedder.index.bm25_index import BM25Settings
 from embedder.index.cached_encoder import CachedEncoder
-from embedder.models.device import tell_slow_bfloat16, torch_device
+from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.preparation.dense import encoder_protocol, with_own_prompts
 from embedder.results.measures import ALONE
 from embedder.retrieval.retrievers import (
@@ -143,7 +143,7 @@ class TableRows:
             raise ConfigError("run.precision", f"one of {list(PRECISIONS)}", precision)
         device = None if precision == "32-true" else torch_device(encoder.device, "encoder.device").type
         if device is not None:
-            tell_slow_bfloat16(device, "run.precision", "32-true")
+            warn_of_slow_bfloat16(device, "run.precision", "32-true")
 
         def ready(some: Encoder, identity: Any) -> CachedEncoder:
             faster = some if device is None else HalfPrecisionEncoder(some, device)

@@ -55,7 +55,7 @@ from embedder.errors import ConfigError
 from embedder.files import locked
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import has_answer
-from embedder.models.device import tell_slow_bfloat16
+from embedder.models.device import warn_of_slow_bfloat16
 from embedder.preparation.few_shot import shown_prompt
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
@@ -233,7 +233,7 @@ class TrainRun:
             raise refused(error, trainer_keywords(self.trainer)) from error
         self.data.check(trainer.world_size)
         if "bf16" in str(trainer.precision):
-            tell_slow_bfloat16(trainer.strategy.root_device.type, "trainer.precision", "32-true")
+            warn_of_slow_bfloat16(trainer.strategy.root_device.type, "trainer.precision", "32-true")
         if in_sweep():
             check_in_sweep(trainer)
         for callback in trainer.checkpoint_callbacks:

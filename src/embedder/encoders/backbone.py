@@ -19,21 +19,21 @@ def load_backbone(source: Path, config: EncoderConfig) -> Any:
     """The transformer with attention, data type, adapters and checkpointing as the settings ask.
 
     Raises:
-        ConfigError: It cannot be loaded, or cannot do what is asked.
+        ConfigError: The transformer cannot be loaded, or cannot do what the settings ask for.
         DataError: Its weights have another digest than `encoder.sha256`.
     """
     if config.sha256 is not None and config.name.startswith("package:"):
         verify_sha256(source / "model.safetensors", config.sha256)
-    auto = _automatic(source, config)
+    auto = _auto_class(source, config)
     attention = {} if config.attention == "auto" else {"attn_implementation": config.attention}
     settings = {"dtype": getattr(torch, config.dtype), **attention}
     try:
         backbone = load_weights(auto, source, "encoder.name", config.name, "a model", **settings)
     except ImportError as error:
-        raise _not_loaded(config.attention, error) from error
+        raise _attention_error(config.attention, error) from error
     except ConfigError as error:
         if attention and error.__cause__ is not None and "attention" in str(error.__cause__):
-            raise _not_loaded(config.attention, error.__cause__) from error
+            raise _attention_error(config.attention, error.__cause__) from error
         raise
     _check_reads_text(backbone, config)
     if hasattr(backbone.config, "use_cache"):
@@ -51,15 +51,15 @@ def load_backbone(source: Path, config: EncoderConfig) -> Any:
     return backbone
 
 
-def _automatic(source: Path, config: EncoderConfig) -> Any:
-    """What loads the transformer: of an encoder-decoder the encoder alone, where transformers has it."""
+def _auto_class(source: Path, config: EncoderConfig) -> Any:
+    """The class of transformers that loads the model: of an encoder-decoder its encoder alone, where there is one."""
     from transformers import AutoModel, AutoModelForTextEncoding
     from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 
     settings = load_settings(source, "encoder.name", config.name)
     if type(settings) in MODEL_FOR_TEXT_ENCODING_MAPPING:
-        half: Any = MODEL_FOR_TEXT_ENCODING_MAPPING[type(settings)]
-        return AutoModelForTextEncoding if half.__name__.endswith("EncoderModel") else AutoModel  # T5EncoderModel
+        encoder: Any = MODEL_FOR_TEXT_ENCODING_MAPPING[type(settings)]
+        return AutoModelForTextEncoding if encoder.__name__.endswith("EncoderModel") else AutoModel  # T5EncoderModel
     if getattr(settings, "is_encoder_decoder", False):
         expected = f"an encoder or a decoder; of {settings.model_type}, which is both, no half runs alone"
         raise ConfigError("encoder.name", expected, config.name)
@@ -67,17 +67,17 @@ def _automatic(source: Path, config: EncoderConfig) -> Any:
 
 
 def _check_reads_text(backbone: Any, config: EncoderConfig) -> None:
-    """Two tokens are read, so that a model of pictures or sound is refused before data is prepared."""
+    """Let the model read two tokens, so that one of pictures or sound is refused before data is prepared."""
     if config.attention == "flash_attention_2":
         return  # needs a GPU
     try:
         with torch.inference_mode():
             states = backbone(input_ids=torch.tensor([[1, 2]]), attention_mask=torch.ones(1, 2)).last_hidden_state
-        read = states.shape[:2] == (1, 2)
+        has_state_for_every_token = states.shape[:2] == (1, 2)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
         expected = f"a model that reads text ({reason(error)})"
         raise ConfigError("encoder.name", expected, f"{config.name}: {type(backbone).__name__}") from error
-    if not read:
+    if not has_state_for_every_token:
         expected = "a model with a state for every token"
         raise ConfigError("encoder.name", expected, f"{config.name}: {type(backbone).__name__}")
 
@@ -99,5 +99,5 @@ def _set_dropout(model: torch.nn.Module, share: float) -> None:
             module.attention_dropout = share  # type: ignore[assignment]  # torch types every attribute as a module
 
 
-def _not_loaded(attention: str, error: BaseException) -> ConfigError:
+def _attention_error(attention: str, error: BaseException) -> ConfigError:
     return ConfigError("encoder.attention", f"an attention that can be loaded ({reason(error)})", attention)

@@ -14,7 +14,7 @@ from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import EXPORT_FORMAT
 from embedder.encoders.probes import check_probes, probe_vectors
 from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
-from embedder.encoders.sentence_folder import read_folder
+from embedder.encoders.sentence_folder import own_prompts, read_folder
 from embedder.encoders.sentence_modules import OtherModulesError
 from embedder.errors import ConfigError, DataError, MissingExtraError
 from embedder.files import DIGESTS, damage
@@ -52,9 +52,15 @@ def describe(encoder: TextEncoder, tasks: Mapping[str, TaskSides], about: Mappin
 def load_trained(path: Path | str) -> TrainedEncoder:
     """Load `*.ckpt`, a directory written by `export`, or any other sentence-transformers directory.
 
+    Example:
+        ```python
+        trained = load_trained("runs/qa/export")
+        queries = trained.encoder.encode(["who wrote it?"], trained.tasks["qa"].query)  # [1, D], with its instruction
+        ```
+
     Raises:
-        DataError: There is nothing of the kind, or its vectors are not those it was saved with.
-        ConfigError: A model of others has what cannot be had here.
+        DataError: The path is none of these, is damaged, or gives other vectors than when it was written.
+        ConfigError: There is no such path, or a model of others cannot be used as an encoder here.
     """
     path = existing(path)
     if path.is_file():
@@ -103,8 +109,7 @@ def _of_others(path: Path) -> TrainedEncoder:
         folder = read_folder(path, "checkpoint", str(path))
     except OtherModulesError as error:
         logger.info("%s is read by sentence-transformers itself: %s", path, error)
-        encoder = SentenceTransformerEncoder(path)
-        return TrainedEncoder(encoder, {}, encoder.sides)
+        return TrainedEncoder(SentenceTransformerEncoder(path), {}, own_prompts(path))
     config = EncoderConfig(str(path), shared=folder.query == folder.key)
     return TrainedEncoder(TextEncoder(config), {}, folder.sides)
 

@@ -22,7 +22,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """A training checkpoint, as tensors and plain values: no code in it is run. Weights are read where they are used.
 
     Raises:
-        DataError: It is none, was damaged since it was written, or one of its parts is missing or of another kind.
+        DataError: The file is no checkpoint, was damaged since it was written, or lacks a part or has one of another
+            kind.
     """
     if zipfile.is_zipfile(path) and (wrong := damage_of_archive(path)) is not None:
         raise DataError(path, None, f"a damaged checkpoint: {wrong}; use another one of the run")

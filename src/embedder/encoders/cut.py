@@ -13,10 +13,10 @@ class CutEncoder:
 
     Args:
         encoder: The encoder.
-        dimension: Of its numbers the first so many stay.
+        dimension: How many first numbers of each vector stay.
 
     Raises:
-        ConfigError: It has fewer.
+        ConfigError: The vectors of the encoder have fewer numbers.
     """
 
     def __init__(self, encoder: Encoder, dimension: int) -> None:

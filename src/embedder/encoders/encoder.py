@@ -20,7 +20,7 @@ from embedder.encoders.source import folder_of, pooling_of
 from embedder.encoders.tokenizer import load_tokenizer
 from embedder.encoders.unpadded import prepare_unpadded, register_unpadded, run_unpadded
 from embedder.errors import ConfigError
-from embedder.models.device import tell_slow_bfloat16, torch_device
+from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.models.token_batches import token_batches
 from embedder.types import FloatArray, Keep, Reading, Side
 
@@ -47,7 +47,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         device = torch_device(config.device, "encoder.device")
         if config.dtype == "bfloat16":
-            tell_slow_bfloat16(device.type, "encoder.dtype", "float32")
+            warn_of_slow_bfloat16(device.type, "encoder.dtype", "float32")
         folder = folder_of(config)
         pooling = pooling_of(config, folder)
         self.config = replace(config, pooling=pooling, dimension=config.dimension or folder.dimension)

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.export_read_me import differences_of_long_texts, read_me
 from embedder.encoders.lora import merged
 from embedder.encoders.probes import probe_vectors
 from embedder.files import whole_folder
@@ -27,11 +28,19 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
 
     The first task is also what `encode_query()` and `encode_document()` use (prompts `query` and `document`). They cut
     queries and documents at the longest length that a task has for that side, plain `encode()` at the longest of all,
-    and keep the start: what training read otherwise is told in the log and in `README.md`, with how to get it.
-    Adapters are merged into the weights.
+    and keep the start; where training read other parts of texts, the log and `README.md` say so, and how to get its
+    vectors. Adapters are merged into the weights.
+
     Separate encoders become a `Router`, which sends `encode_query()` and `encode_document()` to theirs, whatever prompt
     is named; plain `encode()` takes the one for keys. The directory appears whole or not at all, with digests of its
     files; an older one is replaced.
+
+    Example:
+        ```python
+        export(encoder, {"qa": TaskSides("query: ", "passage: ", query_max_length=64)}, Path("export"), about={})
+        model = SentenceTransformer("export")
+        model.encode_query(["who wrote it?"])  # reads "query: who wrote it?", at most 64 tokens
+        ```
 
     Args:
         encoder: The model.
@@ -72,71 +81,16 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
         **about,
     }
     (directory / "embedder.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
-    others = read_otherwise(tasks, lengths)
-    (directory / "README.md").write_text(_read_me(tasks, others), encoding="utf-8")
-    for other in others:
-        logger.warning("sentence-transformers reads long texts of the export otherwise than training: %s", other)
+    differences = differences_of_long_texts(tasks, lengths)
+    (directory / "README.md").write_text(read_me(tasks, differences), encoding="utf-8")
+    for difference in differences:
+        logger.warning("sentence-transformers reads long texts of the export otherwise than training: %s", difference)
 
 
 def longest(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[Side, int]:
     """The longest length that a task has for each side, in tokens."""
     queries = [encoder.length(task.query_max_length) for task in tasks.values()]
     return {"query": max(queries), "key": max(encoder.length(task.key_max_length) for task in tasks.values())}
-
-
-def read_otherwise(tasks: Mapping[str, TaskSides], lengths: Mapping[Side, int]) -> list[str]:
-    """What sentence-transformers reads of long texts otherwise than training did, a line for each side of a task."""
-    lines = []
-    for name, sides in tasks.items():
-        for reading in (sides.query, sides.key):
-            ours = reading.max_length or lengths[reading.side]
-            method = "encode_query" if reading.side == "query" else "encode_document"
-            theirs = lengths[reading.side]
-            if reading.keep == "end" or ours < theirs:
-                texts = "queries" if reading.side == "query" else "keys"
-                end = "last" if reading.keep == "end" else "first"
-                read = f"of longer {texts} training read the {end} {ours} tokens"
-                lines.append(f"{name}: {read}, and {method}() reads the first {theirs}")
-    return lines
-
-
-def _read_me(tasks: Mapping[str, TaskSides], others: Sequence[str]) -> str:
-    """How to get the vectors that training saw."""
-    default = next(iter(tasks))
-    text = f"""# An encoder trained with embedder
-
-```python
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("THIS_FOLDER")
-queries = model.encode_query(["..."], prompt_name="{default}_query")
-keys = model.encode_document(["..."], prompt_name="{default}_key")
-```
-
-`encode_query` and `encode_document` cut queries and keys at their lengths of training; plain `encode` does not.
-Tasks: {", ".join(tasks)}.
-"""
-    if others:
-        lines = "\n".join(f"- {other}" for other in others)
-        text += f"""
-## Long texts
-sentence-transformers reads some long texts otherwise than training did, and gives other, worse vectors for them:
-
-{lines}
-
-The vectors of training, for texts of any length:
-
-```python
-from embedder.encoders.checkpoint import load_trained
-
-trained = load_trained("THIS_FOLDER")
-queries = trained.encoder.encode(["..."], trained.tasks["{default}"].query)
-keys = trained.encoder.encode(["..."], trained.tasks["{default}"].key)
-```
-
-Where only a length differs, `model[0].query_length = N` or `model[0].document_length = N` does it too.
-"""
-    return text
 
 
 def _pooled(encoder: TextEncoder, backbone: Any, directory: Path, lengths: Mapping[Side, int]) -> list[Any]:

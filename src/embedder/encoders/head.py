@@ -20,7 +20,7 @@ def load_head(paths: Sequence[Path], config: EncoderConfig, trained: Mapping[str
         trained: How an export of ours was trained; None for a model of others.
 
     Raises:
-        ConfigError: One cannot be loaded, or its weights are not numbers.
+        ConfigError: A layer cannot be loaded, or has weights that are NaN or infinite.
     """
     layers: list[Any] = []
     if paths:

@@ -29,7 +29,7 @@ def keep_ends(tokenizer: Any, texts: Sequence[str], instruction: str, max_length
         truncation=False,
         verbose=False,
     )
-    kept = []
+    kept_ids = []
     for ids, offsets, special in zip(
         encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True
     ):
@@ -42,5 +42,5 @@ def keep_ends(tokenizer: Any, texts: Sequence[str], instruction: str, max_length
                 expected = f"more than the {len(ids) - n_text} tokens of instruction and special tokens"
                 raise ConfigError("max_length", expected, max_length)
             ids = [*ids[:start], *ids[start + excess :]]
-        kept.append(ids)
-    return kept
+        kept_ids.append(ids)
+    return kept_ids

@@ -1,4 +1,4 @@
-"""How a backbone numbers the places of tokens."""
+"""How a backbone numbers the positions of tokens."""
 
 from typing import Any
 

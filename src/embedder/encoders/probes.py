@@ -33,13 +33,13 @@ def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Pat
         DataError: Weights, pooling, an instruction or a length differ from what was saved.
     """
     probes = description["probes"]
-    found = {"the probe texts": (encoder.encode(probes, Reading("query")).tolist(), description["probe_vectors"])}
+    pairs = {"the probe texts": (encoder.encode(probes, Reading("query")).tolist(), description["probe_vectors"])}
     for name, sides in description["tasks"].items():
         vectors = _side_vectors(encoder, TaskSides(**sides), probes)
         for side, expected in description["probe_sides"][name].items():
-            found[f"the probe texts as {side} of {name}"] = (vectors[side], expected)
+            pairs[f"the probe texts as {side} of {name}"] = (vectors[side], expected)
     tolerance = 1e-3 if encoder.config.dtype == "float32" else 0.2 / math.sqrt(encoder.dimension)
-    for what, (vectors, expected) in found.items():
+    for what, (vectors, expected) in pairs.items():
         difference = float(np.abs(np.array(vectors) - np.array(expected)).max())
         if difference > tolerance:
             raise DataError(path, None, f"the vectors of {what} differ by {difference:.1e} from those stored with it")

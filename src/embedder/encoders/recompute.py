@@ -13,7 +13,7 @@ def recompute(run: Callable[[], Tensor], parameters: Sequence[Tensor], device: t
     """The output of `run`, whose gradient is computed by running it a second time.
 
     Between the two passes nothing is kept but the output and the state of the random numbers. `torch.utils.checkpoint`
-    keeps a place for every tensor of the graph, some 20 MB for a pass of MiniLM over 2,048 tokens, until the step ends.
+    keeps a record of every tensor of the graph, some 20 MB for a pass of MiniLM over 2,048 tokens, until the step ends.
 
     Source: Gao et al., RepL4NLP 2021 (arXiv 2101.06983), gradient caching.
 

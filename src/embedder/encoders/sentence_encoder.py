@@ -7,7 +7,7 @@ from embedder.encoders.sentence_folder import check_similarity
 from embedder.encoders.sentence_modules import check_classes
 from embedder.errors import ConfigError
 from embedder.models.loading import loading
-from embedder.types import FloatArray, Reading, TaskSides
+from embedder.types import FloatArray, Reading
 
 
 class SentenceTransformerEncoder:
@@ -31,13 +31,6 @@ class SentenceTransformerEncoder:
             )
 
     @property
-    def sides(self) -> TaskSides:
-        """The model's own prompts for queries and documents; empty where it has none."""
-        prompts = self._model.prompts
-        key = prompts.get("document") or prompts.get("passage") or prompts.get("corpus") or ""
-        return TaskSides(prompts.get("query") or "", key)
-
-    @property
     def dimension(self) -> int:
         """Length of a vector."""
         return int(self._model.get_embedding_dimension() or 0)
@@ -46,7 +39,7 @@ class SentenceTransformerEncoder:
         """Unit vectors, [n, D]; the model's own maximum length holds if it is smaller.
 
         Raises:
-            ConfigError: The end of texts is asked for, which such a model is not known to read.
+            ConfigError: `reading` keeps the end of texts, which sentence-transformers cannot.
         """
         if reading.keep == "end":
             raise ConfigError("query_keep", "start, for a model that sentence-transformers itself runs", "end")

@@ -40,7 +40,8 @@ def read_folder(folder: Path, setting: str, name: str) -> SentenceFolder:
     """What a folder says of itself, all of which is used or refused.
 
     Raises:
-        ConfigError: It has a module, a pooling, a way of reading or a similarity that an encoder here cannot have.
+        ConfigError: The folder has a module, a pooling or a similarity that an encoder here cannot have, or reads
+            texts otherwise.
         DataError: One of its files is damaged.
     """
     if not (folder / "modules.json").is_file():
@@ -70,7 +71,7 @@ def read_folder(folder: Path, setting: str, name: str) -> SentenceFolder:
         key,
         read_max_length(key.transformer, setting, name),
         _dimension(folder, setting, name),
-        _sides(folder),
+        own_prompts(folder),
         names,
         trained,
     )
@@ -80,7 +81,7 @@ def check_similarity(folder: Path, setting: str, name: str) -> None:
     """Refuse a folder that names another similarity than the cosine, by which all vectors are compared here.
 
     Raises:
-        ConfigError: It does, and its vectors are not of one length.
+        ConfigError: The folder names another similarity, and its vectors are not of one length.
     """
     similarity = _settings(folder).get("similarity_fn_name")
     # Of vectors of length 1 the inner product is the cosine, and the distance falls as it rises.
@@ -99,8 +100,8 @@ def _dimension(folder: Path, setting: str, name: str) -> int | None:
     return size
 
 
-def _sides(folder: Path) -> TaskSides:
-    """The prompts that sentence-transformers puts in front of queries and documents."""
+def own_prompts(folder: Path) -> TaskSides:
+    """The prompts that sentence-transformers puts in front of queries and documents; empty where it has none."""
     settings = _settings(folder)
     prompts = settings.get("prompts") or {}
     usual = prompts.get(settings.get("default_prompt_name")) or ""

@@ -32,7 +32,7 @@ def check_classes(folder: Path, setting: str, name: str) -> None:
     """Refuse a folder whose modules are of other classes than those of sentence-transformers: they are code.
 
     Raises:
-        ConfigError: There is one.
+        ConfigError: A class is foreign.
         DataError: `modules.json` is damaged.
     """
     classes = [module["type"] for module in _listed(folder)]

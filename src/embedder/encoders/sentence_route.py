@@ -93,8 +93,8 @@ def read_max_length(transformer: Path, setting: str, name: str) -> int | None:
     """How many tokens a transformer reads where nothing else is asked for; None if its folder does not say.
 
     Raises:
-        OtherModulesError: It does not read a text as it is.
-        ConfigError: The length is none.
+        OtherModulesError: The transformer changes a text before it reads it.
+        ConfigError: The length is not a whole number above 0.
     """
     length = None
     for path in sorted(transformer.glob("sentence_*_config.json")):

@@ -16,7 +16,7 @@ def folder_of(config: EncoderConfig) -> SentenceFolder:
     """Where an encoder lies, and what its folder says of itself.
 
     Raises:
-        ConfigError: The settings ask for another model than that.
+        ConfigError: The folder does not exist, or was made with other settings than these.
     """
     source = local_folder(resolve_model(config.name, "encoder.name"), config.revision, "encoder.name")
     if source.is_file():

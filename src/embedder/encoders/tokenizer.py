@@ -12,7 +12,7 @@ def load_tokenizer(folder: SentenceFolder, config: EncoderConfig, pooling: str) 
     """A fast tokenizer that pads and cuts on the right, and ends a text with a token where `last` is pooled.
 
     Raises:
-        ConfigError: It cannot be loaded, or nothing can pad or end a text.
+        ConfigError: The tokenizer cannot be loaded, or has no token that can pad or end a text.
     """
     tokenizer = model_folder.load_tokenizer(folder.key.transformer, "encoder.name", config.name)
     if not tokenizer.is_fast:

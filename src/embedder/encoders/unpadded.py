@@ -33,13 +33,13 @@ def run_unpadded(backbone: Any, ids: Tensor, mask: Tensor) -> Tensor:
     """
     real = mask.bool()
     lengths = mask.sum(1).tolist()
-    places = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)[real].unsqueeze(0)  # [1, T]
-    arguments: dict[str, Any] = {"position_ids": places + first_position(backbone), "text_lengths": lengths}
+    positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)[real].unsqueeze(0)  # [1, T]
+    arguments: dict[str, Any] = {"position_ids": positions + first_position(backbone), "text_lengths": lengths}
     if "token_type_ids" in inspect.signature(_whole(backbone).forward).parameters:
-        arguments["token_type_ids"] = torch.zeros_like(places)  # some keep a buffer that is too short for a long row
-    unread = ids.new_zeros(1, 1, 1, 1)  # four dimensions: transformers takes it as made and makes no mask itself
+        arguments["token_type_ids"] = torch.zeros_like(positions)  # some keep a buffer that is too short for a long row
+    no_mask = ids.new_zeros(1, 1, 1, 1)  # four dimensions: transformers takes it as made and makes no mask itself
     packed = backbone(
-        input_ids=ids[real].unsqueeze(0), attention_mask=unread, **arguments
+        input_ids=ids[real].unsqueeze(0), attention_mask=no_mask, **arguments
     ).last_hidden_state  # [1, T, D]
     states: Tensor = packed.new_zeros(*ids.shape, packed.shape[-1]).masked_scatter(real.unsqueeze(-1), packed)
     return states
@@ -100,18 +100,18 @@ def _attend(
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs)
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     outputs, start = [], 0
-    for length, some in groupby(text_lengths):
-        n = len(list(some))
-        some_queries, some_keys, some_values = (
+    for length, group in groupby(text_lengths):
+        n = len(list(group))
+        group_query, group_key, group_value = (
             tensor[0, :, start : start + n * length]
             .reshape(tensor.shape[1], n, length, -1)
             .transpose(0, 1)  # [n, H, length, d]
             for tensor in (query, key, value)
         )
         output = F.scaled_dot_product_attention(
-            some_queries,
-            some_keys,
-            some_values,
+            group_query,
+            group_key,
+            group_value,
             dropout_p=dropout,
             is_causal=causal,
             scale=scaling,

@@ -11,7 +11,7 @@ import torch
 from embedder.llm.gguf import convert_gguf
 from embedder.llm.packed_scoring import takes_packed_branches
 from embedder.llm.prompt_tokens import reads_otherwise_behind
-from embedder.models.device import tell_slow_bfloat16, torch_device
+from embedder.models.device import warn_of_slow_bfloat16, torch_device
 from embedder.models.fingerprint import fingerprint_of
 from embedder.models.folder import load_settings, load_tokenizer
 from embedder.models.hub import local_folder
@@ -84,7 +84,7 @@ class LocalModel:
         started = time.perf_counter()
         device = torch_device(self._device, "llm.device")
         if self.dtype == "bfloat16":
-            tell_slow_bfloat16(device.type, "llm.dtype", "float32")
+            warn_of_slow_bfloat16(device.type, "llm.dtype", "float32")
         load_settings(self._folder, "llm.name", self.name)
         if isinstance(source := resolve_model(self.name, "llm.name"), str):
             local_folder(source, self._revision, "llm.name")  # its weights, beside them

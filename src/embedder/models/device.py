@@ -36,17 +36,19 @@ def has_bfloat16(information: str) -> bool:
         information: What `/proc/cpuinfo` says: a line `flags` (x86) or `Features` (ARM) for each core.
     """
     lines = (line.partition(":") for line in information.splitlines())
-    found = [set(value.split()) for name, _, value in lines if name.strip() in ("flags", "Features")]
-    return not found or any(_FLAGS & flags for flags in found)  # where nothing is said, nothing is claimed
+    flags_of_cores = [set(value.split()) for name, _, value in lines if name.strip() in ("flags", "Features")]
+    return not flags_of_cores or any(_FLAGS & flags for flags in flags_of_cores)  # unknown: no warning
 
 
 @cache
-def tell_slow_bfloat16(device: str, setting: str, instead: str) -> None:
-    """Warn once where bfloat16 is asked for on a processor that has none: it was 6 to 70 times slower than float32.
+def warn_of_slow_bfloat16(device: str, setting: str, instead: str) -> None:
+    """Warn once where a setting asks for bfloat16 on a processor without instructions for it.
+
+    There it was 6 to 70 times slower than float32.
 
     Args:
         device: The kind of device, `cpu` or `cuda`.
-        setting: What asks for it, such as `llm.dtype`.
+        setting: Which setting it is, such as `llm.dtype`.
         instead: What to set it to.
     """
     path = Path("/proc/cpuinfo")

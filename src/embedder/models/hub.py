@@ -16,7 +16,7 @@ def local_folder(source: str | Path, revision: str | None, setting: str, *, weig
     Args:
         source: As `resolve_model` returns it.
         revision: Branch, tag or commit of a hub name.
-        setting: What names it.
+        setting: Which setting names it.
         weights: Whether they are needed too.
 
     Raises:
@@ -27,7 +27,7 @@ def local_folder(source: str | Path, revision: str | None, setting: str, *, weig
 
 @cache
 def _downloaded(source: str, revision: str | None, setting: str, weights: bool) -> Path:
-    """The hub is asked once in a process: every row and every task asks for the folder."""
+    """Ask the hub once in a process: every row and every task needs the folder."""
     from huggingface_hub import snapshot_download
 
     with from_hub(setting, source):
@@ -42,7 +42,7 @@ def _downloaded(source: str, revision: str | None, setting: str, weights: bool) 
 
 @contextmanager
 def from_hub(setting: str, name: str) -> Iterator[None]:
-    """Say in a line why a hub gave no model.
+    """Say in one line why the hub gave no model.
 
     Raises:
         ConfigError: It has none of that name, or cannot be reached and nothing is in the cache.

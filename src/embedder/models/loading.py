@@ -1,4 +1,4 @@
-"""What libraries throw over a damaged or a foreign model, told in one line that names the setting."""
+"""Errors of libraries about a damaged or a foreign model, as one line that names the setting."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ CODE_NEEDED = "it needs code of its own, which is never run here; transformers i
 
 @contextmanager
 def loading(setting: str, name: object, what: str, unless: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Turn what libraries throw over a damaged or a foreign folder into one line.
+    """Turn any error of a library about a damaged or a foreign folder into one line.
 
     Args:
         setting: What names the folder.
@@ -22,7 +22,7 @@ def loading(setting: str, name: object, what: str, unless: tuple[type[Exception]
         unless: Errors that stay as they are.
 
     Raises:
-        ConfigError: Anything else went wrong but for the memory.
+        ConfigError: In place of any other error than those of ours and of a lack of memory.
     """
     try:
         yield
@@ -35,7 +35,7 @@ def loading(setting: str, name: object, what: str, unless: tuple[type[Exception]
 
 
 def reason(error: BaseException) -> str:
-    """What an error of a library says, in a line."""
+    """The first line of what an error of a library says."""
     if "trust_remote_code" in str(error):
         return CODE_NEEDED
     line = next((line for line in str(error).splitlines() if line.strip()), "")

@@ -32,7 +32,8 @@ def load_weights(auto: Any, folder: Path, setting: str, name: str, what: str, **
         settings: For `from_pretrained`.
 
     Raises:
-        ConfigError: Weights are missing, too many, of another kind or shape, or not numbers: they would be made up.
+        ConfigError: Weights are missing, too many, of another kind or shape, NaN or infinite; transformers would
+            fill missing ones with random numbers.
         ImportError: An attention that `settings` ask for is not installed.
     """
     with loading(setting, name, what, unless=(ImportError,)), _quiet():
