@@ -123,7 +123,9 @@ def make_once(folder: Path, write: Callable[[Path], object], again: str = "it is
         Whether this call wrote it.
 
     Example:
-        >>> made = make_once(cache / digest_of(source), lambda folder: convert(source, folder))
+        ```python
+        made = make_once(cache / digest_of(source), lambda folder: convert(source, folder))
+        ```
     """
     if folder.is_dir() and damage(folder) is None:
         return False

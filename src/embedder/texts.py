@@ -120,18 +120,18 @@ class _Patterns:
 def _patterns() -> _Patterns:
     """Made at the first use: what is a letter, a digit or a mark is looked up for each character."""
 
-    def kept(blocks: Iterable[tuple[int, int]], categories: str) -> set[int]:
-        every = (code for first, last in blocks for code in range(first, last + 1))
-        return {code for code in every if unicodedata.category(chr(code))[0] in categories}
+    def codes(blocks: Iterable[tuple[int, int]], categories: str) -> set[int]:
+        all_codes = (code for first, last in blocks for code in range(first, last + 1))
+        return {code for code in all_codes if unicodedata.category(chr(code))[0] in categories}
 
-    east, south = kept(_EAST, "LN"), kept(_SOUTH, "L")
-    marks = kept([(0x300, 0xFFFF), (0xE0100, 0xE01EF)], "M")
-    others = kept([(0, 0xFFFF)], "LNM") - east - south
+    east, south = codes(_EAST, "LN"), codes(_SOUTH, "L")
+    marks = codes([(0x300, 0xFFFF), (0xE0100, 0xE01EF)], "M")
+    others = codes([(0, 0xFFFF)], "LNM") - east - south
     others |= {code for first, last in _RARE for code in range(first, last + 1)}
     unspaced = _ranges(east | south)
-    some_marks = f"[{_ranges(marks)}]*"
-    letter = f"[{unspaced}]{some_marks}"
-    stretches = f"(?:[{_ranges(east)}]{some_marks}){{1,2}}|(?:[{_ranges(south)}]{some_marks}){{1,3}}"
+    any_marks = f"[{_ranges(marks)}]*"
+    letter = f"[{unspaced}]{any_marks}"
+    stretches = f"(?:[{_ranges(east)}]{any_marks}){{1,2}}|(?:[{_ranges(south)}]{any_marks}){{1,3}}"
     return _Patterns(
         letter=re.compile(letter),
         special=re.compile(f"[{unspaced}{_ranges(marks)}]"),

@@ -17,6 +17,7 @@ from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, check_continues
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
+from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
 from embedder.errors import ConfigError, DataError, EmbedderError
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.models.hub import local_folder
@@ -112,6 +113,10 @@ def test_what_an_encoder_cannot_be_is_refused_by_name(bert_directory, tmp_path):
         theirs.encode(TEXTS, normalize_embeddings=True),
         atol=1e-5,
     )
+    prompts = {"query": "find: ", "document": "text: "}
+    with_prompts = sentence_folder(bert_directory, tmp_path / "prompts", pooling="max", prompts=prompts)
+    trained = load_trained(with_prompts)
+    assert (type(trained.encoder), trained.sides) == (SentenceTransformerEncoder, TaskSides("find: ", "text: "))
     unit = sentence_folder(bert_directory, tmp_path / "unit", Normalize(), similarity_fn_name="dot")
     assert TextEncoder(EncoderConfig(name=str(unit))).dimension == 32
 

@@ -11,7 +11,7 @@ import torch
 from embedder.llm.gguf import convert_gguf
 from embedder.llm.packed_scoring import takes_packed_branches
 from embedder.llm.prompt_tokens import reads_otherwise_behind
-from embedder.models.device import warn_of_slow_bfloat16, torch_device
+from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.models.fingerprint import fingerprint_of
 from embedder.models.folder import load_settings, load_tokenizer
 from embedder.models.hub import local_folder

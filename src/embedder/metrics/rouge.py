@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from embedder.metrics.text import checked_answers
 from embedder.texts import letters, normal_form, runs
 
 
@@ -22,13 +23,11 @@ def rouge_l(prediction: str, answers: Sequence[str]) -> float:
     Raises:
         ValueError: `answers` is empty or a single string.
     """
-    if isinstance(answers, str) or not answers:
-        raise ValueError(f"answers: expected a non-empty list of strings, got {answers!r}")
     from torchmetrics.functional.text.rouge import rouge_score
 
     scores = rouge_score(
         [prediction],
-        [list(answers)],
+        [list(checked_answers(answers))],
         rouge_keys="rougeL",
         accumulate="best",
         normalizer=lambda text: normal_form(text).lower().replace("_", " "),

@@ -32,7 +32,7 @@ def exact_match(prediction: str, answers: Sequence[str]) -> bool:
     Raises:
         ValueError: `answers` is empty or a single string.
     """
-    return normalise_answer(prediction) in {normalise_answer(answer) for answer in _checked(answers)}
+    return normalise_answer(prediction) in {normalise_answer(answer) for answer in checked_answers(answers)}
 
 
 def f1(prediction: str, answers: Sequence[str]) -> float:
@@ -52,7 +52,7 @@ def f1(prediction: str, answers: Sequence[str]) -> float:
     Raises:
         ValueError: `answers` is empty or a single string.
     """
-    return max(_f1(normalise_answer(prediction), normalise_answer(answer)) for answer in _checked(answers))
+    return max(_f1(normalise_answer(prediction), normalise_answer(answer)) for answer in checked_answers(answers))
 
 
 def contains(prediction: str, answers: Sequence[str]) -> bool:
@@ -64,7 +64,7 @@ def contains(prediction: str, answers: Sequence[str]) -> bool:
         ValueError: `answers` is empty or a single string.
     """
     text = normalise_answer(prediction)
-    return any(answer in text for answer in map(normalise_answer, _checked(answers)) if answer)
+    return any(answer in text for answer in map(normalise_answer, checked_answers(answers)) if answer)
 
 
 def popqa_accuracy(generation: str, answers: Sequence[str]) -> bool:
@@ -75,7 +75,7 @@ def popqa_accuracy(generation: str, answers: Sequence[str]) -> bool:
     Raises:
         ValueError: `answers` is empty or a single string.
     """
-    forms = (form for answer in _checked(answers) for form in (answer, answer.lower(), answer.capitalize()))
+    forms = (form for answer in checked_answers(answers) for form in (answer, answer.lower(), answer.capitalize()))
     return any(form in generation for form in forms)
 
 
@@ -94,11 +94,15 @@ def has_answer(text: str, answers: Sequence[str]) -> bool:
         ValueError: `answers` is empty or a single string.
     """
     haystack = _tokens(text)
-    return any(needle in haystack for needle in map(_tokens, _checked(answers)) if needle.strip())
+    return any(needle in haystack for needle in map(_tokens, checked_answers(answers)) if needle.strip())
 
 
-def _checked(answers: Sequence[str]) -> Sequence[str]:
-    # A lone string would be read as a list of one-letter answers and quietly match almost everything.
+def checked_answers(answers: Sequence[str]) -> Sequence[str]:
+    """The answers; a single string is refused, since it would be read as a list of one-letter answers.
+
+    Raises:
+        ValueError: `answers` is empty or a single string.
+    """
     if isinstance(answers, str) or not answers:
         raise ValueError(f"answers: expected a non-empty list of strings, got {answers!r}")
     return answers
