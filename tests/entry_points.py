@@ -10,11 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
+from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 from embedder.app.start import enter
 
 ROOT = Path(__file__).parents[1]
+
+
+def composed(name: str, *overrides: str) -> DictConfig:
+    """Its configuration, of which nothing is built."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose(name, overrides=["paths.root=/nowhere", "paths.output_dir=/nowhere", *overrides])
 
 
 def run(entry: str, *overrides: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ import pytest
 from hydra.utils import instantiate
 
 from embedder.errors import DataError
-from tests.app.test_wiring import composed
+from tests.entry_points import composed
 
 N = 12
 

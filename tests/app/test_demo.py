@@ -8,7 +8,7 @@ from embedder.data.corpus import Corpus
 from embedder.data.queries import Queries
 from embedder.data.sources import CorpusSource
 from embedder.texts import question_form
-from tests.app.test_wiring import ROOT, composed
+from tests.entry_points import ROOT, composed
 
 DEMO = ROOT / "demo"
 

@@ -2,8 +2,7 @@
 
 import json
 
-from tests.app.test_wiring import composed
-from tests.entry_points import run_here
+from tests.entry_points import composed, run_here
 
 TASKS = ["qa", "convsearch", "chat", "lrlm", "icl", "tool"]
 

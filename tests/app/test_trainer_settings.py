@@ -14,7 +14,7 @@ from embedder.app.resume import callbacks_on_steps
 from embedder.app.trainer_settings import FIXED, FREE, acting_on_steps, trainer_keywords
 from embedder.callbacks.best import best_checkpoint, direction, early_stopping
 from embedder.errors import ConfigError, EmbedderError
-from tests.app.test_wiring import composed
+from tests.entry_points import composed
 
 
 def built(*overrides):

@@ -5,7 +5,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from embedder.app.wandb_logger import wandb_logger
 from embedder.errors import ConfigError
-from tests.app.test_wiring import composed
+from tests.entry_points import composed
 
 
 @pytest.fixture

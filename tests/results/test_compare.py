@@ -11,7 +11,7 @@ from embedder.errors import ConfigError, ProtocolError
 from embedder.results.comparison import CompareSettings, compare
 from embedder.results.comparison_text import render_comparison
 from embedder.results.scores_file import read_results
-from tests.app.test_wiring import composed
+from tests.entry_points import composed
 from tests.results.folders import RUN, line, row, write
 
 SETTINGS = CompareSettings(resamples=1000)
