@@ -21,7 +21,7 @@ from embedder.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 DIGESTS = "digests.json"
 """In a folder of `whole_folder`: SHA-256 of each of its files."""
@@ -178,16 +178,16 @@ def digest_of(path: Path) -> str:
     return _once("digest", path, _digest)
 
 
-def _once(what: str, path: Path, read: Callable[[Path], Found]) -> Found:
-    """What reading a file told, remembered until the file changes."""
+def _once(what: str, path: Path, read: Callable[[Path], Result]) -> Result:
+    """What reading a file gave, kept until the file changes."""
     status = path.stat()
     known = (what, path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
     if known not in _read:
-        found = read(path)
+        result = read(path)
         if time.time() - status.st_mtime < _SETTLED:
-            return found
-        _read[known] = found
-    value: Found = _read[known]
+            return result
+        _read[known] = result
+    value: Result = _read[known]
     return value
 
 

@@ -14,7 +14,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from embedder.app.faults import told
+from embedder.app.faults import message_for_user
 from embedder.app.settings import check_settings, parameters
 from embedder.app.start import enter
 from embedder.app.surroundings import settle
@@ -176,13 +176,13 @@ def test_what_the_system_and_libraries_throw_is_one_line_with_advice(tmp_path):
         ),
         (RuntimeError("Could not determine home directory."), "HOME=FOLDER names one"),
     ):
-        line = told(error, None, tmp_path)
+        line = message_for_user(error, None, tmp_path)
         assert line is not None
         assert message in line
         assert "\n" not in line
-    assert told(KeyError("ours")) is None
-    assert told(IndexError("list index out of range")) is None
-    assert told(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+    assert message_for_user(KeyError("ours")) is None
+    assert message_for_user(IndexError("list index out of range")) is None
+    assert message_for_user(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
 
 
 def test_a_library_that_refuses_a_setting_is_told_with_the_key_of_the_user():
@@ -193,7 +193,7 @@ def test_a_library_that_refuses_a_setting_is_told_with_the_key_of_the_user():
     config.date = {"_target_": "datetime.date", "year": 0, "month": 1, "day": 1}
     with pytest.raises(InstantiationException) as error:
         instantiate(config.run)
-    assert told(error.value, config) == "date: year 0 is out of range"
+    assert message_for_user(error.value, config) == "date: year 0 is out of range"
 
 
 def test_a_user_without_home_or_name_gets_both(tmp_path, monkeypatch):

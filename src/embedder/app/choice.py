@@ -10,6 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from embedder.callbacks.current_encoder import is_sharded
+from embedder.callbacks.of_trainer import log_metrics
 from embedder.callbacks.validation_record import Validation, ValidationRecord, gain, recorded, told_change
 from embedder.encoders.checkpoint_file import encoder_weights, read_checkpoint
 from embedder.encoders.encoder import TextEncoder
@@ -53,18 +54,18 @@ def choose(trainer: L.Trainer, record: ValidationRecord, last: Path) -> Choice:
         record: Of its validations.
         last: The newest checkpoint, which has the last weights where each process has a part of them only.
     """
-    best = next((one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)), None)
+    best = next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)), None)
     path = Path("" if best is None else best.best_model_path)
     monitor = None if best is None else best.monitor
     if not path.is_file():
         logger.info("no best checkpoint: the last weights are exported")
-        _tell(record.before, record.last, None)
+        _report_change(record.before, record.last, None)
         return Choice(
             weights=encoder_weights(read_checkpoint(last)) if is_sharded(trainer) else None, scores=_scores(record.last)
         )
     checkpoint = read_checkpoint(path)
     before, after = recorded(checkpoint)
-    if _tell(before, after, monitor, "max" if best is None else best.mode):
+    if _report_change(before, after, monitor, "max" if best is None else best.mode):
         return Choice(untrained=True, scores=_scores(before))
     score = f" ({monitor} {after.scores[monitor]:.4f})" if monitor and after and monitor in after.scores else ""
     logger.info("exporting %s%s", path, score)
@@ -84,8 +85,7 @@ def optimised(trainer: L.Trainer, choice: Choice | None, name: str) -> float | N
     if value is None:
         logger.warning("optimise: no %s was logged; there is %s", name, sorted(trainer.callback_metrics))
         return None
-    for one in trainer.loggers:
-        one.log_metrics({f"best/{name}": float(value)}, step=trainer.global_step)
+    log_metrics(trainer, {f"best/{name}": float(value)}, trainer.global_step)
     return float(value)
 
 
@@ -93,7 +93,7 @@ def _scores(validation: Validation | None) -> Mapping[str, float]:
     return {} if validation is None else validation.scores
 
 
-def _tell(before: Validation | None, after: Validation | None, monitor: str | None, mode: str = "max") -> bool:
+def _report_change(before: Validation | None, after: Validation | None, monitor: str | None, mode: str = "max") -> bool:
     """Say what training did, loudly where it did harm.
 
     Returns:
@@ -102,8 +102,8 @@ def _tell(before: Validation | None, after: Validation | None, monitor: str | No
     if before is None or after is None:
         return False
     ndcg = [name for name in after.scores if name.startswith("val/ndcg@") and name != monitor]
-    told = {name: told_change(name, before, after) for name in ([monitor] if monitor else []) + ndcg}
-    for name, sentence in told.items():
+    sentences = {name: told_change(name, before, after) for name in ([monitor] if monitor else []) + ndcg}
+    for name, sentence in sentences.items():
         if sentence is None:
             continue
         if not ((change := gain(name, before, after, mode)) is not None and change < 0):

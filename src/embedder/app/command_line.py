@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from embedder.app.faults import told
+from embedder.app.faults import message_for_user
 from embedder.app.settings import nearest
 from embedder.errors import ConfigError
 from embedder.shown import shown
@@ -46,7 +46,7 @@ def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]
         return _no_group(conf, arguments), 2
     if isinstance(error, CompactHydraException | ValueError):
         return shown(" ".join(text.split()), 500), 2
-    return told(error), 2
+    return message_for_user(error), 2
 
 
 def _no_group(conf: Path, arguments: Sequence[str]) -> str:
@@ -85,7 +85,7 @@ def _of_group(key: str, conf: Path) -> list[str]:
 
     group, _, rest = key.partition(".")
     known = (_keys(OmegaConf.to_container(OmegaConf.load(path))) for path in sorted((conf / group).glob("[!_]*.yaml")))
-    near = get_close_matches(rest, sorted({name for some in known for name in some}), n=1, cutoff=0.7)
+    near = get_close_matches(rest, sorted({name for keys in known for name in keys}), n=1, cutoff=0.7)
     return [f"{group}.{name}" for name in near]
 
 
@@ -108,8 +108,8 @@ def _composed(conf: Path, name: str) -> Any:
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):
-        found: Any = OmegaConf.to_container(compose(name), resolve=False)
-    return found
+        config: Any = OmegaConf.to_container(compose(name), resolve=False)
+    return config
 
 
 def _keys(node: Any, prefix: str = "") -> Iterator[str]:

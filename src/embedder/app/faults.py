@@ -44,7 +44,7 @@ _USERS = (
 )
 
 
-def told(error: BaseException, config: Any = None, output_dir: Path | None = None) -> str | None:
+def message_for_user(error: BaseException, config: Any = None, output_dir: Path | None = None) -> str | None:
     """The line for a user.
 
     Args:

@@ -28,9 +28,9 @@ def check_monitors(callbacks: Iterable[L.Callback], tasks: Collection[str], cuto
     """
     of_all = ["val/loss", f"val/ndcg@{cutoff}"]
     of_tasks = [name for task in tasks for name in (f"train/{task}/loss", f"val/{task}/ndcg@{cutoff}")]
-    some = "|".join(map(re.escape, tasks))
+    any_task = "|".join(map(re.escape, tasks))
     # Names of data sets and metrics of consumers are not known yet.
-    patterns = [f"val/({some})/.+/(loss|ndcg@{cutoff})", *([f"rag/({some})/.+"] if answered else [])]
+    patterns = [f"val/({any_task})/.+/(loss|ndcg@{cutoff})", *([f"rag/({any_task})/.+"] if answered else [])]
     for callback in callbacks:
         if not isinstance(callback, ModelCheckpoint | EarlyStopping) or callback.monitor is None:
             continue

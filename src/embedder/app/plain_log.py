@@ -32,7 +32,7 @@ def log_plainly() -> None:
     """Hold what all handlers of the root logger write to `shown_lines`; a second call changes nothing."""
     hide_environment()
     for handler in logging.getLogger().handlers:
-        if not any(isinstance(one, ShownFilter) for one in handler.filters):
+        if not any(isinstance(each, ShownFilter) for each in handler.filters):
             handler.addFilter(ShownFilter())
 
 

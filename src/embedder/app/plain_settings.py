@@ -15,13 +15,13 @@ def plain(value: Any, depth: int = _DEPTH) -> Any:
         return value
     if is_dataclass(value) and not isinstance(value, type):
         own = {field.name: getattr(value, field.name) for field in fields(value) if field.repr}
-        return {"class": type(value).__name__, **{name: plain(one) for name, one in own.items() if one is not None}}
+        return {"class": type(value).__name__, **{name: plain(item) for name, item in own.items() if item is not None}}
     if isinstance(value, Mapping):
-        return {str(name): plain(one, depth) for name, one in value.items()}
+        return {str(name): plain(item, depth) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one, depth) for one in value]
+        return [plain(item, depth) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted(str(one) for one in value)
+        return sorted(map(str, value))
     if isinstance(value, partial):
         return [plain(value.func), plain(value.args, depth), plain(value.keywords, depth)]
     if isinstance(value, type) or inspect.isroutine(value):
@@ -29,4 +29,4 @@ def plain(value: Any, depth: int = _DEPTH) -> Any:
     name = f"{type(value).__module__}.{type(value).__qualname__}"
     if depth == 0 or not hasattr(value, "__dict__"):
         return name
-    return {"class": name, **{key: plain(one, depth - 1) for key, one in sorted(vars(value).items())}}
+    return {"class": name, **{key: plain(item, depth - 1) for key, item in sorted(vars(value).items())}}

@@ -53,11 +53,11 @@ def setting_with_secret(settings: Any, where: str = "") -> str | None:
     """
     if isinstance(settings, dict):
         named = (setting_with_secret(value, f"{where}.{name}".lstrip(".")) for name, value in settings.items())
-        inside = next((found for found in named if found is not None), None)
+        inside = next((setting for setting in named if setting is not None), None)
         return inside or (where if any(holds_secret(str(name)) for name in settings) else None)
     if isinstance(settings, list):
         read = _override_with_secret if where == "hydra.overrides.task" else setting_with_secret
-        return next((found for value in settings if (found := read(value, where)) is not None), None)
+        return next((setting for value in settings if (setting := read(value, where)) is not None), None)
     if where.rpartition(".")[2] == "api_key_env" and settings is not None:
         return where if not _is_interpolated(settings) and not names_variable(settings) else None
     if not isinstance(settings, str):
@@ -71,7 +71,7 @@ def setting_with_secret(settings: Any, where: str = "") -> str | None:
 def refuse_arguments(arguments: Sequence[str]) -> None:
     """End the process if its command line holds a secret: Hydra would repeat it in its errors."""
     hide_environment()
-    _refuse(next((found for one in arguments if (found := _override_with_secret(one)) is not None), None))
+    _refuse(next((name for text in arguments if (name := _override_with_secret(text)) is not None), None))
 
 
 def _override_with_secret(override: str, where: str = "the command line") -> str | None:
@@ -80,7 +80,7 @@ def _override_with_secret(override: str, where: str = "the command line") -> str
     if not is_override:
         return where if holds_secret(override) else None
     name = name.lstrip("+~")
-    values = [one for one in _BETWEEN_VALUES.split(value) if one not in ("", "null")]
+    values = [part for part in _BETWEEN_VALUES.split(value) if part not in ("", "null")]
     return setting_with_secret([value, *values] if name.rpartition(".")[2] != "api_key_env" else values, name)
 
 

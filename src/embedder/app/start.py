@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-from embedder.app.faults import told
+from embedder.app.faults import message_for_user
 from embedder.app.plain_log import log_plainly
 from embedder.app.secrets import refuse_arguments
 from embedder.app.settings import check_settings
@@ -114,7 +114,7 @@ def _start(config: Any) -> float | None:
                 logger.warning("stopped by %s: %s", name, kept)
             sys.exit(128 + stop.number)
         except Exception as error:
-            line = told(error, config, output_dir)
+            line = message_for_user(error, config, output_dir)
             if line is None:
                 raise
             logger.error("%s", line)
@@ -153,15 +153,15 @@ def _end(line: str, status: int) -> NoReturn:
 
 def environment() -> dict[str, str]:
     """Versions and machine kind that every result carries."""
-    found = {"python": platform.python_version(), "machine": f"{platform.machine()} {os.cpu_count()} cores"}
+    versions = {"python": platform.python_version(), "machine": f"{platform.machine()} {os.cpu_count()} cores"}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
     if (commit := _commit()) is not None:
-        found["commit"] = commit
-    return found
+        versions["commit"] = commit
+    return versions
 
 
 def _commit() -> str | None:

@@ -119,9 +119,9 @@ class Study:
     def _split(self, arguments: Sequence[str]) -> tuple[list[str], dict[str, Override]]:
         """What all jobs share, and what is searched; the command line has the last word."""
         lines = [*(f"{name}={values}" for name, values in self.params.items()), *arguments]
-        parsed = {one.get_key_element(): one for one in OverridesParser.create().parse_overrides(lines)}
-        fixed = [f"{k}={one.get_value_element_as_str()}" for k, one in parsed.items() if not one.is_sweep_override()]
-        space = {name: one for name, one in parsed.items() if one.is_sweep_override()}
+        parsed = {override.get_key_element(): override for override in OverridesParser.create().parse_overrides(lines)}
+        space = {name: override for name, override in parsed.items() if override.is_sweep_override()}
+        fixed = [f"{k}={o.get_value_element_as_str()}" for k, o in parsed.items() if k not in space]
         if not space:
             raise ConfigError("hydra.sweeper.params", "settings with interval(...), range(...) or choice(...)", {})
         return fixed, space

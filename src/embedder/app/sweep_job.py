@@ -55,7 +55,7 @@ def as_job(run: Callable[[], float | None]) -> float | None:
         status = end.code if isinstance(end.code, int) else 1
         if status > _SIGNALS:
             raise
-        about |= {"state": "failed", "reason": shown(_told(end) or f"exit status {status}")}
+        about |= {"state": "failed", "reason": shown(_message_of(end) or f"exit status {status}")}
     except Exception as error:
         logger.exception("the job failed")
         about |= {"state": "failed", "reason": shown(f"{type(error).__name__}: {error}")}
@@ -81,7 +81,7 @@ def searched_settings() -> dict[str, Any]:
 def settings_of(overrides: list[str]) -> dict[str, Any]:
     """Overrides such as `encoder.lr=1e-4` as names with values."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return {one.get_key_element().lstrip("+~"): one.value() for one in parsed}
+    return {override.get_key_element().lstrip("+~"): override.value() for override in parsed}
 
 
 def worth(config: DictConfig) -> int:
@@ -94,8 +94,9 @@ def worth(config: DictConfig) -> int:
 def searched_names(overrides: list[str], params: Mapping[str, str]) -> list[str]:
     """Which settings a sweep tries several values of: by its command line, and by `hydra.sweeper.params`."""
     parsed = OverridesParser.create().parse_overrides([*(f"{k}={v}" for k, v in params.items()), *overrides])
-    last = {one.get_key_element().lstrip("+~"): one for one in parsed}  # the command line has the last word
-    return [name for name, one in last.items() if one.is_sweep_override()]
+    # The command line has the last word.
+    last = {override.get_key_element().lstrip("+~"): override for override in parsed}
+    return [name for name, override in last.items() if override.is_sweep_override()]
 
 
 def key(name: str) -> str:
@@ -103,7 +104,7 @@ def key(name: str) -> str:
     return name.replace(".", "_").replace("@", "_").replace("/", "_")
 
 
-def _told(end: SystemExit) -> str | None:
+def _message_of(end: SystemExit) -> str | None:
     """The message that ended a run."""
     error = end.__context__
     while error is not None and not isinstance(error, EmbedderError) and error.__cause__ is not None:

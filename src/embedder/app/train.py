@@ -35,6 +35,7 @@ from embedder.app.trainer_settings import (
 )
 from embedder.app.wandb_logger import finishing_wandb, keep_as_artifact
 from embedder.callbacks.describe import DescribeCallback
+from embedder.callbacks.of_trainer import callbacks_of
 from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
 from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
@@ -194,7 +195,7 @@ class TrainRun:
             scores: dict[str, Any] = {}
             for of_loader in trainer.validate(module, data, verbose=False):
                 scores |= of_loader
-            check_logged(trainer.callbacks, scores)  # type: ignore[attr-defined]  # Lightning's own attribute
+            check_logged(callbacks_of(trainer, L.Callback), scores)
             logger.info("before training: %s", _scores(scores))
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
         logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
@@ -225,10 +226,10 @@ class TrainRun:
 
     def _trainer(self) -> L.Trainer:
         """The trainer with the callbacks that need no data, its settings held against the mix."""
-        callbacks = [ValidateLast(), ProcessGroupGuard(), *(one for one in self.callbacks.values() if one is not None)]
-        loggers = [one for one in self.loggers.values() if one is not None]
+        chosen = [callback for callback in self.callbacks.values() if callback is not None]
+        loggers = [run_logger for run_logger in self.loggers.values() if run_logger is not None]
         try:
-            trainer = self.trainer(callbacks=callbacks, logger=loggers)
+            trainer = self.trainer(callbacks=[ValidateLast(), ProcessGroupGuard(), *chosen], logger=loggers)
         except (TypeError, ValueError, ImportError, MisconfigurationException) as error:
             raise refused(error, trainer_keywords(self.trainer)) from error
         self.data.check(trainer.world_size)
@@ -244,16 +245,17 @@ class TrainRun:
         if self.rag_eval.every_n_steps is not None:
             self.rag_eval.check(self.tasks)
         cutoff = getattr(self.retrieval_eval, "keywords", {}).get("cutoff", 10)
-        check_monitors(trainer.callbacks, self.tasks, cutoff, answered=self.rag_eval.every_n_steps is not None)  # type: ignore[attr-defined]
+        answered = self.rag_eval.every_n_steps is not None
+        check_monitors(callbacks_of(trainer, L.Callback), self.tasks, cutoff, answered=answered)
         return trainer
 
     def _open_loggers(self, trainer: L.Trainer) -> None:
         """Write the settings of the run, which opens every logger: what one of them cannot take shows now."""
-        for one in trainer.loggers:
+        for run_logger in trainer.loggers:
             try:
-                one.log_hyperparams(self._settings())
+                run_logger.log_hyperparams(self._settings())
             except (TypeError, ValueError) as error:
-                expected = f"settings that {type(one).__name__} takes"
+                expected = f"settings that {type(run_logger).__name__} takes"
                 raise ConfigError("logger", expected, " ".join(str(error).split())) from error
 
     def _add_callbacks(
@@ -264,7 +266,7 @@ class TrainRun:
         checkpoint: Path | None,
     ) -> None:
         """Add those that need the data: scores come first, what is written for others last, checkpoints after all."""
-        others: list[L.Callback] = [one for one in trainer.callbacks if not isinstance(one, Checkpoint)]  # type: ignore[attr-defined]
+        others = [callback for callback in callbacks_of(trainer, L.Callback) if not isinstance(callback, Checkpoint)]
         callbacks = [
             *first,
             *others,
@@ -301,7 +303,7 @@ class TrainRun:
     def _settings(self) -> dict[str, Any]:
         """What tells runs apart in a logger."""
         parts: dict[str, Any] = {"encoder": self.encoder, "optim": self.optim, "data": self.data, **self.tasks}
-        searched = {"searched": found} if (found := searched_settings()) else {}
+        searched = {"searched": names} if (names := searched_settings()) else {}
         return {name: asdict(part) for name, part in parts.items()} | {"seed": self.seed} | searched
 
 

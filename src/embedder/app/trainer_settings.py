@@ -50,7 +50,7 @@ FREE = frozenset(
 
 def trainer_keywords(make: Callable[..., L.Trainer]) -> dict[str, Any]:
     """Every keyword of the trainer with its value, set or not."""
-    defaults = {name: one.default for name, one in inspect.signature(L.Trainer.__init__).parameters.items()}
+    defaults = {name: parameter.default for name, parameter in inspect.signature(L.Trainer.__init__).parameters.items()}
     return {**{n: v for n, v in defaults.items() if n != "self"}, **getattr(make, "keywords", {})}
 
 
@@ -62,7 +62,7 @@ def check_trainer(keywords: Mapping[str, Any]) -> None:
     """
     for name, (allowed, why) in FIXED.items():
         value = keywords[name]
-        if not any(value == one and type(value) is type(one) for one in allowed):  # 1 batch is not 1.0 of them
+        if not any(value == good and type(value) is type(good) for good in allowed):  # 1 batch is not 1.0 of them
             raise ConfigError(f"trainer.{name}", f"{allowed[0]!r}, since {why}", value)
     _check_whole("max_steps", keywords["max_steps"], f"1 or more, since {_NO_EPOCHS.partition(':')[0]}")
     _check_whole("accumulate_grad_batches", keywords["accumulate_grad_batches"], "1 or more batches of a step")
@@ -88,8 +88,8 @@ def _check_whole(name: str, value: Any, expected: str) -> None:
 def refused(error: Exception, keywords: Mapping[str, Any]) -> EmbedderError:
     """What Lightning refuses, in the words of a setting: an accelerator that is not there, or Lightning's own words."""
     name = keywords["accelerator"]
-    known = {one: AcceleratorRegistry[one]["accelerator"] for one in AcceleratorRegistry.available_accelerators()}
-    here = [one for one, accelerator in known.items() if accelerator.is_available()]
+    known = {kind: AcceleratorRegistry[kind]["accelerator"] for kind in AcceleratorRegistry.available_accelerators()}
+    here = [kind for kind, accelerator in known.items() if accelerator.is_available()]
     if isinstance(name, str) and name not in ("auto", *here) and not (name == "gpu" and {"cuda", "mps"} & {*here}):
         return ConfigError("trainer.accelerator", f"auto or one that this machine has ({', '.join(here)})", name)
     return EmbedderError(f"trainer: {shown(' '.join(str(error).split()), 500)}")
@@ -105,5 +105,8 @@ def acting_on_steps(keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 def monitored(callbacks: Mapping[str, L.Callback | None]) -> dict[str, ModelCheckpoint | EarlyStopping]:
     """The callbacks that go by a score, by name."""
-    found = {name: one for name, one in callbacks.items() if isinstance(one, ModelCheckpoint | EarlyStopping)}
-    return {name: one for name, one in found.items() if one.monitor is not None}
+    return {
+        name: callback
+        for name, callback in callbacks.items()
+        if isinstance(callback, ModelCheckpoint | EarlyStopping) and callback.monitor is not None
+    }

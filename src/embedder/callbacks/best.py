@@ -65,10 +65,10 @@ def direction(setting: str, monitor: str, mode: str) -> str:
         if mode == "auto":
             raise ConfigError(f"{setting}.mode", f"max or min: which of both is better of {monitor!r} is unknown", mode)
         return mode
-    found = "max" if sign > 0 else "min"
-    if mode not in ("auto", found):
-        raise ConfigError(f"{setting}.mode", f"auto or {found}, which is better of {monitor!r}", mode)
-    return found
+    better = "max" if sign > 0 else "min"
+    if mode not in ("auto", better):
+        raise ConfigError(f"{setting}.mode", f"auto or {better}, which is better of {monitor!r}", mode)
+    return better
 
 
 def _check(kind: type, settings: Mapping[str, Any], where: str) -> None:

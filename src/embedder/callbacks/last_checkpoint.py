@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
 from embedder.bounds import PositiveInt
+from embedder.callbacks.of_trainer import callbacks_of
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.checks import checked
 from embedder.files import whole_path
@@ -65,8 +66,8 @@ class LastCheckpoint(Checkpoint):
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write it before a validation that takes long."""
-        evaluations = (one for one in trainer.callbacks if isinstance(one, RetrievalEvalCallback))  # type: ignore[attr-defined]
-        seconds = max((one.seconds or 0.0 for one in evaluations), default=0.0)
+        evaluations = callbacks_of(trainer, RetrievalEvalCallback)
+        seconds = max((evaluation.seconds or 0.0 for evaluation in evaluations), default=0.0)
         if trainer.state.fn == TrainerFn.FITTING and seconds > _LONG_SECONDS:
             self.save_before_validation(trainer)
 

@@ -100,8 +100,8 @@ class Miner:
         own = share(len(mined.queries))
         table = np.full((len(own), self.candidates.n - 1), -1, np.int64)
         for start in range(0, len(own), _CHUNK):
-            some = own[start : start + _CHUNK]
-            proposed = finder.propose([mined.queries[place] for place in some])
+            positions = own[start : start + _CHUNK]
+            proposed = finder.propose([mined.queries[position] for position in positions])
             for row, candidates in enumerate(proposed, start):
                 keys = [candidate.key.id for candidate in candidates if candidate.source != "gold"]
                 # In rising order: a near tie that falls the other way on another machine changes nothing.

@@ -18,15 +18,15 @@ class ProcessGroupGuard(L.Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Compare, and register the closing once a process."""
-        found = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-        if found != trainer.world_size:
+        n_joined = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        if n_joined != trainer.world_size:
             raise ConfigError(
                 "trainer.strategy",
                 f"a process group of {trainer.world_size} processes (trainer.devices x num_nodes); in a sweep, "
                 "ddp_spawn",
-                f"a group of {found}",
+                f"a group of {n_joined}",
             )
-        if found > 1:
+        if n_joined > 1:
             atexit.unregister(_close)
             atexit.register(_close)
 

@@ -18,6 +18,7 @@ from embedder.callbacks.distributed_encoder import DistributedEncoder
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.mining import MinedDataset, Miner
+from embedder.callbacks.of_trainer import callbacks_of, log_metrics
 from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.throughput import off_the_clock
 from embedder.candidates.candidates import Candidates
@@ -209,15 +210,16 @@ class ReindexCallback(L.Callback):
         folder, digest = self._publish(trainer, step, tables)
         self._state = {"step": step, "folder": folder, "digest": digest}
         self._use(trainer, self._directory / folder, digest)
-        for one in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
-            if isinstance(one, LossGuard | SelfPacedRate):
-                one.start_over({part.dataset.task for part in self._parts})  # harder negatives, larger losses
-        for task in {part.dataset.task for part in self._parts} & self._validated.keys() & self._before.keys():
+        tasks = {part.dataset.task for part in self._parts}
+        for guard in callbacks_of(trainer, LossGuard):
+            guard.start_over(tasks)  # harder negatives, larger losses
+        for rate in callbacks_of(trainer, SelfPacedRate):
+            rate.start_over(tasks)
+        for task in tasks & self._validated.keys() & self._before.keys():
             values[f"reindex/{task}/val_gain"] = self._validated[task] - self._before[task]
         self._before, self._validated = self._before | self._validated, {}
         values["reindex/seconds"] = time.monotonic() - begin
-        for one in trainer.loggers:
-            one.log_metrics(values, step=step - 1)  # steps count from 0, as Lightning numbers them
+        log_metrics(trainer, values, step - 1)
         off_the_clock(trainer)
 
     def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, IntArray]) -> tuple[str, str]:

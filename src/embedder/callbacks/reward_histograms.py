@@ -35,31 +35,31 @@ class RewardHistograms(L.Callback):
             return
         tasks = require_retriever(pl_module).tasks
         for name in (name for name, task in tasks.items() if task.objective.needs_rewards):
-            found = _rewards([dataset for dataset in self._datasets if dataset.task == name])
-            shown = {f"rewards/{name}/{kind}": values for kind, values in found.items() if values}
-            for one in trainer.loggers:
-                one.log_metrics({f"{key}/mean": float(np.mean(values)) for key, values in shown.items()}, step=0)
-                _draw(one, shown)
+            rewards = _rewards([dataset for dataset in self._datasets if dataset.task == name])
+            logged = {f"rewards/{name}/{kind}": values for kind, values in rewards.items() if values}
+            for logger in trainer.loggers:
+                logger.log_metrics({f"{key}/mean": float(np.mean(values)) for key, values in logged.items()}, step=0)
+                _draw(logger, logged)
 
 
 def _rewards(datasets: Sequence[PreparedDataset]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {"all": [], "positives": [], "lead": []}
+    by_kind: dict[str, list[float]] = {"all": [], "positives": [], "lead": []}
     for record in (record for dataset in datasets for record in islice(dataset.records("train"), _RECORDS)):
         rewards = list(record.rewards or ())
-        found["all"] += rewards
-        found["positives"] += rewards[: len(record.positives)]
+        by_kind["all"] += rewards
+        by_kind["positives"] += rewards[: len(record.positives)]
         if len(rewards) > 1:
             best, second = sorted(rewards, reverse=True)[:2]
-            found["lead"].append(best - second)
-    return found
+            by_kind["lead"].append(best - second)
+    return by_kind
 
 
-def _draw(one: Any, shown: Mapping[str, list[float]]) -> None:
-    for key, values in shown.items():
-        if isinstance(one, TensorBoardLogger):
-            one.experiment.add_histogram(key, np.array(values), 0)
-        if isinstance(one, WandbLogger):
+def _draw(logger: Any, logged: Mapping[str, list[float]]) -> None:
+    for key, values in logged.items():
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_histogram(key, np.array(values), 0)
+        if isinstance(logger, WandbLogger):
             import wandb  # loaded by its logger
 
-            drawn = wandb.Histogram(np_histogram=np.histogram(values, _BINS))
-            one.experiment.log({key: drawn, "trainer/global_step": 0})
+            histogram = wandb.Histogram(np_histogram=np.histogram(values, _BINS))
+            logger.experiment.log({key: histogram, "trainer/global_step": 0})

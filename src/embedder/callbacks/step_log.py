@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning as L
 
+from embedder.callbacks.of_trainer import log_metrics
 from embedder.training.module import require_retriever
 
 
@@ -37,8 +38,7 @@ class StepLogWriter(L.Callback):
         interval = trainer.log_every_n_steps  # type: ignore[attr-defined]
         if self._step == trainer.max_steps or (interval and self._step % interval == 0):
             means = {name: sum(values) / len(values) for name, values in self._values.items()}
-            for logger in trainer.loggers:
-                logger.log_metrics(means, step=self._step - 1)  # steps count from 0, as Lightning numbers them
+            log_metrics(trainer, means, self._step - 1)
             collected.clear()
             self._values = {}
 

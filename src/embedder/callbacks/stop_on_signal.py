@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
 from embedder.callbacks.last_checkpoint import LastCheckpoint, validation_follows
+from embedder.callbacks.of_trainer import callbacks_of
 from embedder.errors import ConfigError, Interrupted
 
 
@@ -45,7 +46,7 @@ class StopOnSignal(Checkpoint):
         """Take the signals over from Lightning, whose handlers end the run without a checkpoint."""
         self._step = trainer.global_step
         self._take_over()
-        if self._asked(trainer):  # by an earlier callback's work
+        if self._is_to_stop(trainer):  # by an earlier callback's work
             raise self._stop(trainer)
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
@@ -53,7 +54,7 @@ class StopOnSignal(Checkpoint):
         if trainer.global_step == self._step:  # further batches belong to this step
             return
         self._step = trainer.global_step
-        if not validation_follows(trainer) and self._asked(trainer):
+        if not validation_follows(trainer) and self._is_to_stop(trainer):
             _last(trainer).save(trainer)
             raise self._stop(trainer)
 
@@ -61,7 +62,7 @@ class StopOnSignal(Checkpoint):
         """From here on a signal ends the run at once, if nothing is lost by it."""
         self._take_over()
         is_fitting = trainer.state.fn == TrainerFn.FITTING
-        if is_fitting and self._asked(trainer):
+        if is_fitting and self._is_to_stop(trainer):
             _last(trainer).save_before_validation(trainer)
             raise self._stop(trainer)
         if not is_fitting or _last(trainer).is_written(trainer):
@@ -74,17 +75,18 @@ class StopOnSignal(Checkpoint):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """After a validation that was waited for."""
         is_fitting = trainer.state.fn == TrainerFn.FITTING
-        asked = self._asked(trainer)
+        is_to_stop = self._is_to_stop(trainer)
         if not is_fitting:
             self._give_back()
-        elif asked:
+        elif is_to_stop:
             _last(trainer).save(trainer)
-        if asked:
+        if is_to_stop:
             raise self._stop(trainer)
 
-    def _asked(self, trainer: L.Trainer) -> bool:
-        asked = self._received is not None or trainer.received_sigterm  # what came before Lightning's was taken over
-        return trainer.strategy.reduce_boolean_decision(asked, all=False)
+    def _is_to_stop(self, trainer: L.Trainer) -> bool:
+        # Lightning knows of a signal that came before its handlers were taken over.
+        received = self._received is not None or trainer.received_sigterm
+        return trainer.strategy.reduce_boolean_decision(received, all=False)
 
     def _stop(self, trainer: L.Trainer) -> Interrupted:
         number, step = self._received or signal.SIGTERM, trainer.global_step
@@ -126,7 +128,6 @@ class StopOnSignal(Checkpoint):
 
 
 def _last(trainer: L.Trainer) -> LastCheckpoint:
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
-        if isinstance(callback, LastCheckpoint):
-            return callback
-    raise ConfigError("callbacks.plain.last", "a LastCheckpoint, which stop_on_signal writes with", None)
+    if not (checkpoints := callbacks_of(trainer, LastCheckpoint)):
+        raise ConfigError("callbacks.plain.last", "a LastCheckpoint, which stop_on_signal writes with", None)
+    return checkpoints[0]

@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 
+from embedder.callbacks.of_trainer import callbacks_of
 from embedder.training.collate import Batch
 from embedder.training.gather import sum_over_processes
 from embedder.training.module import RetrieverModule, require_retriever
@@ -85,9 +86,8 @@ class ThroughputCallback(L.Callback):
 
 def off_the_clock(trainer: L.Trainer) -> None:
     """Leave the time since the last batch out of the speed: called after work between batches that is no training."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
-        if isinstance(callback, ThroughputCallback):
-            callback.start_waiting()
+    for callback in callbacks_of(trainer, ThroughputCallback):
+        callback.start_waiting()
 
 
 def _tokens_run(module: L.LightningModule) -> int:

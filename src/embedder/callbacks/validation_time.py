@@ -56,7 +56,7 @@ def long_validation(parts: Sequence[Part], n_validations: int) -> str | None:
     if seconds <= LONG_SECONDS:
         return None
     n_keys = sum(part.n_keys for part in parts)
-    told = (
+    message = (
         f"each of {n_validations} validations takes about {_minutes(seconds)}: {n_keys:,} keys and "
         f"{sum(part.n_others for part in parts):,} other texts of {len(parts)} data sets are encoded (measured on "
         f"{_MEASURED} keys of each)"
@@ -64,8 +64,8 @@ def long_validation(parts: Sequence[Part], n_validations: int) -> str | None:
     fewer = max(_LEAST_KEYS, max(part.n_keys for part in parts) // _FEWER)
     with_fewer = sum(part.seconds(fewer) for part in parts)
     if with_fewer < 0.9 * seconds:
-        told += f"; callbacks.retrieval_eval.max_keys={fewer} would take about {_minutes(with_fewer)}"
-    return told
+        message += f"; callbacks.retrieval_eval.max_keys={fewer} would take about {_minutes(with_fewer)}"
+    return message
 
 
 def _minutes(seconds: float) -> str:

@@ -37,12 +37,12 @@ class EstimateRun:
 
     def run(self) -> list[LabelEstimate]:
         """Log one estimate of what is left for each data set; none where that is nothing, or too little to time."""
-        found = [
+        estimates = [
             self._estimate(task, dataset)
             for task, dataset in self.preparation.datasets(self.tasks)
             if dataset.records is None
         ]
-        return [one for one in found if one is not None]
+        return [estimated for estimated in estimates if estimated is not None]
 
     def _estimate(self, task: Task, dataset: Dataset) -> LabelEstimate | None:
         name = f"{task.name}/{dataset.name}"
@@ -54,8 +54,8 @@ class EstimateRun:
         if judge is None:
             logger.info("%s: labels alone, no LLM is run", name)
             return None
-        some = first_by_hash(job.queries, self.sample, "estimate")
-        proposed = zip(some, self.preparation.finder(job).propose(some), strict=True)
+        queries = first_by_hash(job.queries, self.sample, "estimate")
+        proposed = zip(queries, self.preparation.finder(job).propose(queries), strict=True)
         requests = [judge.request(query, candidates) for query, candidates in proposed]
         unscored = judge.count_left(requests)
         total = sum(1 + len(request.candidate_prompts) for request in requests)
@@ -63,14 +63,14 @@ class EstimateRun:
         left = round(len(job.queries) * sum(unscored) / total)
         n = min(self.probed, int((_MOST_OF_THE_WORK * left - 1) / 2))  # each is timed alone and with the others
         if n < 1:
-            of_sample = f"{sum(unscored):,} of {total:,} prompts of {len(some):,} queries are left to score"
+            of_sample = f"{sum(unscored):,} of {total:,} prompts of {len(queries):,} queries are left to score"
             logger.info("%s: %s%s", name, of_sample, ", too few to be worth an estimate" if left else "")
             return None
-        open_ones = [request for request, prompts in zip(requests, unscored, strict=True) if prompts]
-        measured = probe(self.preparation.rewards.language_model, open_ones, settings, n)
-        counts = count_requests(open_ones, settings.n_outputs, settings.max_answers)
-        found = estimate(dataclasses.replace(counts, queries=left), measured)
+        unfinished = [request for request, prompts in zip(requests, unscored, strict=True) if prompts]
+        measured = probe(self.preparation.rewards.language_model, unfinished, settings, n)
+        counts = count_requests(unfinished, settings.n_outputs, settings.max_answers)
+        estimated = estimate(dataclasses.replace(counts, queries=left), measured)
         done = 1 - sum(unscored) / total
-        told = f": {done:.0%} of the prompts are scored already" if done else ""
-        logger.info("%s%s\n%s", name, told, found.render())
-        return found
+        progress = f": {done:.0%} of the prompts are scored already" if done else ""
+        logger.info("%s%s\n%s", name, progress, estimated.render())
+        return estimated

@@ -62,8 +62,8 @@ def make_job(task: Task, dataset: Dataset, corpus: Corpus, validation: Validatio
     held_out = held_out_ids(usable, examples, validation.size(len(usable)))
     if len(held_out) == len(usable):
         raise DataError(source.path, None, "all usable queries ask the same: nothing is left to train on")
-    asked = {question_of(query) for query in usable if query.id in held_out}
-    examples = [query for query in examples if question_of(query) not in asked]
+    held_out_questions = {question_of(query) for query in usable if query.id in held_out}
+    examples = [query for query in examples if question_of(query) not in held_out_questions]
     prompt = None if task.prompt is None else task.prompt.with_examples(few_shot_examples(examples, corpus))
     return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
 
@@ -75,8 +75,8 @@ def _with_shared_positives(queries: list[Query]) -> list[Query]:
         positives.setdefault((normal_form(query.text), query.among), {}).update(dict.fromkeys(query.positives))
     shared = [dict.fromkeys((*query.positives, *positives[normal_form(query.text), query.among])) for query in queries]
     return [
-        replace(query, positives=tuple(key_id for key_id in some if key_id not in query.exclude))
-        for query, some in zip(queries, shared, strict=True)
+        replace(query, positives=tuple(key_id for key_id in key_ids if key_id not in query.exclude))
+        for query, key_ids in zip(queries, shared, strict=True)
     ]
 
 

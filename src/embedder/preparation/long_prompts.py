@@ -23,11 +23,13 @@ def query_named(path: Path, queries: Sequence[Query]) -> Iterator[None]:
     try:
         yield
     except PromptTooLongError as error:
-        ends = [(error.prompt.rfind(text) + len(text), len(text)) for text in (query.text.strip() for query in queries)]
-        found = [(end, query) for end, query in zip(ends, queries, strict=True) if end[0] >= end[1]]
-        if not found:
+        texts = [query.text.strip() for query in queries]
+        starts = [error.prompt.rfind(text) for text in texts]  # -1 where it is not in the prompt
+        ends = [start + len(text) if start >= 0 else -1 for start, text in zip(starts, texts, strict=True)]
+        if max(ends) < 0:
             raise
-        query = max(found, key=lambda one: one[0])[1]
+        last = max(range(len(queries)), key=lambda index: (ends[index], len(texts[index])))
+        query = queries[last]
         rows = JsonLines(path).rows()
         line = next((row.line for row in rows if row.values.get("query_id") == query.id), None)
         raise DataError(path, line, f"the query {query.id!r}: {error}") from error

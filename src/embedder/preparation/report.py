@@ -50,8 +50,8 @@ class ReportRun:
             proposed = zip(job.queries, self.preparation.finder(job).propose(job.queries), strict=True)
             scored = total = 0
             for chunk in chunks(proposed):
-                found, asked = (0, 0) if judge is None else judge.count_scored(chunk)
-                scored, total = scored + found, total + asked
+                scored_here, prompts_here = (0, 0) if judge is None else judge.count_scored(chunk)
+                scored, total = scored + scored_here, total + prompts_here
             logger.info(
                 "%s/%s: not prepared yet, %d of %d prompts are scored: run prepare.py with the same settings to go on",
                 task.name,

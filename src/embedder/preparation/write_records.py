@@ -74,6 +74,11 @@ def write_records(
                 _write(out["queries" if split == "validation" else "train.queries"], _query_row(query))
             for split, writer in tables.items():
                 writer.write(by_split[split])
+    return counts, _labelling(name, finder, judge, len(job.queries))
+
+
+def _labelling(name: str, finder: CandidateFinder, judge: Judge | None, n_queries: int) -> dict[str, Any]:
+    """What the manifest tells of the labelling; the log tells it too."""
     about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}
     if judge is not None and judge.early_stop_report is not None:
         logger.info("%s: %s", name, judge.early_stop_report)
@@ -84,13 +89,13 @@ def write_records(
             "words are none; conf/bm25): all their negatives are random",
             name,
             finder.unranked,
-            len(job.queries),
+            n_queries,
         )
         about["random_negatives"] = finder.unranked
     if finder.dropped:
         logger.info("%s: candidates passed over by filters: %s", name, dict(finder.dropped))
         about["dropped_candidates"] = dict(finder.dropped)
-    return counts, about
+    return about
 
 
 def chunks(items: Iterable[Proposed]) -> Iterator[list[Proposed]]:

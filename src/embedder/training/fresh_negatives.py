@@ -80,11 +80,11 @@ def published(folder: Path, digest: str) -> dict[str, Path]:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         paths = {name: folder / f"{place}.npy" for place, name in enumerate(manifest["tables"])}
-        found = _digest({name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in paths.items()})
+        digest_here = _digest({name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in paths.items()})
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise DataError(folder, None, f"the checkpoint trains with the negatives of this folder ({error})") from error
-    if found != digest:
-        raise DataError(folder, None, f"expected the negatives with the digest {digest[:12]}, got {found[:12]}")
+    if digest_here != digest:
+        raise DataError(folder, None, f"expected the negatives with the digest {digest[:12]}, got {digest_here[:12]}")
     return paths
 
 

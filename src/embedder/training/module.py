@@ -54,7 +54,7 @@ class RetrieverModule(L.LightningModule):
         """Tokens of this process's training batches so far, padding not counted."""
         self._optim, self._seed, self._dimensions = optim, seed, dimensions
         self._held_out = torch.zeros(2)  # sum of losses, number of queries
-        self._told: set[str] = set()
+        self._logged_tasks: set[str] = set()
         self._is_sharded = False
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -100,19 +100,19 @@ class RetrieverModule(L.LightningModule):
         objective = self.tasks[batch.task].objective
         queries: Tensor = self.encoder(batch.query_tokens, "query")  # [B, D]
         keys = _lay_out(self.encoder(batch.key_tokens, "key"), batch.key_present)  # [B, N, D]
-        nobody = keys.flatten(0, 1)[:0], batch.key_present[:, :0]
-        others, negatives = self._others(batch, keys) if objective.needs_others else nobody
+        none = keys.flatten(0, 1)[:0], batch.key_present[:, :0]
+        others, negatives = self._others(batch, keys) if objective.needs_others else none
         self._count(batch, negatives)
         views = (matryoshka_views(vectors, self._dimensions) for vectors in (queries, keys, others))
         temperature = self.temperatures(batch.task)
         losses = []
         # Half precision is too coarse for cosines that are divided by the temperature.
         with torch.autocast(queries.device.type, enabled=False):
-            for some_queries, some_keys, some_others in zip(*views, strict=True):
+            for queries_view, keys_view, others_view in zip(*views, strict=True):
                 # Divided before -inf comes in, of which a learned temperature would get NaN.
-                scores = torch.einsum("bd,bnd->bn", some_queries, some_keys) / temperature  # [B, N]
+                scores = torch.einsum("bd,bnd->bn", queries_view, keys_view) / temperature  # [B, N]
                 scores = scores.masked_fill(~batch.key_present, -math.inf)
-                other_scores = some_queries @ some_others.T / temperature  # [B, W * R * N]
+                other_scores = queries_view @ others_view.T / temperature  # [B, W * R * N]
                 other_scores = other_scores.masked_fill(~negatives, -math.inf)
                 losses.append(objective(scores, batch.rewards, batch.positives, other_scores))
         return torch.stack(losses).mean()
@@ -137,9 +137,9 @@ class RetrieverModule(L.LightningModule):
         own, local, remote = negatives_by_place(batch.key_present, negatives, self.global_rank * self._rows(batch))
         for place, n in (("group", own), ("batch", local), ("devices", remote)):
             self.add_step_value(f"train/{batch.task}/negatives_{place}", n)
-        if batch.task in self._told:
+        if batch.task in self._logged_tasks:
             return
-        self._told.add(batch.task)
+        self._logged_tasks.add(batch.task)
         logger.info(
             "%s: each query sees %.4g negatives: %.4g of its group, %.4g in batch, %.4g across devices",
             batch.task,
@@ -158,7 +158,8 @@ class RetrieverModule(L.LightningModule):
         self.encoder.in_one_pass = True  # type: ignore[assignment]  # torch types every attribute as a module
         from torch.distributed.fsdp import fully_shard
 
-        layers = [layer for some in self.encoder.modules() if isinstance(some, nn.ModuleList) for layer in some]
+        lists = [module for module in self.encoder.modules() if isinstance(module, nn.ModuleList)]
+        layers = [layer for layer_list in lists for layer in layer_list]
         whole = [self.temperatures] if list(self.temperatures.parameters()) else []
         for part in [*layers, self.encoder, *whole]:
             fully_shard(part, mesh=mesh["data_parallel"])
