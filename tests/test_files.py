@@ -12,19 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from embedder import files
+from embedder import digests
+from embedder.digests import damage, damage_of_archive, digest_of
 from embedder.errors import DataError
-from embedder.files import (
-    damage,
-    damage_of_archive,
-    digest_of,
-    locked,
-    make_once,
-    remove_orphans,
-    whole_file,
-    whole_folder,
-    write_atomically,
-)
+from embedder.files import make_once, remove_orphans, whole_file, whole_folder, write_atomically
+from embedder.locks import locked
 
 # What `sha256sum` says of a file with the three bytes "abc" (FIPS 180-2, appendix B.1).
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -172,7 +164,7 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch
     os.utime(path, (1e9, 1e9))
     assert digest_of(path) == ABC
     with monkeypatch.context() as patch:
-        patch.setattr(files, "_digest", lambda *_: pytest.fail("read twice"))
+        patch.setattr(digests, "_digest", lambda *_: pytest.fail("read twice"))
         assert digest_of(path) == ABC
     path.write_text("abd")  # of the same size, perhaps within the resolution of the time stamp
     assert digest_of(path) != ABC
@@ -181,7 +173,7 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch
 
 
 def test_a_large_file_is_read_with_a_bar(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_LARGE", 1)
+    monkeypatch.setattr(digests, "_LARGE", 1)
     (tmp_path / "a").write_text("abc")
     assert digest_of(tmp_path / "a") == ABC
 
@@ -222,7 +214,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
 HOLDING = """
 import sys
 from pathlib import Path
-from embedder.files import locked
+from embedder.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -293,7 +285,7 @@ def test_what_several_processes_come_to_is_done_by_one_while_the_others_wait(tmp
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from embedder.files import in_turn\n"
+        "from embedder.locks import in_turn\n"
         "place = Path(sys.argv[1])\n"
         "with in_turn(place / 'lock') as waited:\n"
         "    done = (place / 'done').exists()\n"
@@ -316,7 +308,7 @@ def test_what_several_processes_come_to_is_done_by_one_while_the_others_wait(tmp
 COUNTING = """
 import sys
 from pathlib import Path
-from embedder.files import in_turn
+from embedder.locks import in_turn
 place = Path(sys.argv[1])
 for _ in range(100):
     with in_turn(place / "lock"):

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there, tell of damage, and are written by one process at a time."""
+"""Files and folders that are whole or not there, however the process that writes them ends."""
 
 import errno
 import hashlib
@@ -7,29 +7,21 @@ import logging
 import os
 import re
 import shutil
-import socket
 import time
 import uuid
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypeVar
+from typing import BinaryIO
 
-from embedder.errors import DataError
+from embedder.digests import DIGESTS, damage, digest_of
+from embedder.locks import in_turn
 
 logger = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
-
-DIGESTS = "digests.json"
-"""In a folder of `whole_folder`: SHA-256 of each of its files."""
 _OWNER = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.partial$")
 _ABANDONED = 7 * 86400  # seconds without a write, where it cannot be asked whether the owner lives
-_SETTLED = 2.0  # seconds; a younger file may change within the resolution of its time stamp
-_LARGE = 2e9  # bytes that take seconds to read
-_read: dict[tuple[str, Path, int, int, int], Any] = {}
 
 
 @contextmanager
@@ -139,136 +131,6 @@ def make_once(folder: Path, write: Callable[[Path], object], again: str = "it is
     return True
 
 
-def damage(folder: Path) -> str | None:
-    """What is wrong with a folder of `whole_folder`, in words; None where each file is as it was written.
-
-    Every file is read, once in a process: that takes no longer than what uses them, which reads them too, and neither
-    size nor time stamp tells of a disk that forgets. Files that came later are not looked at.
-    """
-    try:
-        digests = dict(json.loads((folder / DIGESTS).read_text(encoding="utf-8")))
-        wrong = next((name for name, digest in digests.items() if digest_of(folder / name) != digest), None)
-    except FileNotFoundError as error:
-        return f"{Path(str(error.filename)).name} is missing"
-    except (ValueError, TypeError):
-        return f"{DIGESTS} cannot be read"
-    return None if wrong is None else f"{wrong} is not as it was written"
-
-
-def damage_of_archive(path: Path) -> str | None:
-    """What is wrong with a zip archive, as torch writes, in words; None where each part has its checksum.
-
-    torch writes these checksums and does not look at them when it reads. It is read once in a process, as for
-    `digest_of`.
-    """
-    return _once("archive", path, _damage_of_archive)
-
-
-def _damage_of_archive(path: Path) -> str | None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            wrong = archive.testzip()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        return f"not a whole archive ({error})"
-    return None if wrong is None else f"its part {wrong} is not as it was written"
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal; a file that has not changed is read once in a process."""
-    return _once("digest", path, _digest)
-
-
-def _once(what: str, path: Path, read: Callable[[Path], Result]) -> Result:
-    """What reading a file gave, kept until the file changes."""
-    status = path.stat()
-    known = (what, path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
-    if known not in _read:
-        result = read(path)
-        if time.time() - status.st_mtime < _SETTLED:
-            return result
-        _read[known] = result
-    value: Result = _read[known]
-    return value
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process; the lock goes when the process does, however it ends.
-
-    Raises:
-        DataError: Another process holds it.
-    """
-    with _lock(folder / ".lock") as (file, owner):
-        if owner is not None:
-            message = f"{owner} writes into this folder: wait for its end, or choose another with hydra.run.dir=FOLDER"
-            raise DataError(folder, None, message)
-        _sign(file)
-        yield
-
-
-@contextmanager
-def in_turn(path: Path) -> Iterator[bool]:
-    """Do something that several processes come to at once one after the other: the first does it, the others wait.
-
-    The lock goes when its process does, however it ends.
-
-    Args:
-        path: A file that stands for it.
-
-    Yields:
-        Whether this process had to wait, so that another one may have done it.
-    """
-    waited = False
-    while True:
-        with _lock(path) as (file, owner):
-            if owner is not None:
-                import fcntl
-
-                logger.info("waiting for %s, which does the same", owner)
-                waited = True
-                fcntl.lockf(file, fcntl.LOCK_EX)
-            if not _is_at(file, path):  # who held it has removed it: another process may hold a new one
-                continue
-            _sign(file)
-            try:
-                yield waited
-            finally:
-                path.unlink(missing_ok=True)
-            return
-
-
-def _is_at(file: TextIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[tuple[TextIO, str | None]]:
-    """A file that this process has locked, or else who has."""
-    import fcntl
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        owner = None
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock, which worker processes would inherit
-        except (BlockingIOError, PermissionError):
-            file.seek(0)
-            owner = file.read(200).strip() or "another process"
-        except OSError as error:
-            logger.warning("%s cannot be locked (%s): let no two runs do the same work at once", path, error)
-        yield file, owner
-
-
-def _sign(file: TextIO) -> None:
-    """Say in a lock file who holds it."""
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()} (started {time.strftime('%Y-%m-%d %H:%M:%S')})\n")
-    file.flush()
-
-
 def remove_orphans(folder: Path) -> None:
     """Delete what killed processes have left half-written in a folder."""
     for partial in folder.glob(".*.partial"):
@@ -332,16 +194,6 @@ def _seal(folder: Path) -> None:
     for path in (*folder.rglob("*"), folder):
         if path.is_dir():
             _sync(path)
-
-
-def _digest(path: Path) -> str:
-    if path.stat().st_size < _LARGE:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    import rich.progress
-
-    with rich.progress.open(path, "rb", description=f"reading {path.name}", transient=True) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has `readinto`
 
 
 def _sync(path: Path) -> None:

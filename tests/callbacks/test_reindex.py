@@ -15,7 +15,8 @@ from lightning.pytorch.loggers import CSVLogger
 
 from embedder.callbacks.last_checkpoint import LastCheckpoint
 from embedder.callbacks.mining import MinedDataset, Miner
-from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
+from embedder.callbacks.reindex import ReindexCallback
+from embedder.callbacks.reindex_settings import ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.step_log import StepLogWriter

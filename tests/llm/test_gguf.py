@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from embedder.digests import digest_of
 from embedder.errors import DataError
-from embedder.files import digest_of
 from embedder.llm import gguf
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.llm.gguf import convert_gguf

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from embedder.digests import DIGESTS
 from embedder.errors import ConfigError, DataError
-from embedder.files import DIGESTS
 from embedder.world import WorldSettings, write_world
 from embedder.world.facts import build_region
 from embedder.world.names import NameSupply, near_word

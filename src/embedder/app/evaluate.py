@@ -23,9 +23,10 @@ from embedder.data.sources import Dataset
 from embedder.encoders.checkpoint import trained_data
 from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError
-from embedder.files import locked, write_atomically
+from embedder.files import write_atomically
 from embedder.index.bm25_index import BM25Settings
 from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.locks import locked
 from embedder.preparation.datasets import Source, dataset_pairs
 from embedder.preparation.few_shot import shown_prompt
 from embedder.preparation.long_prompts import query_named

@@ -10,13 +10,13 @@ from types import MappingProxyType
 from typing import Any
 
 from embedder.data.forms.histories import Histories
+from embedder.digests import digest_of
 from embedder.encoders.checkpoint import TrainedEncoder, existing, load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.cut import CutEncoder
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.errors import ConfigError
-from embedder.files import digest_of
 from embedder.index.bm25_index import BM25Settings
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.device import torch_device, warn_of_slow_bfloat16

@@ -16,7 +16,7 @@ from embedder.app.sweep_job import worth
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.errors import ConfigError, DataError, MissingExtraError
-from embedder.files import locked
+from embedder.locks import locked
 
 logger = logging.getLogger(__name__)
 

@@ -38,7 +38,8 @@ from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.of_trainer import callbacks_of
 from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
-from embedder.callbacks.reindex import ReindexCallback, ReindexSettings
+from embedder.callbacks.reindex import ReindexCallback
+from embedder.callbacks.reindex_settings import ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.reward_histograms import RewardHistograms
 from embedder.callbacks.step_log import StepLogWriter
@@ -53,8 +54,8 @@ from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.errors import ConfigError
-from embedder.files import locked
 from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.locks import locked
 from embedder.metrics.text import has_answer
 from embedder.models.device import warn_of_slow_bfloat16
 from embedder.preparation.few_shot import shown_prompt

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,94 +11,23 @@ import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 
-from embedder.bounds import PositiveFloat, PositiveInt
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.distributed_encoder import DistributedEncoder
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.mining import MinedDataset, Miner
 from embedder.callbacks.of_trainer import callbacks_of, log_metrics
+from embedder.callbacks.reindex_settings import ReindexSettings, check_interval
 from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.throughput import off_the_clock
-from embedder.candidates.candidates import Candidates
 from embedder.candidates.filters import HoldsAnswer
-from embedder.checks import checked
-from embedder.errors import ConfigError
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, publish, published
 from embedder.training.gather import Share, gather_shares, sum_over_processes, world_size
 from embedder.training.module import RetrieverModule, require_retriever
-from embedder.training.task import Task
 from embedder.types import Encoder, IntArray, VectorIndex
 
 logger = logging.getLogger(__name__)
-
-
-@checked("callbacks.reindex")
-@dataclass(frozen=True)
-class ReindexSettings:
-    """When negatives are made anew, and how; off while both intervals are null.
-
-    Args:
-        every_n_steps: Optimizer steps between two times.
-        every_n_epochs: The same in epochs; an epoch has as many steps as it takes to see as many records as there are.
-        tasks: Which tasks; null for all whose objective needs no rewards.
-        candidates: How negatives are proposed. Gold keys count among its `n`.
-    """
-
-    candidates: Candidates
-    every_n_steps: PositiveInt | None = None
-    every_n_epochs: PositiveFloat | None = None
-    tasks: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        where = "callbacks.reindex"
-        if self.tasks is not None:
-            object.__setattr__(self, "tasks", tuple(self.tasks))  # Hydra hands over a list
-        if self.every_n_steps is not None and self.every_n_epochs is not None:
-            raise ConfigError(f"{where}.every_n_epochs", "null, since every_n_steps is set", self.every_n_epochs)
-        if self.candidates.sources != ("dense",):
-            raise ConfigError(f"{where}.candidates.sources", "[dense], the encoder", list(self.candidates.sources))
-
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is to be done."""
-        return self.every_n_steps is not None or self.every_n_epochs is not None
-
-    def check(self, tasks: Mapping[str, Task], max_steps: int) -> list[str]:
-        """Refuse what could never be read, as far as it shows without the data.
-
-        Args:
-            tasks: The mix.
-            max_steps: Of the run.
-
-        Returns:
-            The tasks whose negatives are made anew.
-        """
-        for name in self.tasks or ():
-            if name not in tasks:
-                raise ConfigError("callbacks.reindex.tasks", f"tasks of the mix ({', '.join(sorted(tasks))})", name)
-            if tasks[name].objective.needs_rewards:
-                expected = "tasks whose objective needs no rewards: nobody judges the new negatives"
-                raise ConfigError("callbacks.reindex.tasks", expected, name)
-        chosen = list(self.tasks or [name for name, task in tasks.items() if not task.objective.needs_rewards])
-        if not chosen:
-            expected = "a task whose objective needs no rewards in the mix: nobody judges the new negatives"
-            raise ConfigError("callbacks.reindex", expected, sorted(tasks))
-        if self.every_n_steps is not None:
-            _check_interval("every_n_steps", self.every_n_steps, max_steps)
-        for name in chosen:
-            sampling = tasks[name].sampling
-            if sampling.group_size == sampling.positives:
-                expected = f"more than {sampling.positives} (positives): a group without negatives reads no new ones"
-                raise ConfigError(f"tasks.{name}.sampling.group_size", expected, sampling.group_size)
-        return chosen
-
-
-def _check_interval(setting: str, steps: int, max_steps: int) -> None:
-    if steps >= max_steps:
-        expected = f"fewer steps than trainer.max_steps ({max_steps}): no step would see the new negatives"
-        raise ConfigError(f"callbacks.reindex.{setting}", expected, steps)
 
 
 class ReindexCallback(L.Callback):
@@ -144,7 +72,7 @@ class ReindexCallback(L.Callback):
         data, tasks = _data_module(trainer), require_retriever(pl_module).tasks
         chosen = self._settings.check(tasks, trainer.max_steps)
         self._every = self._interval(trainer, data)
-        _check_interval("every_n_epochs", self._every, trainer.max_steps)
+        check_interval("every_n_epochs", self._every, trainer.max_steps)
         self._parts = [
             MinedDataset.of(place, dataset) for place, dataset in enumerate(data.datasets) if dataset.task in chosen
         ]

@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from embedder.data.forms.form import ORIGIN, Form, Rows
+from embedder.digests import digest_of
 from embedder.errors import DataError
-from embedder.files import digest_of, make_once, write_atomically
+from embedder.files import make_once, write_atomically
 from embedder.identity import identity
 from embedder.origins import ORIGINS, PLACE
 

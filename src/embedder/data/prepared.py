@@ -13,8 +13,8 @@ from embedder.data.known_positives import KnownPositives
 from embedder.data.queries import Queries, question_of
 from embedder.data.records import Records
 from embedder.data.reward_column import RewardColumn
+from embedder.digests import damage
 from embedder.errors import DataError
-from embedder.files import damage
 from embedder.types import IntArray, Query
 
 QUESTIONS = "train.questions.npy"

@@ -21,8 +21,8 @@ from embedder.data.data_files import (
 from embedder.data.forms.beir import Beir
 from embedder.data.forms.form import Form
 from embedder.data.split import SeededSplit
+from embedder.digests import digest_of
 from embedder.errors import ConfigError, DataError
-from embedder.files import digest_of
 from embedder.shown import shown
 
 BEIR = Beir()  # a data set of this form can be of any task

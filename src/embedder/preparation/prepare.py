@@ -11,7 +11,8 @@ from embedder.data.overlap import trained_on
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.errors import DataError
-from embedder.files import in_turn, remove_orphans, whole_folder
+from embedder.files import remove_orphans, whole_folder
+from embedder.locks import in_turn
 from embedder.preparation.datasets import dataset_pairs, trainable
 from embedder.preparation.import_records import import_records
 from embedder.preparation.job import Job

@@ -9,8 +9,8 @@ from typing import Any
 from embedder.data.converted import write_once, write_rows
 from embedder.data.forms.form import Form, Rows
 from embedder.data.sources import Dataset, chosen, read_directory
+from embedder.digests import digest_of
 from embedder.errors import ConfigError
-from embedder.files import digest_of
 from embedder.identity import identity
 from embedder.public.form import PublicForm, PublicTable
 

@@ -1,0 +1,78 @@
+"""When hard negatives are made anew, and of which tasks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from embedder.bounds import PositiveFloat, PositiveInt
+from embedder.candidates.candidates import Candidates
+from embedder.checks import checked
+from embedder.errors import ConfigError
+from embedder.training.task import Task
+
+
+@checked("callbacks.reindex")
+@dataclass(frozen=True)
+class ReindexSettings:
+    """When negatives are made anew, and how; off while both intervals are null.
+
+    Args:
+        every_n_steps: Optimizer steps between two times.
+        every_n_epochs: The same in epochs; an epoch has as many steps as it takes to see as many records as there are.
+        tasks: Which tasks; null for all whose objective needs no rewards.
+        candidates: How negatives are proposed. Gold keys count among its `n`.
+    """
+
+    candidates: Candidates
+    every_n_steps: PositiveInt | None = None
+    every_n_epochs: PositiveFloat | None = None
+    tasks: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        where = "callbacks.reindex"
+        if self.tasks is not None:
+            object.__setattr__(self, "tasks", tuple(self.tasks))  # Hydra hands over a list
+        if self.every_n_steps is not None and self.every_n_epochs is not None:
+            raise ConfigError(f"{where}.every_n_epochs", "null, since every_n_steps is set", self.every_n_epochs)
+        if self.candidates.sources != ("dense",):
+            raise ConfigError(f"{where}.candidates.sources", "[dense], the encoder", list(self.candidates.sources))
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is to be done."""
+        return self.every_n_steps is not None or self.every_n_epochs is not None
+
+    def check(self, tasks: Mapping[str, Task], max_steps: int) -> list[str]:
+        """Refuse what could never be read, as far as it shows without the data.
+
+        Args:
+            tasks: The mix.
+            max_steps: Of the run.
+
+        Returns:
+            The tasks whose negatives are made anew.
+        """
+        for name in self.tasks or ():
+            if name not in tasks:
+                raise ConfigError("callbacks.reindex.tasks", f"tasks of the mix ({', '.join(sorted(tasks))})", name)
+            if tasks[name].objective.needs_rewards:
+                expected = "tasks whose objective needs no rewards: nobody judges the new negatives"
+                raise ConfigError("callbacks.reindex.tasks", expected, name)
+        chosen = list(self.tasks or [name for name, task in tasks.items() if not task.objective.needs_rewards])
+        if not chosen:
+            expected = "a task whose objective needs no rewards in the mix: nobody judges the new negatives"
+            raise ConfigError("callbacks.reindex", expected, sorted(tasks))
+        if self.every_n_steps is not None:
+            check_interval("every_n_steps", self.every_n_steps, max_steps)
+        for name in chosen:
+            sampling = tasks[name].sampling
+            if sampling.group_size == sampling.positives:
+                expected = f"more than {sampling.positives} (positives): a group without negatives reads no new ones"
+                raise ConfigError(f"tasks.{name}.sampling.group_size", expected, sampling.group_size)
+        return chosen
+
+
+def check_interval(setting: str, steps: int, max_steps: int) -> None:
+    """Refuse an interval after which no step is left to see the new negatives."""
+    if steps >= max_steps:
+        expected = f"fewer steps than trainer.max_steps ({max_steps}): no step would see the new negatives"
+        raise ConfigError(f"callbacks.reindex.{setting}", expected, steps)

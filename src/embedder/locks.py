@@ -1,0 +1,92 @@
+"""One process at a time: a folder that a run holds, and work that processes take turns at."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from embedder.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process; the lock goes when the process does, however it ends.
+
+    Raises:
+        DataError: Another process holds it.
+    """
+    with _lock(folder / ".lock") as (file, owner):
+        if owner is not None:
+            message = f"{owner} writes into this folder: wait for its end, or choose another with hydra.run.dir=FOLDER"
+            raise DataError(folder, None, message)
+        _sign(file)
+        yield
+
+
+@contextmanager
+def in_turn(path: Path) -> Iterator[bool]:
+    """Do something that several processes come to at once one after the other: the first does it, the others wait.
+
+    The lock goes when its process does, however it ends.
+
+    Args:
+        path: A file that stands for it.
+
+    Yields:
+        Whether this process had to wait, so that another one may have done it.
+    """
+    waited = False
+    while True:
+        with _lock(path) as (file, owner):
+            if owner is not None:
+                import fcntl
+
+                logger.info("waiting for %s, which does the same", owner)
+                waited = True
+                fcntl.lockf(file, fcntl.LOCK_EX)
+            if not _is_at(file, path):  # who held it has removed it: another process may hold a new one
+                continue
+            _sign(file)
+            try:
+                yield waited
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[tuple[TextIO, str | None]]:
+    """A file that this process has locked, or else who has."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        owner = None
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock, which worker processes would inherit
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            owner = file.read(200).strip() or "another process"
+        except OSError as error:
+            logger.warning("%s cannot be locked (%s): let no two runs do the same work at once", path, error)
+        yield file, owner
+
+
+def _sign(file: TextIO) -> None:
+    """Say in a lock file who holds it."""
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()} (started {time.strftime('%Y-%m-%d %H:%M:%S')})\n")
+    file.flush()
