@@ -61,6 +61,10 @@ def test_msc_asks_in_the_last_session_for_what_was_said_before(tmp_path):
         "0/2": ("e", ("f",), ("0/0", "0/1")),
         "0/3": ("g", ("h",), ("0/0", "0/2")),
     }
+    both = Sessions(parquet(tmp_path / "msc.parquet", rows), train=parquet(tmp_path / "train.parquet", rows[:2]))
+    dataset, keys, _ = read(tmp_path, both, "chat")
+    assert list(keys)[5:] == ["train-0/0", "train-0/1", "train-0/2", "train-0/3"]
+    assert [q.among for q in Queries(dataset.file("train"))] == [("train-0/0", f"train-0/{n}") for n in (1, 2)]
     with pytest.raises(DataError, match="dialogue '0': expected its sessions one after the other"):
         read(tmp_path, Sessions(parquet(tmp_path / "x.parquet", rows[1::-1])), "chat")
 
@@ -75,6 +79,9 @@ def test_documents_are_cut_to_the_same_length_and_chunked_by_the_task(tmp_path):
     _, keys, queries = read(tmp_path, form, "lrlm", task_form=chunks)
     assert len(keys) == 9  # 40 words are 10 chunks; each but the last is a key
     assert queries["0/8"].answers == (" w36 w37 w38 w39",)
+    dataset, keys, _ = read(tmp_path, replace(form, train=form.test, max_documents=1), "lrlm", task_form=chunks)
+    assert len(keys) == 18
+    assert {q.id.split("/")[0] for q in Queries(dataset.file("train"))} == {"train-0"}
     with pytest.raises(DataError, match="expected documents of 60 words or more, got none"):
         read(tmp_path, Texts(form.test, words=60), "lrlm", task_form=chunks)
 

@@ -1,10 +1,12 @@
 """What all public forms and all published tables have in common."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
+
+_T = TypeVar("_T")
 
 
 class PublicForm(Protocol):
@@ -36,3 +38,8 @@ class PublicTable(Protocol):
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """All rows, streamed; `columns` must be there."""
         ...
+
+
+def splits(test: _T, train: _T | None) -> dict[str, _T]:
+    """By name, the splits that there are; the ids of two splits of one table may be the same numbers."""
+    return {"test": test} | ({} if train is None else {"train": train})

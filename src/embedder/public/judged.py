@@ -8,7 +8,7 @@ from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
 from embedder.data.forms.own_documents import OwnDocuments
 from embedder.errors import DataError
-from embedder.public.form import PublicTable
+from embedder.public.form import PublicTable, splits
 from embedder.public.table import columns_in, fill, texts
 
 
@@ -73,12 +73,12 @@ class Judged:
 
     def convert(self) -> Iterator[tuple[str, Rows]]:
         """Documents and queries; see `PublicForm`."""
-        splits = {"test": self.test} | ({} if self.train is None else {"train": self.train})
-        gold = {split: judgments.gold() for split, judgments in splits.items()}
+        judged = splits(self.test, self.train)
+        gold = {split: judgments.gold() for split, judgments in judged.items()}
         own_documents = OwnDocuments(set().union(*gold.values()) if self.exclude_own else ())
         if self.corpus is not None:
             yield "corpus", own_documents.noted(self._keys(self.corpus))
-        for split, judgments in splits.items():
+        for split, judgments in judged.items():
             yield split, self._queries(judgments, own_documents.fields(gold.pop(split), judgments.table.label))
 
     def _keys(self, corpus: PublicTable) -> Rows:

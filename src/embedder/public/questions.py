@@ -8,7 +8,7 @@ from typing import Any
 from embedder.data.fields import Row
 from embedder.data.forms.form import Rows
 from embedder.errors import ConfigError
-from embedder.public.form import PublicTable
+from embedder.public.form import PublicTable, splits
 from embedder.public.table import texts
 
 
@@ -41,7 +41,7 @@ class Questions:
     @property
     def tables(self) -> dict[str, PublicTable]:
         """Those that there are, by split."""
-        return {"test": self.test} | ({} if self.train is None else {"train": self.train})
+        return splits(self.test, self.train)
 
     def convert(self) -> Iterator[tuple[str, Rows]]:
         """The queries; see `PublicForm`."""

@@ -9,7 +9,7 @@ from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.data.forms.form import Rows
 from embedder.errors import DataError
-from embedder.public.form import PublicTable
+from embedder.public.form import PublicTable, splits
 
 logger = logging.getLogger(__name__)
 
@@ -17,17 +17,19 @@ logger = logging.getLogger(__name__)
 @checked("form")
 @dataclass(frozen=True)
 class Texts:
-    """Documents for tests; the task's form `Documents` cuts them into chunks.
+    """Documents; the task's form `Documents` cuts them into chunks.
 
     Args:
         test: The table.
+        train: That of the training split, of which all documents are taken; None for none.
         text: Its column of texts.
         id: Its column of ids; None numbers the rows.
         words: Longer documents are cut to so many; shorter ones are skipped, and counted.
-        max_documents: At most so many are taken, from the start.
+        max_documents: At most so many of the test split are taken, from the start.
     """
 
     test: PublicTable
+    train: PublicTable | None = None
     text: str = "text"
     id: str | None = None
     words: PositiveInt = 24_576  # about 32,768 tokens
@@ -35,20 +37,21 @@ class Texts:
 
     def convert(self) -> Iterator[tuple[str, Rows]]:
         """The documents; see `PublicForm`."""
-        yield "test", self._documents()
+        for split, table in splits(self.test, self.train).items():
+            yield split, self._documents(table, split)
 
-    def _documents(self) -> Rows:
+    def _documents(self, table: PublicTable, split: str) -> Rows:
         taken = short = 0
-        for number, row in enumerate(self.test.rows([self.text, *([self.id] if self.id else [])])):
+        for number, row in enumerate(table.rows([self.text, *([self.id] if self.id else [])])):
             words = re.findall(r"\s*\S+", row.text(self.text))
             if len(words) < self.words:
                 short += 1
                 continue
             doc_id = str(number) if self.id is None else row.label(self.id)
-            yield {"doc_id": doc_id, "text": "".join(words[: self.words])}
+            yield {"doc_id": doc_id if split == "test" else f"{split}-{doc_id}", "text": "".join(words[: self.words])}
             taken += 1
-            if taken == self.max_documents:
+            if split == "test" and taken == self.max_documents:
                 break
         if not taken:
-            raise DataError(self.test.label, None, f"expected documents of {self.words} words or more, got none")
-        logger.info("%s: %d documents; %d of fewer than %d words skipped", self.test.label, taken, short, self.words)
+            raise DataError(table.label, None, f"expected documents of {self.words} words or more, got none")
+        logger.info("%s: %d documents; %d of fewer than %d words skipped", table.label, taken, short, self.words)
