@@ -9,7 +9,7 @@ import pytest
 
 from embedder import shown as shown_module
 from embedder.errors import ConfigError, EmbedderError
-from embedder.llm import server_client
+from embedder.llm import server_client, server_reply
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.score_store import ScoreStore
 from embedder.llm.server_address import proxy_of
@@ -165,7 +165,7 @@ def test_a_web_page_is_not_asked_for_again(serve):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_huge_answer_is_cut_off(serve, monkeypatch, packed):
-    monkeypatch.setattr(server_client, "_MOST_BYTES", 2**20)
+    monkeypatch.setattr(server_reply, "_MOST_BYTES", 2**20)
     huge = json.dumps({"data": [{"id": "x" * 2**21}]}).encode()
     server = serve(always(gzip.compress(huge), Content_Encoding="gzip") if packed else always(huge))
     with pytest.raises(EmbedderError, match="more than 1 MiB"):

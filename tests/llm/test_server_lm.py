@@ -16,8 +16,9 @@ from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.llm.prompt_tokens import prompt_ids
 from embedder.llm.sampled_outputs import OutputSettings
-from embedder.llm.server_client import Request, ServerClient, _retry_after
+from embedder.llm.server_client import Request, ServerClient
 from embedder.llm.server_lm import ServerLanguageModel
+from embedder.llm.server_reply import retry_after_of
 from embedder.llm.server_scores import score_text
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
@@ -326,10 +327,10 @@ def test_retry_after_is_honoured(server, make):
 
 
 def test_retry_after_in_all_its_forms():
-    assert _retry_after(None) == _retry_after("soon") == _retry_after("-3") == _retry_after("inf") == 0.0
-    assert _retry_after("7") == 7.0
-    assert 50 < _retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)) <= 60
-    assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert retry_after_of(None) == retry_after_of("soon") == retry_after_of("-3") == retry_after_of("inf") == 0.0
+    assert retry_after_of("7") == 7.0
+    assert 50 < retry_after_of(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)) <= 60
+    assert retry_after_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,12 @@
 """Talk to an HTTP server: some requests at once, patience with what passes, errors that say what to change."""
 
 import asyncio
-import json
 import logging
-import math
 import os
 import ssl
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -18,7 +14,8 @@ from embedder.bounds import NonNegativeFloat, PositiveFloat, PositiveInt
 from embedder.checks import check_types
 from embedder.errors import ConfigError, EmbedderError
 from embedder.llm.server_address import check_url, is_port, names_variable, proxy_of, told_of_proxy
-from embedder.shown import hide, shown
+from embedder.llm.server_reply import PassingError, content_of, read_reply
+from embedder.shown import hide
 
 if TYPE_CHECKING:
     import httpx
@@ -30,20 +27,6 @@ Answer = TypeVar("Answer")
 
 _LONGEST_BACKOFF = 60.0  # seconds
 _LONGEST_RETRY_AFTER = 300.0  # seconds that a server may ask to wait for, at a time
-_MOST_BYTES = 2**26  # of an answer: 64 MiB, many times what the longest prompts take
-_EXCERPT = 300  # characters of an answer in a message
-_PASSING = frozenset({408, 409, 429})  # and all from 500 on
-_REFUSED = (
-    " (does the prompt fit, and does the server take `echo` with `logprobs`? Many versions of llama.cpp's do not)"
-)
-_HINTS = {
-    400: _REFUSED,
-    422: _REFUSED,
-    401: " (the key is read from the environment variable named by llm.api_key_env)",
-    403: " (the key is read from the environment variable named by llm.api_key_env)",
-    404: " (llm.url usually ends in /v1)",
-    429: " (fewer requests at once: llm.concurrency)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +38,6 @@ class Request(Generic[Answer]):
     """Sent as JSON with POST; None asks with GET."""
     read: Callable[[Any], Answer]
     """Raises EmbedderError when the answer lacks something; the URL is put in front of the message."""
-
-
-class _PassingError(Exception):
-    """What may be gone at the next attempt."""
-
-    def __init__(self, message: str, retry_after: float = 0.0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -161,7 +136,7 @@ class ServerClient:
 
         url = f"{self.url.rstrip('/')}/{request.path}"
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_PassingError),
+            retry=retry_if_exception_type(PassingError),
             stop=stop_after_attempt(self.attempts),
             wait=self._pause,
             before_sleep=lambda state: self._log(url, state),
@@ -169,7 +144,7 @@ class ServerClient:
         )
         try:
             answer: Any = await retrying(self._attempt, http, url, request.body)
-        except _PassingError as error:
+        except PassingError as error:
             message = (
                 f"{url}: {self.attempts} attempts failed (llm.attempts), the last: {error}{told_of_proxy(self.url)}"
             )
@@ -186,37 +161,20 @@ class ServerClient:
             # The timeouts of httpx are for single steps: a server that sends a byte now and then would never end.
             async with asyncio.timeout(self.timeout_seconds):
                 async with http.stream("GET" if body is None else "POST", url, json=body) as response:
-                    content = await _content(response, url)
+                    content = await content_of(response, url)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise _PassingError(f"no answer within {self.timeout_seconds:g} s (llm.timeout_seconds)") from error
+            raise PassingError(f"no answer within {self.timeout_seconds:g} s (llm.timeout_seconds)") from error
         except UnicodeEncodeError as error:
             raise EmbedderError(f"{url}: a prompt holds half a character, which cannot be sent ({error})") from error
         except httpx.RequestError as error:
-            raise _PassingError(f"{type(error).__name__}: {error} (is the server at llm.url up?)") from error
-        status = response.status_code
-        if 300 <= status < 400:
-            where = shown(response.headers.get("Location", "nowhere"))
-            raise EmbedderError(f"{url}: status {status}, moved to {where}: if that is right, set it as llm.url")
-        if not response.is_success:
-            message = f"status {status}: {_excerpt(content)}{_HINTS.get(status, '')}"
-            if status in _PASSING or status >= 500:
-                raise _PassingError(message, _retry_after(response.headers.get("Retry-After")))
-            raise EmbedderError(f"{url}: {message}{told_of_proxy(self.url)}")
-        if response.headers.get("Content-Type", "").startswith("text/html"):
-            message = f"a web page came, not JSON: {_excerpt(content)}{_HINTS[404]}"
-            raise EmbedderError(f"{url}: {message}{told_of_proxy(self.url)}")
-        try:
-            return json.loads(content)
-        except ValueError as error:  # half an answer, as a rule
-            raise _PassingError(f"an answer that is not JSON: {_excerpt(content)}") from error
-        except RecursionError as error:
-            raise EmbedderError(f"{url}: JSON in too many brackets: {_excerpt(content)}") from error
+            raise PassingError(f"{type(error).__name__}: {error} (is the server at llm.url up?)") from error
+        return read_reply(url, response, content)
 
     def _pause(self, state: "RetryCallState") -> float:
         from tenacity import wait_random_exponential
 
         error = state.outcome.exception() if state.outcome else None
-        retry_after = error.retry_after if isinstance(error, _PassingError) else 0.0
+        retry_after = error.retry_after if isinstance(error, PassingError) else 0.0
         if retry_after > _LONGEST_RETRY_AFTER:
             message = "%s: the server asks for %.0f s before the next attempt (Retry-After); it gets %.0f s"
             logger.warning(message, self.url, retry_after, _LONGEST_RETRY_AFTER)
@@ -245,40 +203,12 @@ class ServerClient:
         return key
 
 
-async def _content(response: "httpx.Response", url: str) -> bytes:
-    """What came, up to a limit: a broken server may send for ever, and a small packed answer can be a huge one."""
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > _MOST_BYTES:
-            raise EmbedderError(f"{url}: an answer of more than {_MOST_BYTES / 2**20:.0f} MiB, which no prompt takes")
-    return bytes(content)
-
-
-def _excerpt(content: bytes) -> str:
-    return shown(" ".join(content[:100_000].decode("utf-8", "replace").split()), _EXCERPT)
-
-
 @cache
 def _ssl_context() -> ssl.SSLContext:
     """Made once: reading the certificates takes longer than a short request."""
     import httpx
 
     return httpx.create_ssl_context()
-
-
-def _retry_after(header: str | None) -> float:
-    """Seconds from now, of a `Retry-After` in seconds or as a date; 0 where there is none that can be read."""
-    if header is None:
-        return 0.0
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
-        except (TypeError, ValueError):
-            return 0.0
-    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
 
 
 def _run(coroutine: Coroutine[Any, Any, Answer]) -> Answer:

@@ -1,0 +1,96 @@
+"""What a completion server is sent for prompts and outputs: their texts, or token ids made here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+from embedder.errors import EmbedderError
+from embedder.llm.prompt_tokens import output_ids, prompt_ids, reads_otherwise_behind
+from embedder.llm.server_scores import Choice, score_text, score_tokens
+from embedder.models.folder import load_tokenizer
+from embedder.models.hub import local_folder
+from embedder.models.packages import resolve_model
+from embedder.types import OutputScore
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A prompt with an output after it, as text or token ids, and how the score of the output is read."""
+
+    sent: str | list[int]
+    read: Callable[[Choice], OutputScore]
+
+
+class ServerTexts:
+    """Turns texts into what the server is sent.
+
+    Args:
+        tokenizer: Hub name, folder or `package:NAME/PATH` of the server's tokenizer; None sends text.
+    """
+
+    def __init__(self, tokenizer: str | None) -> None:
+        self._name = tokenizer
+
+    def prompts(self, texts: Sequence[str]) -> list[Any]:
+        """What is sent for each prompt: the text itself, or its token ids."""
+        if self._name is not None:
+            return list(prompt_ids(self._tokenizer, texts)) if texts else []
+        return _not_empty(texts, "prompt")
+
+    def pairs(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[Pair]:
+        """Each of `outputs[i]` behind `prompts[i]`, one after the other."""
+        return [
+            self._pair(prompt, output)
+            for prompt, own in zip(self.prompts(prompts), self._outputs(prompts, outputs), strict=True)
+            for output in own
+        ]
+
+    def check_tokens(self, sent: Sequence[Any], echoed: Sequence[str], model: str) -> None:
+        """Compare the token ids that were sent with the texts of the tokens that the server echoes.
+
+        A wrong tokenizer gives likelihoods that look like any others.
+
+        Raises:
+            EmbedderError: A token has another text there.
+        """
+        for token, text in zip(sent, echoed, strict=False):  # the server may echo the token that it wrote too
+            own_text = str(self._tokenizer.decode([token]))
+            if _bare(own_text) != _bare(text):
+                raise EmbedderError(
+                    f"token {token} is {text!r} for the server and {own_text!r} for {self._name!r} (llm.tokenizer): "
+                    f"name the tokenizer of {model!r}, or null to send text"
+                )
+
+    @cached_property
+    def reads_behind(self) -> bool:
+        """Whether an output has other tokens behind a prompt than by itself; needs the tokenizer."""
+        return reads_otherwise_behind(self._tokenizer)
+
+    def _pair(self, prompt: Any, output: Any) -> Pair:
+        if self._name is None:
+            return Pair(prompt + output, partial(score_text, prompt=prompt, output=output))
+        return Pair(prompt + output, partial(score_tokens, n_prompt=len(prompt), n_output=len(output)))
+
+    def _outputs(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[Any]]:
+        if self._name is not None and prompts:
+            ids = output_ids(self._tokenizer, prompts, outputs, behind=self.reads_behind)
+            return [list(own) for own in ids]
+        return [_not_empty(own, "output") for own in outputs]
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        source = local_folder(resolve_model(str(self._name), "llm.tokenizer"), None, "llm.tokenizer", weights=False)
+        return load_tokenizer(source, "llm.tokenizer", str(self._name), "null to send text, or a tokenizer")
+
+
+def _not_empty(texts: Sequence[str], what: str) -> list[Any]:
+    for text in texts:
+        if not text:
+            raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
+    return list(texts)
+
+
+def _bare(token: str) -> str:
+    """A token's text without what servers show differently: spaces and the marks that stand for them."""
+    return token.replace("\N{LOWER ONE EIGHTH BLOCK}", "").replace("Ġ", "").strip()
