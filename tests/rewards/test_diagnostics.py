@@ -9,9 +9,10 @@ import pytest
 from embedder.data.records import Records, record_row
 from embedder.errors import DataError, EmbedderError
 from embedder.rewards import distribution
-from embedder.rewards.diagnostics import LabelledRow, label_report, report_of
+from embedder.rewards.diagnostics import label_report, report_of
 from embedder.rewards.distribution import HistogramBin
 from embedder.rewards.label_report import warnings_of
+from embedder.rewards.labelled_rows import LabelledRow
 from embedder.types import Candidate, Key, Query
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from embedder.llm.decoding import ReadRows, Writing, write_on
-from embedder.llm.packed_scoring import Packed, packed_length, prefixes
+from embedder.llm.packed_rows import Packed, packed_length
+from embedder.llm.packed_scoring import prefixes
 from embedder.llm.row_scoring import TokenisedRequest
 from embedder.llm.shared_prefix import growing, roomy, run_prefix
 from embedder.models.token_batches import token_batches

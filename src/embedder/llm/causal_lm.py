@@ -10,8 +10,9 @@ from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.errors import ConfigError, EmbedderError, PromptTooLongError
 from embedder.llm.answering import score_and_write
-from embedder.llm.decoding import Choose, Writing, greedy, sampler, write
+from embedder.llm.decoding import Writing, write
 from embedder.llm.local_model import Dtype, LocalModel
+from embedder.llm.next_token import Choose, greedy, sampler
 from embedder.llm.packed_scoring import score_packed
 from embedder.llm.prompt_tokens import output_ids, prompt_ids
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows

@@ -9,7 +9,8 @@ from embedder.checks import checked
 from embedder.data.queries import first_by_hash
 from embedder.data.sources import Dataset
 from embedder.preparation.preparation import Preparation
-from embedder.rewards.estimate import LabelEstimate, count_requests, estimate
+from embedder.rewards.estimate import LabelEstimate, estimate
+from embedder.rewards.label_counts import count_requests
 from embedder.rewards.probe import probe
 from embedder.training.task import Task
 

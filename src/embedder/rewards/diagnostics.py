@@ -1,16 +1,13 @@
 """Collect what the rewards of prepared records teach, in one pass and in memory that does not grow with them."""
 
 import dataclasses
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
 
-from embedder.data.fields import Row
-from embedder.data.records import Records, parse_record
+from embedder.data.records import Records
 from embedder.errors import EmbedderError
 from embedder.rewards.distribution import Distribution
 from embedder.rewards.label_report import LabelReport, warnings_of
+from embedder.rewards.labelled_rows import LabelledRow, labelled_rows
 
 _FLAT = 0.05  # others hardly differ: their spread is at most this share of the positive's lead over the worst of them
 
@@ -30,35 +27,6 @@ _MEANS = (  # fields of the report that are means, each over what its docstring 
     "bm25_is_best",
     "bm25_shares_best",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledRow:
-    """The rewards of one query's candidates, and what was known about each candidate before.
-
-    Args:
-        rewards: Larger is better, at least one.
-        is_positive: Whether the candidate is labelled as relevant.
-        sources: Who proposed it, None where that is not known.
-        ranks: Its rank in the ranking of the source, from 1; None where that is not known.
-
-    Raises:
-        ValueError: There is no reward, one is not finite, or the lists differ in length.
-    """
-
-    rewards: tuple[float, ...]
-    is_positive: tuple[bool, ...]
-    sources: tuple[str | None, ...]
-    ranks: tuple[int | None, ...]
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.rewards), len(self.is_positive), len(self.sources), len(self.ranks)}
-        if len(lengths) > 1:
-            raise ValueError(f"rewards, is_positive, sources and ranks differ in length: {sorted(lengths)}")
-        if not self.rewards:
-            raise ValueError("a row without rewards cannot be reported on")
-        if not all(map(math.isfinite, self.rewards)):
-            raise ValueError(f"a reward is not a finite number: {self.rewards}")
 
 
 class LabelStatistics:
@@ -156,46 +124,6 @@ def report_of(rows: Iterable[LabelledRow]) -> LabelReport:
     for row in rows:
         statistics.add(row)
     return statistics.report()
-
-
-def labelled_rows(records: Records) -> Iterator[LabelledRow]:
-    """The rewards of each record; sources and ranks are None in a file without `pos_source`, `neg_source`.
-
-    Raises:
-        DataError: A row is not a record, belongs to another task, or has no rewards.
-    """
-    for position in range(len(records)):
-        row = records.row(position)
-        record = parse_record(row, records.task)
-        if record.rewards is None:
-            raise row.error("has no 'teacher_scores': this file was prepared without an LLM, so there is no reward")
-        n_positives, n_negatives = len(record.positives), len(record.negatives)
-        proposed = [
-            *_sources(row, "pos_source", n_positives),
-            *_sources(row, "neg_source", n_negatives),
-        ]
-        yield LabelledRow(
-            rewards=record.rewards,
-            is_positive=(True,) * n_positives + (False,) * n_negatives,
-            sources=tuple(source for source, _, _ in proposed),
-            ranks=tuple(rank for _, rank, _ in proposed),
-        )
-
-
-def _sources(row: Row, field: str, n: int) -> list[Any]:
-    sources = row.items(field) or [[None, None, None]] * n
-    if len(sources) != n or not all(map(_is_source, sources)):
-        raise row.error(f"field {field!r}: expected [source, rank, score] for each of {n} keys")
-    return sources
-
-
-def _is_source(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 3
-        and isinstance(value[0], str | None)
-        and isinstance(value[1], int | None)
-    )
 
 
 class _Mean:
