@@ -47,7 +47,7 @@ def in_turn(path: Path) -> Iterator[bool]:
             if owner is not None:
                 import fcntl
 
-                logger.info("waiting for %s, which does the same", owner)
+                logger.info("waiting for %s, which is doing the same work", owner)
                 waited = True
                 fcntl.lockf(file, fcntl.LOCK_EX)
             if not _is_at(file, path):  # who held it has removed it: another process may hold a new one
@@ -81,7 +81,7 @@ def _lock(path: Path) -> Iterator[tuple[TextIO, str | None]]:
             file.seek(0)
             owner = file.read(200).strip() or "another process"
         except OSError as error:
-            logger.warning("%s cannot be locked (%s): let no two runs do the same work at once", path, error)
+            logger.warning("%s cannot be locked (%s), so do not start two runs that do the same work", path, error)
         yield file, owner
 
 

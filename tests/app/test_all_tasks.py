@@ -237,7 +237,7 @@ def test_a_data_set_without_training_queries_is_for_tests_and_a_task_of_none_is_
 
     caplog.set_level("INFO")
     assert datasets(tmp_path) == ["one"]
-    assert "mine/two: no train.jsonl, for tests only" in caplog.text
+    assert "mine/two has no train.jsonl, so it is used for tests only" in caplog.text
     with pytest.raises(DataError, match="two: this data set of the task 'mine' has no train file"):
         datasets(tmp_path / "mine" / "two")
 

@@ -110,7 +110,7 @@ def test_a_benchmark_is_answered_and_its_parts_and_means_are_reported(tmp_path, 
     rows = instantiate(composed(tmp_path, *overrides).run, _convert_="all").score()
     assert [row.dataset for row in rows] == [name for name in sorted(SEVEN) for _ in range(2)]
     assert rows[1].protocol["answered"] == 4
-    assert "qa/nq has no training queries: the LLM is asked without few-shot examples" in caplog.text
+    assert "qa/nq has no training queries: prompts have no few-shot examples" in caplog.text
     train = [{"query_id": f"t{n}", "query": f"How high is {n}?", "answers": [f"{n} metres"]} for n in range(5)]
     (tmp_path / "data" / "qa" / "popqa" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in train))
     overrides += ["benchmark.datasets=[bamboogle,popqa]", "rows=[none]", f"paths.output_dir={tmp_path}/lent"]

@@ -65,7 +65,7 @@ def test_an_encoder_that_did_not_get_worse_is_exported_and_few_queries_cannot_te
     done = train(small, bert_directory, tmp_path, "encoder.lr=1e-7", *instructions)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "worse" not in done.stdout.replace("0 worse", "")
-    assert re.search(r"6 held-out queries: 0 better, 0 worse\); 6 queries cannot tell that from chance", done.stdout)
+    assert re.search(r"6 validation queries: 0 better, 0 worse\); 6 queries cannot tell that from chance", done.stdout)
     assert re.search(r"exporting .*step-\d\.ckpt \(val/ndcg@10 ", done.stdout)
     told = re.findall(r"tasks\.tool\.\w+_instruction has [^\n]*", done.stdout)
     assert len(told) == 2
@@ -102,7 +102,7 @@ def test_the_interval_and_the_test_are_those_of_the_paired_differences():
     assert told.startswith(
         "val/ndcg@10 was 0.3500 before training and is 0.7625 after 50 steps (+0.4125, 95 % interval +0"
     )
-    assert told.endswith("8 held-out queries: 8 better, 0 worse), beyond chance (p = 0.0078)")
+    assert told.endswith("8 validation queries: 8 better, 0 worse), beyond chance (p = 0.0078)")
     assert (
         told_change("val/loss", before, after)
         == "val/loss was 2.0000 before training and is 1.5000 after 50 steps (-0.5000)"
@@ -111,7 +111,7 @@ def test_the_interval_and_the_test_are_those_of_the_paired_differences():
 
 def test_three_queries_cannot_tell_even_if_all_of_them_rose():
     told = told_change("val/ndcg@10", validation(0, d=[0.1, 0.2, 0.3]), validation(9, d=[0.5, 0.7, 0.9]))
-    assert told.endswith("3 held-out queries: 3 better, 0 worse); 3 queries cannot tell that from chance (p = 0.25)")
+    assert told.endswith("3 validation queries: 3 better, 0 worse); 3 queries cannot tell that from chance (p = 0.25)")
 
 
 def test_without_scores_of_queries_the_means_are_told():

@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
     command = [*common, *mix, *steps, *cpu, "callbacks.plain.last.every_n_steps=5"]
     whole = run("train.py", *command, f"hydra.run.dir={tmp_path}/whole")
     assert whole.returncode == 0, whole.stdout[-2000:] + whole.stderr[-3000:]
-    assert "training from the start" in whole.stdout
+    assert "training begins at the first step" in whole.stdout
 
     stopped = tmp_path / "stopped"
     method = "embedder.callbacks.stop_on_signal:StopOnSignal.on_train_batch_end"
@@ -125,10 +125,12 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
         status = -signal.SIGKILL if signal_number == signal.SIGKILL else 128 + signal.SIGTERM
         assert ended.returncode == status, ended.stdout[-2000:] + ended.stderr[-2000:]
     told = ended.stdout
-    assert re.search(r"stopped after step (\d+) of 40; to go on, .* hydra.run.dir=\S*stopped run.checkpoint=last", told)
+    assert re.search(
+        r"stopped after step (\d+) of 40; to resume, .* hydra.run.dir=\S*stopped run.checkpoint=last", told
+    )
     done = run("train.py", *command, f"hydra.run.dir={stopped}")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    assert "going on from" in done.stdout
+    assert "resuming from" in done.stdout
 
     assert losses_by_step(stopped) == losses_by_step(tmp_path / "whole")  # losses, rates and their factors, to the bit
     ours, theirs = (
@@ -276,7 +278,7 @@ def test_the_report_and_the_estimate(trained):
     stored = sorted((root / "data" / "store").rglob("*.parquet"))
     estimate = run_here("prepare.py", *common, "action=estimate")
     assert estimate.returncode == 0, estimate.stderr[-2000:]
-    assert "qa/world: prepared already, nothing is left" in estimate.stdout
+    assert "qa/world: already prepared, nothing is left to do" in estimate.stdout
     fewer = run_here("prepare.py", *common, "action=estimate", "candidates.n=3")
     assert "0 of 80 prompts of 20 queries are left to score\n" in fewer.stdout
     estimate = run_here("prepare.py", *common, "action=estimate", "llm_outputs.max_new_tokens=4")
@@ -425,5 +427,5 @@ def test_published_json_lines_train_as_they_are(tmp_path, bert_directory, labell
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "train" / "export" / "model.safetensors").is_file()
     assert bool(list((tmp_path / "train").glob("wandb/offline-run-*/*.wandb"))) == labelled
-    assert ("goes by val/loss" in done.stdout) == (not labelled)
+    assert ("is chosen by val/loss" in done.stdout) == (not labelled)
     assert f"{'val/ndcg@10' if labelled else 'val/loss'} was " in done.stdout  # what the best checkpoint is chosen by

@@ -70,7 +70,11 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         ("train", ["tasks.qa.weight=nan"], "tasks.qa.weight: expected a finite number, got nan"),
         ("train", ["tasks.qa.query_keep=middle"], "tasks.qa.query_keep: expected 'start' or 'end', got 'middle'"),
         ("train", ["tasks.qa.key_max_length=4"], "tasks.qa.key_max_length: expected 8 or more tokens, got 4"),
-        ("train", ["tasks.qa.labelling.max_queries=1"], "max_queries: expected 2 or more (one is held out), or null,"),
+        (
+            "train",
+            ["tasks.qa.labelling.max_queries=1"],
+            "max_queries: expected 2 or more (one is used for validation), or null,",
+        ),
         ("train", ["encoder.lr=0"], "encoder.lr: expected a number above 0, got 0"),
         ("train", ["encoder.dropout=1"], "encoder.dropout: expected a share from 0 to below 1, or null, got 1"),
         (
@@ -212,7 +216,7 @@ def test_a_signal_ends_a_preparation_with_what_is_kept(tmp_path, monkeypatch, nu
     small = ["task_mix=tool", "source.settings.passages=200", "source.settings.questions=20"]
     done = run_here("prepare.py", f"paths.root={tmp_path}", *small, f"hydra.run.dir={tmp_path}/run")
     assert done.returncode == 128 + number
-    kept = f"stopped by {name}: what the LLM has said is kept in {tmp_path}/data/store; to go on, run the same command"
+    kept = f"stopped by {name}: what the LLM has said is kept in {tmp_path}/data/store; to resume, run the same command"
     assert kept in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert signal.getsignal(number) is before
@@ -224,7 +228,7 @@ def test_a_signal_ends_an_evaluation_with_what_is_kept(tmp_path, monkeypatch):
     small = ["task_mix=tool", "source.settings.passages=200", "source.settings.questions=20", "rows=[bm25]"]
     done = run_here("evaluate.py", f"paths.root={tmp_path}", *small, f"hydra.run.dir={tmp_path}/run")
     assert done.returncode == 130, done.stdout
-    assert f"to go on, run the same command with hydra.run.dir={tmp_path}/run" in done.stdout
+    assert f"to resume, run the same command with hydra.run.dir={tmp_path}/run" in done.stdout
 
 
 def test_a_checkpoint_that_is_not_there_is_told_with_what_is_expected(tmp_path):

@@ -218,7 +218,7 @@ def test_each_task_is_measured_by_its_own_consumer(bert_directory, tmp_path, cap
     assert "rag/icl/em" not in logged  # not measured on all its data sets
     assert logged["rag/icl/log_likelihood"] == pytest.approx((-5 / 3 - 2) / 2)
     assert not any(name.startswith("rag/tool") for name in logged)
-    assert "tool/none has no consumer: no LLM is asked in training" in caplog.text
+    assert "tool/none has no consumer, so the LLM does not answer it in training" in caplog.text
 
 
 def test_recent_text_is_read_off_the_whole_corpus(bert_directory, tmp_path):
@@ -275,7 +275,7 @@ def test_a_run_without_anything_to_answer_is_refused(bert_directory, tmp_path):
     for some, prompt in ((dataset, PROMPT), (make(tmp_path, "other"), None)):
         callback = RagEvalCallback(SETTINGS, [some], [prompt], FaissIndex, lambda: None)
         with pytest.raises(
-            ConfigError, match=r"callbacks.rag_eval: expected a data set with held-out queries with answers"
+            ConfigError, match=r"callbacks.rag_eval: expected a data set with validation queries with answers"
         ):
             callback.setup(None, module, "fit")
 

@@ -163,7 +163,7 @@ def test_a_long_validation_is_left_at_once_and_done_when_the_run_goes_on(
         def on_validation_end(self, trainer, pl_module):
             ends.append(trainer.global_step)
 
-    with pytest.raises(Interrupted, match=rf"stopped after step {step} of 8; to go on, .* run.checkpoint=last"):
+    with pytest.raises(Interrupted, match=rf"stopped after step {step} of 8; to resume, .* run.checkpoint=last"):
         fit(dataset, bert_directory, tmp_path, Signal("on_validation_batch_start", step), Ends())
     assert step not in ends  # at once
     left = read(tmp_path / "last.ckpt")

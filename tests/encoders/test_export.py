@@ -252,7 +252,7 @@ def test_what_sentence_transformers_reads_otherwise_is_told_with_how_to_get_it(b
     for line in told:
         assert line in caplog.text
         assert line in read_me
-    assert caplog.text.count("otherwise than training") == 2
+    assert caplog.text.count("differently from training") == 2
     # The recipe of the read-me, as it stands there.
     code = read_me.rpartition("```python")[2].partition("```")[0].replace("THIS_FOLDER", str(directory))
     names: dict = {}

@@ -163,7 +163,7 @@ def test_what_one_data_set_holds_out_no_other_trains_on(tmp_path):
     assert [record.query for record in other.records("train")] == ["q8", "q9", "q12"]
     assert [query.text for query in other.train_queries()] == ["Q8", "Q9", "Q12"]
     assert [record.query for record in other.records("validation")] == ["q3", "q4"]
-    with pytest.raises(DataError, match="every training question is held out"):
+    with pytest.raises(DataError, match="validates on every training question"):
         held_out_together([one, prepared("third", [10], [99])])
 
 

@@ -116,5 +116,7 @@ def _report_change(before: Validation | None, after: Validation | None, monitor:
             )
             return True
         else:
-            logger.warning("the exported encoder is worse than the untrained one on held-out queries: %s", sentence)
+            logger.warning(
+                "the exported encoder is worse than the untrained one on the validation queries: %s", sentence
+            )
     return False

@@ -111,7 +111,7 @@ class EvaluateRun:
         """What a stopped run leaves."""
         return (
             f"rows that were done are kept in {self.output_dir}, what the LLM has said in {self.store_dir}; "
-            f"to go on, run the same command with hydra.run.dir={self.output_dir}"
+            f"to resume, run the same command with hydra.run.dir={self.output_dir}"
         )
 
     def run(self) -> float | None:
@@ -164,7 +164,7 @@ class EvaluateRun:
         if any(row.per_query for row in folder.rows):
             logger.info("page: %s", write_report(Path(self.output_dir)))
         else:
-            logger.warning("no query has gold keys or was answered: there is nothing to show on a page")
+            logger.warning("no query has gold keys or was answered, so no page is written")
         return folder.rows
 
     def _datasets(self) -> list[tuple[Task, Dataset]]:
@@ -219,11 +219,11 @@ class EvaluateRun:
         for row in rows:
             where = f"{task.name}/{dataset.name}: {row.title}"
             if row.name == "oracle" and not has_gold(queries):
-                logger.info("%s is left out, for no query has gold keys", where)
+                logger.info("%s is left out, because no query has gold keys", where)
                 continue
             scored = work.row(row.title, row.about)
             if folder.take(scored):
-                logger.info("%s was scored before", where)
+                logger.info("%s was scored before and is skipped", where)
                 continue
             logger.info("%s over %d keys, %d queries", where, len(corpus), len(queries))
             with query_named(dataset.file("test"), queries):
@@ -337,8 +337,8 @@ class _Work:
         unranked = sum(not ranking.key_ids for ranking in rankings)
         if row.name == "bm25" and unranked:
             logger.warning(
-                "%s/%s: BM25 finds no word in %d of %d queries that a key holds (single letters, digits, punctuation "
-                "and stop words are none; conf/bm25): it brings nothing for them",
+                "%s/%s: BM25 finds no word of any key in %d of %d queries, so it retrieves nothing for them (single "
+                "letters, digits, punctuation and stop words do not count as words; conf/bm25)",
                 self._task.name,
                 self._dataset.name,
                 unranked,

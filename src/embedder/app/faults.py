@@ -132,7 +132,7 @@ def _is_of_processes(error: BaseException) -> bool:
 def _go_on(output_dir: Path | None) -> str:
     if output_dir is None or not (output_dir / "checkpoints" / "last.ckpt").is_file():
         return ""
-    return f"; to go on, run the same command with hydra.run.dir={output_dir} run.checkpoint=last"
+    return f"; to resume, run the same command with hydra.run.dir={output_dir} run.checkpoint=last"
 
 
 def _first_line(error: BaseException) -> str:

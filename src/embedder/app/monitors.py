@@ -67,7 +67,9 @@ def by_loss(callback: L.Callback) -> L.Callback:
     if not isinstance(callback, ModelCheckpoint | EarlyStopping) or not str(callback.monitor).startswith("val/ndcg"):
         return callback
     name = "early stopping" if isinstance(callback, EarlyStopping) else "the best checkpoint"
-    logger.warning("no held-out query is labelled: %s goes by val/loss, not by %s", name, callback.monitor)
+    logger.warning(
+        "no validation query has a gold key, so %s is chosen by val/loss instead of %s", name, callback.monitor
+    )
     if isinstance(callback, EarlyStopping):
         return early_stopping("val/loss", min_delta=abs(callback.min_delta), patience=callback.patience)
     return best_checkpoint(

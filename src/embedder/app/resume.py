@@ -61,7 +61,9 @@ def checkpoint_of(checkpoint: str | None, output_dir: Path) -> Path | None:
             raise ConfigError("run.checkpoint", expected, checkpoint)
         return Path(checkpoint)
     path = output_dir / "checkpoints" / "last.ckpt"
-    logger.info("going on from %s" if path.is_file() else "no %s yet: training from the start", path)
+    logger.info(
+        "resuming from %s" if path.is_file() else "there is no %s yet, so training begins at the first step", path
+    )
     return path if path.is_file() else None
 
 

@@ -67,7 +67,9 @@ class Study:
         fixed, space = self._split(arguments)
         metric = OmegaConf.select(self.config, "optimise")
         if metric is None:
-            raise ConfigError("optimise", "the name that a study goes by, which train.py and evaluate.py have", None)
+            raise ConfigError(
+                "optimise", "a setting that names what a study optimises, which train.py and evaluate.py have", None
+            )
         folder = Path(self.config.hydra.sweep.dir)
         with locked(folder):
             return self._search(folder, fixed, space, metric)

@@ -54,7 +54,7 @@ def tasks_with_data(tasks: Mapping[str, Task], source: Source) -> dict[str, Task
         except ConfigError as error:
             if error.setting != "source.path" or len(tasks) == 1:
                 raise
-            logger.warning("task %s of the checkpoint is left out: the source has no data set of it", name)
+            logger.warning("task %s of the checkpoint is left out, because the source has no data set for it", name)
         else:
             with_data[name] = task
     if not with_data:

@@ -120,14 +120,14 @@ class TrainRun:
         keywords = trainer_keywords(self.trainer)
         check_trainer(keywords)
         if keywords["limit_val_batches"] == 0 and (names := list(monitored(self.callbacks))):
-            expected = f"more than 0, or callbacks.plain.{names[0]}=null: it goes by a score of validation"
+            expected = f"more than 0, or callbacks.plain.{names[0]}=null, because it needs a score of validation"
             raise ConfigError("trainer.limit_val_batches", expected, keywords["limit_val_batches"])
 
     @property
     def kept(self) -> str:
         """What a run leaves that is stopped outside of its steps."""
         if (Path(self.output_dir) / "checkpoints" / "last.ckpt").is_file():
-            return f"to go on, run the same command with hydra.run.dir={self.output_dir} run.checkpoint=last"
+            return f"to resume, run the same command with hydra.run.dir={self.output_dir} run.checkpoint=last"
         return self.preparation.kept
 
     def run(self) -> float | None:
@@ -163,7 +163,7 @@ class TrainRun:
                 check_continues(checkpoint, data)
                 if checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
                     folder = checkpoint.parent
-                    logger.warning("going on in another folder: the best checkpoint of %s is forgotten", folder)
+                    logger.warning("resuming in another folder, so the best checkpoint in %s is not considered", folder)
             about = {"environment": environment(), **data, **settings}
             record = self._fit(trainer, encoder, datasets, about, checkpoint)
             last = Path(self.output_dir) / "checkpoints" / "last.ckpt"

@@ -107,5 +107,7 @@ class Miner:
                 # In rising order: a near tie that falls the other way on another machine changes nothing.
                 table[row, : len(keys)] = sorted(map(mined.corpus.position, keys))
         if finder.dropped:
-            logger.info("%s: passed over by filters for %d queries: %s", mined.name, len(own), dict(finder.dropped))
+            logger.info(
+                "%s: candidates skipped by filters for %d queries: %s", mined.name, len(own), dict(finder.dropped)
+            )
         return table

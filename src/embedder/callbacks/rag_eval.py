@@ -30,7 +30,7 @@ from embedder.types import KeyStore, LanguageModel, Query, Ranking, VectorIndex
 
 logger = logging.getLogger(__name__)
 
-_DEPTH = 100  # keys retrieved, or as many as the LLM is shown: those that overlap recent text are passed over
+_DEPTH = 100  # keys retrieved, or as many as the LLM is shown: those that overlap recent text are skipped
 
 
 @checked("callbacks.rag_eval")
@@ -111,9 +111,15 @@ class RagEvalCallback(L.Callback):
             answered = [query for query in dataset.validation_queries() if any(map(str.strip, query.answers))]
             if prompt is None or consumer is None or not answered:
                 lacks = (
-                    "prompt" if prompt is None else "consumer" if consumer is None else "held-out query with an answer"
+                    "prompt"
+                    if prompt is None
+                    else "consumer"
+                    if consumer is None
+                    else "validation query with an answer"
                 )
-                logger.info("%s/%s has no %s: no LLM is asked in training", dataset.task, dataset.name, lacks)
+                logger.info(
+                    "%s/%s has no %s, so the LLM does not answer it in training", dataset.task, dataset.name, lacks
+                )
                 continue
             queries = first_by_hash(answered, self._settings.max_queries, f"rag_eval/{self._settings.seed}")
             corpus = dataset.corpus()
@@ -121,7 +127,7 @@ class RagEvalCallback(L.Callback):
             self._parts.append(_Part(dataset.task, dataset.name, queries, corpus, searched, prompt, consumer))
         if not self._parts:
             names = [f"{dataset.task}/{dataset.name}" for dataset in self._datasets]
-            expected = "a data set with held-out queries with answers, of a task with a prompt and a consumer"
+            expected = "a data set with validation queries with answers, of a task with a prompt and a consumer"
             raise ConfigError("callbacks.rag_eval", expected, names)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

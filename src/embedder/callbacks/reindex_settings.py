@@ -55,11 +55,11 @@ class ReindexSettings:
             if name not in tasks:
                 raise ConfigError("callbacks.reindex.tasks", f"tasks of the mix ({', '.join(sorted(tasks))})", name)
             if tasks[name].objective.needs_rewards:
-                expected = "tasks whose objective needs no rewards: nobody judges the new negatives"
+                expected = "tasks whose objective needs no rewards, because no LLM judges the new negatives"
                 raise ConfigError("callbacks.reindex.tasks", expected, name)
         chosen = list(self.tasks or [name for name, task in tasks.items() if not task.objective.needs_rewards])
         if not chosen:
-            expected = "a task whose objective needs no rewards in the mix: nobody judges the new negatives"
+            expected = "a task in the mix whose objective needs no rewards, because no LLM judges the new negatives"
             raise ConfigError("callbacks.reindex", expected, sorted(tasks))
         if self.every_n_steps is not None:
             check_interval("every_n_steps", self.every_n_steps, max_steps)

@@ -60,11 +60,13 @@ class RetrievalEvalCallback(L.Callback):
             queries = [query for query in held_out if query.positives]
             if not queries:
                 logger.warning(
-                    "%s/%s has no labelled validation query: nothing to log for it", dataset.task, dataset.name
+                    "%s/%s has no validation query with a gold key, so its retrieval is not scored",
+                    dataset.task,
+                    dataset.name,
                 )
                 continue
             if len(queries) < len(held_out):
-                told = "%s/%s: retrieval is scored on %d of %d held-out queries, the others have no relevant key"
+                told = "%s/%s: retrieval is scored on %d of %d validation queries, because the others have no gold key"
                 logger.info(told, dataset.task, dataset.name, len(queries), len(held_out))
             self._loaded[f"{dataset.task}/{dataset.name}"] = (
                 queries,

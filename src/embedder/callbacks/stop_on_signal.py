@@ -94,7 +94,7 @@ class StopOnSignal(Checkpoint):
             again = "nothing is lost: run the same command again, what is prepared is kept"
             return Interrupted(f"stopped before the first of {trainer.max_steps} steps; {again}", number)
         return Interrupted(
-            f"stopped after step {step} of {trainer.max_steps}; to go on, run the same command with "
+            f"stopped after step {step} of {trainer.max_steps}; to resume, run the same command with "
             f"hydra.run.dir={_last(trainer).directory.parent} run.checkpoint=last",
             number,
         )

@@ -106,7 +106,7 @@ def retrieval_change(before: Validation, after: Validation) -> Difference | None
 
 
 def told_change(metric: str, before: Validation, after: Validation) -> str | None:
-    """One sentence: what training did to a score, and for nDCG whether the held-out queries can tell.
+    """One sentence: what training did to a score, and for nDCG whether the validation queries can tell.
 
     Returns:
         None where the score is not known of both.
@@ -121,7 +121,7 @@ def told_change(metric: str, before: Validation, after: Validation) -> str | Non
     if change.interval.is_known:
         told += f", {100 * LEVEL:.0f} % interval {change.interval.low:+.4f} to {change.interval.high:+.4f}"
     queries = "query" if change.n == 1 else "queries"
-    told += f", {change.n} held-out {queries}: {change.rose} better, {change.fell} worse)"
+    told += f", {change.n} validation {queries}: {change.rose} better, {change.fell} worse)"
     if Verdict("before", "after", "validation", metric, change, change.p).beyond_chance:
         return f"{told}, beyond chance (p = {change.p:.2g})"
     return f"{told}; {change.n} {queries} cannot tell that from chance (p = {change.p:.2g})"

@@ -20,7 +20,7 @@ from embedder.types import Candidate, Eligible, Key, KeyStore, Query
 
 SOURCES = ("bm25", "dense")
 _CHUNK = 1000  # queries ranked together
-_FILTERED_DEPTH = 100  # ranks looked at for a query when some of the keys may be passed over
+_FILTERED_DEPTH = 100  # ranks looked at for a query when some of the keys may be skipped
 
 
 @checked("candidates")
@@ -31,10 +31,10 @@ class Candidates:
     Args:
         n: Candidates of each query (the paper's M); gold keys are part of them.
         max_gold: The most gold keys that are candidates; the others are never proposed as negatives either.
-        skip: How many of the best matches of each source are passed over (they are often unlabelled positives).
+        skip: How many of the best matches of each source are skipped (they are often unlabelled positives).
         seed: Chooses the random keys that fill up a query with too few matches.
         sources: `bm25`, `dense` or both; the rankings of both are fused by reciprocal rank.
-        filters: Which unlabelled candidates are passed over.
+        filters: Which unlabelled candidates are skipped.
     """
 
     n: Annotated[int, Bound("2 or more (a query needs something to compare)", at_least=2)] = 8
@@ -66,7 +66,7 @@ class CandidateFinder:
         self, settings: Candidates, proposers: Sequence[Proposer], corpus: KeyStore, holds_answer: HoldsAnswer
     ) -> None:
         self.dropped: Counter[str] = Counter()
-        """How many candidates each filter has passed over so far."""
+        """How many candidates each filter has skipped so far."""
         self.unranked = 0
         """Queries so far for which no source ranks a key: all their negatives are random."""
         self._settings, self._proposers, self._corpus = settings, proposers, corpus
@@ -95,7 +95,7 @@ class CandidateFinder:
                 yield self._choose(query, [ranking.first(own) for ranking in rankings])
 
     def _own_depth(self, query: Query) -> int:
-        """How many ranks are enough for a query: gold and excluded texts are passed over."""
+        """How many ranks are enough for a query: gold and excluded texts are skipped."""
         return self._settings.skip + self._settings.n + len(query.positives) + len(query.exclude)
 
     def _choose(self, query: Query, rankings: Sequence[Hits]) -> tuple[Candidate, ...]:

@@ -1,4 +1,4 @@
-"""Which candidates are passed over because they may be right although nobody labelled them."""
+"""Which candidates are skipped because they may be right although nobody labelled them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class CandidateFilters:
     """Filters of unlabelled candidates; all are off by default, since an LLM that judges them tells right from wrong.
 
     Args:
-        drop_answers: Pass over candidates that contain an answer of the query.
-        max_gold_share: Pass over candidates that a source scores higher than this share of the best gold key's score,
-            such as 0.95; None for no limit. Where no gold key has a score above 0 nothing is passed over.
+        drop_answers: Skip candidates that contain an answer of the query.
+        max_gold_share: Skip candidates that a source scores higher than this share of the best gold key's score,
+            such as 0.95; None for no limit. Where no gold key has a score above 0 nothing is skipped.
 
     Source: Moreira et al., 2024 (NV-Retriever, arXiv 2407.15831), positive-aware hard negatives, for the second.
     """
@@ -30,7 +30,7 @@ class CandidateFilters:
 
     @property
     def are_on(self) -> bool:
-        """Whether anything is passed over."""
+        """Whether anything is skipped."""
         return self.drop_answers or self.max_gold_share is not None
 
     def too_near_gold(self, hits: Hits) -> frozenset[int]:
@@ -41,6 +41,6 @@ class CandidateFilters:
         return frozenset(p for p, score in zip(hits.positions, hits.scores, strict=True) if score > most)
 
     def gives_away(self, query: Query, key: Key, holds_answer: HoldsAnswer) -> bool:
-        """Whether the key contains an answer of the query and is passed over for it."""
+        """Whether the key contains an answer of the query and is skipped for it."""
         answers = [answer for answer in query.answers if answer.strip()]
         return self.drop_answers and bool(answers) and holds_answer(key.text, answers)

@@ -11,7 +11,7 @@ def answer_scores(written: str, answers: Sequence[str]) -> dict[str, float]:
 
     Args:
         written: What the LLM answered.
-        answers: Gold answers; blank ones are passed over.
+        answers: Gold answers; blank ones are skipped.
     """
     gold = [answer for answer in answers if answer.strip()]
     return {

@@ -20,7 +20,7 @@ class Perplexity:
     For long documents (`document_order`) the keys are shown in the order of the corpus, and with `recent` the LLM also
     sees the chunks right before the query, which it would have in its window anyway. Each key there is a chunk with its
     continuation, so that every second key from the end of the query's own part is recent text; retrieved keys inside
-    of it are passed over for the next ones of the ranking.
+    of it are skipped for the next ones of the ranking.
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), conversation and long-range language modelling.
 

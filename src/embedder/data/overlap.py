@@ -30,7 +30,8 @@ def trained_on(datasets: Sequence[Dataset]) -> dict[Dataset, int]:
     for dataset, n in n_trained.items():
         if n:
             logger.warning(
-                "%s/%s: %d of %d test questions are training questions too: what they score may be remembered",
+                "%s/%s: %d of %d test questions are training questions too, so the trained model may have memorised "
+                "them",
                 dataset.task,
                 dataset.name,
                 n,

@@ -55,7 +55,9 @@ class SeededSplit:
                 test.add(group)
                 left -= sizes[group]
         if len(test) == len(sizes):
-            message = f"too few different queries ({len(sizes)}) to train on and to hold source.test_share of them out"
+            message = (
+                f"too few different queries ({len(sizes)}) to train on and to keep source.test_share of them for tests"
+            )
             raise DataError(rows.path, None, message)
         yield "train", _part(rows, [group not in test for group in groups])
         yield "test", _part(rows, [group in test for group in groups])

@@ -84,7 +84,7 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     differences = differences_of_long_texts(tasks, lengths)
     (directory / "README.md").write_text(read_me(tasks, differences), encoding="utf-8")
     for difference in differences:
-        logger.warning("sentence-transformers reads long texts of the export otherwise than training: %s", difference)
+        logger.warning("sentence-transformers reads long texts of the export differently from training: %s", difference)
 
 
 def longest(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[Side, int]:

@@ -25,7 +25,7 @@ Tasks: {", ".join(tasks)}.
         lines = "\n".join(f"- {difference}" for difference in differences)
         text += f"""
 ## Long texts
-sentence-transformers reads some long texts otherwise than training did, and gives other, worse vectors for them:
+sentence-transformers reads some long texts differently from training, and gives worse vectors for them:
 
 {lines}
 
@@ -45,7 +45,7 @@ Where only a length differs, `model[0].query_length = N` or `model[0].document_l
 
 
 def differences_of_long_texts(tasks: Mapping[str, TaskSides], lengths: Mapping[Side, int]) -> list[str]:
-    """What sentence-transformers reads of long texts otherwise than training did, a line for each side of a task."""
+    """What sentence-transformers reads of long texts differently from training did, a line for each side of a task."""
     lines = []
     for name, sides in tasks.items():
         for reading in (sides.query, sides.key):

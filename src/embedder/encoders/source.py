@@ -41,7 +41,9 @@ def pooling_of(config: EncoderConfig, folder: SentenceFolder) -> PoolingName:
     pooling = folder.key.pooling
     if pooling is None:
         if config.pooling is None:
-            logger.info("%s does not say how it pools: mean (encoder.pooling sets another)", config.name)
+            logger.info(
+                "%s does not say how it pools, so mean pooling is used (encoder.pooling sets another)", config.name
+            )
         return config.pooling or "mean"
     if config.pooling not in (None, pooling):
         parts = f"its modules.json: {', '.join(folder.modules)}"

@@ -57,7 +57,7 @@ class CachedEncoder:
                 _write(path, stored.astype(np.float32, copy=False))
                 n_made += len(block)
             vectors[start : start + len(block)] = stored
-        logger.info("%d of %d vectors of keys were in %s", len(texts) - n_made, len(texts), self._directory)
+        logger.info("%d of %d vectors of keys were cached in %s", len(texts) - n_made, len(texts), self._directory)
         return vectors
 
     def _read(self, path: Path) -> FloatArray | None:

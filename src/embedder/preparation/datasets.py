@@ -45,5 +45,5 @@ def trainable(pairs: Sequence[tuple[Task, Dataset]]) -> list[tuple[Task, Dataset
             continue
         if all(other.name != task.name for other, _ in usable):
             dataset.file("train")  # the error that says what is missing
-        logger.info("%s/%s: no train.jsonl, for tests only", task.name, dataset.name)
+        logger.info("%s/%s has no train.jsonl, so it is used for tests only", task.name, dataset.name)
     return usable

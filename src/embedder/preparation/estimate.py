@@ -48,12 +48,12 @@ class EstimateRun:
     def _estimate(self, task: Task, dataset: Dataset) -> LabelEstimate | None:
         name = f"{task.name}/{dataset.name}"
         if self.preparation.prepared(task, dataset).is_complete:
-            logger.info("%s: prepared already, nothing is left", name)
+            logger.info("%s: already prepared, nothing is left to do", name)
             return None
         job = self.preparation.job(task, dataset)
         judge, settings = self.preparation.judge(job), self.preparation.rewards.of_task(task).outputs
         if judge is None:
-            logger.info("%s: labels alone, no LLM is run", name)
+            logger.info("%s: trains on labels alone, no LLM is run", name)
             return None
         queries = first_by_hash(job.queries, self.sample, "estimate")
         proposed = zip(queries, self.preparation.finder(job).propose(queries), strict=True)

@@ -27,7 +27,7 @@ def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus, lender: Dataset |
     if dataset.train is None:
         where = f"{task.name}/{dataset.name} has no training queries"
         if lender is None:
-            logger.warning("%s: the LLM is asked without few-shot examples", where)
+            logger.warning("%s: prompts have no few-shot examples", where)
             return task.prompt
         logger.info("%s: the few-shot examples are those of %s/%s", where, task.name, lender.name)
         return shown_prompt(task, lender, Corpus(lender.file("corpus")))

@@ -66,7 +66,11 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
     used[without_keys] = False
     if without_keys:
         n = len(without_keys)
-        logger.warning("%s: all keys of %d records are labelled on other lines of their query: left out", path, n)
+        logger.warning(
+            "%s: all keys of %d records are labelled on other lines of their query, so these records are left out",
+            path,
+            n,
+        )
     _copy_lines(path, directory / "train.jsonl", directory / "validation.jsonl", used=used, held_out=held_out)
     np.save(directory / QUESTIONS, lines.questions[used & ~held_out])
     _write_queries_and_corpus(directory, record_of, np.flatnonzero(used), held_out)
@@ -81,7 +85,7 @@ def _held_out(questions: IntArray, validation: Validation, path: Path) -> BoolAr
     """Which lines are held out, [R]: those of the first questions by their hash, which is the same in every file."""
     n = min(validation.max_queries, max(1, round(validation.share * len(questions))))
     if n >= len(questions):
-        raise DataError(path, None, f"{len(questions)} records are too few to train on and to hold some out")
+        raise DataError(path, None, f"{len(questions)} records are too few for training and validation")
     held_out: BoolArray = np.isin(questions, np.sort(questions)[:n])
     if held_out.all():
         raise DataError(path, None, "all records are of one query: nothing is left to train on")

@@ -49,13 +49,15 @@ class Preparation:
     rewards: Rewards
     dense: DenseSettings
     directory: str
-    max_queries: Annotated[int, Bound("2 or more (one is held out)", at_least=2, null="null for all")] | None = None
+    max_queries: (
+        Annotated[int, Bound("2 or more (one is used for validation)", at_least=2, null="null for all")] | None
+    ) = None
     bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
 
     @property
     def kept(self) -> str:
         """What a stopped preparation leaves."""
-        return f"what the LLM has said is kept in {self.rewards.store}; to go on, run the same command again"
+        return f"what the LLM has said is kept in {self.rewards.store}; to resume, run the same command again"
 
     def datasets(self, tasks: Mapping[str, Task]) -> list[tuple[Task, Dataset]]:
         """The data sets of a mix that have something to train on, each with its task."""

@@ -71,10 +71,13 @@ def held_out_together(datasets: Sequence[PreparedDataset]) -> list[PreparedDatas
         if not len(dataset.leaked):
             continue
         if dataset.kept is not None and not len(dataset.kept):
-            message = "every training question is held out in another data set or task of this run: nothing is left"
+            message = (
+                "another data set or task of this run validates on every training question: nothing is left to train on"
+            )
             raise DataError(dataset.directory, None, message)
         logger.warning(
-            "%s/%s: %d training records ask what is held out in another data set or task of this run: left out",
+            "%s/%s: %d training records are left out, because another data set or task of this run validates on their "
+            "question",
             dataset.task,
             dataset.name,
             len(dataset.leaked),

@@ -85,15 +85,15 @@ def _labelling(name: str, finder: CandidateFinder, judge: Judge | None, n_querie
         about["early_stop"] = judge.early_stop_report.as_json()
     if finder.unranked:
         logger.warning(
-            "%s: BM25 finds no word in %d of %d queries that a key holds (single letters, digits, punctuation and stop "
-            "words are none; conf/bm25): all their negatives are random",
+            "%s: BM25 finds no word of any key in %d of %d queries, so all their negatives are random (single letters, "
+            "digits, punctuation and stop words do not count as words; conf/bm25)",
             name,
             finder.unranked,
             n_queries,
         )
         about["random_negatives"] = finder.unranked
     if finder.dropped:
-        logger.info("%s: candidates passed over by filters: %s", name, dict(finder.dropped))
+        logger.info("%s: candidates skipped by filters: %s", name, dict(finder.dropped))
         about["dropped_candidates"] = dict(finder.dropped)
     return about
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STEP = "trainer/global_step"
 # Panels of a training by section: title, and which logged names they show.
 _TRAINING = {
-    "Validation": [("Retrieval", "val/*@*"), ("Held-out loss", "val/*loss")],
+    "Validation": [("Retrieval", "val/*@*"), ("Validation loss", "val/*loss")],
     "Loss": [("Loss by task", "train/*/loss"), ("Factor of the rate by task", "train/*/rate_factor")],
     "Answers of the LLM": [("Answers", "rag/*")],
     "Negatives": [("In batch", "train/*/negatives_batch"), ("Across devices", "train/*/negatives_devices")],

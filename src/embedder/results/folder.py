@@ -112,7 +112,9 @@ class EvaluationFolder:
                 new.writelines(line for line in old if _name_of_line(line) in names)
         told = ", ".join("/".join(_name(row)) for row in self._aside)
         logger.warning(
-            "rows of an earlier run go to %s, since this one has other settings or rows: %s", self._earlier, told
+            "rows of an earlier run are moved to %s, because this run has other settings or rows: %s",
+            self._earlier,
+            told,
         )
         self._aside = []
 

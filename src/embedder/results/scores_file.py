@@ -57,7 +57,7 @@ def read_results(folder: Path | str) -> Results:
     path = Path(folder) / SCORES
     if not path.is_file():
         if path.with_name(UNFINISHED).is_file():
-            message = "this evaluation is not finished; evaluate.py with hydra.run.dir=FOLDER goes on with it"
+            message = "this evaluation is not finished; evaluate.py with hydra.run.dir=FOLDER resumes it"
             raise DataError(folder, None, message)
         what = "the folder has no scores.json" if Path(folder).is_dir() else "no such folder"
         raise DataError(
