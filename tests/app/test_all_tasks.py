@@ -104,7 +104,7 @@ def test_each_task_is_judged_in_its_own_way(trained):
         (manifest,) = (root / "data" / "prepared" / task).glob("world-*/manifest.json")
         protocols[task] = json.loads(manifest.read_text())["protocol"]
         (reward,) = manifest.parent.glob("rewards/*/reward.json")
-        rewards[task] = json.loads(reward.read_text())["reward"].partition("(")[0]
+        rewards[task] = json.loads(reward.read_text())["reward"]["class"]
     assert rewards == {
         "qa": "RankReward",
         "chat": "LikelihoodReward",
