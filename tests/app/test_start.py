@@ -73,7 +73,7 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         (
             "train",
             ["tasks.qa.labelling.max_queries=1"],
-            "max_queries: expected 2 or more (one is used for validation), or null,",
+            "max_queries: expected 2 or more (one for validation), or null,",
         ),
         ("train", ["encoder.lr=0"], "encoder.lr: expected a number above 0, got 0"),
         ("train", ["encoder.dropout=1"], "encoder.dropout: expected a share from 0 to below 1, or null, got 1"),

@@ -1,4 +1,4 @@
-"""The LLM works with what the weights of the moment retrieve for held-out queries."""
+"""The LLM works with what the weights of the moment retrieve for validation queries."""
 
 import json
 import logging
@@ -175,7 +175,7 @@ def asked_once(bert_directory, callback, tasks):
 
 
 def queries_of(directory, task, name, lines):
-    """A data set with these held-out queries, over its keys 0 to 19."""
+    """A data set with these validation queries, over its keys 0 to 19."""
     directory = directory / task / name
     directory.mkdir(parents=True)
     write(directory / "corpus.jsonl", [{"id": f"k{i}", "text": f"text {i}"} for i in range(20)])
@@ -268,7 +268,7 @@ def test_a_consumer_that_searches_itself_does_so_with_the_current_weights(bert_d
 
 
 def test_a_run_without_anything_to_answer_is_refused(bert_directory, tmp_path):
-    dataset = make(tmp_path, "made", n=1)  # its only held-out question has no answer
+    dataset = make(tmp_path, "made", n=1)  # its only validation question has no answer
     module = RetrieverModule(
         TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean")), {"qa": TASK}, AdamWLinear(lr=1.0)
     )

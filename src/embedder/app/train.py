@@ -88,7 +88,7 @@ class TrainRun:
         loggers: Lightning loggers.
         callbacks: Lightning callbacks that need nothing of the run; null switches one off.
         retrieval_eval: Makes the callback that scores retrieval, given `datasets` and `new_index`.
-        rag_eval: When the LLM is asked about held-out queries.
+        rag_eval: When the LLM is asked about validation queries.
         reindex: When and how hard negatives are made anew.
         new_index: Makes an empty index.
         output_dir: Checkpoints, logs and the exported model go here.
@@ -282,7 +282,7 @@ class TrainRun:
         trainer.callbacks = callbacks  # type: ignore[attr-defined]  # Lightning's own attribute
 
     def _answering(self, datasets: Sequence[PreparedDataset]) -> list[L.Callback]:
-        """What asks the LLM about held-out queries, if anything does."""
+        """What asks the LLM about validation queries, if anything does."""
         if self.rag_eval.every_n_steps is None:
             return []
         sources = self.preparation.datasets(self.tasks)

@@ -71,7 +71,7 @@ class _Part:
 
 
 class RagEvalCallback(L.Callback):
-    """Lets each task's consumer work on a fixed sample of the held-out queries of every data set.
+    """Lets each task's consumer work on a fixed sample of the validation queries of every data set.
 
     One process retrieves and runs the LLM; all log the same numbers: whatever the consumer measures as
     `rag/<task>/<dataset>/<metric>`, and as `rag/<task>/<metric>` the mean over the data sets of the task of each metric

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @checked("callbacks.retrieval_eval")
 class RetrievalEvalCallback(L.Callback):
-    """Scores the held-out queries of every data set against its corpus.
+    """Scores the validation queries of every data set against its corpus.
 
     One process encodes and searches; all log the same number. With several data sets in a task, the task's number is
     their mean, and each is logged as `val/<task>/<dataset>/ndcg@10` too. The mean over tasks is

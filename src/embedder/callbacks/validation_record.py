@@ -93,7 +93,7 @@ def gain(metric: str, before: Validation, after: Validation, mode: str = "max") 
 
 
 def retrieval_change(before: Validation, after: Validation) -> Difference | None:
-    """What training did to the mean nDCG of the held-out queries, with an interval and a paired test."""
+    """What training did to the mean nDCG of the validation queries, with an interval and a paired test."""
     names = [name for name, queries in before.queries.items() if queries and name in after.queries]
     if not names or any(before.queries[name].keys() != after.queries[name].keys() for name in names):
         return None

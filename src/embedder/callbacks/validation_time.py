@@ -20,7 +20,7 @@ class Part:
     Args:
         n_keys: Searched in a validation.
         n_needed: Of them, those that stay whatever `max_keys` says: gold keys.
-        n_others: Other texts: queries, and the texts of the held-out loss.
+        n_others: Other texts: queries, and the texts of the validation loss.
         seconds_per_text: Measured on keys.
     """
 

@@ -49,9 +49,7 @@ class Preparation:
     rewards: Rewards
     dense: DenseSettings
     directory: str
-    max_queries: (
-        Annotated[int, Bound("2 or more (one is used for validation)", at_least=2, null="null for all")] | None
-    ) = None
+    max_queries: Annotated[int, Bound("2 or more (one for validation)", at_least=2, null="null for all")] | None = None
     bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
 
     @property

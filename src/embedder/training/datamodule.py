@@ -78,7 +78,7 @@ class RetrieverDataModule(L.LightningDataModule):
         self._refreshed_every = n_batches
 
     def use_negatives(self, fresh: Mapping[int, FreshNegatives]) -> None:
-        """Train on these in place of the negatives of the records, from the next batch on; held-out ones stay.
+        """Train on these in place of the negatives of the records, from the next batch on; those of validation stay.
 
         Args:
             fresh: By place of the data set in `datasets`.
@@ -97,7 +97,7 @@ class RetrieverDataModule(L.LightningDataModule):
         return self._loader(steps, StepSampler(n_steps, done, self._refreshed_every))
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
-        """The held-out records of every data set, each once, in their order."""
+        """The validation records of every data set, each once, in their order."""
         trainer = _require_trainer(self)
         share = Share(trainer.global_rank, trainer.world_size)
         loaders = []

@@ -81,7 +81,7 @@ class RetrieverModule(L.LightningModule):
         self._held_out = torch.zeros(2, device=self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Loss of one held-out batch, against the keys of that batch."""
+        """Loss of one validation batch, against the keys of that batch."""
         loss = self.loss(batch)
         # Of fewer queries than processes every process has all.
         n = len(batch.query_ids) / (world_size() if batch.n_global < world_size() else 1)
@@ -90,7 +90,7 @@ class RetrieverModule(L.LightningModule):
         self.log(name, loss, batch_size=len(batch.query_ids), add_dataloader_idx=False, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean over all held-out queries."""
+        """Log the mean over all validation queries."""
         total, n = sum_over_processes(self._held_out)
         if n > 0:
             self.log("val/loss", total / n)

@@ -15,7 +15,7 @@ from embedder.training.sampling import Sampling
 from embedder.types import Keep, TaskSides
 
 _Length = Annotated[int, Bound("8 or more tokens", at_least=8)]
-_Queries = Annotated[int, Bound("2 or more (one is used for validation)", at_least=2)]
+_Queries = Annotated[int, Bound("2 or more (one for validation)", at_least=2)]
 
 
 @checked("task.labelling")
