@@ -17,6 +17,16 @@ def test_the_table_of_rooms_names_each():
     assert set(MAY_IMPORT) == {path.parent.name for path in SOURCE.glob("*/__init__.py")}
 
 
+LINES = {"app": 3300, "llm": 3000}  # rooms that are larger than the others may be
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_a_room_fits_on_a_screen(room):
+    files = sorted((SOURCE / room).rglob("*.py"))
+    assert len(files) <= 28, "split the room by what it does"
+    assert sum(len(path.read_text().splitlines()) for path in files) <= LINES.get(room, 2600), "split the room"
+
+
 def test_the_bundled_world_and_public_data_are_leaves():
     assert not [room for room, allowed in MAY_IMPORT.items() if allowed & {"world", "public"}]
     named = {path for path in SOURCE.rglob("*.py") if re.search(r"embedder\.(world|public)\b", path.read_text())}
