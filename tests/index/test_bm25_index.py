@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from embedder.errors import ConfigError
-from embedder.index.bm25_index import BM25Index, BM25Settings
+from embedder.index.bm25_index import BM25Index
+from embedder.index.bm25_settings import BM25Settings
 
 INF = math.inf
 

@@ -24,7 +24,7 @@ from embedder.encoders.checkpoint import trained_data
 from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError
 from embedder.files import write_atomically
-from embedder.index.bm25_index import BM25Settings
+from embedder.index.bm25_settings import BM25Settings
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.locks import locked
 from embedder.preparation.datasets import Source, dataset_pairs

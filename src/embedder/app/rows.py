@@ -17,7 +17,7 @@ from embedder.encoders.cut import CutEncoder
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.errors import ConfigError
-from embedder.index.bm25_index import BM25Settings
+from embedder.index.bm25_settings import BM25Settings
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.preparation.dense import encoder_protocol, with_own_prompts

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from embedder.candidates.proposer import Hits, hits_of
 from embedder.data.eligible import eligible_keys
-from embedder.index.bm25_index import BM25Index, BM25Settings
+from embedder.index.bm25_index import BM25Index
+from embedder.index.bm25_settings import BM25Settings
 from embedder.types import KeyStore, Query
 
 

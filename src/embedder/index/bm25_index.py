@@ -2,60 +2,17 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 
-from embedder.bounds import Bound
-from embedder.checks import checked
-from embedder.errors import ConfigError
+from embedder.index.bm25_settings import BM25Settings
 from embedder.index.bm25_words import bm25_words, has_pairs
 from embedder.types import Eligible, FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1000  # queries tokenised together
-
-
-@checked("bm25")
-@dataclass(frozen=True)
-class BM25Settings:
-    """The formula's constants, and what a word is.
-
-    Args:
-        k1: How far repetition of a term counts, at least 0.
-        b: How far long texts are held back, 0 to 1.
-        tokens: `auto` takes words of two letters or more, and pairs of letters of scripts that have no spaces between
-            words (Chinese, Japanese, Thai, ...) and of Korean, whose words end in particles; `words` leaves runs of
-            these whole, as for texts that were cut into words beforehand; `pairs` takes pairs of letters everywhere.
-        stemmer: A Snowball algorithm, or None to compare whole words.
-        stopwords: A language of bm25s's lists of words to leave out, or None to keep all.
-
-    Raises:
-        ConfigError: A constant is out of range, or the stemmer or the list of stop words is unknown.
-    """
-
-    k1: Annotated[float, Bound("a number of at least 0", at_least=0)] = 1.5
-    b: Annotated[float, Bound("a number from 0 to 1", at_least=0, at_most=1)] = 0.75
-    tokens: Literal["words", "auto", "pairs"] = "auto"
-    stemmer: str | None = "english"
-    stopwords: str | None = "en"
-
-    def __post_init__(self) -> None:
-        if self.stemmer is not None:
-            import Stemmer
-
-            if self.stemmer not in Stemmer.algorithms():
-                raise ConfigError("bm25.stemmer", f"null or one of {', '.join(Stemmer.algorithms())}", self.stemmer)
-        if self.stopwords not in (None, "en"):
-            from bm25s.tokenization import _infer_stopwords
-
-            try:
-                _infer_stopwords(self.stopwords)
-            except ValueError as error:
-                expected = "null or a language that bm25s knows, such as en"
-                raise ConfigError("bm25.stopwords", expected, self.stopwords) from error
 
 
 class BM25Index:
@@ -79,7 +36,7 @@ class BM25Index:
         settings: Constants, and what a word is.
     """
 
-    def __init__(self, settings: BM25Settings = BM25Settings()) -> None:  # frozen
+    def __init__(self, settings: BM25Settings = BM25Settings()) -> None:  # noqa: B008  # it is frozen
         import bm25s
         import Stemmer
 
@@ -112,7 +69,7 @@ class BM25Index:
         with np.errstate(invalid="ignore"):  # bm25s divides by the mean length, which is 0 when no text has a word
             self._bm25.index(corpus, create_empty_token=False, show_progress=progress)
         self._size = len(corpus.ids)
-        logger.info("BM25 over %d texts: %s", self._size, self._description(n_in_pairs))
+        logger.info("BM25 over %d texts: %s", self._size, self._settings.described(n_in_pairs))
 
     def search(
         self,
@@ -175,15 +132,6 @@ class BM25Index:
         known = self._bm25.get_tokens_ids(words)
         scores: FloatArray = self._bm25.get_scores_from_ids(known) if known else np.zeros(self._size, np.float32)
         return scores
-
-    def _description(self, n_in_pairs: int) -> str:
-        """What a word is in this index."""
-        settings = self._settings
-        kind = "pairs of letters" if settings.tokens == "pairs" else "words"
-        stems = "not stemmed" if settings.stemmer is None else f"stemmed ({settings.stemmer})"
-        left_out = "with all stop words" if settings.stopwords is None else f"without stop words ({settings.stopwords})"
-        pairs = f"; pairs of letters in {n_in_pairs} texts with Korean or scripts without spaces" if n_in_pairs else ""
-        return f"{kind}, {stems}, {left_out}{pairs}"
 
     def _tokenise(self, queries: Iterable[str]) -> Any:
         return self._terms(bm25_words(query, self._settings.tokens, is_query=True) for query in queries)

@@ -14,7 +14,7 @@ from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.identity import described, identity
-from embedder.index.bm25_index import BM25Settings
+from embedder.index.bm25_settings import BM25Settings
 from embedder.metrics.text import has_answer
 from embedder.preparation.datasets import Source, dataset_pairs, trainable
 from embedder.preparation.dense import DenseSettings

@@ -7,7 +7,8 @@ from itertools import islice
 from typing import Protocol
 
 from embedder.data.eligible import eligible_keys
-from embedder.index.bm25_index import BM25Index, BM25Settings
+from embedder.index.bm25_index import BM25Index
+from embedder.index.bm25_settings import BM25Settings
 from embedder.index.eligible_search import search_eligible
 from embedder.index.encode import index_corpus
 from embedder.index.fusion import fused_scores
