@@ -74,7 +74,7 @@ def main() -> None:
 
 def world_records(directory: Path) -> list[str]:
     """Records of a world's questions without their ids: the gold passage and three others."""
-    write_world(WorldSettings(passages=5000, questions=2000, tasks=("qa",)), directory)
+    write_world(WorldSettings(passages=5000, questions=2000, test_share=1 / 3, tasks=("qa",)), directory)
     chance = random.Random(0)
     corpus = {row["id"]: row["text"] for row in map(json.loads, (directory / "qa" / "corpus.jsonl").open())}
     others = list(corpus.values())

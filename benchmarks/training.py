@@ -278,7 +278,9 @@ class Case:
 
     def _draw(self, chance: random.Random, n: int) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Groups of texts made of the bundled world's words, as long as real ones."""
-        write_world(WorldSettings(passages=300, questions=10, tasks=("qa",)), self.directory / "world")
+        write_world(
+            WorldSettings(passages=300, questions=10, test_share=1 / 3, tasks=("qa",)), self.directory / "world"
+        )
         lines = (self.directory / "world" / "qa" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
         ids = [i for line in lines for i in self.encoder.tokenizer(json.loads(line)["text"])["input_ids"][1:-1]]
 

@@ -28,7 +28,9 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_world(WorldSettings(passages=1000, questions=600, seed=3), tmp_path_factory.mktemp("world") / "one")
+    return write_world(
+        WorldSettings(passages=1000, test_share=1 / 3, questions=600, seed=3), tmp_path_factory.mktemp("world") / "one"
+    )
 
 
 def read(path: Path) -> Rows:
@@ -41,10 +43,12 @@ def digests(directory: Path) -> dict[str, str]:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path):
-    settings = WorldSettings(passages=200, questions=60, seed=5)
+    settings = WorldSettings(passages=200, test_share=1 / 3, questions=60, seed=5)
     here = write_world(settings, tmp_path / "here")
     code = "import sys, pathlib; from embedder.world import *; "
-    code += "write_world(WorldSettings(passages=200, questions=60, seed=5), pathlib.Path(sys.argv[1]))"
+    code += (
+        "write_world(WorldSettings(passages=200, test_share=1 / 3, questions=60, seed=5), pathlib.Path(sys.argv[1]))"
+    )
     subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "there")], check=True, env={**os.environ, "PYTHONHASHSEED": "7"}
     )
@@ -75,14 +79,14 @@ FOR_EVER = {
 
 def test_these_bytes_are_for_ever(tmp_path: Path):
     # A change of the generator changes published numbers; whoever makes one on purpose renews the digests.
-    world = write_world(WorldSettings(passages=200, questions=60), tmp_path / "world")
+    world = write_world(WorldSettings(passages=200, test_share=1 / 3, questions=60), tmp_path / "world")
     written = {name: digest[:16] for name, digest in digests(world).items() if name != DIGESTS}
     assert written == FOR_EVER
 
 
 def test_another_seed_gives_another_world(tmp_path: Path):
-    one = write_world(WorldSettings(passages=200, questions=60, seed=1), tmp_path / "one")
-    two = write_world(WorldSettings(passages=200, questions=60, seed=2), tmp_path / "two")
+    one = write_world(WorldSettings(passages=200, test_share=1 / 3, questions=60, seed=1), tmp_path / "one")
+    two = write_world(WorldSettings(passages=200, test_share=1 / 3, questions=60, seed=2), tmp_path / "two")
     shared = {row["title"] for row in read(one / "qa/corpus.jsonl")} & {
         row["title"] for row in read(two / "qa/corpus.jsonl")
     }
@@ -91,7 +95,9 @@ def test_another_seed_gives_another_world(tmp_path: Path):
 
 @pytest.mark.parametrize("passages", [200, 299, 1000, 3333])
 def test_exactly_as_many_rows_as_asked_for(tmp_path: Path, passages: int):
-    world = write_world(WorldSettings(passages=passages, questions=101, tasks=("qa", "tool")), tmp_path / "world")
+    world = write_world(
+        WorldSettings(passages=passages, test_share=1 / 3, questions=101, tasks=("qa", "tool")), tmp_path / "world"
+    )
     corpus = read(world / "qa/corpus.jsonl")
     assert len(corpus) == passages == len({row["id"] for row in corpus})
     for task in ("qa", "tool"):  # 101 / 3 = 33.67, so 34 for tests
@@ -189,7 +195,9 @@ def test_a_mixed_stream_has_all_rows_in_another_order():
 def test_memory_does_not_grow_with_the_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def peak(passages: int) -> int:
         tracemalloc.start()
-        write_world(WorldSettings(passages=passages, questions=60, tasks=("qa",)), tmp_path / str(passages))
+        write_world(
+            WorldSettings(passages=passages, test_share=1 / 3, questions=60, tasks=("qa",)), tmp_path / str(passages)
+        )
         result = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return result
@@ -209,7 +217,7 @@ def test_a_killed_write_leaves_no_world(tmp_path: Path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "world").exists()
-    write_world(WorldSettings(passages=200, questions=30), tmp_path / "world")
+    write_world(WorldSettings(passages=200, test_share=1 / 3, questions=30), tmp_path / "world")
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -218,7 +226,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("embedder.world.rows.corpus", broken)
     with pytest.raises(KeyboardInterrupt):
-        write_world(WorldSettings(passages=200, questions=30), tmp_path / "world")
+        write_world(WorldSettings(passages=200, test_share=1 / 3, questions=30), tmp_path / "world")
     assert list(tmp_path.iterdir()) == []
 
 

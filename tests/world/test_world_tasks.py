@@ -14,7 +14,9 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_world(WorldSettings(passages=400, questions=300), tmp_path_factory.mktemp("world") / "tasks")
+    return write_world(
+        WorldSettings(passages=400, test_share=1 / 3, questions=300), tmp_path_factory.mktemp("world") / "tasks"
+    )
 
 
 def read(path: Path) -> Rows:
@@ -50,7 +52,9 @@ def test_fields(world: Path, name: str):
 
 
 def test_only_the_chosen_tasks_are_written(tmp_path: Path):
-    world = write_world(WorldSettings(passages=200, questions=30, tasks=("tool",)), tmp_path / "world")
+    world = write_world(
+        WorldSettings(passages=200, test_share=1 / 3, questions=30, tasks=("tool",)), tmp_path / "world"
+    )
     assert [path.name for path in world.iterdir() if path.is_dir()] == ["tool"]
 
 

@@ -42,7 +42,7 @@ class RetrievalEvalCallback(L.Callback):
         datasets: Sequence[PreparedDataset],
         new_index: Callable[[], VectorIndex],
         cutoff: PositiveInt = 10,
-        max_keys: int | None = None,
+        max_keys: PositiveInt | None = 2000,
     ) -> None:
         self._datasets, self._new_index = datasets, new_index
         self._cutoff, self._max_keys = cutoff, max_keys

@@ -28,7 +28,7 @@ class WorldSettings:
 
     passages: Annotated[int, Bound("at least 200", at_least=200)] = 1000
     questions: int = 600
-    test_share: Annotated[float, Bound("between 0.05 and 0.95", at_least=0.05, at_most=0.95)] = 1 / 3
+    test_share: Annotated[float, Bound("between 0.05 and 0.95", at_least=0.05, at_most=0.95)] = 0.25
     seed: int = 0
     tasks: tuple[str, ...] = TASKS
 
