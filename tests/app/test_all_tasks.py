@@ -51,13 +51,13 @@ def trained(tmp_path_factory, models):
         *models,
         "source.settings.passages=200",
         "source.settings.questions=24",
-        "prepare.max_queries=6",
+        "prepare.max_train_queries=6",
         "llm_outputs.n_outputs=2",
         "candidates=hybrid",
         "candidates.n=3",
         "tasks.lrlm.labelling.min_reward_gap=1e-7",
     ]
-    asked = ["callbacks.rag_eval.every_n_steps=7", "callbacks.rag_eval.max_queries=1", *SHORT]
+    asked = ["callbacks.rag_eval.every_n_steps=7", "callbacks.rag_eval.max_answered=1", *SHORT]
     out = run("train.py", *common, *STEPS, *asked, f"hydra.run.dir={root}/train", "trainer.max_steps=7")
     return root, common, out
 
@@ -158,7 +158,7 @@ def test_all_tasks_are_evaluated(trained):
     root, common, _ = trained
     short = [*SHORT, "llm_outputs.n_outputs=2"]
     rows = "rows=[random,recent,bm25,oracle]"
-    run("evaluate.py", *common, f"hydra.run.dir={root}/evaluate", rows, "rag.max_queries=2", *short)
+    run("evaluate.py", *common, f"hydra.run.dir={root}/evaluate", rows, "rag.max_answered=2", *short)
     rows = json.loads((root / "evaluate" / "scores.json").read_text())["rows"]
     assert {row["task"] for row in rows} == {"qa", "convsearch", "chat", "lrlm", "icl", "tool"}
     measured = {row["task"]: set(row["mean"]) for row in rows if row["retriever"] == "BM25"}

@@ -25,7 +25,7 @@ def trained(tmp_path_factory, bert_directory, llama_directory):
         f"encoder.name={bert_directory}",
         f"llm.name={llama_directory}",
         "llm.device=cpu",
-        "prepare.max_queries=20",
+        "prepare.max_train_queries=20",
         "llm_outputs.n_outputs=3",
         "candidates.n=4",
     ]
@@ -161,7 +161,7 @@ def on_processes(trained, directory, *overrides):
     cpu = ["trainer.accelerator=cpu", "logger=csv", "callbacks.plain.progress=null"]
     group = ["tasks.qa.sampling.group_size=3", "encoder.lr=5e-4"]
     group += ["+task@tasks.tool=tool", "tasks.tool.sampling.group_size=3", "callbacks.reindex.every_n_steps=2"]
-    group += ["callbacks.rag_eval.every_n_steps=4", "callbacks.rag_eval.max_queries=2"]
+    group += ["callbacks.rag_eval.every_n_steps=4", "callbacks.rag_eval.max_answered=2"]
     done = run("train.py", *common, *steps, *cpu, *group, f"hydra.run.dir={directory}", *overrides)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert (directory / "export" / "model.safetensors").is_file()
@@ -308,7 +308,7 @@ def test_stores_of_two_machines_merge_into_one_shard(trained, tmp_path):
 def test_a_killed_evaluation_goes_on_and_scores_every_row(trained):
     root, common = trained
     folder, checkpoint = root / "evaluate", f"checkpoint={root}/train/export"
-    command = ["evaluate.py", *common, f"hydra.run.dir={folder}", checkpoint, "rag.max_queries=4"]
+    command = ["evaluate.py", *common, f"hydra.run.dir={folder}", checkpoint, "rag.max_answered=4"]
     killed = run_signalled("embedder.results.folder:EvaluationFolder.add", 2, signal.SIGKILL, *command)
     assert killed.returncode == -signal.SIGKILL, killed.stdout[-2000:] + killed.stderr[-2000:]
     whole = [line for line in (folder / "rows.jsonl").read_text().splitlines(keepends=True) if line.endswith("\n")]
@@ -342,7 +342,7 @@ def test_a_killed_evaluation_goes_on_and_scores_every_row(trained):
         (["source=jsonl", "source.path=BAD"], "bad.jsonl:2: not JSON"),
         (["source=corpus"], "source.path"),
         (["shard=0/4"], "shard: expected a part such as 3/16, got '0/4'"),
-        (["prepare.max_queries=ten"], "prepare.max_queries: expected a whole number or null, got 'ten'"),
+        (["prepare.max_train_queries=ten"], "prepare.max_train_queries: expected a whole number or null, got 'ten'"),
         (["candidates.n=2.5"], "candidates.n: expected a whole number, got 2.5"),
         (
             ["tasks.qa.objective.losses.graded.teacher_temperature=0"],
@@ -391,7 +391,7 @@ def test_what_training_cannot_take_is_told_before_anything_is_prepared(
     tmp_path, bert_directory, llama_directory, overrides, message
 ):
     common = [f"paths.root={tmp_path}", f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "logger=csv"]
-    common += ["encoder.sha256=null", "trainer.accelerator=cpu", "trainer.max_steps=1", "prepare.max_queries=2"]
+    common += ["encoder.sha256=null", "trainer.accelerator=cpu", "trainer.max_steps=1", "prepare.max_train_queries=2"]
     common += ["source.settings.passages=200", "source.settings.questions=20", f"hydra.run.dir={tmp_path}/train"]
     done = run_here("train.py", *common, *overrides)
     assert_is_told(done, message)

@@ -60,7 +60,7 @@ def log_of(folder):
 def test_evaluation_comparison_and_page(hostile):
     root, settings = hostile
     out = root / "evaluation"
-    rows = ["rows=[none,random,bm25]", "rag.max_queries=2", f"hydra.run.dir={out}"]
+    rows = ["rows=[none,random,bm25]", "rag.max_answered=2", f"hydra.run.dir={out}"]
     done = run_here("evaluate.py", *settings, *rows)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     compared = run_here(
@@ -102,7 +102,7 @@ def test_preparation(hostile):
         "llm_outputs.n_outputs=1",
         "llm_outputs.max_new_tokens=2",
         "candidates.n=3",
-        "prepare.max_queries=4",
+        "prepare.max_train_queries=4",
     ]
     done = run_here("prepare.py", *settings, *small, f"hydra.run.dir={root / 'preparation'}")
     for text in (done.stdout, done.stderr, log_of(root / "preparation")):

@@ -37,7 +37,7 @@ def test_the_numbers_are_those_of_the_paper_and_of_the_released_code():
         "tool": ["contrastive"],
     }
     assert [tasks[name].objective.losses.kl.teacher_temperature for name in ("chat", "lrlm")] == [0.1, 0.1]
-    assert (tasks.lrlm.labelling.max_queries, tasks.lrlm.labelling.min_reward_gap) == (10_000, 0.1)
+    assert (tasks.lrlm.labelling.max_train_queries, tasks.lrlm.labelling.min_reward_gap) == (10_000, 0.1)
     assert [name for name, task in tasks.items() if task.weight != 1] == ["tool"]
     assert tasks.tool.weight == 2
 
@@ -53,7 +53,7 @@ def test_it_runs_small(tmp_path, bert_directory, llama_directory):
         "llm.device=cpu",
         "source.settings.passages=200",
         "source.settings.questions=24",
-        "prepare.max_queries=4",
+        "prepare.max_train_queries=4",
         "llm_outputs.n_outputs=2",
         "candidates.n=10",  # more than the 8 that a step draws
         "tasks.lrlm.labelling.min_reward_gap=1e-7",

@@ -118,7 +118,7 @@ def test_the_key_is_in_no_file_and_on_no_terminal_after_a_run_that_used_it(tmp_p
         "llm.api_key_env=MY_LLM",
         "source.settings.passages=200",
         "source.settings.questions=20",
-        "prepare.max_queries=3",
+        "prepare.max_train_queries=3",
         "llm_outputs.n_outputs=1",
         "llm_outputs.max_new_tokens=2",
         "candidates.n=3",

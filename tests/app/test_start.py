@@ -72,8 +72,8 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         ("train", ["tasks.qa.key_max_length=4"], "tasks.qa.key_max_length: expected 8 or more tokens, got 4"),
         (
             "train",
-            ["tasks.qa.labelling.max_queries=1"],
-            "max_queries: expected 2 or more (one for validation), or null,",
+            ["tasks.qa.labelling.max_train_queries=1"],
+            "max_train_queries: expected 2 or more (one for validation), or null,",
         ),
         ("train", ["encoder.lr=0"], "encoder.lr: expected a number above 0, got 0"),
         ("train", ["encoder.dropout=1"], "encoder.dropout: expected a share from 0 to below 1, or null, got 1"),
@@ -84,7 +84,7 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         ),
         ("train", ["reward.likelihood=max"], "reward.likelihood: expected 'mean' or 'sum', got 'max'"),
         ("train", ["callbacks.plain.loss_guard.diverged_at=1"], "diverged_at: expected a number above 1, got 1"),
-        ("evaluate", ["rag.max_queries=0"], "rag.max_queries: expected 1 or more, or null for all, got 0"),
+        ("evaluate", ["rag.max_answered=0"], "rag.max_answered: expected 1 or more, or null for all, got 0"),
         ("train", ["encoder.lora=1"], "encoder.lora: expected settings of LoraSettings or null, got 1"),
         ("train", ["seed=99999999999"], "seed: expected 0 to 4294967295, got 99999999999"),
         ("train", ["run=null"], "run: expected settings with a _target_"),
@@ -253,7 +253,7 @@ def test_files_of_the_project_are_found_from_any_folder(tmp_path, monkeypatch):
 def test_of_two_processes_that_torchrun_starts_one_asks_the_llm(tmp_path, bert_directory, llama_directory):
     run = [f"paths.root={tmp_path}", f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"]
     run += ["encoder.sha256=null", "source.settings.passages=200", "source.settings.questions=30"]
-    run += ["llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "prepare.max_queries=8", "logger=csv"]
+    run += ["llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "prepare.max_train_queries=8", "logger=csv"]
     run += ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=2"]
     run += ["trainer.val_check_interval=2", "data.batch_size=4", f"hydra.run.dir={tmp_path}/run"]
     start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]

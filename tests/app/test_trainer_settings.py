@@ -181,7 +181,7 @@ def test_what_acts_is_seen_when_a_run_goes_on(override, changed):
         ),
         *("callbacks.plain.progress=null", "callbacks.plain.loss_guard=null", "callbacks.plain.last.every_n_steps=3"),
         *("callbacks=early_stopping", "encoder.micro_batch_tokens=64", "data.num_workers=2"),
-        *("+trainer.detect_anomaly=true", "+trainer.gradient_clip_algorithm=norm", "callbacks.rag_eval.max_queries=3"),
+        *("+trainer.detect_anomaly=true", "+trainer.gradient_clip_algorithm=norm", "callbacks.rag_eval.max_answered=3"),
     ],
 )
 def test_what_does_not_act_may_change(override):

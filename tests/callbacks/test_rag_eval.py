@@ -45,7 +45,7 @@ logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 PROMPT = QuestionPrompt(Examples(n=0))
 CONSUMER = SingleShot(top_k=1, max_new_tokens=4)
 TASK = Task("qa", "", "", 64, 64, Objective(), Sampling(group_size=2), prompt=PROMPT, consumer=CONSUMER)
-SETTINGS = RagEvalSettings(every_n_steps=2, max_queries=3)
+SETTINGS = RagEvalSettings(every_n_steps=2, max_answered=3)
 
 
 def write(path, lines):
@@ -281,7 +281,7 @@ def test_a_run_without_anything_to_answer_is_refused(bert_directory, tmp_path):
 
 
 def test_settings_are_checked():
-    for name, null in (("every_n_steps", ", or null"), ("max_queries", ""), ("max_keys", ", or null")):
+    for name, null in (("every_n_steps", ", or null"), ("max_answered", ""), ("max_keys", ", or null")):
         expected = f"callbacks.rag_eval.{name}: expected 1 or more{null}, got 0"
         with pytest.raises(ConfigError, match=re.escape(expected)):
             replace(SETTINGS, **{name: 0})

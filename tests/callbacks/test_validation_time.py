@@ -38,7 +38,7 @@ def test_a_run_says_it_before_its_first_validation(tmp_path, bert_directory, mon
     done = run_here(
         "train.py",
         *(f"paths.root={tmp_path}", f"hydra.run.dir={tmp_path}/run", "task_mix=tool", "source.settings.passages=200"),
-        *(f"encoder.name={bert_directory}", "encoder.sha256=null", "prepare.max_queries=20", "logger=csv"),
+        *(f"encoder.name={bert_directory}", "encoder.sha256=null", "prepare.max_train_queries=20", "logger=csv"),
         *("trainer.accelerator=cpu", "trainer.max_steps=2", "trainer.val_check_interval=2", "data.batch_size=4"),
         *("callbacks.plain.progress=null", "callbacks.retrieval_eval.max_keys=150"),
     )

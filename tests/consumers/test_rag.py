@@ -93,8 +93,8 @@ def test_perplexities_average_in_nats():
 
 def test_the_same_queries_are_answered_in_any_order():
     queries = [Query(f"q{i}", "?", ("a",) if i % 2 else (" ",)) for i in range(20)]
-    chosen = RagSettings(max_queries=4).choose(queries)
-    assert chosen == RagSettings(max_queries=4).choose(queries[::-1])
+    chosen = RagSettings(max_answered=4).choose(queries)
+    assert chosen == RagSettings(max_answered=4).choose(queries[::-1])
     assert len(chosen) == 4
     assert len(RagSettings().choose(queries)) == 10  # those with an answer
 

@@ -66,7 +66,7 @@ def tiny(bert_directory, llama_directory):
     return {
         "prepare": [*both, *labelling],
         "train": [*both, *labelling, *steps, "logger=csv", "callbacks.plain.progress=null"],
-        "evaluate": [*both, "rag.max_queries=2", "llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4"],
+        "evaluate": [*both, "rag.max_answered=2", "llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4"],
     }
 
 

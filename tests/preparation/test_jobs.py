@@ -25,8 +25,8 @@ TASK = Task(
 )
 
 
-def job_of(task, dataset, validation, max_queries):
-    return make_job(task, dataset, Corpus(dataset.file("corpus")), validation, max_queries)
+def job_of(task, dataset, validation, max_train_queries):
+    return make_job(task, dataset, Corpus(dataset.file("corpus")), validation, max_train_queries)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_task_limits_its_own_queries(tmp_path, make):
 
     from embedder.training.task import Labelling
 
-    task = replace(TASK, labelling=Labelling(max_queries=7))
+    task = replace(TASK, labelling=Labelling(max_train_queries=7))
     assert len(job_of(task, make(60), Validation(0.2, 30), None).queries) == 7
     assert len(job_of(task, make(60), Validation(0.2, 30), 5).queries) == 5
     assert {q.id for q in job_of(task, make(60), Validation(0.2, 30), 5).queries} < {

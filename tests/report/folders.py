@@ -61,7 +61,7 @@ def evaluate_the_world(folder: Path, encoder: Path, llm: Path) -> Path:
         f"llm.name={llm}",
         "llm.device=cpu",
         "rows=[none,random,bm25]",
-        "rag.max_queries=6",
+        "rag.max_answered=6",
     ]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         run = instantiate(compose("evaluate", overrides=overrides).run, _convert_="all")

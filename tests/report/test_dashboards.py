@@ -49,7 +49,7 @@ def sweep(tmp_path_factory, bert_directory, llama_directory):
         *(
             "callbacks.reindex.every_n_steps=2",
             "callbacks.rag_eval.every_n_steps=4",
-            "callbacks.rag_eval.max_queries=1",
+            "callbacks.rag_eval.max_answered=1",
         ),
         *("tasks.tool.sampling.group_size=2", "tasks.qa.sampling.group_size=2"),
     )

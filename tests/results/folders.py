@@ -13,7 +13,7 @@ PROTOCOL = {
     "answered": 4,
     "prompt": "QuestionPrompt(Examples(n=3))",
     "llm": "gguf:b179:float32",
-    "rag": {"top_k": 1, "max_queries": 48, "max_new_tokens": 12},
+    "rag": {"top_k": 1, "max_answered": 48, "max_new_tokens": 12},
 }
 RUN = {"environment": {"python": "3.11.7", "torch": "2.13.0"}, "checkpoint": None, "encoder": {"name": "minilm"}}
 

@@ -68,7 +68,7 @@ class EvaluateRun:
         store_dir: Where it is kept what the LLM said.
         vectors_dir: Where vectors of keys are kept.
         consumer: What the LLM does, in place of each task's own.
-        max_queries: Test queries of a data set, at most.
+        max_test_queries: Test queries of a data set, at most.
         precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag_enabled: Whether the LLM answers at all.
@@ -93,7 +93,7 @@ class EvaluateRun:
     store_dir: str
     vectors_dir: str
     consumer: Consumer | None = None
-    max_queries: Limit | None = None
+    max_test_queries: Limit | None = None
     precision: str = "32-true"
     base_instructions: bool = False
     rag_enabled: bool = True
@@ -197,7 +197,7 @@ class EvaluateRun:
 
     def _queries(self, dataset: Dataset, corpus: Corpus) -> list[Query]:
         queries = list(Queries(dataset.file("test"), corpus))
-        return queries if self.max_queries is None else first_by_hash(queries, self.max_queries, "test")
+        return queries if self.max_test_queries is None else first_by_hash(queries, self.max_test_queries, "test")
 
     def _score(
         self, task: Task, dataset: Dataset, rows: Sequence[TableRow], folder: EvaluationFolder, lender: Dataset | None
@@ -318,7 +318,7 @@ class _Work:
         if asks:
             reasons |= {
                 "no answer": len(self._queries) - n_answers,
-                "not asked (rag.max_queries)": n_answers - len(self._answered),
+                "not asked (rag.max_answered)": n_answers - len(self._answered),
             }
         return {reason: n for reason, n in reasons.items() if n}
 

@@ -40,13 +40,13 @@ class RagEvalSettings:
 
     Args:
         every_n_steps: Optimizer steps between two times; it is asked before the first step and after the last one too.
-        max_queries: Held-out queries of a data set, at most.
+        max_answered: Held-out queries of a data set, at most.
         max_keys: Size of the corpus that is searched: the gold keys and random others; None for all of it.
         seed: Chooses the queries.
     """
 
     every_n_steps: PositiveInt | None = None
-    max_queries: PositiveInt = 100
+    max_answered: PositiveInt = 100
     max_keys: PositiveInt | None = 2000
     seed: int = 0
 
@@ -121,7 +121,7 @@ class RagEvalCallback(L.Callback):
                     "%s/%s has no %s, so the LLM does not answer it in training", dataset.task, dataset.name, lacks
                 )
                 continue
-            queries = first_by_hash(answered, self._settings.max_queries, f"rag_eval/{self._settings.seed}")
+            queries = first_by_hash(answered, self._settings.max_answered, f"rag_eval/{self._settings.seed}")
             corpus = dataset.corpus()
             searched = with_gold_keys(corpus, queries, self._settings.max_keys, self._settings.seed)
             self._parts.append(_Part(dataset.task, dataset.name, queries, corpus, searched, prompt, consumer))

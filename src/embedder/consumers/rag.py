@@ -18,17 +18,17 @@ class RagSettings:
     """Which queries the LLM answers, and what its answers are compared with; how it answers is up to the consumer.
 
     Args:
-        max_queries: At most so many queries are answered, chosen by a hash of their ids; None for all.
+        max_answered: At most so many queries are answered, chosen by a hash of their ids; None for all.
         competitors: How the outputs are sampled among which gold answers are ranked; None for no such outputs.
     """
 
-    max_queries: Limit | None = None
+    max_answered: Limit | None = None
     competitors: OutputSettings | None = field(default_factory=OutputSettings)
 
     def choose(self, queries: Sequence[Query]) -> list[Query]:
         """The queries that are answered: of those with an answer, the first by a hash."""
         answerable = [query for query in queries if any(map(str.strip, query.answers))]
-        return first_by_hash(answerable, self.max_queries or len(answerable), "rag")
+        return first_by_hash(answerable, self.max_answered or len(answerable), "rag")
 
 
 @dataclass(frozen=True)

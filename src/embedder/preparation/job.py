@@ -28,7 +28,9 @@ class Job:
     """With its few-shot examples; None for tasks that no LLM judges."""
 
 
-def make_job(task: Task, dataset: Dataset, corpus: Corpus, validation: Validation, max_queries: int | None) -> Job:
+def make_job(
+    task: Task, dataset: Dataset, corpus: Corpus, validation: Validation, max_train_queries: int | None
+) -> Job:
     """What one data set is prepared from.
 
     Args:
@@ -36,7 +38,7 @@ def make_job(task: Task, dataset: Dataset, corpus: Corpus, validation: Validatio
         dataset: Its files.
         corpus: Its keys.
         validation: How many queries are held out.
-        max_queries: So many queries are taken at most, chosen by a hash of their ids; None for all that the task takes.
+        max_train_queries: So many are taken at most, chosen by a hash of their ids; None for all that the task takes.
 
     Raises:
         DataError: Too few of its queries have what the objective needs.
@@ -44,7 +46,7 @@ def make_job(task: Task, dataset: Dataset, corpus: Corpus, validation: Validatio
     """
     source = Queries(dataset.file("train"), corpus)
     # Queries are short: all of them fit in memory.
-    most = min(limit or len(source) for limit in (max_queries, task.labelling.max_queries))
+    most = min(limit or len(source) for limit in (max_train_queries, task.labelling.max_train_queries))
     queries = _with_shared_positives(first_by_hash(source, most, "train"))
     usable = [query for query in queries if _is_usable(query, task)]
     if len(usable) < 2:

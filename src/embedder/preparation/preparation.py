@@ -26,6 +26,8 @@ from embedder.training.task import Task
 
 _FORMAT = 14  # raised when what is prepared changes, so that an older folder is never taken for a new one
 
+_Queries = Annotated[int, Bound("2 or more (one for validation)", at_least=2, null="null for all")]
+
 
 @checked("prepare")
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Preparation:
         rewards: Judges candidates of the tasks that distil rewards.
         dense: The encoder that proposes candidates, where `candidates.sources` names it.
         directory: Where prepared data sets lie.
-        max_queries: So many training queries of a data set are taken, chosen by a hash of their ids; None for all.
+        max_train_queries: So many of a data set are taken, chosen by a hash of their ids; None for all.
         bm25: How BM25 ranks, where `candidates.sources` names it.
     """
 
@@ -49,7 +51,7 @@ class Preparation:
     rewards: Rewards
     dense: DenseSettings
     directory: str
-    max_queries: Annotated[int, Bound("2 or more (one for validation)", at_least=2, null="null for all")] | None = None
+    max_train_queries: _Queries | None = None
     bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
 
     @property
@@ -84,7 +86,7 @@ class Preparation:
             protocol["min_reward_gap"] = task.labelling.min_reward_gap
         if dataset.records is None:
             protocol["candidates"] = described(self.candidates)
-            protocol["max_queries"] = [self.max_queries, task.labelling.max_queries]
+            protocol["max_train_queries"] = [self.max_train_queries, task.labelling.max_train_queries]
             if "bm25" in self.candidates.sources:
                 protocol["bm25"] = described(self.bm25)
             if "dense" in self.candidates.sources:
@@ -98,7 +100,7 @@ class Preparation:
         path = dataset.file("corpus")
         if path not in self._corpora:
             self._corpora[path] = Corpus(path)
-        return make_job(task, dataset, self._corpora[path], self.validation, self.max_queries)
+        return make_job(task, dataset, self._corpora[path], self.validation, self.max_train_queries)
 
     @cached_property
     def _corpora(self) -> dict[Path, Corpus]:

@@ -28,14 +28,14 @@ class Labelling:
         n_outputs: Sampled competitors; 0 for none, where the reward needs none.
         max_new_tokens: Length of a sampled competitor.
         min_reward_gap: Training records whose best and worst rewards differ by less are left out: they teach nothing.
-        max_queries: So many training queries of a data set are taken at most: each costs time of the LLM.
+        max_train_queries: So many training queries of a data set are taken at most: each costs time of the LLM.
     """
 
     reward: Callable[..., Any] | None = None
     n_outputs: int | None = None
     max_new_tokens: int | None = None
     min_reward_gap: NonNegativeFloat = 0.0
-    max_queries: _Queries | None = None
+    max_train_queries: _Queries | None = None
 
 
 @dataclass(frozen=True)
