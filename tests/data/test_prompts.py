@@ -1,7 +1,7 @@
 import pytest
 
 from embedder.data.examples import Examples, FewShotExample, choose_examples, few_shot_examples
-from embedder.data.prompts import ChatPrompt, ContinuationPrompt, ExamplePrompt, QuestionPrompt
+from embedder.data.prompts import ChatPrompt, ContinuationPrompt, ExamplePrompt, QuestionPrompt, with_examples
 from embedder.errors import ConfigError
 from embedder.types import Key, Query
 
@@ -17,7 +17,7 @@ class _Corpus(dict[str, int]):
 
 
 def test_prompt_by_hand():
-    prompt = QuestionPrompt(Examples(n=1)).with_examples(POOL)
+    prompt = with_examples(QuestionPrompt(Examples(n=1)), POOL)
     assert prompt.render("Who?", ["A passage.", "Another."]) == (
         "Knowledge:\nIt is uno.\n\nQ: One?\nA: uno\n\nKnowledge:\nA passage.\nAnother.\n\nQ: Who?\nA:"
     )
@@ -25,12 +25,12 @@ def test_prompt_by_hand():
 
 
 def test_without_passages_the_examples_come_without():
-    prompt = QuestionPrompt(Examples(n=2)).with_examples(POOL)
+    prompt = with_examples(QuestionPrompt(Examples(n=2)), POOL)
     assert prompt.render("Who?") == "Q: One?\nA: uno\n\nQ: Two?\nA: due\n\nQ: Who?\nA:"
 
 
 def test_a_question_is_never_its_own_example():
-    assert QuestionPrompt(Examples(n=1)).with_examples(POOL).render("One?") == "Q: Two?\nA: due\n\nQ: One?\nA:"
+    assert with_examples(QuestionPrompt(Examples(n=1)), POOL).render("One?") == "Q: Two?\nA: due\n\nQ: One?\nA:"
 
 
 def test_long_passages_are_cut_also_where_words_have_no_spaces():
@@ -49,12 +49,12 @@ def test_examples_have_answers_and_prefer_gold_passages():
     assert choose_examples(queries, 3) == choose_examples(queries[::-1], 3) == [queries[1], queries[0]]
     many = [Query(f"q{i}", f"{i}?", ("a",)) for i in range(20)]
     assert choose_examples(many, 5, seed=1) not in (choose_examples(many, 5), choose_examples(many, 5, seed=2))
-    prompt = QuestionPrompt(Examples(n=1)).with_examples(few_shot_examples(choose_examples(queries, 2), _Corpus(k=7)))
+    prompt = with_examples(QuestionPrompt(Examples(n=1)), few_shot_examples(choose_examples(queries, 2), _Corpus(k=7)))
     assert prompt.examples.pool == (FewShotExample("Gold?", "g", ("text of 7",)), FewShotExample("Bare?", "b"))
 
 
 def test_chat_by_hand():
-    prompt = ChatPrompt(Examples(n=1)).with_examples(POOL)
+    prompt = with_examples(ChatPrompt(Examples(n=1)), POOL)
     turns = "[1 May]\nAnn: I moved.\nBob: Where?"
     assert prompt.render("Who moved?", [turns, "[2 May]\nAnn: Hi."]) == (
         "It is uno.\n\nSpeaker 1: One?\nSpeaker 2: uno\n\n"
@@ -89,5 +89,5 @@ def test_examples_are_shown_as_they_are_and_the_output_has_a_line_of_its_own():
 def test_settings_are_checked(kind):
     with pytest.raises(ConfigError, match=r"prompt.max_key_words: expected 1 or more, got 0"):
         kind(max_key_words=0)
-    filled = kind().with_examples(POOL).examples
+    filled = with_examples(kind(), POOL).examples
     assert filled is None or len(filled.pool) == len(POOL)

@@ -3,7 +3,7 @@
 import pytest
 
 from embedder.data.examples import Examples, FewShotExample
-from embedder.data.prompts import ExamplePrompt, QuestionPrompt
+from embedder.data.prompts import ExamplePrompt, QuestionPrompt, for_query, with_examples
 from embedder.errors import ConfigError
 from embedder.types import Query
 
@@ -11,22 +11,22 @@ POOL = [FewShotExample(f"q{n}", f"a{n}", type=("capital", "sport", "author")[n %
 
 
 def test_no_example_of_the_relation_that_is_asked_for():
-    prompt = QuestionPrompt(Examples(n=3, other_types=True)).with_examples(POOL)
+    prompt = with_examples(QuestionPrompt(Examples(n=3, other_types=True)), POOL)
     query = Query("x", "What is the capital of Tonga?", groups=(("type", "capital"),))
     assert prompt.examples.pool_size == 12
-    assert prompt.for_query(query).render(query.text) == (
+    assert for_query(prompt, query).render(query.text) == (
         "Q: q1\nA: a1\n\nQ: q2\nA: a2\n\nQ: q4\nA: a4\n\nQ: What is the capital of Tonga?\nA:"
     )
-    assert prompt.for_query(Query("y", "?")).render("?").startswith("Q: q0\n")  # of no type: all are others
+    assert for_query(prompt, Query("y", "?")).render("?").startswith("Q: q0\n")  # of no type: all are others
 
 
 def test_too_few_examples_of_other_relations_are_an_error():
-    prompt = QuestionPrompt(Examples(n=2, other_types=True)).with_examples(POOL[:1] * 4)
+    prompt = with_examples(QuestionPrompt(Examples(n=2, other_types=True)), POOL[:1] * 4)
     with pytest.raises(ConfigError, match="2 few-shot examples of other types than 'capital', got 0"):
-        prompt.for_query(Query("x", "?", groups=(("type", "capital"),)))
+        for_query(prompt, Query("x", "?", groups=(("type", "capital"),)))
 
 
 def test_without_the_setting_a_prompt_is_the_same_for_every_query():
     query = Query("x", "?", groups=(("type", "capital"),))
-    for prompt in (QuestionPrompt().with_examples(POOL), ExamplePrompt()):
-        assert prompt.for_query(query) == prompt
+    for prompt in (with_examples(QuestionPrompt(), POOL), ExamplePrompt()):
+        assert for_query(prompt, query) == prompt

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
-from embedder.data.prompts import first_words
+from embedder.data.prompts import first_words, for_query
 from embedder.errors import DataError
 from embedder.metrics.likelihood import best_option
 from embedder.metrics.options import right_options
@@ -83,7 +83,7 @@ class OptionLikelihood:
     def _prompt(self, query: Query, keys: Ranking, scene: Scene) -> str:
         texts = scene.texts(keys.key_ids)
         if not self.letters:
-            return scene.prompt.for_query(query).render(query.text, texts)
+            return for_query(scene.prompt, query).render(query.text, texts)
         cut = [first_words(text, self.max_key_words) for text in texts]
         knowledge = _KNOWLEDGE.format(keys="\n".join(cut)) if cut else ""
         listed = "".join(f"{a}. {option}\n" for a, option in zip(string.ascii_uppercase, query.options, strict=False))

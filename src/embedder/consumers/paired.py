@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from embedder.consumers.consumer import Outcome
-from embedder.data.prompts import Prompt
+from embedder.data.prompts import Prompt, for_query
 from embedder.llm.sampled_outputs import OutputSettings
 from embedder.rewards.maths import rank
 from embedder.rewards.requests import LabelRequest, choose_outputs, lead_of
@@ -30,7 +30,7 @@ def sample_competitors(
         return [() for _ in queries]
     requests = [
         LabelRequest(
-            prompt=prompt.for_query(query).render(query.text),
+            prompt=for_query(prompt, query).render(query.text),
             candidate_prompts=(),
             answers=query.answers,
             lead=lead_of(prompt.output),

@@ -8,6 +8,7 @@ from embedder.bounds import NonNegativeInt, PositiveInt
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.data.eligible import eligible_keys
+from embedder.data.prompts import for_query
 from embedder.results.measures import LARGEST_NATS
 from embedder.types import Query, Ranking
 
@@ -58,7 +59,7 @@ class Perplexity:
             order = sorted(shown.key_ids, key=scene.corpus.position) if self.document_order else shown.key_ids
             before = "".join(f"{scene.corpus[place].text} " for place in recent)
             keys.append(shown)
-            prompts.append(scene.prompt.for_query(query).render(before + query.text, scene.texts(order)))
+            prompts.append(for_query(scene.prompt, query).render(before + query.text, scene.texts(order)))
         gold = [scene.gold(query) for query in queries]
         scored = scene.language_model.score(prompts, gold)
         best = [max(score.mean_logprob for score in scores) for scores in scored]

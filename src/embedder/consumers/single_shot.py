@@ -7,6 +7,7 @@ from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.consumers.answer_scores import answer_scores
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
+from embedder.data.prompts import for_query
 from embedder.types import Query, Ranking
 
 
@@ -53,7 +54,7 @@ def answered(queries: Sequence[Query], keys: Sequence[Ranking], scene: Scene, ma
         max_new_tokens: Length of an answer.
     """
     prompts = [
-        scene.prompt.for_query(query).render(query.text, scene.texts(shown.key_ids))
+        for_query(scene.prompt, query).render(query.text, scene.texts(shown.key_ids))
         for query, shown in zip(queries, keys, strict=True)
     ]
     # What is scored behind the same prompts afterwards is scored with them, so that each is read once.

@@ -1,6 +1,6 @@
 """Few-shot examples for the front of a prompt: the same at labelling and at evaluation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -76,6 +76,20 @@ class Examples:
         own = question_form(query)
         others = [example for example in self.pool if question_form(example.question) != own][: self.n]
         return others if with_keys else [replace(example, keys=()) for example in others]
+
+    def rendered(
+        self, query: str, keys: Sequence[str], ask: Callable[[str, Sequence[str]], str], output: Callable[[str], str]
+    ) -> str:
+        """The examples as a prompt shows them before its query.
+
+        Args:
+            query: The query.
+            keys: Its keys; without any, the examples are shown without theirs.
+            ask: How the prompt shows a query and its keys.
+            output: How it shows an answer.
+        """
+        shown = self.shown(query, with_keys=bool(keys))
+        return "".join(f"{ask(example.question, example.keys)}{output(example.answer)}\n\n" for example in shown)
 
 
 def choose_examples(queries: Iterable[Query], n: int, seed: int = 0) -> list[Query]:

@@ -5,7 +5,7 @@ A prompt is complete text and prompt + output reads as the LLM would write it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, TypeVar
 
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
@@ -15,19 +15,11 @@ from embedder.types import Query
 
 
 class Prompt(Protocol):
-    """How a query and its keys are shown to the LLM. Its `repr` tells all that the text depends on."""
+    """How a query and its keys are shown to the LLM: a dataclass, whose fields are all that the text depends on."""
 
     @property
     def examples(self) -> Examples | None:
         """The few-shot examples in front; None for a prompt that shows none."""
-        ...
-
-    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
-        """The same prompt with these examples to choose from."""
-        ...
-
-    def for_query(self, query: Query) -> Self:
-        """The same prompt for one query: what depends on more of it than its text is settled."""
         ...
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
@@ -37,6 +29,23 @@ class Prompt(Protocol):
     def output(self, text: str) -> str:
         """An answer, an option or what the LLM wrote, as it stands after the prompt."""
         ...
+
+
+AnyPrompt = TypeVar("AnyPrompt", bound=Prompt)
+
+
+def with_examples(prompt: AnyPrompt, pool: Sequence[FewShotExample]) -> AnyPrompt:
+    """The prompt with these few-shot examples to choose from; unchanged where it shows none."""
+    if prompt.examples is None:
+        return prompt
+    return replace(prompt, examples=prompt.examples.filled(pool))  # type: ignore[type-var]  # it is a dataclass
+
+
+def for_query(prompt: AnyPrompt, query: Query) -> AnyPrompt:
+    """The prompt with those of its few-shot examples that may be shown with the query."""
+    if prompt.examples is None:
+        return prompt
+    return replace(prompt, examples=prompt.examples.for_query(query))  # type: ignore[type-var]  # it is a dataclass
 
 
 @checked("prompt")
@@ -58,14 +67,6 @@ class QuestionPrompt:
     examples: Examples = field(default_factory=Examples)
     max_key_words: PositiveInt = 150
 
-    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
-        """The same prompt with these examples to choose from."""
-        return replace(self, examples=self.examples.filled(pool))
-
-    def for_query(self, query: Query) -> Self:
-        """The same prompt with the examples that may be shown with the query."""
-        return replace(self, examples=self.examples.for_query(query))
-
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the answer.
 
@@ -73,9 +74,7 @@ class QuestionPrompt:
             query: The question.
             keys: Texts of the retrieved passages, best first; none asks without retrieval.
         """
-        shown = self.examples.shown(query, with_keys=bool(keys))
-        examples = "".join(f"{self._ask(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
-        return examples + self._ask(query, keys)
+        return self.examples.rendered(query, keys, self._ask, self.output) + self._ask(query, keys)
 
     def output(self, text: str) -> str:
         """An answer as the LLM would write it after the prompt."""
@@ -105,19 +104,9 @@ class ChatPrompt:
     examples: Examples = field(default_factory=Examples)
     max_key_words: PositiveInt = 150
 
-    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
-        """The same prompt with these examples to choose from."""
-        return replace(self, examples=self.examples.filled(pool))
-
-    def for_query(self, query: Query) -> Self:
-        """The same prompt with the examples that may be shown with the query."""
-        return replace(self, examples=self.examples.for_query(query))
-
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the reply, with the texts of the retrieved turns, best first."""
-        shown = self.examples.shown(query, with_keys=bool(keys))
-        examples = "".join(f"{self._say(e.question, e.keys)}{self.output(e.answer)}\n\n" for e in shown)
-        return examples + self._say(query, keys)
+        return self.examples.rendered(query, keys, self._say, self.output) + self._say(query, keys)
 
     def output(self, text: str) -> str:
         """The reply as the LLM would write it after the prompt."""
@@ -139,20 +128,8 @@ class ContinuationPrompt:
         max_key_words: Longer keys are cut to so many words, and to ten times as many characters.
     """
 
+    examples: ClassVar[None] = None
     max_key_words: PositiveInt = 256
-
-    @property
-    def examples(self) -> None:
-        """There are none."""
-        return None
-
-    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
-        """The prompt as it is."""
-        return self
-
-    def for_query(self, query: Query) -> Self:
-        """The prompt as it is."""
-        return self
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the next chunk; keys stand in the order given."""
@@ -175,20 +152,8 @@ class ExamplePrompt:
         max_key_words: Of longer examples the last so many words are shown, for their outputs stand at their ends.
     """
 
+    examples: ClassVar[None] = None  # what is retrieved are examples already
     max_key_words: PositiveInt = 300
-
-    @property
-    def examples(self) -> None:
-        """What is retrieved are examples already."""
-        return None
-
-    def with_examples(self, pool: Sequence[FewShotExample]) -> Self:
-        """The prompt as it is."""
-        return self
-
-    def for_query(self, query: Query) -> Self:
-        """The prompt as it is."""
-        return self
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the output, with the texts of the retrieved examples, best first."""

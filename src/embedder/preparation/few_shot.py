@@ -4,7 +4,7 @@ import logging
 
 from embedder.data.corpus import Corpus
 from embedder.data.examples import choose_examples, few_shot_examples
-from embedder.data.prompts import Prompt
+from embedder.data.prompts import Prompt, with_examples
 from embedder.data.queries import Queries
 from embedder.data.sources import Dataset
 from embedder.training.task import Task
@@ -33,4 +33,4 @@ def shown_prompt(task: Task, dataset: Dataset, corpus: Corpus, lender: Dataset |
         return shown_prompt(task, lender, Corpus(lender.file("corpus")))
     wanted = task.prompt.examples
     chosen = choose_examples(Queries(dataset.train, corpus), wanted.pool_size, wanted.seed)
-    return task.prompt.with_examples(few_shot_examples(chosen, corpus))
+    return with_examples(task.prompt, few_shot_examples(chosen, corpus))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from embedder.data.corpus import Corpus
 from embedder.data.examples import choose_examples, few_shot_examples
-from embedder.data.prompts import Prompt
+from embedder.data.prompts import Prompt, with_examples
 from embedder.data.queries import Queries, first_by_hash, question_of
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError
@@ -66,7 +66,7 @@ def make_job(
         raise DataError(source.path, None, "all usable queries ask the same: nothing is left to train on")
     held_out_questions = {question_of(query) for query in usable if query.id in held_out}
     examples = [query for query in examples if question_of(query) not in held_out_questions]
-    prompt = None if task.prompt is None else task.prompt.with_examples(few_shot_examples(examples, corpus))
+    prompt = None if task.prompt is None else with_examples(task.prompt, few_shot_examples(examples, corpus))
     return Job(task, dataset, corpus, usable, held_out, len(queries) - len(usable), prompt)
 
 
