@@ -162,8 +162,8 @@ def test_all_tasks_are_evaluated(trained):
     rows = json.loads((root / "evaluate" / "scores.json").read_text())["rows"]
     assert {row["task"] for row in rows} == {"qa", "convsearch", "chat", "lrlm", "icl", "tool"}
     measured = {row["task"]: set(row["mean"]) for row in rows if row["retriever"] == "BM25"}
-    assert {"em", "place", "harm", "answer_recall@5"} <= measured["qa"]
-    assert {"accuracy", "place", "harm", "gain"} <= measured["icl"]
+    assert {"em", "rank", "harm", "answer_recall@5"} <= measured["qa"]
+    assert {"accuracy", "rank", "harm", "gain"} <= measured["icl"]
     assert all({"perplexity", "log_likelihood", "gain"} <= measured[task] for task in ("chat", "lrlm"))
     assert not any("log_likelihood" in measured[task] for task in ("convsearch", "tool"))
     assert {row["task"] for row in rows if row["retriever"] == "most recent"} == {"chat"}

@@ -45,11 +45,11 @@ def test_paired_measures_by_hand():
     assert good.per_query["em"] == {"known": 1.0, "unknown": 1.0}
     assert good.per_query["log_likelihood"] == {"known": -1.0, "unknown": -1.0}
     assert good.per_query["gain"] == {"known": 3.0, "unknown": 3.0}
-    assert good.per_query["place"] == {"known": 1.0, "unknown": 1.0}
+    assert good.per_query["rank"] == {"known": 1.0, "unknown": 1.0}
     assert good.per_query["harm"] == {"known": 0.0, "unknown": 0.0}
     bad = rag.score([ranking("bad"), ranking("bad")], no_keys)
     assert bad.per_query["gain"] == {"known": 0.0, "unknown": 0.0}
-    assert bad.per_query["place"] == {"known": 4.0, "unknown": 4.0}  # behind three sampled outputs
+    assert bad.per_query["rank"] == {"known": 4.0, "unknown": 4.0}  # behind three sampled outputs
     assert bad.per_query["harm"] == {"known": 1.0, "unknown": 0.0}  # alone it knows the one and not the other
     assert mean_of("harm", bad.per_query["harm"].values()) == 0.5
     assert bad.outcomes["known"].output == "Rome"
@@ -73,7 +73,7 @@ def test_options_bring_their_own_competitors_and_reading_has_none():
     choice = Outcome(ranking(), "p", ("2", "3"), "1", {"accuracy": 0.0}, ("1", "4"))
     reading = Outcome(ranking(), "p", ("5",), None, {"perplexity": 7.0}, ())
     assert measured([choice, reading], [("0",), ("0",)], model) == [
-        {"accuracy": 0.0, "log_likelihood": -2.0, "place": 2.0},
+        {"accuracy": 0.0, "log_likelihood": -2.0, "rank": 2.0},
         {"perplexity": 7.0, "log_likelihood": -5.0},
     ]
 

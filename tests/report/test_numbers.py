@@ -155,10 +155,10 @@ def test_shades_leave_the_oracle_out():
 def test_axis_has_round_ticks_and_holds_all_values():
     found = axis([0.0, 0.585])
     assert found.ticks == (0.0, 0.2, 0.4, 0.6)
-    assert found.place(0) == 0
+    assert found.position(0) == 0
     for values in ([-10.03, -3.88], [5.0], [0.0], [-3.0], [1e-9, 2e-9], [1e6, 3e6]):
         found = axis(values)
-        assert all(0 <= found.place(value) <= 100 for value in values)
+        assert all(0 <= found.position(value) <= 100 for value in values)
         assert 2 <= len(found.ticks) <= 7
 
 

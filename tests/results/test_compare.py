@@ -42,12 +42,12 @@ def test_one_data_set_by_hand(tmp_path):
     assert [change.query_id for change in pair.changes[0].worse] == ["q0"]
 
 
-def test_lower_perplexity_place_and_harm_are_better(tmp_path):
-    values = {"perplexity": [4.0] * 30, "place": [4.0] * 30, "harm": [1.0] * 30, "f1": [0.5] * 30}
+def test_lower_perplexity_rank_and_harm_are_better(tmp_path):
+    values = {"perplexity": [4.0] * 30, "rank": [4.0] * 30, "harm": [1.0] * 30, "f1": [0.5] * 30}
     less = {metric: [value / 2 for value in some] for metric, some in values.items()} | {"harm": [0.0] * 30}
     found = one_pair(tmp_path, [row("base encoder", values)], [row("base encoder", less)])
     verdicts = {each.metric: (each.beyond_chance, each.better, each.worse) for each in found.pairs[0].datasets}
-    assert verdicts == {"f1": (-1, 0, 30), "perplexity": (1, 30, 0), "place": (1, 30, 0), "harm": (1, 30, 0)}
+    assert verdicts == {"f1": (-1, 0, 30), "perplexity": (1, 30, 0), "rank": (1, 30, 0), "harm": (1, 30, 0)}
 
 
 def test_a_gain_is_not_counted_beside_its_log_likelihood(tmp_path):

@@ -131,8 +131,8 @@ def test_one_query_tells_nothing():
 
 
 def test_equal_values_say_nothing_unless_they_are_of_right_and_wrong():
-    for name, numbers in (("recall", [0.5] * 9), ("place", [1.0] * 9), ("gain", [0.0] * 9)):
-        column = resample({name: values(numbers)}, SAMPLING, unbounded=("place", "gain"))[name]
+    for name, numbers in (("recall", [0.5] * 9), ("rank", [1.0] * 9), ("gain", [0.0] * 9)):
+        column = resample({name: values(numbers)}, SAMPLING, unbounded=("rank", "gain"))[name]
         assert not column.is_binary
         assert math.isnan(mean_interval(column).low)
 

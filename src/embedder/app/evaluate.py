@@ -62,7 +62,7 @@ class EvaluateRun:
         language_model: Answers questions.
         checkpoint: What the row `trained` loads.
         rows: Which retrievers, in which order; None for all that there can be, `trained` with a checkpoint alone.
-        cutoffs: Places at which ranking metrics are cut.
+        cutoffs: Ranks at which ranking metrics are cut.
         rag: Which queries the LLM answers, and what its answers are compared with.
         output_dir: Where `scores.json`, `queries.jsonl`, `table.md` and `report.html` go.
         store_dir: Where it is kept what the LLM said.

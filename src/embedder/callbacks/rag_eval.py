@@ -80,7 +80,7 @@ class RagEvalCallback(L.Callback):
     Args:
         settings: When, and how much.
         datasets: The prepared data sets of the run.
-        prompts: Of each data set, with its solved examples; None for one that no LLM answers.
+        prompts: Of each data set, with its few-shot examples; None for one that no LLM answers.
         new_index: Makes an empty index.
         open_language_model: Gives the LLM, in the process that asks it; best a `CachedLanguageModel`.
     """

@@ -33,7 +33,7 @@ class RetrievalEvalCallback(L.Callback):
     Args:
         datasets: The prepared data sets of the run.
         new_index: Makes an empty index.
-        cutoff: Place at which nDCG is cut.
+        cutoff: Rank at which nDCG is cut.
         max_keys: Size of the corpus that is searched: the gold keys and random others; None for all of it.
     """
 

@@ -63,7 +63,7 @@ class Agent:
         top_k: Keys of a search.
         max_new_tokens: Length of a turn.
         max_key_words: Longer keys are cut to so many words, and to ten times as many characters.
-        example: Show a solved question behind the instruction, which an LLM that was not trained as an agent needs;
+        example: Show an example behind the instruction, which an LLM that was not trained as an agent needs;
             false is the published prompt.
     """
 
@@ -85,7 +85,7 @@ class Agent:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What it is told, and the solved question if it is shown one."""
+        """What it is told, and the example if it is shown one."""
         return (_INSTRUCTION, _EXAMPLE) if self.example else (_INSTRUCTION,)
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:

@@ -11,7 +11,7 @@ from embedder.consumers.single_shot import SingleShot, answered
 from embedder.data.prompts import first_words
 from embedder.types import Query, Ranking
 
-# One solved question each; a small LLM copies the form and no more. The second one shows when to stop.
+# One example each; a small LLM copies the form and no more. The second one shows when to stop.
 _EXAMPLES = {
     "thoughts": (
         "Q: In which city was the author of The Hobbit born?\n"
@@ -85,7 +85,7 @@ class Iterative:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The solved question that its thoughts or follow-up questions are modelled on."""
+        """The example that its thoughts or follow-up questions are modelled on."""
         return (_EXAMPLES[self.style],)
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
@@ -123,7 +123,7 @@ class Iterative:
         return scene.language_model.generate(prompts, self.max_thought_tokens) if prompts else []
 
     def _prompt(self, state: _State, cue: str, scene: Scene) -> str:
-        """A solved question, the keys found so far, the question, what was thought of it, and what comes next."""
+        """An example, the keys found so far, the question, what was thought of it, and what comes next."""
         keys = joined_keys(state.found[::-1], self.max_keys)
         passages = "".join(f"{first_words(text, self.max_key_words)}\n" for text in scene.texts(keys.key_ids))
         knowledge = f"Knowledge:\n{passages}\n" if passages else ""

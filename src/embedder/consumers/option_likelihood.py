@@ -58,18 +58,18 @@ class OptionLikelihood:
         Raises:
             DataError: A query has no options, or none of them is an answer.
         """
-        places = [gold_options(query) for query in queries]
+        gold_positions = [gold_options(query) for query in queries]
         keys = [first_keys(ranking, self.top_k) for ranking in rankings]
         prompts = [self._prompt(query, shown, scene) for query, shown in zip(queries, keys, strict=True)]
         outputs = [self._outputs(query, scene) for query in queries]
         scored = scene.language_model.score(prompts, outputs)
         outcomes = []
-        for query, shown, prompt, right, some, scores in zip(
-            queries, keys, prompts, places, outputs, scored, strict=True
+        for query, shown, prompt, right, options, scores in zip(
+            queries, keys, prompts, gold_positions, outputs, scored, strict=True
         ):
             chosen = best_option([score.mean_logprob for score in scores])
-            gold = tuple(some[place] for place in right)
-            others = tuple(dict.fromkeys(output for place, output in enumerate(some) if place not in right))
+            gold = tuple(options[position] for position in right)
+            others = tuple(dict.fromkeys(output for position, output in enumerate(options) if position not in right))
             correct = {"accuracy": float(chosen in right)}
             outcomes.append(Outcome(shown, prompt, gold, query.options[chosen], correct, others))
         return outcomes
@@ -91,7 +91,7 @@ class OptionLikelihood:
 
 
 def gold_options(query: Query) -> list[int]:
-    """Places of the options that are answers.
+    """Positions of the options that are answers.
 
     Raises:
         DataError: The query has no options, or more than there are letters, or none of them is an answer.

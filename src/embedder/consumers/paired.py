@@ -43,10 +43,10 @@ def sample_competitors(
 def measured(
     outcomes: Sequence[Outcome], competitors: Sequence[tuple[str, ...]], language_model: LanguageModel
 ) -> list[dict[str, float]]:
-    """Log-likelihood and place of the best gold answer of each outcome, beside its own scores.
+    """Log-likelihood and rank of the best gold answer of each outcome, beside its own scores.
 
         log_likelihood = max over gold answers of log p(answer | prompt) / tokens
-        place = 1 + number of competitors that are likelier a token
+        rank = 1 + number of competitors that are likelier a token
 
     Args:
         outcomes: What came of each query.
@@ -54,7 +54,7 @@ def measured(
         language_model: Scores what stands after a prompt.
 
     Returns:
-        Metric -> value of each query; `place` only where there are competitors.
+        Metric -> value of each query; `rank` only where there are competitors.
     """
     rivals = [
         sampled if outcome.competitors is None else outcome.competitors
@@ -67,7 +67,7 @@ def measured(
         values = np.array([score.mean_logprob for score in scores], dtype=np.float64)
         desired, others = values[: len(outcome.gold)].max(), values[len(outcome.gold) :]
         own = outcome.scores | {"log_likelihood": float(desired)}
-        found.append(own | ({"place": float(rank(desired, others))} if len(others) else {}))
+        found.append(own | ({"rank": float(rank(desired, others))} if len(others) else {}))
     return found
 
 

@@ -57,7 +57,7 @@ class Perplexity:
             recent = self._recent(query, scene)
             shown = self._shown(ranking, recent, scene)
             order = sorted(shown.key_ids, key=scene.corpus.position) if self.document_order else shown.key_ids
-            before = "".join(f"{scene.corpus[place].text} " for place in recent)
+            before = "".join(f"{scene.corpus[position].text} " for position in recent)
             keys.append(shown)
             prompts.append(for_query(scene.prompt, query).render(before + query.text, scene.texts(order)))
         gold = [scene.gold(query) for query in queries]

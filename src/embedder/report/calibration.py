@@ -69,14 +69,14 @@ def _calibration(task: str, retriever: str, by_dataset: Iterable[list[tuple[floa
     parts = [(np.array([score for score, _ in own]), np.array([hit for _, hit in own])) for own in by_dataset]
     scores = np.concatenate([part for part, _ in parts])
     right = np.concatenate([part for _, part in parts])
-    places = np.concatenate([(rankdata(part) - 0.5) / len(part) for part, _ in parts])  # in (0, 1)
+    ranks = np.concatenate([(rankdata(part) - 0.5) / len(part) for part, _ in parts])  # in (0, 1)
     if all(np.ptp(part) == 0 for part, _ in parts):
         return Calibration(task, retriever, len(scores), None, [])
     n_bins = max(1, min(_BINS, len(scores) // _LEAST))
-    of_bin = np.minimum((places * n_bins).astype(int), n_bins - 1)
+    of_bin = np.minimum((ranks * n_bins).astype(int), n_bins - 1)
     members = [np.flatnonzero(of_bin == number) for number in range(n_bins)]
     bins = [_bin(scores[own], right[own]) for own in members if len(own)]
-    return Calibration(task, retriever, len(scores), _auc(places[right], places[~right]), bins)
+    return Calibration(task, retriever, len(scores), _auc(ranks[right], ranks[~right]), bins)
 
 
 def _bin(scores: Floats, right: npt.NDArray[np.bool_]) -> Bin:

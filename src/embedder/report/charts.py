@@ -22,8 +22,8 @@ class Axis:
     high: float
     ticks: tuple[float, ...]
 
-    def place(self, value: float) -> float:
-        """Where a value stands, in per cent, 2 places: a hundredth of a per cent is less than a pixel."""
+    def position(self, value: float) -> float:
+        """Where a value stands, in per cent, 2 decimals: a hundredth of a per cent is less than a pixel."""
         return round(100 * min(1.0, max(0.0, (value - self.low) / (self.high - self.low))), 2)
 
 
@@ -81,7 +81,7 @@ def axis(values: Sequence[float]) -> Axis:
     room = (high - low) / 25
     low, high = low - room * (low != 0), high + room * (high != 0)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return Axis(low, high, tuple(float(f"{step * place:.12g}") for place in range(first, last + 1)))
+    return Axis(low, high, tuple(float(f"{step * number:.12g}") for number in range(first, last + 1)))
 
 
 def _round_step(step: float) -> float:

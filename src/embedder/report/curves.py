@@ -28,8 +28,8 @@ class Curve:
     @property
     def path(self) -> str:
         """The points as an SVG path in a square of 100 by 100, y downwards."""
-        places = [f"{self.x.place(step):g},{100 - self.y.place(value):g}" for step, value in self.points]
-        return "M" + "L".join(places)
+        points = [f"{self.x.position(step):g},{100 - self.y.position(value):g}" for step, value in self.points]
+        return "M" + "L".join(points)
 
 
 def read_curves(run: Path) -> list[Curve]:
@@ -54,7 +54,7 @@ def read_curves(run: Path) -> list[Curve]:
             for number, row in enumerate(csv.DictReader(file), 2):
                 for name, step, value in _numbers(path, number, row):
                     values[name][step] = value
-    names = sorted((name for name in values if len(values[name]) > 1), key=_place)
+    names = sorted((name for name in values if len(values[name]) > 1), key=_order)
     return [_curve(name, sorted(values[name].items())) for name in names]
 
 
@@ -67,7 +67,7 @@ def _numbers(path: Path, number: int, row: dict[str, str]) -> list[tuple[str, in
     return [one for one in found if math.isfinite(one[2])]
 
 
-def _place(name: str) -> tuple[int, str]:
+def _order(name: str) -> tuple[int, str]:
     first = name.partition("/")[0]
     order = {"train": 0, "val": 1, "rag": 2}.get(first, 3)
     return (order if order or name.endswith("loss") else 3, name)

@@ -20,13 +20,13 @@ _TITLES = {
     "rouge_l": "ROUGE-L",
     "log_likelihood": "log-likelihood",
     "gain": "gain",
-    "place": "place",
+    "rank": "rank",
     "perplexity": "perplexity",
 }
 _NOTES = {
     "log_likelihood": "of the best gold answer, nats a token",
     "gain": "log-likelihood of the gold answer over that without retrieval, nats a token",
-    "place": "of the gold answer among sampled outputs, 1 is best",
+    "rank": "of the gold answer among sampled outputs, 1 is best",
     "perplexity": "of the reference, lower is better",
     "harm": "right alone, wrong with retrieval: share of queries, lower is better",
     "em": "share of queries answered exactly",
@@ -75,9 +75,9 @@ def columns(metrics: Sequence[str]) -> list[str]:
 
 
 def number(value: float, metric: str = "", *, signed: bool = False) -> str:
-    """A value for people: three places, a true minus sign."""
-    places = 2 if metric in ("perplexity", "place") else 3
-    text = f"{value:+.{places}f}" if signed else f"{value:.{places}f}"
+    """A value for people: three decimals, a true minus sign."""
+    decimals = 2 if metric in ("perplexity", "rank") else 3
+    text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
     if float(text) == 0:
         text = text.lstrip("+-")
     return text.replace("-", "\N{MINUS SIGN}")

@@ -131,10 +131,10 @@ def _change(pair: PairComparison, changes: Changes, change: Change, comparison: 
 def _side(name: str, side: Answered | None) -> Iterator[str]:
     if side is None:
         return
-    for place, step in enumerate(side.steps, start=1):
-        yield f"  - {name}, step {place}: {markdown_line(step)}"
+    for number, step in enumerate(side.steps, start=1):
+        yield f"  - {name}, step {number}: {markdown_line(step)}"
     if side.output is not None:
         yield f"  - {name} wrote: {markdown_line(side.output) or '(nothing)'}"
-    for place, key in enumerate(side.keys, start=1):
+    for rank, key in enumerate(side.keys, start=1):
         gold = " (gold)" if key.id in side.gold else ""
-        yield f"  - {name} retrieved {place}. {markdown_line(key.id)}{gold}: {markdown_line(key.text)}"
+        yield f"  - {name} retrieved {rank}. {markdown_line(key.id)}{gold}: {markdown_line(key.text)}"

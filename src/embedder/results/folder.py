@@ -25,7 +25,7 @@ class EvaluationFolder:
     Until then `rows.jsonl` stands for it: its first line is the protocol, and every row is a line, added when
     the lines of its queries are written. So whatever a kill cuts off is lines without a row or a last line without its
     end, and both are dropped when the next row is added. Nothing changes in a folder before the first row is; rows
-    for which a run of other settings has no place go to `earlier-1`, an evaluation folder of its own.
+    that a run of other settings does not score go to `earlier-1`, an evaluation folder of its own.
 
     Args:
         directory: The folder.
@@ -42,7 +42,7 @@ class EvaluationFolder:
         self.rows: list[Row] = []
         """Those of this run, in order."""
         self._aside: list[Row] = []
-        """Those that were found and have no place."""
+        """Those that were found and that this run does not score."""
         self._moved: list[Row] = []
         self._earlier: Path | None = None
         """Where those go, and which have gone there."""
@@ -98,7 +98,7 @@ class EvaluationFolder:
         self._is_clean = True
 
     def _set_aside(self) -> None:
-        """Write what has no place into a folder of its own, the same for all of a run."""
+        """Write what this run does not score into a folder of its own, the same for all of a run."""
         if not self._aside:
             return
         parent = self.scores_path.parent

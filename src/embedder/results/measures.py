@@ -8,10 +8,10 @@ ALONE = "no retrieval"
 """Title of the row of the LLM alone."""
 BINARY = frozenset({"em", "contains", "popqa_accuracy", "accuracy", "harm", "mended"})
 """Metrics that are 0 or 1 for every query, whatever the query."""
-LOWER_IS_BETTER = frozenset({"loss", "perplexity", "place", "harm"})
+LOWER_IS_BETTER = frozenset({"loss", "perplexity", "rank", "harm"})
 EXPONENTIAL = frozenset({"perplexity"})
 """Metrics that are exp of the mean over queries."""
-UNBOUNDED = EXPONENTIAL | {"log_likelihood", "gain", "place"}
+UNBOUNDED = EXPONENTIAL | {"log_likelihood", "gain", "rank"}
 """Metrics that do not lie between 0 and 1."""
 
 _RANKING = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10")
@@ -26,7 +26,7 @@ _ANSWERS = (
     "rouge_l",
     "log_likelihood",
     "gain",
-    "place",
+    "rank",
     "perplexity",
     "harm",
 )
@@ -75,7 +75,7 @@ def is_given(metric: str, retriever: str) -> bool:
 
 
 def cutoffs_of(available: Collection[str]) -> list[int]:
-    """Places at which ranking metrics were cut."""
+    """Ranks at which ranking metrics were cut."""
     return sorted({_cutoff(name) for name in available if name.startswith("ndcg@")})
 
 
@@ -84,7 +84,7 @@ def shown_metrics(available: Collection[str], cutoffs: Sequence[int]) -> list[st
 
     Args:
         available: What was measured.
-        cutoffs: Places at which ranking metrics were cut. Of three or fewer, nDCG is shown at each and the others at
+        cutoffs: Ranks at which ranking metrics were cut. Of three or fewer, nDCG is shown at each and the others at
             the largest; of more, what 5 and 10 give, or else the largest.
     """
     ranking = [name for name in _RANKING if _cutoff(name) in cutoffs]

@@ -88,7 +88,8 @@ def _excerpts(a: Any, b: Any) -> tuple[Any, Any]:
     if max(map(len, texts)) <= _SHOWN:
         return a, b
     same = next(
-        (place for place, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), min(map(len, texts))
+        (position for position, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]),
+        min(map(len, texts)),
     )
     start = max(0, same - _SHOWN // 3)
     one, other = (

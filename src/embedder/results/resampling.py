@@ -22,7 +22,7 @@ Name = TypeVar("Name")
 
 TOLERANCE = 1e-12
 """Differences below it are of rounding: ties."""
-_BLOCK = 1 << 22  # drawn places at a time: 32 MB as floats
+_BLOCK = 1 << 22  # queries drawn at a time: 32 MB as floats
 
 
 Resamples = Annotated[int, Bound("100 or more", at_least=100)]
@@ -69,7 +69,7 @@ class Column:
 
     @property
     def is_binary(self) -> bool:
-        """Whether every value is 0 or 1 and no other could be: the first place of all is 1, too."""
+        """Whether every value is 0 or 1 and no other could be: a rank of 1 everywhere is not."""
         return not (self.exponential or self.unbounded) and bool(np.isin(self.values, (0.0, 1.0)).all())
 
     @property
@@ -114,12 +114,12 @@ def resample(
         key = [sampling.seed, zlib.crc32("\n".join((stream, *queries)).encode())]
         resampled = np.concatenate([counts @ matrix for counts in _drawn(len(queries), sampling.resamples, [*key, 0])])
         flipped = np.concatenate([signs @ matrix for signs in _signs(len(queries), sampling.resamples, [*key, 1])])
-        for place, name in enumerate(names):
+        for column, name in enumerate(names):
             found[name] = Column(
                 queries,
-                matrix[:, place],
-                resampled[:, place] / len(queries),
-                flipped[:, place] / len(queries),
+                matrix[:, column],
+                resampled[:, column] / len(queries),
+                flipped[:, column] / len(queries),
                 name in exponential,
                 name in unbounded,
             )
@@ -130,9 +130,9 @@ def _drawn(n: int, resamples: int, seed: list[int]) -> Iterator[Floats]:
     """How often each resample holds each query, in blocks of resamples, [block, n]."""
     generator = np.random.default_rng(seed)
     for rows in _blocks(n, resamples):
-        places = generator.integers(0, n, size=(rows, n), dtype=np.int32)
-        places += np.arange(rows, dtype=np.int32)[:, None] * n  # at most _BLOCK, or n
-        yield np.bincount(places.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+        drawn = generator.integers(0, n, size=(rows, n), dtype=np.int32)
+        drawn += np.arange(rows, dtype=np.int32)[:, None] * n  # at most _BLOCK, or n
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
 
 
 def _signs(n: int, resamples: int, seed: list[int]) -> Iterator[Floats]:

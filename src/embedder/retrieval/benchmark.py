@@ -51,7 +51,7 @@ class Benchmark:
         return list(dict.fromkeys((*self.groups, *self.macro)))
 
     def check(self, queries: Iterable[Query], *, answered: bool = True) -> None:
-        """See that every query has a place in the parts, and something that counts.
+        """See that every query belongs to a part, and something that counts.
 
         Args:
             queries: All of a data set.

@@ -17,7 +17,7 @@ def retrieval_scores(
     Args:
         queries: The queries.
         rankings: One for each, in the same order.
-        cutoffs: Places at which metrics are cut.
+        cutoffs: Ranks at which metrics are cut.
     """
     labelled = [(query, ranking) for query, ranking in zip(queries, rankings, strict=True) if query.positives]
     if not labelled:
@@ -38,18 +38,18 @@ def answer_recalls(
         queries: The queries.
         rankings: One for each, in the same order.
         corpus: Where the keys are.
-        cutoffs: Places at which rankings are cut.
+        cutoffs: Ranks at which rankings are cut.
 
     Returns:
         Metric -> query id -> value.
     """
-    places = [cutoff for cutoff in cutoffs if cutoff <= _DEEPEST]
+    shallow = [cutoff for cutoff in cutoffs if cutoff <= _DEEPEST]
     per_query: dict[str, dict[str, float]] = {}
     for query, ranking in zip(queries, rankings, strict=True):
         answers = [answer for answer in query.answers if answer.strip()]
-        if not answers or not places:
+        if not answers or not shallow:
             continue
-        texts = [corpus[corpus.position(key_id)].text for key_id in ranking.key_ids[: max(places)]]
-        for k, found in answer_recall(texts, answers, places).items():
+        texts = [corpus[corpus.position(key_id)].text for key_id in ranking.key_ids[: max(shallow)]]
+        for k, found in answer_recall(texts, answers, shallow).items():
             per_query.setdefault(f"answer_recall@{k}", {})[query.id] = found
     return per_query
