@@ -224,7 +224,8 @@ def test_a_signal_ends_a_preparation_with_what_is_kept(tmp_path, monkeypatch, nu
 
 
 def test_a_signal_ends_an_evaluation_with_what_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("embedder.app.evaluate._Work.score", lambda *args: signal.raise_signal(signal.SIGINT))
+    score = "embedder.evaluation.dataset_rows.DatasetRows.score"
+    monkeypatch.setattr(score, lambda *args: signal.raise_signal(signal.SIGINT))
     small = ["task_mix=tool", "source.settings.passages=200", "source.settings.questions=20", "rows=[bm25]"]
     done = run_here("evaluate.py", f"paths.root={tmp_path}", *small, f"hydra.run.dir={tmp_path}/run")
     assert done.returncode == 130, done.stdout

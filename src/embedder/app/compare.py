@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedder.app.rows import TITLES
 from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.results.comparison import CompareSettings, Comparison, compare
 from embedder.results.comparison_text import render_comparison
 from embedder.results.scores_file import Results, read_results
+from embedder.results.titles import TITLES
 
 logger = logging.getLogger(__name__)
 

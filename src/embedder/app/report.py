@@ -4,12 +4,12 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from embedder.app.rows import TITLES
 from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.report.page import write_report
 from embedder.report.view import ReportSettings
 from embedder.report.wandb_run import log_to_wandb
+from embedder.results.titles import TITLES
 
 logger = logging.getLogger(__name__)
 

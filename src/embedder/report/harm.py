@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.results.measures import ALONE
 from embedder.results.scores import DatasetName, Mean, Scores
+from embedder.results.titles import ALONE
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from embedder.report.leaderboard import UPPER_BOUND
 from embedder.report.measures import Kind, headlines
 from embedder.results.measures import sign
 from embedder.results.scores import Scores
+from embedder.results.titles import UPPER_BOUND
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from embedder.report.measures import columns
 from embedder.results.measures import is_given, narrowed, sign
 from embedder.results.scores import DatasetName, Mean, Scores
+from embedder.results.titles import UPPER_BOUND
 from embedder.results.verdict import Verdict, corrected
 
-UPPER_BOUND = "oracle"
-"""The row that knows the gold keys: a bound, not a competitor."""
 _FIRST_SHOWN = 4  # columns; the others stand behind a switch
 
 

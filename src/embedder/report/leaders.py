@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from embedder.report.leaderboard import ranked
 from embedder.report.measures import compared
-from embedder.results.measures import ALONE
 from embedder.results.scores import DatasetName, Mean, Scores
+from embedder.results.titles import ALONE
 from embedder.results.verdict import Verdict, corrected
 
 

@@ -18,9 +18,9 @@ from markupsafe import Markup
 
 from embedder.files import write_atomically
 from embedder.report import measures
-from embedder.report.leaderboard import UPPER_BOUND
 from embedder.report.view import ReportSettings, View, build_view
 from embedder.results.measures import sign
+from embedder.results.titles import UPPER_BOUND
 from embedder.results.verdict import Verdict
 from embedder.shown import shown_lines
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from math import exp, log
 from statistics import fmean
 
-ALONE = "no retrieval"
-"""Title of the row of the LLM alone."""
+from embedder.results.titles import ALONE
+
 BINARY = frozenset({"em", "contains", "popqa_accuracy", "accuracy", "harm", "mended"})
 """Metrics that are 0 or 1 for every query, whatever the query."""
 LOWER_IS_BETTER = frozenset({"loss", "perplexity", "rank", "harm"})

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from embedder.metrics.sample_size import questions_needed
 from embedder.results.plain_text import markdown_cell
 from embedder.results.row import Row
+from embedder.results.titles import UPPER_BOUND
 
 _METRICS = ("em", "accuracy")
 
@@ -17,7 +18,7 @@ def questions_text(rows: Sequence[Row]) -> str:
     """
     lines = []
     for task, dataset in dict.fromkeys((row.task, row.dataset) for row in rows):
-        own = [row for row in rows if (row.task, row.dataset) == (task, dataset) and row.retriever != "oracle"]
+        own = [row for row in rows if (row.task, row.dataset) == (task, dataset) and row.retriever != UPPER_BOUND]
         counts = {metric: max((len(row.per_query.get(metric, ())) for row in own), default=0) for metric in _METRICS}
         metric = max(counts, key=counts.__getitem__)
         best = sorted((row for row in own if metric in row.mean), key=lambda row: -row.mean[metric])[:2]

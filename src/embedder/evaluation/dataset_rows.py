@@ -1,0 +1,165 @@
+"""The rows of one data set: what each retriever finds, and what the LLM makes of it."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from embedder.consumers.consumer import Consumer, Outcome, Scene
+from embedder.consumers.query_lines import query_lines
+from embedder.consumers.rag import RagEvaluation, RagSettings, no_keys
+from embedder.data.copies import count_copies
+from embedder.evaluation.datasets import EvaluatedDataset
+from embedder.evaluation.rows import TableRow
+from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.preparation.few_shot import shown_prompt
+from embedder.results.answers import Answered
+from embedder.results.row import Row
+from embedder.retrieval.benchmark import Benchmark
+from embedder.retrieval.retrieval import answer_recalls, retrieval_scores
+from embedder.types import LanguageModel, Ranking
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What every data set is evaluated by.
+
+    Args:
+        cutoffs: Ranks at which ranking metrics are cut.
+        precision: Of the encoders.
+        benchmark: Which parts of data sets are reported apart, and what counts for a query.
+        consumer: What the LLM does, in place of each task's own.
+        rag: Which queries the LLM answers, and what its answers are compared with; None where it answers none.
+        language_model: Answers questions.
+        store_dir: Where it is kept what the LLM said.
+    """
+
+    cutoffs: Sequence[int]
+    precision: str
+    benchmark: Benchmark | None
+    consumer: Consumer | None
+    rag: RagSettings | None
+    language_model: LanguageModel
+    store_dir: Path
+
+    @cached_property
+    def cached_language_model(self) -> LanguageModel:
+        """The LLM with its memory, opened when a data set needs it first."""
+        return CachedLanguageModel(self.language_model, self.store_dir)
+
+
+class DatasetRows:
+    """What all rows of one data set share.
+
+    Args:
+        evaluated: The data set.
+        settings: Of the evaluation.
+    """
+
+    def __init__(self, evaluated: EvaluatedDataset, settings: EvaluationSettings) -> None:
+        self._evaluated, self._settings = evaluated, settings
+        task, queries = evaluated.task, evaluated.queries
+        consumer: Consumer | None = settings.consumer or task.consumer
+        asks = settings.rag is not None and consumer is not None and task.prompt is not None
+        self._answered = settings.rag.choose(queries) if settings.rag is not None and asks else []
+        self._consumer = consumer if self._answered else None
+        self._rag: RagEvaluation | None = None
+        about_llm = dict.fromkeys(("prompt", "llm", "consumer", "consumer_texts", "rag"))
+        if self._consumer is not None and settings.rag is not None:
+            prompt = shown_prompt(task, evaluated.dataset, evaluated.corpus, evaluated.lender)
+            about_llm = {
+                "prompt": repr(prompt),
+                "llm": settings.language_model.fingerprint,
+                "consumer": repr(self._consumer),
+                "consumer_texts": list(self._consumer.texts),
+                "rag": asdict(settings.rag),
+            }
+            if prompt is not None:
+                scene = Scene(evaluated.corpus, no_keys, settings.cached_language_model, prompt)
+                self._rag = RagEvaluation(self._consumer, self._answered, scene, settings.rag.competitors)
+        self._protocol: dict[str, Any] = {
+            "files": evaluated.dataset.fingerprint(["corpus", "test"]),
+            "precision": settings.precision,
+            "queries": len(queries),
+            "answered": len(self._answered),
+            "left_out": self._left_out(asks=asks),
+            "cutoffs": list(settings.cutoffs),
+            **about_llm,
+            **(settings.benchmark.protocol() if settings.benchmark is not None else {}),
+            "copies": self._copies(),
+        }
+
+    def _left_out(self, *, asks: bool) -> dict[str, int]:
+        """Queries that retrieval is not scored on, and those that the LLM is not asked, with the reason."""
+        queries = self._evaluated.queries
+        n_answers = sum(any(map(str.strip, query.answers)) for query in queries)
+        reasons = {"no relevant key": sum(not query.positives for query in queries)}
+        if asks:
+            reasons |= {
+                "no answer": len(queries) - n_answers,
+                "not asked (rag.max_queries)": n_answers - len(self._answered),
+            }
+        return {reason: n for reason, n in reasons.items() if n}
+
+    def _copies(self) -> dict[str, int]:
+        """How many texts the corpus holds twice."""
+        copies = count_copies(self._evaluated.corpus, self._evaluated.queries)
+        if copies.texts:
+            logger.warning(
+                "%s: the corpus holds %d texts twice or more; for %d queries a copy of a gold key counts as wrong",
+                self._evaluated.name,
+                copies.texts,
+                copies.queries,
+            )
+        return asdict(copies)
+
+    def row(self, title: str, about: Mapping[str, Any]) -> Row:
+        """A row without scores."""
+        evaluated, benchmark = self._evaluated, self._settings.benchmark
+        parts = {} if benchmark is None else benchmark.parts(evaluated.queries)
+        macro = () if benchmark is None else benchmark.macro
+        protocol = self._protocol | dict(about)
+        return Row(evaluated.task.name, evaluated.dataset.name, title, {}, protocol, parts, macro)
+
+    def score(self, row: TableRow, scored: Row) -> tuple[Row, list[Answered]]:
+        """The row with its scores, and its lines."""
+        queries, corpus, benchmark = self._evaluated.queries, self._evaluated.corpus, self._settings.benchmark
+        row.retriever.fit(corpus)
+        depth = max(*self._settings.cutoffs, self._consumer.top_k if self._consumer is not None else 1)
+        rankings = row.retriever.retrieve(queries, depth)
+        self._tell_unranked(row, rankings)
+        per_query = {} if row.name == "none" else self._retrieval(rankings)
+        outcomes: dict[str, Outcome] = {}
+        if self._rag is not None:
+            by_id = {query.id: ranking for query, ranking in zip(queries, rankings, strict=True)}
+            answered = [by_id[query.id] for query in self._answered]
+            rag = self._rag.alone() if row.name == "none" else self._rag.score(answered, row.retriever.retrieve)
+            per_query, outcomes = per_query | rag.per_query, rag.outcomes
+        if benchmark is not None and (counts := benchmark.score(queries, per_query)):
+            per_query["score"] = counts
+        done = replace(scored, per_query=per_query)
+        return done, list(query_lines(done, queries, rankings, outcomes, corpus))
+
+    def _retrieval(self, rankings: Sequence[Ranking]) -> dict[str, dict[str, float]]:
+        """Metric -> query id -> value, of rankings alone."""
+        queries, cutoffs = self._evaluated.queries, self._settings.cutoffs
+        metrics = retrieval_scores(queries, rankings, cutoffs)
+        per_query = {} if metrics is None else dict(metrics.per_query)
+        if self._consumer is not None and self._consumer.finds_answers:
+            per_query |= answer_recalls(queries, rankings, self._evaluated.corpus, cutoffs)
+        return per_query
+
+    def _tell_unranked(self, row: TableRow, rankings: Sequence[Ranking]) -> None:
+        unranked = sum(not ranking.key_ids for ranking in rankings)
+        if row.name == "bm25" and unranked:
+            logger.warning(
+                "%s: BM25 finds no word of any key in %d of %d queries, so it retrieves nothing for them (single "
+                "letters, digits, punctuation and stop words do not count as words; conf/bm25)",
+                self._evaluated.name,
+                unranked,
+                len(rankings),
+            )
