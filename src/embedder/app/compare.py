@@ -67,7 +67,7 @@ class CompareRun:
         else:
             wanted = [title for title in b.scores.retrievers if against is not None or title in a.scores.retrievers]
         pairs = [(_title("rows", title, a, "A") if against is None else against, title) for title in wanted]
-        pairs = [(one, other) for one, other in pairs if a is not b or one != other]
+        pairs = [(in_a, in_b) for in_a, in_b in pairs if a is not b or in_a != in_b]
         if not pairs:
             expected = (
                 f"a row of B other than the baseline, or one that A has too ({self.baseline or a.scores.retrievers})"

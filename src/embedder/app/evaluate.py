@@ -169,7 +169,9 @@ class EvaluateRun:
             "environment": environment(),
             "checkpoint": self.checkpoint,
             "encoder": asdict(self.encoder),
-            "test_questions_trained_on": {f"{one.task}/{one.name}": n for one, n in trained_on(datasets).items()},
+            "test_questions_trained_on": {
+                f"{dataset.task}/{dataset.name}": n for dataset, n in trained_on(datasets).items()
+            },
         }
 
     def _tell(self, folder: EvaluationFolder) -> None:

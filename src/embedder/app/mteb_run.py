@@ -163,7 +163,7 @@ class MtebRun:
 def _finite(value: Any) -> Any:
     """Null where MTEB has no number, such as the area under a curve of one point: NaN is no JSON."""
     if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: _finite(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not isfinite(value) else value

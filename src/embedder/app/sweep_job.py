@@ -88,7 +88,7 @@ def worth(config: DictConfig) -> int:
     """1 where more of `optimise` is better, -1 where less is."""
     metric, best = OmegaConf.select(config, "optimise"), OmegaConf.select(config, "callbacks.plain.best")
     mode = best.mode if best is not None and best.monitor == metric else None
-    return {"max": 1, "min": -1}.get(str(mode)) or sign(metric or "")
+    return sign(metric or "", mode)
 
 
 def searched_names(overrides: list[str], params: Mapping[str, str]) -> list[str]:

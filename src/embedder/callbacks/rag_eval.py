@@ -136,9 +136,9 @@ class RagEvalCallback(L.Callback):
         if trainer.global_step == 0:
             scores = self._evaluate(trainer, require_retriever(pl_module))
             self._write(trainer, scores)
-            for one in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
-                if isinstance(one, ValidationRecord):
-                    one.add_before(scores)
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
+                if isinstance(callback, ValidationRecord):
+                    callback.add_before(scores)
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
         """Ask if a step is done and it is time."""
@@ -174,8 +174,8 @@ class RagEvalCallback(L.Callback):
             first, *others = by_name.values()
             for metric in (metric for metric in first if all(metric in means for means in others)):
                 scores[f"rag/{task}/{metric}"] = mean_of(metric, [means[metric] for means in by_name.values()])
-        told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        logger.info("after %d steps: %s (%.1f s)", trainer.global_step, told, time.monotonic() - begin)
+        named = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        logger.info("after %d steps: %s (%.1f s)", trainer.global_step, named, time.monotonic() - begin)
         off_the_clock(trainer)
         return scores
 
@@ -187,13 +187,13 @@ class RagEvalCallback(L.Callback):
         for scores in measured(outcomes, [()] * len(outcomes), self._language_model):
             for metric, value in scores.items():
                 values[metric].append(value)
-        return {metric: mean_of(metric, some) for metric, some in values.items()}
+        return {metric: mean_of(metric, own) for metric, own in values.items()}
 
     @staticmethod
     def _write(trainer: L.Trainer, scores: Mapping[str, float]) -> None:
         """Log at the step that is done; Lightning's own `log` would wait for `log_every_n_steps`."""
-        for one in trainer.loggers:
-            one.log_metrics(dict(scores), step=max(trainer.global_step - 1, 0))  # steps count from 0
+        for trainer_logger in trainer.loggers:
+            trainer_logger.log_metrics(dict(scores), step=max(trainer.global_step - 1, 0))  # steps count from 0
 
 
 def _refuse(queries: Sequence[Query], top_k: int) -> NoReturn:

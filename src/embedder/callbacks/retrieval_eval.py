@@ -66,8 +66,8 @@ class RetrievalEvalCallback(L.Callback):
                 )
                 continue
             if len(queries) < len(held_out):
-                told = "%s/%s: retrieval is scored on %d of %d validation queries, because the others have no gold key"
-                logger.info(told, dataset.task, dataset.name, len(queries), len(held_out))
+                message = "%s/%s: retrieval is scored on %d of %d validation queries, because the others have no gold key"
+                logger.info(message, dataset.task, dataset.name, len(queries), len(held_out))
             self._loaded[f"{dataset.task}/{dataset.name}"] = (
                 queries,
                 with_gold_keys(dataset.corpus(), queries, self._max_keys, 0),

@@ -9,7 +9,7 @@ import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
 
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
-from embedder.results.measures import known_sign
+from embedder.results.measures import sign
 from embedder.results.resampling import Sampling, resample
 from embedder.results.statistics import LEVEL, Difference, macro_difference, nested_weights
 from embedder.results.verdict import Verdict
@@ -85,10 +85,9 @@ def gain(metric: str, before: Validation, after: Validation, mode: str = "max") 
         after: The trained one.
         mode: `max` or `min`: which is better of a metric that is not known here.
     """
-    sign = known_sign(metric) or {"max": 1, "min": -1}[mode]
     if metric not in before.scores or metric not in after.scores:
         return None
-    change = sign * (after.scores[metric] - before.scores[metric])
+    change = sign(metric, mode) * (after.scores[metric] - before.scores[metric])
     return None if isnan(change) else change
 
 

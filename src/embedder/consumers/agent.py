@@ -8,7 +8,6 @@ from embedder.checks import checked
 from embedder.consumers.answer_scores import answer_scores
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
 from embedder.consumers.single_shot import SingleShot
-from embedder.data.prompts import first_words
 from embedder.types import Query, Ranking
 
 _INSTRUCTION = (
@@ -72,11 +71,7 @@ class Agent:
     max_new_tokens: PositiveInt = 512
     max_key_words: PositiveInt = 150
     example: bool = True
-
-    @property
-    def finds_answers(self) -> bool:
-        """Questions have answers that stand in keys."""
-        return True
+    finds_answers = True  # questions have answers that stand in keys
 
     @property
     def alone(self) -> Consumer:
@@ -128,9 +123,8 @@ class Agent:
             state.transcript += f"\n\n<information>{self._information(ranking, scene)}</information>\n\n"
 
     def _information(self, ranking: Ranking, scene: Scene) -> str:
-        texts = scene.texts(ranking.key_ids[: self.top_k])
-        cut = [first_words(text, self.max_key_words) for text in texts]
-        return "\n".join(f"Doc {number}: {text}" for number, text in enumerate(cut, 1)) or "Nothing was found."
+        texts = scene.texts(ranking.key_ids[: self.top_k], self.max_key_words)
+        return "\n".join(f"Doc {number}: {text}" for number, text in enumerate(texts, 1)) or "Nothing was found."
 
     def _outcome(self, state: _State, scene: Scene) -> Outcome:
         output = state.answer or ""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from embedder.data.prompts import Prompt
+from embedder.data.prompts import Prompt, first_words, for_query
 from embedder.types import KeyStore, LanguageModel, Query, Ranking
 
 Search = Callable[[Sequence[Query], int], list[Ranking]]
@@ -38,9 +38,14 @@ class Scene:
     prompt: Prompt
     rivals: Rivals = no_rivals
 
-    def texts(self, key_ids: Sequence[str]) -> list[str]:
-        """The texts of some keys."""
-        return [self.corpus[self.corpus.position(key_id)].text for key_id in key_ids]
+    def texts(self, key_ids: Sequence[str], max_words: int | None = None) -> list[str]:
+        """The texts of some keys; longer ones are cut to so many words, and to ten times as many characters."""
+        texts = [self.corpus[self.corpus.position(key_id)].text for key_id in key_ids]
+        return texts if max_words is None else [first_words(text, max_words) for text in texts]
+
+    def shown(self, query: Query, key_ids: Sequence[str]) -> str:
+        """The prompt of a query with some keys."""
+        return for_query(self.prompt, query).render(query.text, self.texts(key_ids))
 
     def gold(self, query: Query) -> tuple[str, ...]:
         """The answers of a query as they stand after the prompt."""

@@ -8,7 +8,6 @@ from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
 from embedder.consumers.single_shot import SingleShot, answered
-from embedder.data.prompts import first_words
 from embedder.types import Query, Ranking
 
 # One example each; a small LLM copies the form and no more. The second one shows when to stop.
@@ -72,11 +71,7 @@ class Iterative:
     max_new_tokens: PositiveInt = 16
     max_thought_tokens: PositiveInt = 48
     max_key_words: PositiveInt = 150
-
-    @property
-    def finds_answers(self) -> bool:
-        """Questions have answers that stand in keys."""
-        return True
+    finds_answers = True  # questions have answers that stand in keys
 
     @property
     def alone(self) -> Consumer:
@@ -125,6 +120,6 @@ class Iterative:
     def _prompt(self, state: _State, cue: str, scene: Scene) -> str:
         """An example, the keys found so far, the question, what was thought of it, and what comes next."""
         keys = joined_keys(state.found[::-1], self.max_keys)
-        passages = "".join(f"{first_words(text, self.max_key_words)}\n" for text in scene.texts(keys.key_ids))
+        passages = "".join(f"{text}\n" for text in scene.texts(keys.key_ids, self.max_key_words))
         knowledge = f"Knowledge:\n{passages}\n" if passages else ""
         return f"{_EXAMPLES[self.style]}{knowledge}Q: {state.query.text}\n{state.lines}{cue}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
-from embedder.data.prompts import first_words, for_query
 from embedder.errors import DataError
 from embedder.metrics.likelihood import best_option
 from embedder.metrics.options import right_options
@@ -36,11 +35,7 @@ class OptionLikelihood:
     top_k: PositiveInt = 8
     letters: bool = False
     max_key_words: PositiveInt = 150
-
-    @property
-    def finds_answers(self) -> bool:
-        """An option is often a word such as "yes", which many keys hold."""
-        return False
+    finds_answers = False  # an option is often a word such as "yes", which many keys hold
 
     @property
     def alone(self) -> Consumer:
@@ -81,11 +76,10 @@ class OptionLikelihood:
         return [scene.prompt.output(option) for option in query.options]
 
     def _prompt(self, query: Query, keys: Ranking, scene: Scene) -> str:
-        texts = scene.texts(keys.key_ids)
         if not self.letters:
-            return for_query(scene.prompt, query).render(query.text, texts)
-        cut = [first_words(text, self.max_key_words) for text in texts]
-        knowledge = _KNOWLEDGE.format(keys="\n".join(cut)) if cut else ""
+            return scene.shown(query, keys.key_ids)
+        texts = scene.texts(keys.key_ids, self.max_key_words)
+        knowledge = _KNOWLEDGE.format(keys="\n".join(texts)) if texts else ""
         listed = "".join(f"{a}. {option}\n" for a, option in zip(string.ascii_uppercase, query.options, strict=False))
         return knowledge + _LETTERS.format(question=query.text, options=listed)
 

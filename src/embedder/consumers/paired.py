@@ -60,7 +60,7 @@ def measured(
         sampled if outcome.competitors is None else outcome.competitors
         for outcome, sampled in zip(outcomes, competitors, strict=True)
     ]
-    outputs = [[*outcome.gold, *some] for outcome, some in zip(outcomes, rivals, strict=True)]
+    outputs = [[*outcome.gold, *others] for outcome, others in zip(outcomes, rivals, strict=True)]
     scored = language_model.score([outcome.prompt for outcome in outcomes], outputs)
     found = []
     for outcome, scores in zip(outcomes, scored, strict=True):

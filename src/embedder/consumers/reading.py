@@ -34,21 +34,13 @@ class Perplexity:
     top_k: PositiveInt = 1
     document_order: bool = False
     recent: NonNegativeInt = 0
-
-    @property
-    def finds_answers(self) -> bool:
-        """A reply or a chunk stands in no key."""
-        return False
+    finds_answers = False  # a reply or a chunk stands in no key
+    texts = ()  # it shows the scene's prompt and nothing else
 
     @property
     def alone(self) -> Consumer:
         """The same without keys."""
         return self
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """None: it shows the scene's prompt."""
-        return ()
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query."""

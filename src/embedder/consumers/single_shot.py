@@ -7,7 +7,6 @@ from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.consumers.answer_scores import answer_scores
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
-from embedder.data.prompts import for_query
 from embedder.types import Query, Ranking
 
 
@@ -27,16 +26,12 @@ class SingleShot:
     top_k: PositiveInt = 3
     max_new_tokens: PositiveInt = 16
     finds_answers: bool = True
+    texts = ()  # it shows the scene's prompt and nothing else
 
     @property
     def alone(self) -> Consumer:
         """The same without keys."""
         return self
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """None: it shows the scene's prompt."""
-        return ()
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query."""
@@ -53,12 +48,9 @@ def answered(queries: Sequence[Query], keys: Sequence[Ranking], scene: Scene, ma
         scene: What the LLM works with.
         max_new_tokens: Length of an answer.
     """
-    prompts = [
-        for_query(scene.prompt, query).render(query.text, scene.texts(shown.key_ids))
-        for query, shown in zip(queries, keys, strict=True)
-    ]
+    prompts = [scene.shown(query, shown.key_ids) for query, shown in zip(queries, keys, strict=True)]
     # What is scored behind the same prompts afterwards is scored with them, so that each is read once.
-    outputs = [[*scene.gold(query), *some] for query, some in zip(queries, scene.rivals(queries), strict=True)]
+    outputs = [[*scene.gold(query), *others] for query, others in zip(queries, scene.rivals(queries), strict=True)]
     written, _ = scene.language_model.answer(prompts, outputs, max_new_tokens)
     return [
         Outcome(shown, prompt, scene.gold(query), answer, answer_scores(answer, query.answers))

@@ -54,9 +54,7 @@ def scenarios(scores: Scores) -> list[Scenario]:
         datasets = scores.datasets(task)
         charts = []
         for metric in headlines(scores.metrics(datasets)).values():
-            means = [(who, scores.mean(metric, who, datasets)) for who in scores.retrievers]
-            bars = [(who, value) for who, value in means if value is not None]
-            if bars:
+            if bars := list(scores.means(metric, datasets).items()):
                 charts.append(_chart(metric, bars))
         found.append(Scenario(task, [dataset for _, dataset in datasets], charts))
     return found

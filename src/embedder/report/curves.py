@@ -45,11 +45,8 @@ def read_curves(run: Path) -> list[Curve]:
     Raises:
         DataError: There is no log, or it is not one.
     """
-    last = run / "csv" / "metrics.csv"
-    if not last.is_file():
-        raise DataError(last, None, "no such file; expected the log of a training run")
     values: dict[str, dict[int, float]] = defaultdict(dict)
-    for path in [*sorted(last.parent.glob("metrics.until-stop-*.csv")), last]:
+    for path in log_files(run):
         with path.open(encoding="utf-8", newline="") as file:
             for number, row in enumerate(csv.DictReader(file), 2):
                 for name, step, value in _numbers(path, number, row):
@@ -58,13 +55,25 @@ def read_curves(run: Path) -> list[Curve]:
     return [_curve(name, sorted(values[name].items())) for name in names]
 
 
+def log_files(run: Path) -> list[Path]:
+    """The CSV files of all stretches of a training, the last one last.
+
+    Raises:
+        DataError: There is no log.
+    """
+    last = run / "csv" / "metrics.csv"
+    if not last.is_file():
+        raise DataError(last, None, "no such file; expected the log of a training run")
+    return [*sorted(last.parent.glob("metrics.until-stop-*.csv")), last]
+
+
 def _numbers(path: Path, number: int, row: dict[str, str]) -> list[tuple[str, int, float]]:
     try:
         step = int(row["step"])
         found = [(name, step, float(value)) for name, value in row.items() if value and not _LEFT_OUT.match(name)]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(path, number, f"not a row of logged numbers ({type(error).__name__}: {error})") from error
-    return [one for one in found if math.isfinite(one[2])]
+    return [number for number in found if math.isfinite(number[2])]
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -1,5 +1,6 @@
 """Queries gained and lost against the baseline, with what was retrieved and what the LLM wrote."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,8 @@ from embedder.results.scores import DatasetName, Scores
 
 _LEAST = 0.0005
 _ORDER = ("answers", "likelihood", "retrieval")
+Direction = Literal["gained", "lost"]
+_DIRECTIONS: tuple[tuple[Direction, int], ...] = (("gained", 1), ("lost", -1))
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Change:
 
     dataset: DatasetName
     query_id: str
-    direction: Literal["gained", "lost"]
+    direction: Direction
     scores: tuple[tuple[str, float, float], ...]
 
 
@@ -57,24 +60,25 @@ def changes(scores: Scores, candidate: str, baseline: str, count: int) -> list[C
             continue
         kinds = headlines([metric for metric in ours.per_query if metric in theirs.per_query])
         metrics = [kinds[kind] for kind in _ORDER if kind in kinds]
-        gaps: dict[str, tuple[float, ...]] = {}
         answered = [metric for metric in metrics if metric != kinds.get("retrieval")] or metrics
-        for query in ours.per_query[answered[0]] if answered else ():
-            have = [m for m in metrics if query in ours.per_query[m] and query in theirs.per_query[m]]
-            gaps[query] = tuple(
-                _gain(m, ours.per_query[m][query], theirs.per_query[m][query]) if m in have else 0.0 for m in metrics
-            )
-        for direction, way in (("gained", 1), ("lost", -1)):
-            order = sorted((q for q in gaps if _lead(gaps[q]) * way > 0), key=lambda q: gaps[q], reverse=way > 0)
-            for query in order[:count]:
+        gains = {
+            query: {
+                metric: _gain(metric, ours.per_query[metric][query], theirs.per_query[metric][query])
+                for metric in metrics
+                if query in ours.per_query[metric] and query in theirs.per_query[metric]
+            }
+            for query in (ours.per_query[answered[0]] if answered else ())
+        }
+        for direction, way in _DIRECTIONS:
+            changed = [query for query, own in gains.items() if _first(own.values()) * way > 0]
+            changed.sort(key=lambda query: [gains[query].get(metric, 0.0) for metric in metrics], reverse=way > 0)
+            for query in changed[:count]:
                 shown = tuple(
-                    (m, theirs.per_query[m][query], ours.per_query[m][query])
-                    for m in metrics
-                    if query in ours.per_query[m]
-                    and query in theirs.per_query[m]
-                    and abs(_gain(m, ours.per_query[m][query], theirs.per_query[m][query])) >= _LEAST
+                    (metric, theirs.per_query[metric][query], ours.per_query[metric][query])
+                    for metric, gain in gains[query].items()
+                    if abs(gain) >= _LEAST
                 )
-                found.append(Change(name, query, direction, shown))  # type: ignore[arg-type]  # of the tuple above
+                found.append(Change(name, query, direction, shown))
     return found
 
 
@@ -82,6 +86,6 @@ def _gain(metric: str, ours: float, theirs: float) -> float:
     return sign(metric) * (averaged(metric, ours) - averaged(metric, theirs))
 
 
-def _lead(gaps: tuple[float, ...]) -> float:
+def _first(gains: Iterable[float]) -> float:
     """The first difference that is one."""
-    return next((gap for gap in gaps if abs(gap) >= _LEAST), 0.0)
+    return next((gain for gain in gains if abs(gain) >= _LEAST), 0.0)

@@ -27,8 +27,8 @@ def heat_map(scores: Scores) -> list[HeatLine]:
     found = []
     for name in scores.datasets():
         for kind, metric in headlines(scores.metrics([name])).items():
-            means = [scores.mean(metric, who, [name]) for who in scores.retrievers]
-            values = [None if own is None else own.value for own in means]
+            means = scores.means(metric, [name])
+            values = [means[who].value if who in means else None for who in scores.retrievers]
             bound = [who == UPPER_BOUND for who in scores.retrievers]
             found.append(HeatLine(kind, "/".join(name), metric, _shaded(values, bound, lower=sign(metric) < 0)))
     kinds = list(dict.fromkeys(line.kind for line in found))

@@ -1,6 +1,6 @@
 """The table that comes first: retrievers by metrics, with intervals, and who cannot be told from the best."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from embedder.report.measures import columns
@@ -37,6 +37,11 @@ class Board:
     counts: dict[str, int]
     """Queries that have a value, by metric."""
 
+    def cells(self) -> Iterator[tuple[str, str, Cell]]:
+        """Retriever, metric and cell, where there is one."""
+        for who, cells in self.lines:
+            yield from ((who, m, cell) for m, cell in zip(self.metrics, cells, strict=True) if cell is not None)
+
     @property
     def first_shown(self) -> list[str]:
         """The metrics that are shown before the reader asks for all."""
@@ -46,7 +51,7 @@ class Board:
 def boards(scores: Scores) -> list[Board]:
     """The mean of tasks or data sets, then each data set with the mean of its parts; one table where there is one."""
     names = scores.datasets()
-    each = [one for name in names for one in (board("/".join(name), scores, [name]), *_macro_board(scores, name))]
+    each = [table for name in names for table in (board("/".join(name), scores, [name]), *_macro_board(scores, name))]
     if len(names) == 1:
         return each
     n_tasks = len(scores.tasks)
@@ -56,11 +61,10 @@ def boards(scores: Scores) -> list[Board]:
 
 def _macro_board(scores: Scores, name: DatasetName) -> list[Board]:
     """The mean that counts the parts of a data set the same, where it has one."""
-    macro = next((row.macro for row in scores.of(name) if row.macro and row.macro[0] in row.parts), None)
-    if macro is None:
+    if (macro := scores.macro(name)) is None:
         return []
-    parts = scores.parts(name, macro).everywhere()
-    return [board(f"{'/'.join(name)}, mean by {' and '.join(macro)}", parts, parts.datasets())]
+    title, parts = macro
+    return [board(title, parts, parts.datasets())]
 
 
 def board(title: str, scores: Scores, datasets: Sequence[DatasetName]) -> Board:
@@ -86,8 +90,7 @@ def _cells(metrics: Sequence[str], scores: Scores, datasets: Sequence[DatasetNam
     cells: dict[tuple[str, str], Cell] = {}
     behind: list[Verdict] = []
     for metric in metrics:
-        found = {who: scores.mean(metric, who, datasets) for who in scores.retrievers}
-        means = {who: mean for who, mean in found.items() if mean is not None}
+        means = scores.means(metric, datasets)
         order = ranked(metric, means)
         for who, mean in means.items():
             cells[who, metric] = Cell(mean, who in order and mean.value == means[order[0]].value, level=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from embedder.report.leaderboard import ranked
 from embedder.report.measures import compared
-from embedder.results.scores import DatasetName, Mean, Scores
+from embedder.results.scores import Mean, Scores
 from embedder.results.titles import ALONE
 from embedder.results.verdict import Verdict, corrected
 
@@ -30,7 +30,7 @@ def leaders(scores: Scores) -> list[Leader]:
     for task in scores.tasks:
         datasets = scores.datasets(task)
         for metric in compared(scores.metrics(datasets)):
-            means = _means(metric, scores, datasets)
+            means = scores.means(metric, datasets)
             if order := ranked(metric, means):
                 ahead = _verdict(task, metric, order[0], order[1], scores) if len(order) > 1 else None
                 tied = tuple(who for who in order[1:] if means[who].value == means[order[0]].value)
@@ -93,12 +93,6 @@ def _candidate(scores: Scores, without: str | None) -> str | None:
         return "trained encoder"
     names = scores.datasets()
     for metric in compared(scores.metrics(names)):
-        means = _means(metric, scores, names)
-        if order := [who for who in ranked(metric, means) if who != without]:
+        if order := [who for who in ranked(metric, scores.means(metric, names)) if who != without]:
             return order[0]
     return next((who for who in scores.retrievers if who != without), None)
-
-
-def _means(metric: str, scores: Scores, datasets: Sequence[DatasetName]) -> dict[str, Mean]:
-    found = {who: scores.mean(metric, who, datasets) for who in scores.retrievers}
-    return {who: value for who, value in found.items() if value is not None}

@@ -6,7 +6,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedder.errors import DataError, MissingExtraError
+from embedder.errors import MissingExtraError
+from embedder.report.curves import log_files
 from embedder.report.measures import headlines, title
 from embedder.report.wandb_run import LEADERBOARD, QUERIES
 from embedder.results.scores import Scores
@@ -77,7 +78,7 @@ def training_layout(folder: Path, entity: str, project: str) -> "Workspace":
         DataError: The folder holds no log.
     """
     panels, workspaces, _ = _package()
-    names = _logged(folder / "csv")
+    names = _logged(folder)
     sections = []
     for section, wanted in _TRAINING.items():
         found = [(heading, [name for name in names if fnmatch(name, pattern)]) for heading, pattern in wanted]
@@ -107,7 +108,7 @@ def sweep_layout(group: str, searched: Sequence[str], metric: str, entity: str, 
     panels, workspaces, expressions = _package()
     name = metric.removeprefix("-")
     settings = [f"searched.{key}" for key in searched]
-    columns = [panels.ParallelCoordinatesPlotColumn(metric=panels.Config(one)) for one in settings]
+    columns = [panels.ParallelCoordinatesPlotColumn(metric=panels.Config(setting)) for setting in settings]
     columns.append(panels.ParallelCoordinatesPlotColumn(metric=panels.SummaryMetric(name)))
     found = [
         panels.ParallelCoordinatesPlot(title="Settings and what came of them", columns=columns),
@@ -118,7 +119,7 @@ def sweep_layout(group: str, searched: Sequence[str], metric: str, entity: str, 
     layout.runset_settings = workspaces.RunsetSettings(
         filters=[expressions.Metric("Group") == group],
         order=[expressions.Ordering(expressions.Summary(name), ascending=metric.startswith("-"))],
-        pinned_columns=[f"summary:{name}", *(f"config:{one}" for one in settings)],
+        pinned_columns=[f"summary:{name}", *(f"config:{setting}" for setting in settings)],
     )
     return layout
 
@@ -145,13 +146,10 @@ def _workspace(name: str, sections: list[Any], entity: str, project: str) -> "Wo
     return made
 
 
-def _logged(folder: Path) -> list[str]:
+def _logged(run: Path) -> list[str]:
     """The names that a training logged, in all of its stretches."""
-    paths = sorted(folder.glob("metrics*.csv"))
-    if not paths:
-        raise DataError(folder / "metrics.csv", None, "no such file; expected the log of a training run")
     names: dict[str, None] = {}
-    for path in paths:
+    for path in log_files(run):
         with path.open(encoding="utf-8", newline="") as file:
             names |= dict.fromkeys(next(csv.reader(file), []))
     return sorted(names)

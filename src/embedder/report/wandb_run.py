@@ -112,19 +112,17 @@ def log_to_wandb(
 def _without_folders(value: Any) -> Any:
     """Settings in which the path of a file of this machine is its name alone."""
     if isinstance(value, dict):
-        return {name: _without_folders(one) for name, one in value.items()}
+        return {name: _without_folders(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_without_folders(one) for one in value]
+        return [_without_folders(inner) for inner in value]
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _leaderboard_table(tables: list[Board]) -> Table:
     lines = [
-        [board.title, name, metric, cell.mean.value, cell.mean.low, cell.mean.high, board.queries, cell.best]
+        [board.title, who, metric, cell.mean.value, cell.mean.low, cell.mean.high, board.queries, cell.best]
         for board in tables
-        for name, cells in board.lines
-        for metric, cell in zip(board.metrics, cells, strict=True)
-        if cell is not None
+        for who, metric, cell in board.cells()
     ]
     return ["data set", "retriever", "metric", "mean", "low", "high", "queries", "best"], lines
 
@@ -163,10 +161,4 @@ def _cells(line: Answered, metrics: list[str]) -> list[Any]:
 
 
 def _summary(tables: list[Board]) -> dict[str, float]:
-    return {
-        f"{board.title}/{name}/{metric}": cell.mean.value
-        for board in tables
-        for name, cells in board.lines
-        for metric, cell in zip(board.metrics, cells, strict=True)
-        if cell is not None
-    }
+    return {f"{board.title}/{who}/{metric}": cell.mean.value for board in tables for who, metric, cell in board.cells()}

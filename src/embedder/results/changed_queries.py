@@ -15,7 +15,7 @@ Texts = tuple[Mapping[Address, Answered], Mapping[Address, Answered]]
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangedQuery:
     """A query on which A and B differ, and its value in both."""
 
     query_id: str
@@ -24,17 +24,17 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Changes:
+class ChangedQueries:
     """The queries of one data set that differ by one metric; the largest changes first."""
 
     task: str
     dataset: str
     metric: str
-    better: tuple[Change, ...]
-    worse: tuple[Change, ...]
+    better: tuple[ChangedQuery, ...]
+    worse: tuple[ChangedQuery, ...]
     tied: int
 
-    def address(self, title: str, change: Change) -> Address:
+    def address(self, title: str, change: ChangedQuery) -> Address:
         """Where the texts of a change are, for the row with this title."""
         return self.task, self.dataset, title, change.query_id
 
@@ -45,7 +45,7 @@ class Changes:
     def as_json(self, title_a: str, title_b: str, texts: Texts) -> dict[str, Any]:
         """All of it, with the texts that were read."""
 
-        def plain(change: Change) -> dict[str, Any]:
+        def plain(change: ChangedQuery) -> dict[str, Any]:
             found = {"in_a": texts[0].get(self.address(title_a, change))}
             found |= {"in_b": texts[1].get(self.address(title_b, change))}
             return asdict(change) | {side: text.as_json() for side, text in found.items() if text is not None}
@@ -59,14 +59,14 @@ class Changes:
         }
 
 
-def changes_of(a: Row, b: Row, metric: str) -> Changes:
+def changed_queries(a: Row, b: Row, metric: str) -> ChangedQueries:
     """Queries on which B is better and worse than A; the values of perplexity are nats a token."""
     of_a, of_b = ({query: averaged(metric, value) for query, value in row.per_query[metric].items()} for row in (a, b))
-    gains = [(sign(metric) * (of_b[at] - of_a[at]), Change(at, of_a[at], of_b[at])) for at in sorted(of_a)]
+    gains = [(sign(metric) * (of_b[at] - of_a[at]), ChangedQuery(at, of_a[at], of_b[at])) for at in sorted(of_a)]
     ordered = sorted(gains, key=lambda gain: -abs(gain[0]))  # stable: equal changes by id
     better = tuple(change for gain, change in ordered if gain > TOLERANCE)
     worse = tuple(change for gain, change in ordered if gain < -TOLERANCE)
-    return Changes(a.task, a.dataset, metric, better, worse, len(gains) - len(better) - len(worse))
+    return ChangedQueries(a.task, a.dataset, metric, better, worse, len(gains) - len(better) - len(worse))
 
 
 def read_texts(
@@ -75,11 +75,12 @@ def read_texts(
     """The texts of some queries in A and in B, and what to tell of those that are not there."""
     texts: list[Mapping[Address, Answered]] = []
     missing: dict[Path, str] = {}  # by folder: A and B may be one
-    for folder, some in zip(folders, wanted, strict=True):
-        found = read_answers(folder, some) if some else {}
-        if found is None:
+    for folder, addresses in zip(folders, wanted, strict=True):
+        answers = read_answers(folder, addresses) if addresses else {}
+        if answers is None:
             missing[folder] = f"{folder} has no queries.jsonl: its queries are shown by id alone"
-        elif len(found) < len(some):
-            missing[folder] = f"{folder}/queries.jsonl lacks {len(some) - len(found)} of {len(some)} queries to show"
-        texts.append(found or {})
+        elif len(answers) < len(addresses):
+            n_missing = len(addresses) - len(answers)
+            missing[folder] = f"{folder}/queries.jsonl lacks {n_missing} of {len(addresses)} queries to show"
+        texts.append(answers or {})
     return (texts[0], texts[1]), list(missing.values())

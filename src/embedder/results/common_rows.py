@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from embedder.results.changed_queries import Changes, changes_of
+from embedder.results.changed_queries import ChangedQueries, changed_queries
 from embedder.results.measures import BINARY, cutoffs_of, is_given, main_metrics, shown_metrics
 from embedder.results.protocols import check_comparable
 from embedder.results.row import Row
@@ -77,11 +77,11 @@ class CommonRows:
             for title, row in ((f"A {self.a}", dataset.a), (f"B {self.b}", dataset.b)):
                 yield replace(row, retriever=title, per_query={m: row.per_query[m] for m in dataset.metrics})
 
-    def changes(self) -> Iterator[Changes]:
+    def changes(self) -> Iterator[ChangedQueries]:
         """The queries that changed, by the metrics that are listed."""
         for dataset in self.datasets.values():
             for metric in dataset.listed:
-                yield changes_of(dataset.a, dataset.b, metric)
+                yield changed_queries(dataset.a, dataset.b, metric)
 
     def verdicts(self, scores: Scores) -> list[Verdict]:
         """One for each data set and metric; `needed` for metrics of 0 and 1 alone.
@@ -104,12 +104,11 @@ class CommonRows:
     def _over_parts(self, scores: Scores) -> Iterator[Verdict]:
         """The mean that counts the parts of a data set the same, where a benchmark has one."""
         for name, dataset in self.datasets.items():
-            macro = dataset.a.macro
-            if not macro or macro[0] not in dataset.a.parts or dataset.a.parts != dataset.b.parts:
-                continue
             own = [row for row in self.rows() if (row.task, row.dataset) == name]
-            parts = replace(scores, rows=own).parts(name, macro)
-            scope = f"{'/'.join(name)}, mean by {' and '.join(macro)}"
+            macro = replace(scores, rows=own).macro(name)
+            if macro is None or dataset.a.parts != dataset.b.parts:
+                continue
+            scope, parts = macro
             for metric in parts.metrics(parts.datasets()):
                 yield self._verdict(scope, metric, parts, parts.datasets())
 

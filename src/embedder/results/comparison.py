@@ -9,7 +9,7 @@ from embedder.bounds import NonNegativeInt
 from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.results.answers import Address, Answered
-from embedder.results.changed_queries import Changes, read_texts
+from embedder.results.changed_queries import ChangedQueries, read_texts
 from embedder.results.common_rows import CommonRows
 from embedder.results.protocols import differing_versions
 from embedder.results.resampling import Resamples, Sampling
@@ -60,7 +60,7 @@ class PairComparison:
     b: str
     datasets: tuple[Verdict, ...]
     means: tuple[Verdict, ...]
-    changes: tuple[Changes, ...]
+    changes: tuple[ChangedQueries, ...]
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def _about_runs(a: Results, b: Results) -> list[str]:
         return []
     warnings = []
     if versions := differing_versions(a, b):
-        told = ", ".join(f"{name.removeprefix('environment.')} {one} and {other}" for name, one, other in versions)
-        warnings.append(f"made on different machines or versions, which can move the last digits: {told}")
+        named = [f"{name.removeprefix('environment.')} {in_a} and {in_b}" for name, in_a, in_b in versions]
+        warnings.append(f"made on different machines or versions, which can move the last digits: {', '.join(named)}")
     for mine, other, name in ((a, b, "A"), (b, a, "B")):
         if only := ["/".join(name) for name in mine.scores.datasets() if name not in other.scores.datasets()]:
             warnings.append(f"only in {name}, not compared: {', '.join(only)}")

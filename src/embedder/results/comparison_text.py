@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from embedder.results.answers import Answered
-from embedder.results.changed_queries import Change, Changes
+from embedder.results.changed_queries import ChangedQueries, ChangedQuery
 from embedder.results.comparison import Comparison, PairComparison
 from embedder.results.measures import EXPONENTIAL
 from embedder.results.plain_text import markdown_cell, markdown_line
@@ -21,13 +21,13 @@ def render_comparison(comparison: Comparison, max_shown: int | None = None) -> s
         max_shown: Queries shown in each direction; None for as many as its settings say.
     """
     most = comparison.settings.max_shown if max_shown is None else min(max_shown, comparison.settings.max_shown)
-    one = comparison.a is comparison.b
+    one_run = comparison.a is comparison.b
     lines = [
         "# Comparison",
         "",
-        *([f"A and B: {_folder(comparison.a)}"] if one else []),
-        *([] if one else [f"A: {_folder(comparison.a)}", "", f"B: {_folder(comparison.b)}"]),
-        *(line for one in comparison.warnings for line in ("", f"**Note:** {markdown_line(one, len(one))}.")),
+        *([f"A and B: {_folder(comparison.a)}"] if one_run else []),
+        *([] if one_run else [f"A: {_folder(comparison.a)}", "", f"B: {_folder(comparison.b)}"]),
+        *(line for text in comparison.warnings for line in ("", f"**Note:** {markdown_line(text, len(text))}.")),
     ]
     for pair in comparison.pairs:
         lines += ["", *_pair(pair)]
@@ -96,22 +96,24 @@ def _legend(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _changes(pair: PairComparison, changes: Changes, comparison: Comparison, most: int) -> Iterator[str]:
+def _changes(pair: PairComparison, changes: ChangedQueries, comparison: Comparison, most: int) -> Iterator[str]:
     unit = " in nats a token" if changes.metric in EXPONENTIAL else ""
-    for some, word in ((changes.better, "better"), (changes.worse, "worse")):
+    for changed, word in ((changes.better, "better"), (changes.worse, "worse")):
         yield ""
         what = markdown_cell(f"{changes.task}/{changes.dataset}, {changes.metric}{unit}")
         yield f"## {what}: {markdown_cell(pair.b)} (B) {word} than {markdown_cell(pair.a)} (A)"
         yield ""
-        if not some:
+        if not changed:
             yield "No query."
-        for change in some[:most]:
+        for change in changed[:most]:
             yield from _change(pair, changes, change, comparison)
-        if len(some) > most:
-            yield f"{len(some) - most:,} more {'is' if len(some) - most == 1 else 'are'} in compare.json."
+        if (rest := len(changed) - most) > 0:
+            yield f"{rest:,} more {'is' if rest == 1 else 'are'} in compare.json."
 
 
-def _change(pair: PairComparison, changes: Changes, change: Change, comparison: Comparison) -> Iterator[str]:
+def _change(
+    pair: PairComparison, changes: ChangedQueries, change: ChangedQuery, comparison: Comparison
+) -> Iterator[str]:
     in_a = comparison.texts[0].get(changes.address(pair.a, change))
     in_b = comparison.texts[1].get(changes.address(pair.b, change))
     values = f"{change.a:.3f} in A, {change.b:.3f} in B"

@@ -110,11 +110,11 @@ class EvaluationFolder:
             names = {_name(row) for row in self._aside}
             with self._queries_path.open("rb") as old, (self._earlier / ANSWERS).open("ab") as new:
                 new.writelines(line for line in old if _name_of_line(line) in names)
-        told = ", ".join("/".join(_name(row)) for row in self._aside)
+        names_aside = ", ".join("/".join(_name(row)) for row in self._aside)
         logger.warning(
             "rows of an earlier run are moved to %s, because this run has other settings or rows: %s",
             self._earlier,
-            told,
+            names_aside,
         )
         self._aside = []
 

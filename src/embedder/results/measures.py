@@ -54,16 +54,22 @@ def is_retrieval(metric: str) -> bool:
     return "@" in metric
 
 
-def sign(metric: str) -> int:
-    """1 where larger is better, -1 where smaller is; `val/loss` goes by its last word."""
-    return -1 if metric.rpartition("/")[2] in LOWER_IS_BETTER else 1
+def sign(metric: str, mode: str | None = None) -> int:
+    """1 where larger is better, -1 where smaller is; `val/loss` goes by its last word.
+
+    Args:
+        metric: Its name, with or without a cut-off.
+        mode: `max` or `min`: which is better of a metric that is not known here; None for `max`.
+    """
+    return known_sign(metric) or (-1 if mode == "min" else 1)
 
 
 def known_sign(metric: str) -> int | None:
-    """The same for a metric of ours, with or without a cut-off; None for any other name."""
+    """The same for a metric of ours; None for any other name."""
     name = metric.rpartition("/")[2].partition("@")[0]
-    known = {*_ANSWERS, *BINARY, *LOWER_IS_BETTER, "ndcg", "recall", "mrr", "answer_recall"}
-    return sign(name) if name in known else None
+    if name in LOWER_IS_BETTER:
+        return -1
+    return 1 if name in {*_ANSWERS, *BINARY, "ndcg", "recall", "mrr", "answer_recall"} else None
 
 
 def is_given(metric: str, retriever: str) -> bool:

@@ -30,11 +30,11 @@ def questions_text(rows: Sequence[Row]) -> str:
         only_second = sum(first[q] < second[q] for q in shared)
         names = " and ".join(f"{markdown_cell(row.retriever)} ({row.mean[metric]:.3f})" for row in best)
         needed = questions_needed(only_first / len(shared), only_second / len(shared)) if shared else None
-        told = (
+        difference = (
             f"they differ on {only_first} + {only_second} of {len(shared)} questions, and a difference of this size "
             f"takes {needed:,} questions to find (power 0.8, alpha 0.05)"
             if needed is not None
             else f"as many of {len(shared)} questions go each way ({only_first})"
         )
-        lines.append(f"{markdown_cell(f'{task}/{dataset}, {metric}')}: best are {names}; {told}.")
+        lines.append(f"{markdown_cell(f'{task}/{dataset}, {metric}')}: best are {names}; {difference}.")
     return "\n".join(lines)

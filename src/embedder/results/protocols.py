@@ -43,9 +43,9 @@ def check_comparable(a: Row, b: Row, metrics: Sequence[str], runs: Sequence[Resu
     for metric in () if differing else metrics:
         in_a, in_b = a.per_query[metric].keys(), b.per_query[metric].keys()
         if in_a != in_b:
-            one = sorted(in_a ^ in_b)[0]
-            where = "A" if one in in_a else "B"
-            differing.append((f"queries of {metric}", len(in_a), f"{len(in_b)} ({one!r} is only in {where})"))
+            query = sorted(in_a ^ in_b)[0]
+            where = "A" if query in in_a else "B"
+            differing.append((f"queries of {metric}", len(in_a), f"{len(in_b)} ({query!r} is only in {where})"))
     if differing:
         alone = all(name.partition(".")[0] in ANSWER_FIELDS for name, _, _ in differing)
         hint = "retrieval metrics alone can be compared, as with 'compare.metrics=[ndcg@10]'" if alone else ""
@@ -92,8 +92,8 @@ def _excerpts(a: Any, b: Any) -> tuple[Any, Any]:
         min(map(len, texts)),
     )
     start = max(0, same - _SHOWN // 3)
-    one, other = (
+    excerpt_a, excerpt_b = (
         ("..." if start else "") + text[start : start + _SHOWN] + ("..." if start + _SHOWN < len(text) else "")
         for text in texts
     )
-    return one, other
+    return excerpt_a, excerpt_b

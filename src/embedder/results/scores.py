@@ -132,6 +132,18 @@ class Scores:
         drawn = [self._columns[name, retriever, metric] for name in names if (name, retriever, metric) in self._columns]
         return Mean.of(value, macro_interval(drawn, weights) if len(drawn) == len(names) else None)
 
+    def means(self, metric: str, datasets: Sequence[DatasetName]) -> dict[str, Mean]:
+        """The mean of every retriever that has one."""
+        found = {who: self.mean(metric, who, datasets) for who in self.retrievers}
+        return {who: mean for who, mean in found.items() if mean is not None}
+
+    def macro(self, dataset: DatasetName) -> "tuple[str, Scores] | None":
+        """What the mean is called that counts the parts of a data set the same, and the parts; None if it has none."""
+        fields = next((row.macro for row in self.of(dataset) if row.macro and row.macro[0] in row.parts), None)
+        if fields is None:
+            return None
+        return f"{'/'.join(dataset)}, mean by {' and '.join(fields)}", self.parts(dataset, fields).everywhere()
+
     def pairs(self, metric: str, retriever: str, other: str, datasets: Sequence[DatasetName]) -> Pairs | None:
         """The other and the retriever on each data set, over the queries that both have.
 
@@ -182,7 +194,9 @@ def _drawn(values: Mapping[Name, Values], sampling: Sampling, dataset: DatasetNa
         sampling: How many resamples, and the seed.
         dataset: Whose queries they are.
     """
-    additive = {name: {query: averaged(name[-1], one) for query, one in own.items()} for name, own in values.items()}
+    additive = {
+        name: {query: averaged(name[-1], value) for query, value in own.items()} for name, own in values.items()
+    }
     exponential = [name for name in values if name[-1] in EXPONENTIAL]
     unbounded = [name for name in values if name[-1] in UNBOUNDED]
     return resample(additive, sampling, "/".join(dataset), exponential, unbounded)

@@ -209,7 +209,7 @@ def _differences(a: Column, b: Column) -> Floats:
 
 
 def _percentiles(resampled: Floats | np.floating, values: Sequence[Floats]) -> Interval:
-    if all(np.ptp(some) <= TOLERANCE for some in values):
+    if all(np.ptp(column) <= TOLERANCE for column in values):
         return Interval(nan, nan)  # no resample differs, which is not certainty
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))

@@ -102,10 +102,9 @@ def _part_tables(scores: Scores, name: DatasetName, baseline: str) -> list[str]:
         for field in dict.fromkeys(field for row in rows for field in row.parts)
         for metric in metrics
     ]
-    macro = next((list(row.macro) for row in rows if row.macro and row.macro[0] in row.parts), None)
-    if macro is not None:
-        parts = scores.parts(name, macro).everywhere()
-        tables.append(_block(f"{title}, mean by {' and '.join(macro)}", parts, parts.datasets(), baseline))
+    if (macro := scores.macro(name)) is not None:
+        of_macro, parts = macro
+        tables.append(_block(of_macro, parts, parts.datasets(), baseline))
     return tables
 
 
@@ -188,8 +187,8 @@ def _left_out(rows: Sequence[Row]) -> str:
     found = {(row.task, row.dataset): row.protocol.get("left_out", {}) for row in rows}
     n = sum({(row.task, row.dataset): row.protocol.get("queries", 0) for row in rows}.values())
     reasons = dict.fromkeys(reason for own in found.values() for reason in own)
-    told = [f"{sum(own.get(reason, 0) for own in found.values()):,} {reason}" for reason in reasons]
-    return f" Left out of {n:,} queries: {', '.join(told)}." if told else ""
+    counts = [f"{sum(own.get(reason, 0) for own in found.values()):,} {reason}" for reason in reasons]
+    return f" Left out of {n:,} queries: {', '.join(counts)}." if counts else ""
 
 
 def _sizes(sizes: Sequence[int]) -> str:
