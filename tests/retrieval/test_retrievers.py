@@ -8,15 +8,8 @@ from embedder.data.view import CorpusView
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.index.faiss_index import FaissIndex
-from embedder.retrieval.retrievers import (
-    BM25Retriever,
-    DenseRetriever,
-    HybridRetriever,
-    MemoisedRetriever,
-    OracleRetriever,
-    RandomRetriever,
-    RecentRetriever,
-)
+from embedder.retrieval.combined import HybridRetriever, MemoisedRetriever, OracleRetriever
+from embedder.retrieval.retrievers import BM25Retriever, DenseRetriever, RandomRetriever, RecentRetriever
 from embedder.types import Query, Ranking, TaskSides
 
 QUERIES = [

@@ -19,7 +19,7 @@ from embedder.errors import ConfigError
 from embedder.evaluation.dataset_rows import EvaluationSettings
 from embedder.evaluation.datasets import check_unseen, read_datasets
 from embedder.evaluation.evaluate import evaluate, optimised
-from embedder.evaluation.row_encoders import RowEncoders, RowEncoderSettings
+from embedder.evaluation.row_encoders import RowEncoders
 from embedder.evaluation.rows import TableRow, TableRows, row_names
 from embedder.index.bm25_settings import BM25Settings
 from embedder.locks import locked
@@ -150,14 +150,14 @@ class EvaluateRun:
     def _rows(self, tasks: Sequence[Task]) -> dict[str, list[TableRow]]:
         """The rows by task."""
         names = row_names(self.rows, self.checkpoint, list(self.retrievers))
-        encoders = RowEncoderSettings(
-            encoder=self.encoder,
-            checkpoint=self.checkpoint,
-            vectors=Path(self.vectors_dir),
+        encoders = RowEncoders(
+            self.encoder,
+            self.checkpoint,
+            Path(self.vectors_dir),
             base_instructions=self.base_instructions,
             precision=self.precision,
         )
-        table_rows = TableRows(names, RowEncoders.load(names, encoders), self.new_index, self.bm25, self.retrievers)
+        table_rows = TableRows(names, encoders, self.new_index, self.bm25, self.retrievers)
         rows = {task.name: table_rows.rows(task) for task in tasks}
         if "recent" in (self.rows or ()) and not any(row.name == "recent" for own in rows.values() for row in own):
             raise ConfigError("rows", "no `recent`, since no task of the mix is about dialogues", "recent")

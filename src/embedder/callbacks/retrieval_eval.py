@@ -4,7 +4,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from statistics import fmean
 
 import lightning as L
 
@@ -14,6 +13,7 @@ from embedder.callbacks.validation_time import Part, long_validation, measured
 from embedder.checks import checked
 from embedder.data.prepared import PreparedDataset
 from embedder.data.view import with_gold_keys
+from embedder.results.measures import mean_of
 from embedder.retrieval.retrieval import retrieval_scores
 from embedder.retrieval.retrievers import DenseRetriever
 from embedder.training.module import RetrieverModule, require_retriever
@@ -45,7 +45,7 @@ class RetrievalEvalCallback(L.Callback):
         max_keys: PositiveInt | None = 2000,
     ) -> None:
         self._datasets, self._new_index = datasets, new_index
-        self._cutoff, self._max_keys = cutoff, max_keys
+        self._cutoff, self._metric, self._max_keys = cutoff, f"ndcg@{cutoff}", max_keys
         self._loaded: dict[str, tuple[list[Query], KeyStore]] = {}
         self.per_query: dict[str, dict[str, float]] = {}
         """nDCG of each query by id, by task and data set, at the last validation; on the process that searches."""
@@ -66,7 +66,9 @@ class RetrievalEvalCallback(L.Callback):
                 )
                 continue
             if len(queries) < len(held_out):
-                message = "%s/%s: retrieval is scored on %d of %d validation queries, because the others have no gold key"
+                message = (
+                    "%s/%s: retrieval is scored on %d of %d validation queries, because the others have no gold key"
+                )
                 logger.info(message, dataset.task, dataset.name, len(queries), len(held_out))
             self._loaded[f"{dataset.task}/{dataset.name}"] = (
                 queries,
@@ -105,12 +107,12 @@ class RetrievalEvalCallback(L.Callback):
         for (task, name), score in scores.items():
             by_task[task].append(score)
             if sum(other == task for other, _ in scores) > 1:
-                pl_module.log(f"val/{task}/{name}/ndcg@{self._cutoff}", score, rank_zero_only=False)
-        means = {task: fmean(values) for task, values in by_task.items()}
+                pl_module.log(f"val/{task}/{name}/{self._metric}", score, rank_zero_only=False)
+        means = {task: mean_of(self._metric, values) for task, values in by_task.items()}
         for task, mean in means.items():
-            pl_module.log(f"val/{task}/ndcg@{self._cutoff}", mean, prog_bar=True)
+            pl_module.log(f"val/{task}/{self._metric}", mean, prog_bar=True)
         if means:
-            pl_module.log(f"val/ndcg@{self._cutoff}", fmean(means.values()))
+            pl_module.log(f"val/{self._metric}", mean_of(self._metric, means.values()))
 
     def _score(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[tuple[str, str], float]:
         module = require_retriever(pl_module)
@@ -124,6 +126,7 @@ class RetrievalEvalCallback(L.Callback):
             retriever.fit(corpus)
             metrics = retrieval_scores(queries, retriever.retrieve(queries, self._cutoff), [self._cutoff])
             if metrics is not None:
-                scores[dataset.task, dataset.name] = metrics.mean[f"ndcg@{self._cutoff}"]
-                self.per_query[f"{dataset.task}/{dataset.name}"] = dict(metrics.per_query[f"ndcg@{self._cutoff}"])
+                values = metrics.per_query[self._metric]
+                scores[dataset.task, dataset.name] = mean_of(self._metric, values.values())
+                self.per_query[f"{dataset.task}/{dataset.name}"] = dict(values)
         return scores

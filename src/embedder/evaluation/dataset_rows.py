@@ -101,7 +101,7 @@ class DatasetRows:
         if asks:
             reasons |= {
                 "no answer": len(queries) - n_answers,
-                "not asked (rag.max_queries)": n_answers - len(self._answered),
+                "not asked (rag.max_answered)": n_answers - len(self._answered),
             }
         return {reason: n for reason, n in reasons.items() if n}
 

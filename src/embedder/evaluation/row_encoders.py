@@ -1,9 +1,9 @@
-"""The encoders behind the rows `base`, `trained` and `hybrid`, each loaded once, with their vectors kept on disk."""
+"""The encoders behind the rows `base`, `trained` and `hybrid`, with their vectors kept on disk."""
 
 import hashlib
 import json
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,27 @@ PRECISIONS = ("32-true", "bf16-mixed")
 
 
 @dataclass(frozen=True)
-class RowEncoderSettings:
-    """Which encoders an evaluation compares.
+class RowEncoder:
+    """An encoder that is ready, and what its vectors depend on."""
+
+    encoder: Encoder
+    identity: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RowEncoders:
+    """The untrained and the trained encoder of an evaluation, each loaded when the first row needs it.
 
     Args:
-        encoder: The untrained one.
+        untrained: The base encoder.
         checkpoint: The trained one; None for none.
         vectors: Directory where vectors of keys are kept.
-        base_instructions: Whether the untrained encoder gets the task's instructions, on which it was not trained, in
-            place of the prompts of its own folder.
+        base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained, in place
+            of the prompts of its own folder.
         precision: `32-true`, or `bf16-mixed` for layers in bfloat16.
     """
 
-    encoder: EncoderConfig
+    untrained: EncoderConfig
     checkpoint: str | None
     vectors: Path
     base_instructions: bool = False
@@ -48,59 +56,14 @@ class RowEncoderSettings:
         if self.precision not in PRECISIONS:
             raise ConfigError("run.precision", f"one of {list(PRECISIONS)}", self.precision)
 
-
-@dataclass(frozen=True)
-class RowEncoder:
-    """An encoder that is ready, and what its vectors depend on."""
-
-    encoder: Encoder
-    identity: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class RowEncoders:
-    """The encoders that the rows need.
-
-    Args:
-        settings: Which they are.
-        by_row: `base` and `trained`, where a row needs them.
-        trained: How the trained encoder reads the tasks that it knows.
-    """
-
-    settings: RowEncoderSettings
-    by_row: dict[str, RowEncoder] = field(default_factory=dict)
-    trained: TrainedEncoder | None = None
-
-    @classmethod
-    def load(cls, names: Collection[str], settings: RowEncoderSettings) -> "RowEncoders":
-        """Load what the rows of these names need."""
-        device = None
-        if settings.precision != "32-true":
-            device = torch_device(settings.encoder.device, "encoder.device").type
-            warn_of_slow_bfloat16(device, "run.precision", "32-true")
-
-        def ready(encoder: Encoder, identity: dict[str, Any]) -> RowEncoder:
-            faster = encoder if device is None else HalfPrecisionEncoder(encoder, device)
-            cached = CachedEncoder(faster, _digest([identity, settings.precision]), settings.vectors)
-            return RowEncoder(cached, identity)
-
-        by_row, trained = {}, None
-        if "base" in names or ("hybrid" in names and settings.checkpoint is None):
-            by_row["base"] = ready(TextEncoder(settings.encoder), encoder_protocol(settings.encoder))
-        if settings.checkpoint is not None and {"trained", "hybrid"} & {*names}:
-            identity: dict[str, Any] = {"files": _digest_of_files(Path(settings.checkpoint))}
-            trained = load_trained(settings.checkpoint)
-            encoder: Encoder = trained.encoder
-            dimension = settings.encoder.dimension
-            if dimension is not None and dimension != encoder.dimension:  # the base encoder beside it is cut
-                encoder, identity = CutEncoder(encoder, dimension), identity | {"dimension": dimension}
-            by_row["trained"] = ready(encoder, identity)
-        return cls(settings, by_row, trained)
-
     @property
     def fused(self) -> str:
         """Which of them the row `hybrid` fuses with BM25."""
-        return "trained" if "trained" in self.by_row else "base"
+        return "base" if self.checkpoint is None else "trained"
+
+    def of(self, name: str) -> RowEncoder:
+        """The encoder of the row `base` or `trained`."""
+        return self._base if name == "base" else self._trained
 
     def sides(self, name: str, task: Task) -> TaskSides:
         """How the encoder of a row reads queries and keys of a task.
@@ -108,14 +71,45 @@ class RowEncoders:
         Raises:
             ConfigError: The trained model does not know the task.
         """
-        if name == "base" or self.trained is None:
-            own = self.settings.encoder
-            return task.sides if self.settings.base_instructions else with_own_prompts(task.sides, own)
-        if self.trained.sides is not None:
-            return self.trained.sides
-        if task.name not in self.trained.tasks:
-            raise ConfigError("checkpoint", f"a model trained on the task {task.name!r}", sorted(self.trained.tasks))
-        return self.trained.tasks[task.name]
+        if name == "base":
+            return task.sides if self.base_instructions else with_own_prompts(task.sides, self.untrained)
+        trained = self._loaded
+        if trained.sides is not None:
+            return trained.sides
+        if task.name not in trained.tasks:
+            raise ConfigError("checkpoint", f"a model trained on the task {task.name!r}", sorted(trained.tasks))
+        return trained.tasks[task.name]
+
+    @cached_property
+    def _base(self) -> RowEncoder:
+        return self._ready(TextEncoder(self.untrained), encoder_protocol(self.untrained))
+
+    @cached_property
+    def _trained(self) -> RowEncoder:
+        identity: dict[str, Any] = {"files": _digest_of_files(Path(self.checkpoint or ""))}
+        encoder: Encoder = self._loaded.encoder
+        dimension = self.untrained.dimension
+        if dimension is not None and dimension != encoder.dimension:  # the base encoder beside it is cut
+            encoder, identity = CutEncoder(encoder, dimension), identity | {"dimension": dimension}
+        return self._ready(encoder, identity)
+
+    @cached_property
+    def _loaded(self) -> TrainedEncoder:
+        return load_trained(self.checkpoint or "")
+
+    def _ready(self, encoder: Encoder, identity: dict[str, Any]) -> RowEncoder:
+        if (device := self._bfloat16_device) is not None:
+            encoder = HalfPrecisionEncoder(encoder, device)
+        return RowEncoder(CachedEncoder(encoder, _digest([identity, self.precision]), self.vectors), identity)
+
+    @cached_property
+    def _bfloat16_device(self) -> str | None:
+        """Where layers compute in bfloat16; None where they do not."""
+        if self.precision == "32-true":
+            return None
+        device: str = torch_device(self.untrained.device, "encoder.device").type
+        warn_of_slow_bfloat16(device, "run.precision", "32-true")
+        return device
 
 
 def _digest(value: Any) -> str:

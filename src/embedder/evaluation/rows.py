@@ -10,13 +10,11 @@ from embedder.errors import ConfigError
 from embedder.evaluation.row_encoders import RowEncoders
 from embedder.index.bm25_settings import BM25Settings
 from embedder.results.titles import TITLES
+from embedder.retrieval.combined import HybridRetriever, MemoisedRetriever, OracleRetriever
 from embedder.retrieval.retrievers import (
     BM25Retriever,
     DenseRetriever,
-    HybridRetriever,
-    MemoisedRetriever,
     NoRetriever,
-    OracleRetriever,
     RandomRetriever,
     RecentRetriever,
     Retriever,
@@ -133,7 +131,7 @@ class _Retrievers:
         if name not in self._dense:
             encoders = self._rows.encoders
             sides = encoders.sides(name, self._task)
-            dense = DenseRetriever(encoders.by_row[name].encoder, self._rows.new_index, sides)
+            dense = DenseRetriever(encoders.of(name).encoder, self._rows.new_index, sides)
             self._dense[name] = MemoisedRetriever(dense, self._depth)
         return self._dense[name]
 
@@ -142,5 +140,5 @@ class _Retrievers:
 
     def _about(self, name: str) -> dict[str, Any]:
         index = str(getattr(self._rows.new_index, "keywords", self._rows.new_index))
-        about = {"encoder": self._rows.encoders.by_row[name].identity, "index": index}
+        about = {"encoder": self._rows.encoders.of(name).identity, "index": index}
         return {"sides": asdict(self._rows.encoders.sides(name, self._task)), "retriever": about}

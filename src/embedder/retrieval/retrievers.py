@@ -11,7 +11,6 @@ from embedder.index.bm25_index import BM25Index
 from embedder.index.bm25_settings import BM25Settings
 from embedder.index.eligible_search import search_eligible
 from embedder.index.encode import index_corpus
-from embedder.index.fusion import fused_scores
 from embedder.types import Encoder, KeyStore, Query, Ranking, TaskSides, VectorIndex
 
 
@@ -105,93 +104,6 @@ class RecentRetriever:
             positions = list(islice(latest, top_k))
             rankings.append(to_rankings([[float(p) for p in positions]], [positions], self._corpus)[0])
         return rankings
-
-
-class OracleRetriever:
-    """Ranks the gold keys first, then what another retriever finds: the most that a perfect retriever could do.
-
-    Args:
-        rest: What finds the other keys.
-    """
-
-    def __init__(self, rest: Retriever) -> None:
-        self._rest = rest
-
-    def fit(self, corpus: KeyStore) -> None:
-        """Index the corpus for the other keys."""
-        self._rest.fit(corpus)
-
-    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
-        """Gold keys with the score 1, others with 0."""
-        rankings = []
-        for query, rest in zip(queries, self._rest.retrieve(queries, top_k), strict=True):
-            gold = dict.fromkeys(query.positives)
-            key_ids = [*gold, *(key_id for key_id in rest.key_ids if key_id not in gold)][:top_k]
-            rankings.append(Ranking(tuple(key_ids), tuple(float(key_id in gold) for key_id in key_ids)))
-        return rankings
-
-
-class HybridRetriever:
-    """Ranks by reciprocal rank fusion of other retrievers: `fused_scores`.
-
-    Args:
-        parts: What is fused; ties go to the earlier one.
-        depth: Keys taken of each, or `top_k` if that is more.
-    """
-
-    def __init__(self, parts: Sequence[Retriever], depth: int = 100) -> None:
-        self._parts, self._depth = tuple(parts), depth
-
-    def fit(self, corpus: KeyStore) -> None:
-        """Index the corpus for each part."""
-        for part in self._parts:
-            part.fit(corpus)
-
-    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
-        """The keys that the parts agree on most."""
-        rankings = []
-        for found in zip(*(part.retrieve(queries, max(top_k, self._depth)) for part in self._parts), strict=True):
-            scores = fused_scores([ranking.key_ids for ranking in found])
-            best = sorted(scores, key=lambda key_id: -scores[key_id])[:top_k]  # stable, so ties keep their order
-            rankings.append(Ranking(tuple(best), tuple(scores[key_id] for key_id in best)))
-        return rankings
-
-
-class MemoisedRetriever:
-    """A retriever that several rows use: fitted once a corpus, and asked once for the queries of a data set.
-
-    Those are the queries that it is asked for first. What it finds for others is not kept: they are texts that the LLM
-    wrote in one row, and there may be many rounds of them.
-
-    Args:
-        retriever: What ranks; it must not change between two calls with one corpus, as an encoder in training does.
-        depth: Keys that it is asked for at least, so that a row that needs more of them does not ask again.
-    """
-
-    def __init__(self, retriever: Retriever, depth: int = 1) -> None:
-        self._retriever, self._depth = retriever, depth
-        self._corpus: KeyStore | None = None
-        self._queries: tuple[Query, ...] | None = None
-        self._found: list[Ranking] = []
-        self._found_depth = 0
-
-    def fit(self, corpus: KeyStore) -> None:
-        """Index the corpus if it is another object than the last one."""
-        if corpus is not self._corpus:
-            self._retriever.fit(corpus)
-            self._corpus, self._queries, self._found_depth = corpus, None, 0
-
-    def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
-        """The keys that the retriever ranks, from memory where it was asked for so many before."""
-        asked = tuple(queries)
-        if self._queries is None:
-            self._queries = asked
-        if asked != self._queries:
-            return self._retriever.retrieve(queries, top_k)
-        if top_k > self._found_depth:
-            self._found_depth = max(top_k, self._depth)
-            self._found = self._retriever.retrieve(queries, self._found_depth)
-        return [Ranking(found.key_ids[:top_k], found.scores[:top_k]) for found in self._found]
 
 
 class DenseRetriever:
