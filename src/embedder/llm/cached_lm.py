@@ -1,4 +1,4 @@
-"""An LLM that remembers on disk what it said: nothing is scored, written or sampled twice, in whichever run."""
+"""An LLM with a cache on disk: no output is scored, written or sampled twice, in whichever run."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -18,11 +18,11 @@ Item = TypeVar("Item")
 class CachedLanguageModel:
     """Implements `embedder.types.LanguageModel` over another one, with stores that labelling and evaluation share.
 
-    Prompts that come twice in a call are asked once; the answers reach the disk every few seconds, so a call can be
-    stopped at any time and made again to continue. The methods `stored_...` read the stores and never ask the LLM.
+    A prompt that comes twice in a call is run once. Results reach the disk every few seconds, so a call can be stopped
+    at any time and resumes when it is made again. The methods `stored_...` read the stores and never ask the LLM.
 
     Args:
-        language_model: The LLM that is asked for what the stores lack.
+        language_model: The LLM that computes what the stores lack.
         directory: Of the stores `scores`, `samples` and `texts`.
         shipped: Directories of read-only stores, looked into first.
         save_seconds: How much work a kill may lose, roughly.
@@ -65,7 +65,7 @@ class CachedLanguageModel:
         """Have the LLM score those of `outputs[i]` after `prompts[i]` that the store lacks.
 
         Returns:
-            The distinct prompts that the LLM was asked about, and the outputs it scored after them.
+            How many distinct prompts the LLM was run on, and how many outputs it scored after them.
         """
         missing: dict[str, dict[str, bytes]] = {}  # prompt -> output -> address
         for prompt, own in zip(prompts, outputs, strict=True):
@@ -115,7 +115,7 @@ class CachedLanguageModel:
     def answer(
         self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
     ) -> tuple[list[str], list[list[OutputScore]]]:
-        """What `generate` and `score` give; of prompts of which neither is known the LLM is asked for both at once."""
+        """What `generate` and `score` give; where neither is stored, the LLM gives both at once."""
         text_addresses = [text_address(self.fingerprint, prompt, max_new_tokens, ("\n",)) for prompt in prompts]
         texts = self._texts.get(text_addresses)
         new: dict[str, tuple[bytes, dict[str, bytes]]] = {}  # prompt -> address of its text; output -> address

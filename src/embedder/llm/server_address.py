@@ -56,8 +56,8 @@ def proxy_of(url: str) -> str | None:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
-def told_of_proxy(url: str) -> str:
-    """What an error says of the proxy of a URL, without the user name and password that may stand in front of it."""
+def proxy_hint(url: str) -> str:
+    """The end of an error message: the proxy that a URL is reached through, without its user name and password."""
     proxy = proxy_of(url)
     if proxy is None:
         return ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from embedder.bounds import NonNegativeFloat, PositiveFloat, PositiveInt
 from embedder.checks import check_types
 from embedder.errors import ConfigError, EmbedderError
-from embedder.llm.server_address import check_url, is_port, names_variable, proxy_of, told_of_proxy
+from embedder.llm.server_address import check_url, is_port, names_variable, proxy_hint, proxy_of
 from embedder.llm.server_reply import PassingError, content_of, read_reply
 from embedder.shown import hide
 
@@ -128,7 +128,7 @@ class ServerClient:
                 trust_env=False,  # which proxy is used is decided here, so that errors can tell
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
-            message = f"{self.url}: the way to the server cannot be used ({error}){told_of_proxy(self.url)}"
+            message = f"{self.url}: the way to the server cannot be used ({error}){proxy_hint(self.url)}"
             raise EmbedderError(message) from error
 
     async def _answer(self, http: "httpx.AsyncClient", request: Request[Answer]) -> Answer:
@@ -145,9 +145,7 @@ class ServerClient:
         try:
             answer: Any = await retrying(self._attempt, http, url, request.body)
         except PassingError as error:
-            message = (
-                f"{url}: {self.attempts} attempts failed (llm.attempts), the last: {error}{told_of_proxy(self.url)}"
-            )
+            message = f"{url}: {self.attempts} attempts failed (llm.attempts), the last: {error}{proxy_hint(self.url)}"
             raise EmbedderError(message) from error
         try:
             return request.read(answer)

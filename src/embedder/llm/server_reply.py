@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from embedder.errors import EmbedderError
-from embedder.llm.server_address import told_of_proxy
+from embedder.llm.server_address import proxy_hint
 from embedder.shown import shown
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def read_reply(url: str, response: "httpx.Response", content: bytes) -> Any:
         message = f"status {status}: {_excerpt(content)}{_HINTS.get(status, '')}"
         if status in _PASSING or status >= 500:
             raise PassingError(message, retry_after_of(response.headers.get("Retry-After")))
-        raise EmbedderError(f"{url}: {message}{told_of_proxy(url)}")
+        raise EmbedderError(f"{url}: {message}{proxy_hint(url)}")
     if response.headers.get("Content-Type", "").startswith("text/html"):
         message = f"a web page came, not JSON: {_excerpt(content)}{_HINTS[404]}"
-        raise EmbedderError(f"{url}: {message}{told_of_proxy(url)}")
+        raise EmbedderError(f"{url}: {message}{proxy_hint(url)}")
     try:
         return json.loads(content)
     except ValueError as error:  # half an answer, as a rule

@@ -36,7 +36,7 @@ def run_in_waves(
 
     Args:
         items: What there is to do.
-        work: Does some of it.
+        work: Does the items of one wave.
         save: Brings what was done to the disk.
         description: Of the work, for the bar, or for a line a minute in the log where there is no terminal.
         save_seconds: See above.

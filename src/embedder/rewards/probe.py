@@ -119,7 +119,7 @@ def probe(
 
 
 class _Runner:
-    """Runs the LLM as labelling does, and keeps what it sampled."""
+    """Runs the LLM as labelling does, measures the time, and keeps the sampled outputs."""
 
     def __init__(self, language_model: LanguageModel, settings: OutputSettings, clock: Callable[[], float]) -> None:
         self._language_model, self._settings, self._clock = language_model, settings, clock

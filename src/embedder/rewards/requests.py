@@ -1,4 +1,4 @@
-"""What labelling, its estimate and the evaluation ask the LLM about a query, and the outputs that they score."""
+"""The prompts of a query, and the outputs that labelling, its estimate and evaluation have the LLM score."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class LabelRequest:
     Args:
         prompt: Without a candidate.
         candidate_prompts: With each candidate.
-        answers: The gold answers as outputs: they begin with what white space parts them from the prompt.
+        answers: The gold answers as outputs: each begins with the white space between prompt and answer.
         sample_prompts: What competitors are sampled after; by default `prompt` alone.
-        options: What there is to choose from. Where there are some, the wrong ones are the competitors and nothing is
-            sampled.
-        lead: White space that parts a sampled output from the prompt.
+        options: What there is to choose from. A query with options has the wrong ones as its competitors, and nothing
+            is sampled for it.
+        lead: White space between the prompt and a sampled output.
     """
 
     prompt: str

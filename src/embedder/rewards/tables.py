@@ -1,7 +1,7 @@
 """The log-likelihoods that a query's rewards are made from, in memory and as a file beside the records.
 
-The store below is addressed by content, for labelling; a table file is in the order of the records, so that the rewards
-of a million records are a few passes of numpy over a mapped file, without the LLM and without the store.
+The store of the LLM is addressed by content; a table file is in the order of the records, so that the rewards of a
+million records are a few passes of numpy over a mapped file, without the LLM and without the store.
 """
 
 from collections.abc import Iterator, Sequence
@@ -70,7 +70,7 @@ class TableWriter(AbstractContextManager["TableWriter"]):
         self._writer = pa.ipc.new_file(self._file, _SCHEMA)
 
     def write(self, tables: Sequence[ScoreTable]) -> None:
-        """Append the tables of some queries, one each."""
+        """Append one table for each query."""
         if not tables:
             return
         offsets = np.cumsum([0, *(table.sums.size for table in tables)], dtype=np.int32)
@@ -104,7 +104,7 @@ def rewards_of_file(path: Path, reward: Reward) -> Iterator[tuple[npt.NDArray[np
         reward: Queries of one shape are handed to it together.
 
     Yields:
-        Rewards of some records, one record after the other, and how many of them each record has.
+        Rewards of a block of records, one record after the other, and how many rewards each record has.
 
     Raises:
         DataError: The file is damaged.
