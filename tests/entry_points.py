@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from embedder.app.start import enter
+from embedder.entry.start import enter
 
 ROOT = Path(__file__).parents[1]
 

@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from embedder import shown as module
-from embedder.app.plain_log import ShownFilter
+from embedder.entry.plain_log import ShownFilter
 from embedder.errors import ConfigError, DataError, EmbedderError, ProtocolError
 from embedder.shown import hide, holds_hidden, holds_secret, shown, shown_lines, shown_message
 

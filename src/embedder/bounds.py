@@ -1,7 +1,7 @@
 """Numbers within bounds, as types: the annotation `n: PositiveInt` says what a setting may be.
 
 `embedder.checks` reads it. A bound of one setting alone is `Annotated[int, Bound("8 or more tokens", at_least=8)]`; its
-values are literals, since `embedder.app.settings` checks settings before the code that takes them is imported.
+values are literals, since `embedder.entry.settings` checks settings before the code that takes them is imported.
 """
 
 from dataclasses import dataclass

@@ -75,7 +75,7 @@ class Interrupted(EmbedderError):  # noqa: N818  # nothing went wrong
     """A signal ended the run, and what was done so far is kept.
 
     Args:
-        message: Where to go on.
+        message: How to resume.
         signal_number: Of the signal; the exit status is 128 more, as a shell expects.
     """
 

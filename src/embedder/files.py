@@ -114,10 +114,10 @@ def make_once(folder: Path, write: Callable[[Path], object], again: str = "it is
     Returns:
         Whether this call wrote it.
 
-    Example:
-        ```python
-        made = make_once(cache / digest_of(source), lambda folder: convert(source, folder))
-        ```
+    >>> from tempfile import mkdtemp
+    >>> folder = Path(mkdtemp()) / "made"
+    >>> [make_once(folder, lambda partial: (partial / "a").write_text("abc")) for _ in range(2)]
+    [True, False]
     """
     if folder.is_dir() and damage(folder) is None:
         return False

@@ -36,7 +36,7 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run what is missing of the study."""
-        from embedder.app.study import Study
+        from embedder.entry.study import Study
         from embedder.errors import EmbedderError
         from embedder.shown import shown_message
 

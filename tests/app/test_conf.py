@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from embedder.app.settings import check_settings
+from embedder.entry.settings import check_settings
 from embedder.llm.sampled_outputs import OutputSettings
 from tests.entry_points import ROOT, composed, run_here
 

@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from embedder import shown as shown_module
-from embedder.app.secrets import hide_environment, setting_with_secret
+from embedder.entry.secrets import hide_environment, setting_with_secret
 from embedder.shown import shown
 from tests.entry_points import ROOT, run_here
 from tests.llm.local_server import local_server

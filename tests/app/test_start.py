@@ -14,10 +14,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from embedder.app.faults import message_for_user
-from embedder.app.settings import check_settings, parameters
-from embedder.app.start import enter
-from embedder.app.surroundings import settle
+from embedder.entry.faults import message_for_user
+from embedder.entry.settings import check_settings, parameters
+from embedder.entry.start import enter
+from embedder.entry.surroundings import settle
 from embedder.errors import ConfigError
 from tests.entry_points import ROOT, run_here
 

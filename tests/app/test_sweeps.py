@@ -8,9 +8,9 @@ import pytest
 import torch.distributed as dist
 from omegaconf import OmegaConf
 
-from embedder.app.study import Study
-from embedder.app.sweep import jobs_of, table
-from embedder.app.sweep_job import searched_names
+from embedder.entry.study import Study
+from embedder.entry.sweep import jobs_of, table
+from embedder.entry.sweep_job import searched_names
 from embedder.errors import ConfigError, DataError
 from tests.entry_points import run_here
 

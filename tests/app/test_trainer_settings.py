@@ -1,4 +1,4 @@
-"""Settings that act on a step or on what is best: right, or one error; and going on notices another value."""
+"""Settings that act on a step or on what is best: right, or one error; and resuming notices another value."""
 
 import inspect
 import re

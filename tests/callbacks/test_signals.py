@@ -1,4 +1,4 @@
-"""Real signals in real, small runs, raised inside of hooks: what a run leaves, and that it goes on the same."""
+"""Real signals in real, small runs, raised inside of hooks: what a run leaves, and that it is resumed the same."""
 
 import csv
 import json

@@ -1,1 +1,1 @@
-"""Starting a run: build the parts in order, log what they are, and turn users' errors into one line."""
+"""Starting a run: the parts are built in order, and what they are is logged."""

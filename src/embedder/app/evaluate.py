@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embedder.app.start import environment
 from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
 from embedder.bounds import Limit
 from embedder.checks import checked
@@ -15,6 +14,7 @@ from embedder.consumers.rag import RagSettings
 from embedder.data.overlap import trained_on
 from embedder.data.sources import Dataset
 from embedder.encoders.config import EncoderConfig
+from embedder.entry.environment import environment
 from embedder.errors import ConfigError
 from embedder.evaluation.dataset_rows import EvaluationSettings
 from embedder.evaluation.datasets import check_unseen, read_datasets

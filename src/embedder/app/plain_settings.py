@@ -10,7 +10,11 @@ _DEPTH = 3  # of settings inside settings
 
 
 def plain(value: Any, depth: int = _DEPTH) -> Any:
-    """Settings as values that a checkpoint keeps: an object that was just made is its class and its attributes."""
+    """Settings as values that a checkpoint keeps: an object that was just made is its class and its attributes.
+
+    >>> plain({"index": partial(sorted, reverse=True), "sizes": (1, 2)})
+    {'index': ['builtins.sorted', [], {'reverse': True}], 'sizes': [1, 2]}
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if is_dataclass(value) and not isinstance(value, type):

@@ -1,4 +1,4 @@
-"""Going on with a run: from which checkpoint, and which settings have to be as they were."""
+"""Resuming a run: from which checkpoint, and which settings have to be as they were."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ _DEPTH = 3  # of settings inside settings
 
 
 def checkpoint_of(checkpoint: str | None, output_dir: Path) -> Path | None:
-    """What to go on from; None to train from the start.
+    """What to resume from; None to train from the start.
 
     Args:
         checkpoint: As it is set: a file, or `last` for the one in `output_dir`, if there is one.

@@ -24,8 +24,6 @@ from embedder.app.resume import (
     plan_settings,
     step_settings,
 )
-from embedder.app.start import environment
-from embedder.app.sweep_job import in_sweep, searched_settings
 from embedder.app.trainer_settings import (
     acting_on_steps,
     check_trainer,
@@ -53,6 +51,8 @@ from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, check_continues
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
+from embedder.entry.environment import environment
+from embedder.entry.sweep_job import in_sweep, searched_settings
 from embedder.errors import ConfigError
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.locks import locked
@@ -95,7 +95,7 @@ class TrainRun:
         seed: Of everything random outside of the batch plan.
         optimise: The logged name that a sweep goes by.
         artifacts: Whether Weights & Biases gets the exported model, where it is among the loggers.
-        checkpoint: A checkpoint to go on from; `last` for the one in `output_dir`, or from the start if there is none.
+        checkpoint: A checkpoint to resume from; `last` for the one in `output_dir`, or from the start if there is none.
     """
 
     tasks: dict[str, Task]
@@ -185,7 +185,7 @@ class TrainRun:
         about: Mapping[str, Any],
         checkpoint: Path | None,
     ) -> ValidationRecord:
-        """Validate the untrained encoder, unless the run goes on from a checkpoint, and train."""
+        """Validate the untrained encoder, unless the run resumes from a checkpoint, and train."""
         module = RetrieverModule(encoder, self.tasks, self.optim, self.seed, self.encoder.dimensions)
         data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
         retrieval = self.retrieval_eval(datasets=datasets, new_index=self.new_index)
@@ -207,7 +207,7 @@ class TrainRun:
         return {name: task.sides for name, task in self.tasks.items()}
 
     def settings_that_stay(self) -> dict[str, dict[str, Any]]:
-        """What has to be as it was when a run goes on, beside the data."""
+        """What has to be as it was when a run is resumed, beside the data."""
         trainer = trainer_keywords(self.trainer)
         reindex = {"reindex": plain((self.reindex, self.new_index))} if self.reindex.is_on else {}
         return {

@@ -50,6 +50,9 @@ def early_stopping(monitor: str, mode: str = "auto", **settings: Any) -> EarlySt
 def direction(setting: str, monitor: str, mode: str) -> str:
     """Whether more or less of a logged metric is better, `max` or `min`.
 
+    >>> direction("callbacks.plain.best", "val/ndcg@10", "auto")
+    'max'
+
     Args:
         setting: Where `mode` stands, for messages.
         monitor: The logged name.

@@ -32,7 +32,7 @@ class DistributedEncoder:
         progress = progress and self._rank == 0
         if reading.side == "query":
             return self._encoder.encode(texts, reading, progress=progress)
-        own = [texts[place] for place in Share(self._rank, world_size())(len(texts))]
+        own = [texts[index] for index in Share(self._rank, world_size())(len(texts))]
         vectors = self._encoder.encode(own, reading, progress=progress)
         gathered: FloatArray = gather_shares(torch.from_numpy(vectors).to(self._device), len(texts)).cpu().numpy()
         return gathered

@@ -1,4 +1,4 @@
-"""A checkpoint to go on from: always the newest weights, whatever the metric says."""
+"""A checkpoint to resume from: always the newest weights, whatever the metric says."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ class LastCheckpoint(Checkpoint):
     which have then taken in the step.
 
     Before a long validation it is written too, so that the run may end at any time in it. Lightning takes the
-    validation of a checkpoint's step for done: what is still due stands in the state, and is done when the run goes on.
+    validation of a checkpoint's step for done: what is still due stands in the state, and a resumed run does it.
 
     Args:
         dirpath: Where it is written.
@@ -50,7 +50,7 @@ class LastCheckpoint(Checkpoint):
             trainer.fit_loop.epoch_loop.max_steps += 1
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """The step that a run goes on from is written already; its validation may be due."""
+        """The step that a run resumes from is written already; its validation may be due."""
         self._saved = trainer.global_step
         if self._max_steps is not None:
             trainer.fit_loop.epoch_loop.max_steps, self._max_steps = self._max_steps, None
@@ -90,7 +90,7 @@ class LastCheckpoint(Checkpoint):
         return self._path.parent
 
     def is_written(self, trainer: L.Trainer) -> bool:
-        """Whether a run that ends now goes on from this step."""
+        """Whether a run that ends now is resumed from this step."""
         return self._saved == trainer.global_step
 
     def save_before_validation(self, trainer: L.Trainer) -> None:
@@ -119,7 +119,7 @@ class LastCheckpoint(Checkpoint):
         return {"due": self._due}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with it."""
+        """Take the state over."""
         self._due = state_dict["due"]
 
 
@@ -135,7 +135,7 @@ def _validate(trainer: L.Trainer) -> None:
 def validation_follows(trainer: L.Trainer) -> bool:
     """Whether the batch that ends now is validated before the next one.
 
-    A checkpoint written before that validation would go on after it: Lightning takes a due validation for done.
+    A checkpoint written before that validation would be resumed after it: Lightning takes a due validation for done.
     """
     if not trainer.enable_validation:
         return False

@@ -74,7 +74,7 @@ class LossGuard(L.Callback):
         return {"first": self._first, "smoothed": self._smoothed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with them."""
+        """Take them over."""
         self._first, self._smoothed = state_dict["first"], state_dict["smoothed"]
 
 

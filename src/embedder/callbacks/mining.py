@@ -27,19 +27,19 @@ class MinedDataset:
     """A data set whose negatives are made anew.
 
     Args:
-        place: Among the data sets of the run.
+        index: Among the data sets of the run.
         dataset: Its records.
         corpus: Where the keys are.
         queries: One for each training record, in their order.
     """
 
-    place: int
+    index: int
     dataset: PreparedDataset
     corpus: Corpus
     queries: Queries
 
     @classmethod
-    def of(cls, place: int, dataset: PreparedDataset) -> "MinedDataset":
+    def of(cls, index: int, dataset: PreparedDataset) -> "MinedDataset":
         """From a prepared data set.
 
         Raises:
@@ -52,7 +52,7 @@ class MinedDataset:
         records = dataset.records("train")
         if len(records) != len(queries):
             raise ConfigError("callbacks.reindex", f"queries of {len(records)} records in {queries.path}", len(queries))
-        return cls(place, dataset, dataset.corpus(), queries)
+        return cls(index, dataset, dataset.corpus(), queries)
 
     @property
     def name(self) -> str:
@@ -69,8 +69,8 @@ class MinedDataset:
         """
         records = self.dataset.records("train")
         changed = 0
-        for row, place in zip(table, share(len(self.queries)), strict=True):
-            old = before.positions(place) if before is not None else self._positions(records[place])
+        for row, position in zip(table, share(len(self.queries)), strict=True):
+            old = before.positions(position) if before is not None else self._positions(records[position])
             changed += len(set(row[row >= 0].tolist()) - set(old))
         return changed
 

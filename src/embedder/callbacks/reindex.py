@@ -45,7 +45,7 @@ class ReindexCallback(L.Callback):
         new_index: Makes an empty index.
         holds_answer: Tells whether a text contains an answer.
         directory: Where the negatives go.
-        earlier: Where those of the run lie that this one goes on from, if it had another folder.
+        earlier: Where those of the run lie that this one resumes, if it had another folder.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ReindexCallback(L.Callback):
         self._every = self._interval(trainer, data)
         check_interval("every_n_epochs", self._every, trainer.max_steps)
         self._parts = [
-            MinedDataset.of(place, dataset) for place, dataset in enumerate(data.datasets) if dataset.task in chosen
+            MinedDataset.of(index, dataset) for index, dataset in enumerate(data.datasets) if dataset.task in chosen
         ]
         data.refresh_every(self._every * trainer.accumulate_grad_batches)
         self._directory = Path(trainer.strategy.broadcast(str(self._directory)))
@@ -89,7 +89,7 @@ class ReindexCallback(L.Callback):
         return max(1, round(records / (data.plan.batch_size * trainer.accumulate_grad_batches)))
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Go on with the negatives of the checkpoint."""
+        """Train on with the negatives of the checkpoint."""
         if self._state["folder"] is None:
             return
         folder, digest = self._directory / self._state["folder"], self._state["digest"]
@@ -160,14 +160,14 @@ class ReindexCallback(L.Callback):
     def _use(self, trainer: L.Trainer, folder: Path, digest: str) -> None:
         paths = published(folder, digest)
         self._now = {part.name: FreshNegatives(paths[part.name], part.corpus) for part in self._parts}
-        _data_module(trainer).use_negatives({part.place: self._now[part.name] for part in self._parts})
+        _data_module(trainer).use_negatives({part.index: self._now[part.name] for part in self._parts})
 
     def state_dict(self) -> dict[str, Any]:
         """Which negatives are trained on, and the scores that the next ones are held against."""
         return {**self._state, "validated": dict(self._validated), "before": dict(self._before)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with them."""
+        """Take them over."""
         self._state = {name: state_dict[name] for name in ("step", "folder", "digest")}
         self._validated, self._before = dict(state_dict["validated"]), dict(state_dict["before"])
 

@@ -61,5 +61,5 @@ class SelfPacedRate(L.Callback):
         return self._pace.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with them."""
+        """Take them over."""
         self._pace.load_state_dict(state_dict)

@@ -47,5 +47,5 @@ class StepLogWriter(L.Callback):
         return dict(self._values)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with it."""
+        """Take it over."""
         self._values = dict(state_dict)

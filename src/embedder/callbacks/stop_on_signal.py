@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run with a checkpoint to go on from: after the step in progress, or within a validation."""
+"""Ctrl-C and SIGTERM end a run with a checkpoint to resume from: after the step in progress, or within a validation."""
 
 import signal
 import threading
@@ -18,8 +18,8 @@ class StopOnSignal(Checkpoint):
     """Waits for the end of a step, since weights and optimizer are whole only there; a second signal ends at once.
 
     All processes stop after the same step, whichever of them got the signal. In a validation a run stops at once where
-    its step is written, as it is before a long one, and the validation is done when the run goes on; so it does in the
-    validation before the first step. As a `Checkpoint` it comes after all other callbacks, which have then taken in
+    its step is written, as it is before a long one, and a resumed run does the validation; so it does in
+    the validation before the first step. As a `Checkpoint` it comes after all other callbacks, which have then taken in
     the step.
 
     Raises:

@@ -38,7 +38,7 @@ class Part:
 def measured(encoder: Encoder, corpus: KeyStore, sides: TaskSides) -> float:
     """Seconds that a key takes, the first call apart."""
     n = min(_MEASURED, len(corpus))
-    texts = [corpus[place * len(corpus) // n].text for place in range(n)]
+    texts = [corpus[index * len(corpus) // n].text for index in range(n)]
     encoder.encode(texts[:1], sides.key)
     begin = time.perf_counter()
     encoder.encode(texts, sides.key)

@@ -48,7 +48,7 @@ def _check_parts(parts: Mapping[str, Any], kinds: Mapping[str, type], path: Path
 
 
 def check_continues(path: Path | str, about: Mapping[str, Any]) -> None:
-    """Refuse to go on from a checkpoint of other data, another batch plan or other settings of training.
+    """Refuse to resume from a checkpoint of other data, another batch plan or other settings of training.
 
     Raises:
         DataError: It is no checkpoint of this project, or something that decides what a step does differs.

@@ -9,7 +9,11 @@ from embedder.types import Query
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of the queries, for labelling on many machines: part `number` (from 1) of `of`."""
+    """A part of the queries, for labelling on many machines: part `number` (from 1) of `of`.
+
+    >>> [Query("q1", "?") in Shard(number, 3) for number in (1, 2, 3)].count(True)
+    1
+    """
 
     number: int
     of: int

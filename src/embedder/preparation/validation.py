@@ -29,7 +29,11 @@ class Validation:
     max_queries: PositiveInt
 
     def size(self, n: int) -> int:
-        """How many of `n` queries, two or more, are held out; at least one is left to train on."""
+        """How many of `n` queries, two or more, are held out; at least one is left to train on.
+
+        >>> Validation(share=0.1, max_queries=200).size(60)
+        6
+        """
         return min(self.max_queries, n - 1, max(1, round(self.share * n)))
 
 

@@ -81,7 +81,7 @@ class RetrieverDataModule(L.LightningDataModule):
         """Train on these in place of the negatives of the records, from the next batch on; those of validation stay.
 
         Args:
-            fresh: By place of the data set in `datasets`.
+            fresh: By position of the data set in `datasets`.
         """
         self._fresh.update(fresh)
 

@@ -16,7 +16,7 @@ class FreshNegatives:
     """The negatives of every training record of a data set, mapped into memory.
 
     Args:
-        path: A `.npy` table of whole numbers, [R, N]: places in the corpus, -1 where a record has fewer than N.
+        path: A `.npy` table of whole numbers, [R, N]: positions in the corpus, -1 where a record has fewer than N.
         corpus: Where the keys are.
 
     Raises:
@@ -64,8 +64,8 @@ def publish(parent: Path, step: int, tables: Mapping[str, IntArray]) -> tuple[st
     folder = parent / f"step-{step:06d}-{digest[:12]}"
     if not folder.is_dir():
         with whole_folder(folder) as partial:
-            for place, name in enumerate(sorted(tables)):
-                np.save(partial / f"{place}.npy", tables[name])
+            for number, name in enumerate(sorted(tables)):
+                np.save(partial / f"{number}.npy", tables[name])
             manifest = {"step": step, "digest": digest, "tables": sorted(tables)}
             (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     return folder.name, digest
@@ -79,7 +79,7 @@ def published(folder: Path, digest: str) -> dict[str, Path]:
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        paths = {name: folder / f"{place}.npy" for place, name in enumerate(manifest["tables"])}
+        paths = {name: folder / f"{number}.npy" for number, name in enumerate(manifest["tables"])}
         digest_here = _digest({name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in paths.items()})
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise DataError(folder, None, f"the checkpoint trains with the negatives of this folder ({error})") from error

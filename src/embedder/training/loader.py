@@ -12,7 +12,7 @@ from embedder.training.collate import Batch
 class PlanLoader(DataLoader[Batch]):
     """A loader that Lightning may resume in the middle, without a warning.
 
-    It keeps nothing of its own: where to go on is told by the trainer's count of batches.
+    It keeps nothing of its own: the trainer's count of batches says where to resume.
     """
 
     def __iter__(self) -> Any:

@@ -33,6 +33,9 @@ def mixture_weights(
 
     Source: Devlin's multilingual BERT and Raffel et al., JMLR 2020 (T5), temperature-scaled mixing with a limit.
 
+    >>> mixture_weights([100, 300], ["qa", "qa"], {"qa": 1.0}, Mixture())
+    [0.25, 0.75]
+
     Args:
         sizes: Records of each data set, at least 1.
         tasks: The task of each.

@@ -135,8 +135,8 @@ class RetrieverModule(L.LightningModule):
         if not self.training or self.global_rank > 0:
             return
         own, local, remote = negatives_by_place(batch.key_present, negatives, self.global_rank * self._rows(batch))
-        for place, n in (("group", own), ("batch", local), ("devices", remote)):
-            self.add_step_value(f"train/{batch.task}/negatives_{place}", n)
+        for where, n in (("group", own), ("batch", local), ("devices", remote)):
+            self.add_step_value(f"train/{batch.task}/negatives_{where}", n)
         if batch.task in self._logged_tasks:
             return
         self._logged_tasks.add(batch.task)
@@ -177,9 +177,9 @@ class RetrieverModule(L.LightningModule):
 
 
 def _lay_out(vectors: Tensor, present: Tensor) -> Tensor:
-    """Vectors of the keys that exist, [K, D], put at their places; zeros elsewhere, [B, N, D]."""
-    places = present.flatten().nonzero().squeeze(1)  # [K]
-    flat = vectors.new_zeros(present.numel(), vectors.shape[-1]).index_copy(0, places, vectors)
+    """Vectors of the keys that exist, [K, D], put at their positions; zeros elsewhere, [B, N, D]."""
+    positions = present.flatten().nonzero().squeeze(1)  # [K]
+    flat = vectors.new_zeros(present.numel(), vectors.shape[-1]).index_copy(0, positions, vectors)
     return flat.view(*present.shape, -1)
 
 

@@ -13,6 +13,11 @@ def in_batch_negatives(
     the query or equal to a key of its group, if it is absent, or if the same text stands earlier in the batch (a text
     counts once, however many queries brought it).
 
+    >>> keys = torch.tensor([[1, 2], [3, 2]])  # two queries, which share the text 2
+    >>> in_batch_negatives(keys, torch.tensor([[1], [3]]), first_query=0, all_key_hashes=keys).int()
+    tensor([[0, 0, 1, 0],
+            [1, 0, 0, 0]], dtype=torch.int32)
+
     Args:
         key_hashes: Text hashes of the local groups, 0 where absent, [B, N].
         known_positive_hashes: Text hashes of the labelled positives of the local queries, 0 where absent, [B, P].

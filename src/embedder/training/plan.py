@@ -32,6 +32,10 @@ class BatchPlan:
     Each cycle of steps gives every data set its exact share of them in an order shuffled anew; the records of a data
     set follow each other in a new random order every epoch.
 
+    >>> plan = BatchPlan(sizes=[4], weights=[1.0], batch_size=2, seed=0)
+    >>> sorted(plan.batch(0).records + plan.batch(1).records)  # an epoch takes every record once
+    [0, 1, 2, 3]
+
     Args:
         sizes: Number of records of each data set.
         weights: Share of the steps of each data set, on any scale.
@@ -60,11 +64,11 @@ class BatchPlan:
     def batch(self, step: int) -> PlannedBatch:
         """The batch of a step, from 0."""
         shares: tuple[int, ...] = self._shares  # type: ignore[attr-defined]  # set once in __post_init__
-        cycle, place = divmod(step, sum(shares))
+        cycle, index = divmod(step, sum(shares))
         order = [dataset for dataset, share in enumerate(shares) for _ in range(share)]
         random.Random(f"{self.seed}/{cycle}").shuffle(order)  # noqa: S311  # not for cryptography
-        dataset = order[place]
-        visits = cycle * shares[dataset] + order[:place].count(dataset)
+        dataset = order[index]
+        visits = cycle * shares[dataset] + order[:index].count(dataset)
         size = self.sizes[dataset]
         records = []
         for drawn in range(visits * self.batch_size, (visits + 1) * self.batch_size):

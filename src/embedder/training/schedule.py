@@ -63,7 +63,11 @@ class AdamWLinear:
 
 
 def linear_warmup(step: int, n_steps: int, warmup: float) -> float:
-    """Rise from near 0 to 1 over the first `warmup * n_steps` steps, then fall to 0 at `n_steps`."""
+    """Rise from near 0 to 1 over the first `warmup * n_steps` steps, then fall to 0 at `n_steps`.
+
+    >>> [linear_warmup(step, n_steps=10, warmup=0.2) for step in (0, 1, 2, 6, 10)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
     n_warmup = round(warmup * n_steps)
     if step < n_warmup:
         return (step + 1) / n_warmup

@@ -85,7 +85,7 @@ class SelfPace:
         return {task: asdict(progress) for task, progress in self._tasks.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Resume from what `state_dict` gave."""
         self._tasks = {task: _Progress(**values) for task, values in state.items()}
 
     def _smoothed(self, progress: _Progress) -> float:

@@ -22,19 +22,19 @@ class LearnedTemperatures(nn.Module):
     def __init__(self, objectives: Mapping[str, Objective]) -> None:
         super().__init__()
         learned = [name for name, objective in objectives.items() if objective.learned_temperature]
-        self._places = {name: place for place, name in enumerate(learned)}
+        self._index = {name: index for index, name in enumerate(learned)}
         self._fixed = {name: objective.temperature for name, objective in objectives.items()}
         if learned:
             self.logarithms = nn.Parameter(torch.tensor([self._fixed[name] for name in learned]).log())
 
     def forward(self, task: str) -> Tensor:
         """The temperature of a task, a scalar that carries a gradient where it is learned."""
-        if not self._places:
+        if not self._index:
             return torch.tensor(self._fixed[task])
         free = self.logarithms.exp()
         # The gradient passes the limit: one that was clamped away would never bring the temperature back.
         temperatures = free + (free.clamp(LOWEST_LEARNED, HIGHEST_LEARNED) - free).detach()
         nothing = 0.0 * temperatures.sum()  # a step of another task reaches the parameter too
-        if task in self._places:
-            return temperatures[self._places[task]] + nothing
+        if task in self._index:
+            return temperatures[self._index[task]] + nothing
         return self._fixed[task] + nothing

@@ -1,48 +1,34 @@
-"""What every entry point does: build the run from its config, log its surroundings, report errors in one line."""
+"""What every entry point does: build the run from its config, run it, and report errors in one line."""
 
 import inspect
 import logging
 import os
-import platform
 import signal
-import subprocess
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-from embedder.app.faults import message_for_user
-from embedder.app.plain_log import log_plainly
-from embedder.app.secrets import refuse_arguments
-from embedder.app.settings import check_settings
-from embedder.app.surroundings import settle, speak_any_encoding
+from embedder.entry.environment import environment
+from embedder.entry.faults import message_for_user
+from embedder.entry.plain_log import log_plainly
+from embedder.entry.secrets import refuse_arguments
+from embedder.entry.settings import check_settings
+from embedder.entry.signals import Stopped, stopping_at_signals
+from embedder.entry.surroundings import settle, speak_any_encoding
 from embedder.errors import Interrupted
 from embedder.shown import shown_message
 
 logger = logging.getLogger(__name__)
 
-_PACKAGES = ("embedder", "torch", "transformers", "lightning", "faiss-cpu", "bm25s", "hydra-core", "numpy")
-
 
 class Run(Protocol):
-    """What `config.run` builds; it may have a text `kept`: what a stopped run leaves and how to go on."""
+    """What `config.run` builds; it may have a text `kept`: what a stopped run leaves and how to resume it."""
 
     def run(self) -> Any:
         """Do the work; a number that it returns is what a sweep goes by."""
         ...
-
-
-class _Stopped(BaseException):
-    """A signal arrived. No Exception, since libraries catch those."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def enter(main: Callable[[], Any]) -> Any:
@@ -54,14 +40,14 @@ def enter(main: Callable[[], Any]) -> Any:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, in place of printing and exiting by itself
     os.environ.setdefault("EMBEDDER_PROJECT", str(Path(inspect.getfile(inspect.unwrap(main))).absolute().parent))
     speak_any_encoding()
-    with _stopping_at_signals():
+    with stopping_at_signals():
         try:
             refuse_arguments(sys.argv[1:])
             return main()
-        except _Stopped as stop:
+        except Stopped as stop:
             _end("stopped before anything was done", 128 + stop.number)
         except Exception as error:
-            from embedder.app.command_line import mended  # Hydra is loaded by now
+            from embedder.entry.command_line import mended  # Hydra is loaded by now
 
             line, status = mended(error, sys.argv)
             if line is None:
@@ -80,7 +66,7 @@ def start(config: Any) -> float | None:
     Returns:
         What a sweep goes by, where the run has such a number.
     """
-    from embedder.app.sweep_job import as_job, in_sweep
+    from embedder.entry.sweep_job import as_job, in_sweep
 
     return as_job(lambda: _start(config)) if in_sweep() else _start(config)
 
@@ -91,7 +77,7 @@ def _start(config: Any) -> float | None:
     hydra = HydraConfig.get()
     output_dir = Path(hydra.runtime.output_dir)
     run: Run | None = None
-    with _stopping_at_signals():
+    with stopping_at_signals():
         try:
             log_plainly()
             check_settings(config, list(hydra.overrides.task))
@@ -107,7 +93,7 @@ def _start(config: Any) -> float | None:
         except Interrupted as stop:
             logger.warning("%s", stop)
             sys.exit(stop.status)
-        except _Stopped as stop:
+        except Stopped as stop:
             name = "Ctrl-C" if stop.number == signal.SIGINT else signal.Signals(stop.number).name
             if _is_first_process():
                 kept = "nothing was begun" if run is None else getattr(run, "kept", "run the same command again")
@@ -122,25 +108,6 @@ def _start(config: Any) -> float | None:
             sys.exit(2)
 
 
-@contextmanager
-def _stopping_at_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM raise once, wherever the work is; a second one ends the process at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        raise _Stopped(number)
-
-    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _is_first_process() -> bool:
     names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
     return next((os.environ[name] for name in names if name in os.environ), "0") == "0"
@@ -149,30 +116,6 @@ def _is_first_process() -> bool:
 def _end(line: str, status: int) -> NoReturn:
     sys.stderr.write(f"{shown_message(line)}\n")
     sys.exit(status)
-
-
-def environment() -> dict[str, str]:
-    """Versions and machine kind that every result carries."""
-    versions = {"python": platform.python_version(), "machine": f"{platform.machine()} {os.cpu_count()} cores"}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    if (commit := _commit()) is not None:
-        versions["commit"] = commit
-    return versions
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that this file lies in, with a plus sign if files differ from it."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--exclude=*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def _quiet_libraries() -> None:

@@ -50,7 +50,7 @@ def message_for_user(error: BaseException, config: Any = None, output_dir: Path 
     Args:
         error: What was raised, with its causes.
         config: The composed configuration, to name the key that a user sets.
-        output_dir: Of the run, for the checkpoint to go on from.
+        output_dir: Of the run, for the checkpoint to resume from.
 
     Returns:
         None if nobody but us can mend it.
@@ -81,7 +81,7 @@ def _of_config(error: BaseException, config: Any) -> str | None:
         return shown(str(error).splitlines()[0], 500)
     if not isinstance(error, InstantiationException):
         return None
-    from embedder.app.settings import users_key
+    from embedder.entry.settings import users_key
 
     text, cause = str(error), error.__cause__
     key = text.rpartition("full_key: ")[2].strip() if "full_key: " in text else "run"

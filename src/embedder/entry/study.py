@@ -1,4 +1,4 @@
-"""A search over settings by Optuna, kept in the folder of the sweep: killed at any time, the same command goes on."""
+"""A search over settings by Optuna, kept in the folder of the sweep: the same command resumes a killed one."""
 
 import json
 import logging
@@ -12,9 +12,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
-from embedder.app.sweep_job import worth
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
+from embedder.entry.sweep_job import worth
 from embedder.errors import ConfigError, DataError, MissingExtraError
 from embedder.locks import locked
 
@@ -140,7 +140,7 @@ def _value(trial: Any, name: str, searched: Override) -> str:
 
 
 def _check_same(study: Any, about: Mapping[str, Any], folder: Path) -> None:
-    """A study goes on with what it searched, or another folder is asked for."""
+    """A study is resumed with what it searched, or another folder is asked for."""
     earlier = study.user_attrs.get("about")
     if earlier is not None and earlier != about:
         raise ConfigError("hydra.sweep.dir", f"a folder of its own: the study in it searches {earlier}", str(folder))

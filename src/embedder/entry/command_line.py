@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from embedder.app.faults import message_for_user
-from embedder.app.settings import nearest
+from embedder.entry.faults import message_for_user
+from embedder.entry.settings import nearest
 from embedder.errors import ConfigError
 from embedder.shown import shown
 

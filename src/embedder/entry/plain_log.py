@@ -2,7 +2,7 @@
 
 import logging
 
-from embedder.app.secrets import hide_environment
+from embedder.entry.secrets import hide_environment
 from embedder.shown import shown_lines
 
 _LINE = 4000  # characters

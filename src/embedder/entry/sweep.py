@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from embedder.app.sweep_job import JOB, SWEEP, searched_names, worth
+from embedder.entry.sweep_job import JOB, SWEEP, searched_names, worth
 from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.shown import shown

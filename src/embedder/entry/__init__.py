@@ -1,0 +1,1 @@
+"""What every command does around its run: settings checked, errors in one line, signals, secrets, sweeps."""
