@@ -1,7 +1,7 @@
 """Train: prepare what is missing, fit, export."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -10,12 +10,11 @@ from typing import Any
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.choice import choose, optimised
 from embedder.app.csv_logger import keep_earlier_log
-from embedder.app.monitors import by_loss, check_logged, check_monitors
+from embedder.app.monitors import check_logged, check_monitors
 from embedder.app.plain_settings import plain
 from embedder.app.resume import (
     callbacks_on_steps,
@@ -24,6 +23,7 @@ from embedder.app.resume import (
     plan_settings,
     step_settings,
 )
+from embedder.app.run_callbacks import add_callbacks, answering, reindexing
 from embedder.app.trainer_settings import (
     acting_on_steps,
     check_trainer,
@@ -35,12 +35,9 @@ from embedder.app.wandb_logger import finishing_wandb, keep_as_artifact
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.of_trainer import callbacks_of
 from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
-from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
-from embedder.callbacks.reindex import ReindexCallback
+from embedder.callbacks.rag_eval import RagEvalSettings
 from embedder.callbacks.reindex_settings import ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
-from embedder.callbacks.reward_histograms import RewardHistograms
-from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord
@@ -54,11 +51,8 @@ from embedder.encoders.export import export
 from embedder.entry.environment import environment
 from embedder.entry.sweep_job import in_sweep, searched_settings
 from embedder.errors import ConfigError
-from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.locks import locked
-from embedder.metrics.text import has_answer
 from embedder.models.device import warn_of_slow_bfloat16
-from embedder.preparation.few_shot import shown_prompt
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
@@ -69,8 +63,6 @@ from embedder.training.task import Task
 from embedder.types import TaskSides, VectorIndex
 
 logger = logging.getLogger(__name__)
-
-_NEGATIVES = "negatives"  # folder of a run
 
 
 @checked("run")
@@ -191,7 +183,11 @@ class TrainRun:
         retrieval = self.retrieval_eval(datasets=datasets, new_index=self.new_index)
         record = ValidationRecord(retrieval)
         describe_run = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, self._sides, about))
-        self._add_callbacks(trainer, datasets, [retrieval, record, describe_run], checkpoint)
+        working = [
+            *answering(self.rag_eval, self.preparation, self.tasks, datasets, self.new_index),
+            *reindexing(self.reindex, self.new_index, Path(self.output_dir), checkpoint),
+        ]
+        add_callbacks(trainer, datasets, [retrieval, record, describe_run], working)
         if checkpoint is None:
             scores: dict[str, Any] = {}
             for of_loader in trainer.validate(module, data, verbose=False):
@@ -258,48 +254,6 @@ class TrainRun:
             except (TypeError, ValueError) as error:
                 expected = f"settings that {type(run_logger).__name__} takes"
                 raise ConfigError("logger", expected, " ".join(str(error).split())) from error
-
-    def _add_callbacks(
-        self,
-        trainer: L.Trainer,
-        datasets: Sequence[PreparedDataset],
-        first: Sequence[L.Callback],
-        checkpoint: Path | None,
-    ) -> None:
-        """Add those that need the data: scores come first, what is written for others last, checkpoints after all."""
-        others = [callback for callback in callbacks_of(trainer, L.Callback) if not isinstance(callback, Checkpoint)]
-        callbacks = [
-            *first,
-            *others,
-            *self._answering(datasets),
-            *self._reindexing(checkpoint),
-            RewardHistograms(datasets),
-            StepLogWriter(),
-            *trainer.checkpoint_callbacks,
-        ]
-        if not any(query.positives for dataset in datasets for query in dataset.validation_queries()):
-            callbacks = [by_loss(callback) for callback in callbacks]
-        trainer.callbacks = callbacks  # type: ignore[attr-defined]  # Lightning's own attribute
-
-    def _answering(self, datasets: Sequence[PreparedDataset]) -> list[L.Callback]:
-        """What asks the LLM about validation queries, if anything does."""
-        if self.rag_eval.every_n_steps is None:
-            return []
-        sources = self.preparation.datasets(self.tasks)
-        prompts = [
-            shown_prompt(task, source, prepared.corpus())
-            for (task, source), prepared in zip(sources, datasets, strict=True)
-        ]
-        rewards = self.preparation.rewards
-        open_language_model = partial(CachedLanguageModel, rewards.language_model, Path(rewards.store))
-        return [RagEvalCallback(self.rag_eval, datasets, prompts, self.new_index, open_language_model)]
-
-    def _reindexing(self, checkpoint: Path | None) -> list[L.Callback]:
-        """What makes negatives anew, if anything does."""
-        if not self.reindex.is_on:
-            return []
-        earlier = None if checkpoint is None else checkpoint.parent.parent / _NEGATIVES
-        return [ReindexCallback(self.reindex, self.new_index, has_answer, Path(self.output_dir) / _NEGATIVES, earlier)]
 
     def _settings(self) -> dict[str, Any]:
         """What tells runs apart in a logger."""

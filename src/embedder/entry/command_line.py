@@ -81,23 +81,19 @@ def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
 
 def _of_group(key: str, conf: Path) -> list[str]:
     """Settings like it that any choice of its group has: `source.paht` is meant to be that of `source=corpus`."""
-    from omegaconf import OmegaConf
-
     group, _, rest = key.partition(".")
-    known = (_keys(OmegaConf.to_container(OmegaConf.load(path))) for path in sorted((conf / group).glob("[!_]*.yaml")))
+    known = (_keys_of(path) for path in sorted((conf / group).glob("[!_]*.yaml")))
     near = get_close_matches(rest, sorted({name for keys in known for name in keys}), n=1, cutoff=0.7)
     return [f"{group}.{name}" for name in near]
 
 
 def _owners(key: str, conf: Path) -> list[str]:
     """The choices of a group that have a setting which the chosen one has not, such as `source=corpus` for its path."""
-    from omegaconf import OmegaConf
-
     group, _, rest = key.partition(".")
     if not rest:
         return []
     paths = sorted((conf / group).glob("[!_]*.yaml"))
-    return [f"{group}={path.stem}" for path in paths if rest in _keys(OmegaConf.to_container(OmegaConf.load(path)))]
+    return [f"{group}={path.stem}" for path in paths if rest in _keys_of(path)]
 
 
 def _composed(conf: Path, name: str) -> Any:
@@ -110,6 +106,13 @@ def _composed(conf: Path, name: str) -> Any:
     with initialize_config_dir(str(conf), version_base="1.3"):
         config: Any = OmegaConf.to_container(compose(name), resolve=False)
     return config
+
+
+def _keys_of(path: Path) -> Iterator[str]:
+    """The settings of a file of `conf`."""
+    from omegaconf import OmegaConf
+
+    return _keys(OmegaConf.to_container(OmegaConf.load(path)))
 
 
 def _keys(node: Any, prefix: str = "") -> Iterator[str]:

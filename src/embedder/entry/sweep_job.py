@@ -14,6 +14,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -80,8 +81,7 @@ def searched_settings() -> dict[str, Any]:
 
 def settings_of(overrides: list[str]) -> dict[str, Any]:
     """Overrides such as `encoder.lr=1e-4` as names with values."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return {override.get_key_element().lstrip("+~"): override.value() for override in parsed}
+    return {name: override.value() for name, override in _by_name(overrides).items()}
 
 
 def worth(config: DictConfig) -> int:
@@ -93,10 +93,13 @@ def worth(config: DictConfig) -> int:
 
 def searched_names(overrides: list[str], params: Mapping[str, str]) -> list[str]:
     """Which settings a sweep tries several values of: by its command line, and by `hydra.sweeper.params`."""
-    parsed = OverridesParser.create().parse_overrides([*(f"{k}={v}" for k, v in params.items()), *overrides])
-    # The command line has the last word.
-    last = {override.get_key_element().lstrip("+~"): override for override in parsed}
+    last = _by_name([*(f"{k}={v}" for k, v in params.items()), *overrides])  # the command line has the last word
     return [name for name, override in last.items() if override.is_sweep_override()]
+
+
+def _by_name(overrides: list[str]) -> dict[str, Override]:
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {override.get_key_element().lstrip("+~"): override for override in parsed}
 
 
 def key(name: str) -> str:
