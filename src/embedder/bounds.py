@@ -44,3 +44,5 @@ ShareBelowOne = Annotated[float, Bound("a share from 0 to below 1", at_least=0, 
 ShareAboveZero = Annotated[float, Bound("above 0, at most 1", above=0, at_most=1)]
 ShareBetween = Annotated[float, Bound("a share between 0 and 1", above=0, below=1)]
 """Without 0 and without 1: something is left on both sides."""
+Seed = Annotated[int, Bound("0 to 4294967295", at_least=0, at_most=4294967295)]
+"""What every generator of random numbers takes."""

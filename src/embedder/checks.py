@@ -14,8 +14,6 @@ from embedder.errors import ConfigError
 _T = TypeVar("_T")
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 _LISTS, _MAPPINGS = (list, tuple, Sequence, Iterable), (dict, Mapping)
-HIGHEST_SEED = 2**32 - 1
-"""What every generator of random numbers takes."""
 
 
 def checked(prefix: str) -> Callable[[type[_T]], type[_T]]:
@@ -71,7 +69,7 @@ def check_value(setting: str, value: object, annotation: Any) -> None:
 
     Raises:
         ConfigError: The value has another type, such as text where a number or a list belongs, is a number that is not
-            finite or out of its bound, or a seed that not every generator takes.
+            finite, or is out of its bound.
     """
     kinds = _alternatives(annotation)
     fitting = [kind for kind in kinds if _fits(value, kind)]
@@ -80,8 +78,6 @@ def check_value(setting: str, value: object, annotation: Any) -> None:
     if all(_out_of_bound(value, kind) for kind in fitting):
         null = f", or {_bounds(fitting[0])[0].null}" if any(map(_is_null, kinds)) else ""
         raise ConfigError(setting, _bounds(fitting[0])[0].expected + null, value)
-    if setting.rpartition(".")[2] == "seed" and type(value) is int and not 0 <= value <= HIGHEST_SEED:
-        raise ConfigError(setting, f"0 to {HIGHEST_SEED}", value)
 
 
 def _expected_type(kinds: Sequence[Any], value: object) -> str:

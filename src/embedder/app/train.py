@@ -32,6 +32,7 @@ from embedder.app.trainer_settings import (
     trainer_keywords,
 )
 from embedder.app.wandb_logger import finishing_wandb, keep_as_artifact
+from embedder.bounds import Seed
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.of_trainer import callbacks_of
 from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
@@ -103,7 +104,7 @@ class TrainRun:
     reindex: ReindexSettings
     new_index: Callable[[], VectorIndex]
     output_dir: str
-    seed: int
+    seed: Seed
     optimise: str
     artifacts: bool = False
     checkpoint: str | None = None

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import lightning as L
 
-from embedder.bounds import PositiveInt
+from embedder.bounds import PositiveInt, Seed
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
 from embedder.callbacks.throughput import off_the_clock
 from embedder.callbacks.validation_record import ValidationRecord
@@ -48,7 +48,7 @@ class RagEvalSettings:
     every_n_steps: PositiveInt | None = None
     max_answered: PositiveInt = 100
     max_keys: PositiveInt | None = 2000
-    seed: int = 0
+    seed: Seed = 0
 
     def check(self, tasks: Mapping[str, Task]) -> None:
         """Refuse a mix in which nothing can be answered, whatever its data are."""

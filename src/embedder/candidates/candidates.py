@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Annotated
 
-from embedder.bounds import Bound, NonNegativeInt
+from embedder.bounds import Bound, NonNegativeInt, Seed
 from embedder.candidates.filters import CandidateFilters, HoldsAnswer
 from embedder.candidates.proposer import Hits, Proposer
 from embedder.checks import checked
@@ -40,7 +40,7 @@ class Candidates:
     n: Annotated[int, Bound("2 or more (a query needs something to compare)", at_least=2)] = 8
     max_gold: int = 2
     skip: NonNegativeInt = 0
-    seed: int = 0
+    seed: Seed = 0
     sources: tuple[str, ...] = ("bm25",)
     filters: CandidateFilters = field(default_factory=CandidateFilters)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from embedder.bounds import NonNegativeInt
+from embedder.bounds import NonNegativeInt, Seed
 from embedder.checks import checked
 from embedder.data.queries import first_by_hash, question_of
 from embedder.errors import ConfigError
@@ -39,7 +39,7 @@ class Examples:
     """
 
     n: NonNegativeInt = 3
-    seed: int = 0
+    seed: Seed = 0
     other_types: bool = False
     pool: tuple[FewShotExample, ...] = ()
 

@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
-from embedder.bounds import PositiveInt
+from embedder.bounds import PositiveInt, Seed
 from embedder.checks import checked
 from embedder.entry.sweep_job import worth
 from embedder.errors import ConfigError, DataError, MissingExtraError
@@ -42,7 +42,7 @@ class Study:
     params: Mapping[str, str]
     n_trials: PositiveInt
     at_once: PositiveInt
-    seed: int
+    seed: Seed
 
     def search(self, arguments: Sequence[str]) -> float | None:
         """Run the trials that are missing; those that were cut off first, in their own folders.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from embedder.bounds import NonNegativeInt, PositiveFloat, PositiveInt
+from embedder.bounds import NonNegativeInt, PositiveFloat, PositiveInt, Seed
 from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.metrics.text import normalise_answer
@@ -39,7 +39,7 @@ class OutputSettings:
     temperature: PositiveFloat = 1.0
     max_new_tokens: PositiveInt = 12
     max_answers: PositiveInt = 3
-    seed: int = 0
+    seed: Seed = 0
 
 
 def sample_competitors(

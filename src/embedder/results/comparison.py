@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from embedder.bounds import NonNegativeInt
+from embedder.bounds import NonNegativeInt, Seed
 from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.results.answers import Address, Answered
@@ -39,7 +39,7 @@ class CompareSettings:
     by: Sequence[str] | None = None
     max_shown: NonNegativeInt = 10
     resamples: Resamples = 10_000
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         for setting in ("metrics", "by"):

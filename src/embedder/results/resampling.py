@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from embedder.bounds import Bound
+from embedder.bounds import Bound, Seed
 from embedder.checks import checked
 
 Values = Mapping[str, float]
@@ -39,7 +39,7 @@ class Sampling:
     """
 
     resamples: Resamples = 10_000
-    seed: int = 0
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from embedder.bounds import PositiveInt, Share
+from embedder.bounds import PositiveInt, Seed, Share
 from embedder.checks import checked
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
@@ -84,7 +84,7 @@ class EarlyStop:
     wave: PositiveInt = 2
     patience: PositiveInt = 1
     audit: Share = 0.05
-    seed: int = 0
+    seed: Seed = 0
 
     def label(
         self, engine: RewardEngine, reward: Reward, requests: Sequence[LabelRequest], always: Sequence[int]

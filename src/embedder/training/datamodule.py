@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import lightning as L
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from embedder.bounds import NonNegativeInt, PositiveInt
+from embedder.bounds import NonNegativeInt, PositiveInt, Seed
 from embedder.checks import checked
 from embedder.data.prepared import PreparedDataset
 from embedder.data.records import Records
@@ -33,7 +33,7 @@ class DataSettings:
     """
 
     batch_size: PositiveInt
-    seed: int
+    seed: Seed
     num_workers: NonNegativeInt = 0
     mixture: Mixture = field(default_factory=Mixture)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from embedder.bounds import Bound
+from embedder.bounds import Bound, Seed
 from embedder.checks import checked
 from embedder.errors import ConfigError
 
@@ -29,7 +29,7 @@ class WorldSettings:
     passages: Annotated[int, Bound("at least 200", at_least=200)] = 1000
     questions: int = 600
     test_share: Annotated[float, Bound("between 0.05 and 0.95", at_least=0.05, at_most=0.95)] = 0.25
-    seed: int = 0
+    seed: Seed = 0
     tasks: tuple[str, ...] = TASKS
 
     def __post_init__(self) -> None:
