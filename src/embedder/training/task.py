@@ -23,6 +23,8 @@ _Queries = Annotated[int, Bound("2 or more (one for validation)", at_least=2)]
 class Labelling:
     """What a task sets for the labelling of its own candidates; None keeps what `prepare.rewards` says.
 
+    Preparation reads it, training does not: it stands here because a task is one file of settings, whoever reads them.
+
     Args:
         reward: From stored log-likelihoods to rewards.
         n_outputs: Sampled competitors; 0 for none, where the reward needs none.
