@@ -15,7 +15,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from embedder.entry.faults import message_for_user
-from embedder.entry.settings import check_settings, parameters
+from embedder.entry.settings import check_settings
+from embedder.entry.signatures import parameters
 from embedder.entry.start import enter
 from embedder.entry.surroundings import settle
 from embedder.errors import ConfigError

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.entry.faults import message_for_user
-from embedder.entry.settings import nearest
+from embedder.entry.nearest import nearest
 from embedder.errors import ConfigError
 from embedder.shown import shown
 
