@@ -17,7 +17,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 
-from tests.docs.in_docs import ROOT, block, commands, files_of
+from tests.docs.in_docs import PAGES, ROOT, block, commands, files_of
 from tests.entry_points import run_here
 
 # What stands for something of the reader's own. Beside these the files are there under the names that the docs use.
@@ -55,6 +55,13 @@ def test_every_command_is_checked_in_one_way():
     missing = [f"{page}: {command}" for command, page in commands().items() if command not in listed]
     assert not missing, "add these to tests/docs/commands.txt"
     assert not set(listed) - commands().keys(), "these are in no document any more"
+
+
+def test_every_file_of_ours_that_a_page_names_exists():
+    for page in PAGES:
+        for name in re.findall(r"`((?:\w+/)+\w+\.py)`", page.read_text(encoding="utf-8")):
+            ours = (ROOT / name).is_file() or (ROOT / "src" / "embedder" / name).is_file()
+            assert ours or page.name in ("benchmarks.md", "log.md"), f"{page.name}: {name}"  # files of others; the past
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ class ReindexSettings:
                 raise ConfigError("callbacks.reindex.tasks", expected, name)
         chosen = list(self.tasks or [name for name, task in tasks.items() if not task.objective.needs_rewards])
         if not chosen:
-            expected = "a task in the mix whose objective needs no rewards, because no LLM judges the new negatives"
+            expected = "a task whose objective needs no rewards in the mix, because no LLM judges the new negatives"
             raise ConfigError("callbacks.reindex", expected, sorted(tasks))
         if self.every_n_steps is not None:
             check_interval("every_n_steps", self.every_n_steps, max_steps)
