@@ -101,8 +101,7 @@ ACTIONS = {
 def choices() -> list[tuple[str, ...]]:
     """Every choice of every group that is a folder of `conf/`: the script, and what is set."""
     found: list[tuple[str, ...]] = []
-    shared = defaults_of("base")
-    chosen = {entry: [*defaults_of(entry), *(shared if entry == "train" else [])] for entry in ENTRIES}
+    chosen = {entry: [*defaults_of(entry), *defaults_of("base")] for entry in ENTRIES}
     for folder in sorted({path.parent for path in CONF.rglob("*.yaml")} - {CONF}):
         group = folder.relative_to(CONF).as_posix()
         for name in named(group):
@@ -127,8 +126,9 @@ def test_every_choice_composes_and_every_target_exists(choice):
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose(entry, overrides, return_hydra_config=True).hydra.sweeper
     else:
-        check_settings(composed(entry, *overrides))
-        config = composed(entry, *overrides).run
+        whole = composed(entry, *overrides)
+        check_settings(whole)
+        config = whole.run
     found = targets(OmegaConf.to_container(config, resolve=True))
     assert found
     for target in found:
