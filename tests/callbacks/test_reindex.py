@@ -23,7 +23,7 @@ from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.candidates.candidates import CandidateFinder, Candidates
 from embedder.candidates.filters import CandidateFilters
-from embedder.candidates.lexical import BM25Proposer
+from embedder.candidates.proposers import BM25Proposer
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset

@@ -24,7 +24,7 @@ from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord, recorded
 from embedder.candidates.candidates import CandidateFinder, Candidates
-from embedder.candidates.lexical import BM25Proposer
+from embedder.candidates.proposers import BM25Proposer
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset

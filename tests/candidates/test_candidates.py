@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from embedder.candidates.candidates import CandidateFinder, Candidates
-from embedder.candidates.dense import DenseProposer
 from embedder.candidates.filters import CandidateFilters
-from embedder.candidates.lexical import BM25Proposer
+from embedder.candidates.proposers import BM25Proposer, DenseProposer
 from embedder.data.corpus import Corpus
 from embedder.errors import ConfigError
 from embedder.index.faiss_index import FaissIndex

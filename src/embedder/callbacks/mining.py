@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from embedder.candidates.candidates import CandidateFinder, Candidates
-from embedder.candidates.dense import DenseProposer
 from embedder.candidates.filters import HoldsAnswer
+from embedder.candidates.proposers import DenseProposer
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.queries import Queries

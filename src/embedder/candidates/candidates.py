@@ -10,7 +10,7 @@ from typing import Annotated
 
 from embedder.bounds import Bound, NonNegativeInt, Seed
 from embedder.candidates.filters import CandidateFilters, HoldsAnswer
-from embedder.candidates.proposer import Hits, Proposer
+from embedder.candidates.proposers import Hits, Proposer
 from embedder.checks import checked
 from embedder.data.eligible import eligible_keys
 from embedder.errors import ConfigError

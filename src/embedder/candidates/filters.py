@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from embedder.bounds import ShareAboveZero
-from embedder.candidates.proposer import Hits
+from embedder.candidates.proposers import Hits
 from embedder.checks import checked
 from embedder.types import Key, Query
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from embedder.candidates.dense import DenseProposer
+from embedder.candidates.proposers import DenseProposer
 from embedder.checks import checked
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from embedder.bounds import Bound
 from embedder.candidates.candidates import CandidateFinder, Candidates
-from embedder.candidates.lexical import BM25Proposer
+from embedder.candidates.proposers import BM25Proposer
 from embedder.checks import checked
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset

@@ -11,7 +11,7 @@ from embedder.index.bm25_index import BM25Index
 from embedder.index.bm25_settings import BM25Settings
 from embedder.index.eligible_search import search_eligible
 from embedder.index.encode import index_corpus
-from embedder.types import Encoder, KeyStore, Query, Ranking, TaskSides, VectorIndex
+from embedder.types import Encoder, FloatArray, IntArray, KeyStore, Query, Ranking, TaskSides, VectorIndex
 
 
 class Retriever(Protocol):
@@ -83,9 +83,13 @@ class BM25Retriever:
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
         """The keys that share words with the query."""
-        eligible = [eligible_keys(query, self._corpus) for query in queries]
-        scores, positions = self._index.search([query.text for query in queries], top_k, eligible)
+        scores, positions = self.search(queries, top_k)
         return to_rankings(scores.tolist(), positions.tolist(), self._corpus)
+
+    def search(self, queries: Sequence[Query], top_k: int) -> tuple[FloatArray, IntArray]:
+        """Scores and positions of the best eligible keys, both [Q, K]; -1 for the position of a missing one."""
+        eligible = [eligible_keys(query, self._corpus) for query in queries]
+        return self._index.search([query.text for query in queries], top_k, eligible)
 
 
 class RecentRetriever:
@@ -113,33 +117,32 @@ class DenseRetriever:
         encoder: Maps texts to unit vectors.
         new_index: Makes an empty index.
         sides: Instructions and lengths of queries and keys.
-        progress: Show a bar while encoding.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        new_index: Callable[[], VectorIndex],
-        sides: TaskSides,
-        *,
-        progress: bool = False,
-    ) -> None:
-        self._encoder, self._new_index = encoder, new_index
-        self.sides = sides
-        self._progress = progress
+    shows_progress = False
+
+    def __init__(self, encoder: Encoder, new_index: Callable[[], VectorIndex], sides: TaskSides) -> None:
+        self._encoder, self._new_index, self._sides = encoder, new_index, sides
 
     def fit(self, corpus: KeyStore) -> None:
         """Encode and index the corpus."""
         self._corpus = corpus
         self._index = self._new_index()
-        index_corpus(self._encoder, corpus.texts(), self._index, self.sides.key, progress=self._progress)
+        index_corpus(self._encoder, corpus.texts(), self._index, self._sides.key, progress=self.shows_progress)
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
         """The keys with the largest cosine."""
-        vectors = self._encoder.encode([query.text for query in queries], self.sides.query)  # [Q, D]
-        eligible = [eligible_keys(query, self._corpus) for query in queries]
-        scores, positions = search_eligible(self._index, vectors, eligible, top_k, len(self._corpus))  # [Q, K]
+        scores, positions = self.search(queries, self.vectors(queries), top_k)
         return to_rankings(scores.tolist(), positions.tolist(), self._corpus)
+
+    def vectors(self, queries: Sequence[Query]) -> FloatArray:
+        """Unit vectors of the queries, [Q, D]."""
+        return self._encoder.encode([query.text for query in queries], self._sides.query)
+
+    def search(self, queries: Sequence[Query], vectors: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
+        """Scores and positions of the best eligible keys, both [Q, K]; -1 for the position of a missing one."""
+        eligible = [eligible_keys(query, self._corpus) for query in queries]
+        return search_eligible(self._index, vectors, eligible, top_k, len(self._corpus))
 
 
 def to_rankings(scores: list[list[float]], positions: list[list[int]], corpus: KeyStore) -> list[Ranking]:
