@@ -14,9 +14,9 @@ import torch
 from cached_gradients import WORDS, batch
 from side_by_side import compare, measure, write_json
 
+from embedder.encoders.around import HalfPrecisionEncoder
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Graded, Objective
 from embedder.training.sampling import Sampling

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from embedder.encoders.around import CutEncoder
 from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
-from embedder.encoders.cut import CutEncoder
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.encoders.pooling import cls_pooling, last_pooling, mean_pooling

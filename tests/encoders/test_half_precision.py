@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
+from embedder.encoders.around import HalfPrecisionEncoder
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.types import Encoder, Reading
 
 

@@ -1,11 +1,10 @@
-"""Load the transformer of an encoder, set up as its settings ask."""
+"""The transformer of an encoder: loaded, set up as its settings ask, and how it numbers the positions of tokens."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from embedder.encoders.both_ways import attend_both_ways
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.lora import add_lora
 from embedder.errors import ConfigError
@@ -41,7 +40,7 @@ def load_backbone(source: Path, config: EncoderConfig) -> Any:
     if config.dropout is not None:
         _set_dropout(backbone, config.dropout)
     if config.bidirectional:
-        attend_both_ways(backbone)
+        _attend_both_ways(backbone)
     if config.gradient_checkpointing:
         _checkpoint_layers(backbone)
     if config.lora is not None:
@@ -101,3 +100,41 @@ def _set_dropout(model: torch.nn.Module, share: float) -> None:
 
 def _attention_error(attention: str, error: BaseException) -> ConfigError:
     return ConfigError("encoder.attention", f"an attention that can be loaded ({reason(error)})", attention)
+
+
+def _attend_both_ways(backbone: Any) -> None:
+    """Let every token of a decoder see those after it; a sliding window of W opens to W tokens on both sides.
+
+    Source: LLM2Vec (arXiv 2404.05961), NV-Embed (arXiv 2405.17428). transformers makes its masks by
+    `config.is_causal`, which travels in `config.json`. Models with masks of their own ignore it, hence the trial.
+    """
+    backbone.config.is_causal = False
+    wanted = backbone.config._attn_implementation
+    backbone.set_attn_implementation("eager")  # weights lie on the CPU here, where flash attention cannot be tried
+    try:
+        with torch.inference_mode():
+            first, second = (backbone(input_ids=torch.tensor([[1, 2, last]])).last_hidden_state for last in (3, 4))
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise _one_way(backbone) from error
+    finally:
+        backbone.set_attn_implementation(wanted)
+    if torch.allclose(first[:, :2], second[:, :2], rtol=1e-4, atol=1e-4):
+        raise _one_way(backbone)
+
+
+def _one_way(backbone: Any) -> ConfigError:
+    return ConfigError("encoder.bidirectional", f"false, since {type(backbone).__name__} only looks back", True)
+
+
+def first_position(backbone: Any) -> int:
+    """The number of the first token: RoBERTa and its kin count from `padding_idx + 1`, others from 0."""
+    for name, module in backbone.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return int(module.padding_idx) + 1
+    return 0
+
+
+def most_tokens(backbone: Any) -> int:
+    """Tokens that a backbone can number: RoBERTa's table of 514 rows reads 512."""
+    rows = getattr(backbone.config, "max_position_embeddings", None) or 1 << 30
+    return int(rows) - first_position(backbone)

@@ -9,15 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from embedder.encoders.backbone import load_backbone
+from embedder.encoders.backbone import load_backbone, most_tokens
 from embedder.encoders.config import EncoderConfig
-from embedder.encoders.head import load_head
 from embedder.encoders.keep_end import keep_ends
+from embedder.encoders.parts import folder_of, load_head, load_tokenizer, pooling_of
 from embedder.encoders.pooling import POOLINGS
-from embedder.encoders.positions import most_tokens
 from embedder.encoders.recompute import recompute
-from embedder.encoders.source import folder_of, pooling_of
-from embedder.encoders.tokenizer import load_tokenizer
 from embedder.encoders.unpadded import prepare_unpadded, register_unpadded, run_unpadded
 from embedder.errors import ConfigError
 from embedder.models.device import torch_device, warn_of_slow_bfloat16

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from embedder.encoders.positions import first_position
+from embedder.encoders.backbone import first_position
 
 _NAME = "embedder_unpadded"
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}  # of the largest hidden number

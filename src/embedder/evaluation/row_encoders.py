@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from embedder.digests import digest_of
+from embedder.encoders.around import CutEncoder, HalfPrecisionEncoder
 from embedder.encoders.checkpoint import TrainedEncoder, existing, load_trained
 from embedder.encoders.config import EncoderConfig
-from embedder.encoders.cut import CutEncoder
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.half_precision import HalfPrecisionEncoder
 from embedder.errors import ConfigError
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.device import torch_device, warn_of_slow_bfloat16

@@ -9,7 +9,7 @@ from embedder.candidates.proposers import DenseProposer
 from embedder.checks import checked
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.source import folder_of, pooling_of
+from embedder.encoders.parts import folder_of, pooling_of
 from embedder.models.fingerprint import fingerprint_of
 from embedder.training.task import Task
 from embedder.types import Encoder, TaskSides, VectorIndex
