@@ -137,6 +137,20 @@ def test_an_unknown_name_gets_the_nearest_one(override, message):
     assert (done.returncode, done.stderr.strip(), done.stdout) == (2, message, "")
 
 
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [
+        ("run.max_queries=4", "run.max_test_queries"),
+        ("rag.max_queries=4", "prepare.validation.max_queries or rag.max_answered"),
+        ("rag.competitors.n=0", "llm_outputs.n_outputs"),
+        ("prepare.max_queries=4", "prepare.max_train_queries"),
+    ],
+)
+def test_a_name_beside_the_unknown_one_is_nearest(override, meant):
+    line = f"{override.partition('=')[0]}: there is no such setting; did you mean {meant}?"
+    assert run_here("evaluate.py", override).stderr.strip() == line
+
+
 def test_what_hydra_cannot_parse_is_told_in_two_lines():
     done = run_here("train.py", "llm.url=http://[::1")
     assert (done.returncode, len(done.stderr.splitlines()), done.stdout) == (1, 2, "")

@@ -63,12 +63,15 @@ def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
     """Which setting or group of choices was meant."""
     group = key.partition("@")[0]
     groups = sorted(str(path.relative_to(conf)) for path in conf.glob("**/") if path != conf)
-    keys = list(_keys(_composed(conf, Path(arguments[0]).stem)))
+    config = _composed(conf, Path(arguments[0]).stem)
+    keys = list(_keys(config))
     candidates = sorted({*groups, *keys})
     last = key.rpartition(".")[2]
     if owners := _owners(key, conf):
         return f"{shown(key)}: a setting of {' or '.join(owners)}, which this command does not choose"
-    near = [known for known in candidates if known.endswith(f".{last}")][:3]
+    near = _beside(key, config, keys, all_words=True)
+    if not near and (near := [known for known in candidates if known.endswith(f".{last}")][:3]):
+        near += [known for known in _beside(key, config, keys, all_words=False) if known not in near][:1]
     if not near:
         first, _, rest = group.partition(".")
         mended_first = get_close_matches(first, sorted({known.partition(".")[0] for known in candidates}), n=1)
@@ -77,6 +80,24 @@ def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
         near = near or get_close_matches(group, candidates, n=1, cutoff=0.7) or mended_first
     meant = f"did you mean {' or '.join(near)}?" if near else f"python {Path(arguments[0]).name} --cfg job shows all"
     return f"{shown(key)}: there is no such setting; {meant}"
+
+
+def _beside(key: str, config: Any, keys: Sequence[str], *, all_words: bool) -> list[str]:
+    """Settings of the same node with all words of the name, or with its first one of several.
+
+    Of `run.max_queries` that is `run.max_test_queries`, of `rag.max_queries` by its first word `rag.max_answered`.
+    """
+    node, _, last = key.rpartition(".")
+    value = config
+    for name in node.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if isinstance(value, str) and (elsewhere := re.fullmatch(r"\$\{([\w.]+)\}", value)) is not None:
+        node = elsewhere[1]  # where the settings are written: `rag.competitors` is `${llm_outputs}`
+    words = last.split("_")
+    names = [(known, known.removeprefix(f"{node}.").split("_")) for known in keys if known.rpartition(".")[0] == node]
+    if all_words:
+        return [known for known, parts in names if set(words) <= set(parts)][:3]
+    return [known for known, parts in names if parts[0] == words[0] and len(words) > 1]
 
 
 def _of_group(key: str, conf: Path) -> list[str]:
