@@ -13,12 +13,12 @@ from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
-from embedder.llm.sampled_outputs import OutputSettings
 from embedder.preparation.dense import DenseSettings
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.reward_settings import Rewards
 from embedder.preparation.validation import Validation
 from embedder.rewards.reward import LikelihoodReward, MixReward, RankReward
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.training.objective import KL, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Labelling, Task

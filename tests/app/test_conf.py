@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from embedder.entry.settings import check_settings
-from embedder.llm.sampled_outputs import OutputSettings
+from embedder.rewards.sampled_outputs import OutputSettings
 from tests.entry_points import ROOT, composed, run_here
 
 CONF = ROOT / "conf"

@@ -15,8 +15,8 @@ from embedder.data.prompts import ContinuationPrompt, ExamplePrompt, QuestionPro
 from embedder.errors import ConfigError, DataError
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
-from embedder.llm.sampled_outputs import OutputSettings
 from embedder.results.measures import averaged
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import Query
 from tests.consumers.scripted import Keys, ScriptedLanguageModel, ranking, scene, searching
 

@@ -9,10 +9,10 @@ from embedder.consumers.rag import RagEvaluation, RagSettings, no_keys
 from embedder.consumers.single_shot import SingleShot
 from embedder.data.examples import Examples
 from embedder.data.prompts import QuestionPrompt
-from embedder.llm.sampled_outputs import OutputSettings
 from embedder.results.measures import mean_of
 from embedder.results.needed import questions_text
 from embedder.results.row import Row
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import Query
 from tests.consumers.scripted import Keys, ScriptedLanguageModel, ranking
 

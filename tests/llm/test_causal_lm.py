@@ -10,8 +10,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from embedder.errors import ConfigError, EmbedderError
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.llm.prompt_tokens import prompt_ids
-from embedder.llm.row_scoring import TokenisedRequest, score_pair_by_pair
+from embedder.llm.row_scoring import TokenisedRequest
 from embedder.types import LanguageModel
+from tests.llm.brute_force import score_pair_by_pair
 from tests.tiny_models import SENTENCES, tiny_llama, tiny_tokenizer
 
 PROMPTS = ["Q: Who designed the lighthouse?", "A", "Knowledge:\nThe treaty of 1612.\n\nQ: What is the capital?"]

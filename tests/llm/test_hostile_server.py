@@ -9,13 +9,13 @@ import pytest
 
 from embedder import shown as shown_module
 from embedder.errors import ConfigError, EmbedderError
-from embedder.llm import server_client, server_reply
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.score_store import ScoreStore
-from embedder.llm.server_address import proxy_of
-from embedder.llm.server_client import Request, ServerClient
-from embedder.llm.server_lm import ServerLanguageModel
-from embedder.llm.server_scores import choices_of, score_text, score_tokens, text_of
+from embedder.llm.server import client, reply
+from embedder.llm.server.address import proxy_of
+from embedder.llm.server.client import Request, ServerClient
+from embedder.llm.server.language_model import ServerLanguageModel
+from embedder.llm.server.scores import choices_of, score_text, score_tokens, text_of
 
 KEY = "sk-this-key-is-never-shown-4711"
 MODELS = {"data": [{"id": "tiny"}]}
@@ -165,7 +165,7 @@ def test_a_web_page_is_not_asked_for_again(serve):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_huge_answer_is_cut_off(serve, monkeypatch, packed):
-    monkeypatch.setattr(server_reply, "_MOST_BYTES", 2**20)
+    monkeypatch.setattr(reply, "_MOST_BYTES", 2**20)
     huge = json.dumps({"data": [{"id": "x" * 2**21}]}).encode()
     server = serve(always(gzip.compress(huge), Content_Encoding="gzip") if packed else always(huge))
     with pytest.raises(EmbedderError, match="more than 1 MiB"):
@@ -293,7 +293,7 @@ def test_a_redirection_is_not_followed_and_the_key_stays(serve, monkeypatch):
 
 @pytest.mark.parametrize("asked", ["100000", "1e9", "Fri, 31 Dec 2199 23:59:59 GMT"])
 def test_a_server_that_asks_for_days_gets_minutes(serve, monkeypatch, caplog, asked):
-    monkeypatch.setattr(server_client, "_LONGEST_RETRY_AFTER", 0.0)
+    monkeypatch.setattr(client, "_LONGEST_RETRY_AFTER", 0.0)
     server = serve(always({"error": "later"}, status=429, Retry_After=asked))
     with pytest.raises(EmbedderError, match="2 attempts failed"):
         model_of(server, attempts=2).generate(["A"], 1)

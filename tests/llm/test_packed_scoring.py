@@ -5,7 +5,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from embedder.llm.packed_scoring import PACKABLE_MODEL_TYPES, score_packed, takes_packed_branches
-from embedder.llm.row_scoring import TokenisedRequest, score_in_rows, score_pair_by_pair
+from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
+from tests.llm.brute_force import score_pair_by_pair
 
 SMALL = {
     "vocab_size": 61,

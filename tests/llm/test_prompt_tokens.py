@@ -6,7 +6,7 @@ from embedder.data.prompts import ExamplePrompt, QuestionPrompt
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.llm.prompt_tokens import output_ids, prompt_ids, prompt_start, reads_otherwise_behind
 from embedder.llm.row_scoring import score_in_rows
-from embedder.llm.server_lm import ServerLanguageModel
+from embedder.llm.server.language_model import ServerLanguageModel
 from embedder.models.folder import load_tokenizer
 from tests.llm.local_server import local_server
 from tests.tiny_models import ONE_TOKEN, sentencepiece_tokenizer, tiny_tokenizer

@@ -15,13 +15,13 @@ from embedder.errors import ConfigError, EmbedderError
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.llm.prompt_tokens import prompt_ids
-from embedder.llm.sampled_outputs import OutputSettings
-from embedder.llm.server_client import Request, ServerClient
-from embedder.llm.server_lm import ServerLanguageModel
-from embedder.llm.server_reply import retry_after_of
-from embedder.llm.server_scores import score_text
+from embedder.llm.server.client import Request, ServerClient
+from embedder.llm.server.language_model import ServerLanguageModel
+from embedder.llm.server.reply import retry_after_of
+from embedder.llm.server.scores import score_text
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import LanguageModel, OutputScore
 from tests.llm.local_server import BROKEN_ANSWERS, BROKEN_TRANSPORT, local_server
 from tests.tiny_models import tiny_llama, tiny_tokenizer

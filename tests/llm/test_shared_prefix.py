@@ -5,8 +5,9 @@ import pytest
 from embedder.llm.answering import score_and_write
 from embedder.llm.decoding import Writing, write
 from embedder.llm.packed_scoring import PACKABLE_MODEL_TYPES, score_packed
-from embedder.llm.row_scoring import TokenisedRequest, score_pair_by_pair
+from embedder.llm.row_scoring import TokenisedRequest
 from embedder.llm.shared_prefix import SharedPrefix, can_share, shared_prefixes
+from tests.llm.brute_force import score_pair_by_pair
 from tests.llm.test_packed_scoring import assert_same, some_requests, tiny
 
 EXAMPLES = list(range(3, 43))  # 40 tokens, as of few-shot examples

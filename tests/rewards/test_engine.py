@@ -9,11 +9,11 @@ import pytest
 from embedder.errors import ConfigError, DataError
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
-from embedder.llm.sampled_outputs import OutputSettings
 from embedder.llm.score_store import ScoreStore
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
 from embedder.rewards.reward import LikelihoodReward, RankReward
+from embedder.rewards.sampled_outputs import OutputSettings
 from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 

@@ -3,11 +3,11 @@ import json
 import pytest
 
 from embedder.errors import ConfigError
-from embedder.llm.sampled_outputs import OutputSettings
 from embedder.rewards.estimate import duration, estimate
 from embedder.rewards.label_counts import LabelCounts, count_requests
 from embedder.rewards.probe import Probe, Timing, probe
 from embedder.rewards.requests import LabelRequest
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import OutputScore
 
 

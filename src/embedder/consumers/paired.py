@@ -6,9 +6,9 @@ import numpy as np
 
 from embedder.consumers.consumer import Outcome
 from embedder.data.prompts import Prompt, for_query
-from embedder.llm.sampled_outputs import OutputSettings
 from embedder.rewards.maths import rank
 from embedder.rewards.requests import LabelRequest, choose_outputs, lead_of
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import LanguageModel, Query
 
 _RIGHT = ("accuracy", "em")

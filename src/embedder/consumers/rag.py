@@ -8,7 +8,7 @@ from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, Search
 from embedder.consumers.paired import against_alone, measured, sample_competitors
 from embedder.data.queries import first_by_hash
-from embedder.llm.sampled_outputs import OutputSettings
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import Query, Ranking
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from embedder.llm.server_address import names_variable
+from embedder.llm.server.address import names_variable
 from embedder.shown import hide, holds_secret, shown
 
 _NAME = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd)$")  # of a variable that holds a secret

@@ -8,17 +8,15 @@ import torch
 
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
-from embedder.errors import ConfigError, EmbedderError, PromptTooLongError
+from embedder.errors import EmbedderError, PromptTooLongError
 from embedder.llm.answering import score_and_write
-from embedder.llm.decoding import Writing, write
+from embedder.llm.continuation import check_length, check_sampling, cut_behind
+from embedder.llm.decoding import Choose, Writing, greedy, sampler, write
 from embedder.llm.local_model import Dtype, LocalModel
-from embedder.llm.next_token import Choose, greedy, sampler
 from embedder.llm.packed_scoring import score_packed
 from embedder.llm.prompt_tokens import output_ids, prompt_ids
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
-from embedder.llm.sampled_outputs import check_sampling
 from embedder.llm.shared_prefix import can_share
-from embedder.llm.stop import cut_behind
 from embedder.types import OutputScore
 
 _CPU_TOKENS = 1024  # on a CPU larger batches gain nothing, and rows of unlike length waste more on padding
@@ -134,8 +132,7 @@ class HuggingFaceLanguageModel:
     def _write(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, choose: Choose, stop: Sequence[str] = ("\n",)
     ) -> list[str]:
-        if max_new_tokens < 1:
-            raise ConfigError("max_new_tokens", "1 or more", max_new_tokens)
+        check_length(max_new_tokens)
         tokenised = prompt_ids(self._local.tokenizer, prompts)
         for tokens, prompt in zip(tokenised, prompts, strict=True):
             self._check_length(len(tokens) + max_new_tokens, prompt)

@@ -1,7 +1,9 @@
 """Token ids of prompts, and of outputs as they stand behind a prompt."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+Sent = TypeVar("Sent", str, list[int])
 
 _PROBES = ("a", "positive", " Maren", "1712")
 _BREAK = "\n"
@@ -36,7 +38,7 @@ def prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
         ValueError: A prompt has no tokens.
     """
     start = prompt_start(tokenizer) if prompts else []
-    return [start + ids for ids in _not_empty(prompts, _ids(tokenizer, prompts), "prompt")]
+    return [start + ids for ids in not_empty(prompts, _ids(tokenizer, prompts), "prompt")]
 
 
 def output_ids(
@@ -57,7 +59,7 @@ def output_ids(
     texts = [text for own in outputs for text in own]
     before = [prompt for prompt, own in zip(prompts, outputs, strict=True) for _ in own]
     token_ids = _behind(tokenizer, before, texts) if behind else _ids(tokenizer, texts)
-    each: Iterator[list[int]] = iter(_not_empty(texts, token_ids, "output"))
+    each: Iterator[list[int]] = iter(not_empty(texts, token_ids, "output"))
     return [[next(each) for _ in own] for own in outputs]
 
 
@@ -86,8 +88,13 @@ def _ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     return ids
 
 
-def _not_empty(texts: Sequence[str], ids: list[list[int]], what: str) -> list[list[int]]:
-    for text, own in zip(texts, ids, strict=True):
+def not_empty(texts: Sequence[str], sent: list[Sent], what: str) -> list[Sent]:
+    """What is read or sent for each text, its tokens or itself.
+
+    Raises:
+        ValueError: It is empty for one.
+    """
+    for text, own in zip(texts, sent, strict=True):
         if not own:
             raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
-    return ids
+    return sent

@@ -23,27 +23,6 @@ class TokenisedRequest:
 
 
 @torch.inference_mode()
-def score_pair_by_pair(model: Any, requests: Sequence[TokenisedRequest]) -> list[list[OutputScore]]:
-    """Log-likelihoods by brute force, one forward pass a pair: what every faster way has to agree with.
-
-    Args:
-        model: A Hugging Face causal language model in evaluation mode.
-        requests: Prompts with their outputs.
-
-    Returns:
-        One score for each output, in order.
-    """
-    scores: list[list[OutputScore]] = []
-    for request in requests:
-        scores.append([])
-        for output in request.outputs:
-            tokens = torch.tensor([[*request.prompt, *output]], device=model.device)  # [1, L]
-            logits = model(input_ids=tokens).logits[0]  # [L, V]
-            scores[-1].append(_score_row(logits, tokens[0], len(request.prompt)))
-    return scores
-
-
-@torch.inference_mode()
 def score_in_rows(model: Any, requests: Sequence[TokenisedRequest], batch_tokens: int) -> list[list[OutputScore]]:
     """Log-likelihoods with every pair as a row of its own, padded on the right, several rows a forward pass.
 

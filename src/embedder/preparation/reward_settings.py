@@ -9,10 +9,10 @@ from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.identity import described
 from embedder.llm.cached_lm import CachedLanguageModel
-from embedder.llm.sampled_outputs import OutputSettings
 from embedder.rewards.early_stop import EarlyStop
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.reward import NoReward, needs_competitors
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.rewards.tables import Reward
 from embedder.training.task import Task
 from embedder.types import LanguageModel

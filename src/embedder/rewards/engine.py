@@ -8,8 +8,8 @@ import numpy as np
 
 from embedder.errors import DataError
 from embedder.llm.cached_lm import CachedLanguageModel
-from embedder.llm.sampled_outputs import OutputSettings
 from embedder.rewards.requests import LabelRequest, Outputs, Sample, choose_outputs, prompts_with_outputs
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.rewards.tables import Reward, ScoreTable, rewards_of
 
 logger = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from embedder.llm.sampled_outputs import DRAWS
 from embedder.rewards.label_counts import LabelCounts
 from embedder.rewards.probe import Probe
+from embedder.rewards.sampled_outputs import DRAWS
 
 SCORE_ROW_BYTES = 28  # 16 of address, 8 of log-likelihood, 4 of token count; hashes do not compress
 _SAMPLE_ROW_BYTES = 16  # of address; the texts come on top

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from embedder.errors import ConfigError
-from embedder.llm.sampled_outputs import DRAWS, OutputSettings
 from embedder.rewards.requests import LabelRequest, Outputs, choose_outputs, prompts_with_outputs
+from embedder.rewards.sampled_outputs import DRAWS, OutputSettings
 from embedder.types import LanguageModel, OutputScore
 
 logger = logging.getLogger(__name__)

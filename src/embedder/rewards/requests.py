@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from embedder.llm.sampled_outputs import DRAWS, OutputSettings, sample_competitors
 from embedder.metrics.options import wrong_options
+from embedder.rewards.sampled_outputs import DRAWS, OutputSettings, sample_competitors
 
 
 @dataclass(frozen=True, slots=True)

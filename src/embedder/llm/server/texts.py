@@ -6,8 +6,8 @@ from functools import cached_property, partial
 from typing import Any
 
 from embedder.errors import EmbedderError
-from embedder.llm.prompt_tokens import output_ids, prompt_ids, reads_otherwise_behind
-from embedder.llm.server_scores import Choice, score_text, score_tokens
+from embedder.llm.prompt_tokens import not_empty, output_ids, prompt_ids, reads_otherwise_behind
+from embedder.llm.server.scores import Choice, score_text, score_tokens
 from embedder.models.folder import load_tokenizer
 from embedder.models.hub import local_folder
 from embedder.models.packages import resolve_model
@@ -36,7 +36,7 @@ class ServerTexts:
         """What is sent for each prompt: the text itself, or its token ids."""
         if self._name is not None:
             return list(prompt_ids(self._tokenizer, texts)) if texts else []
-        return _not_empty(texts, "prompt")
+        return not_empty(texts, list(texts), "prompt")
 
     def pairs(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[Pair]:
         """Each of `outputs[i]` behind `prompts[i]`, one after the other."""
@@ -76,19 +76,12 @@ class ServerTexts:
         if self._name is not None and prompts:
             ids = output_ids(self._tokenizer, prompts, outputs, behind=self.reads_behind)
             return [list(own) for own in ids]
-        return [_not_empty(own, "output") for own in outputs]
+        return [not_empty(own, list(own), "output") for own in outputs]
 
     @cached_property
     def _tokenizer(self) -> Any:
         source = local_folder(resolve_model(str(self._name), "llm.tokenizer"), None, "llm.tokenizer", weights=False)
         return load_tokenizer(source, "llm.tokenizer", str(self._name), "null to send text, or a tokenizer")
-
-
-def _not_empty(texts: Sequence[str], what: str) -> list[Any]:
-    for text in texts:
-        if not text:
-            raise ValueError(f"an empty {what} ({text!r}) has no log-likelihood and cannot be continued")
-    return list(texts)
 
 
 def _bare(token: str) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from embedder.errors import ConfigError, EmbedderError
-from embedder.llm.server_client import Request
-from embedder.llm.server_scores import choices_of, stopped_by, text_of
-from embedder.llm.server_texts import Pair
-from embedder.llm.stop import cut_behind
+from embedder.errors import EmbedderError
+from embedder.llm.continuation import check_length, cut_behind
+from embedder.llm.server.client import Request
+from embedder.llm.server.scores import choices_of, stopped_by, text_of
+from embedder.llm.server.texts import Pair
 from embedder.shown import shown
 from embedder.types import OutputScore
 
@@ -62,8 +62,7 @@ class Completions:
         Raises:
             ConfigError: `max_new_tokens` is not above 0.
         """
-        if max_new_tokens < 1:
-            raise ConfigError("max_new_tokens", "1 or more", max_new_tokens)
+        check_length(max_new_tokens)
 
         def read(answer: Any) -> list[list[str]]:
             self._count(answer)

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from embedder.bounds import NonNegativeFloat, PositiveFloat, PositiveInt
 from embedder.checks import check_types
 from embedder.errors import ConfigError, EmbedderError
-from embedder.llm.sampled_outputs import check_sampling
-from embedder.llm.server_client import Request, ServerClient
-from embedder.llm.server_requests import Completions
-from embedder.llm.server_scores import choices_of, tokens_of
-from embedder.llm.server_texts import ServerTexts
+from embedder.llm.continuation import check_sampling
+from embedder.llm.server.client import Request, ServerClient
+from embedder.llm.server.requests import Completions
+from embedder.llm.server.scores import choices_of, tokens_of
+from embedder.llm.server.texts import ServerTexts
 from embedder.types import OutputScore
 
 logger = logging.getLogger(__name__)

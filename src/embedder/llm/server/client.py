@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from embedder.bounds import NonNegativeFloat, PositiveFloat, PositiveInt
 from embedder.checks import check_types
 from embedder.errors import ConfigError, EmbedderError
-from embedder.llm.server_address import check_url, is_port, names_variable, proxy_hint, proxy_of
-from embedder.llm.server_reply import PassingError, content_of, read_reply
+from embedder.llm.server.address import check_url, is_port, names_variable, proxy_hint, proxy_of
+from embedder.llm.server.reply import PassingError, content_of, read_reply
 from embedder.shown import hide
 
 if TYPE_CHECKING:

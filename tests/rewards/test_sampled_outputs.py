@@ -1,6 +1,6 @@
 import logging
 
-from embedder.llm.sampled_outputs import sample_competitors
+from embedder.rewards.sampled_outputs import sample_competitors
 
 
 class Writer:

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from embedder.errors import EmbedderError
-from embedder.llm.server_address import proxy_hint
+from embedder.llm.server.address import proxy_hint
 from embedder.shown import shown
 
 if TYPE_CHECKING:

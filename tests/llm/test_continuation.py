@@ -1,6 +1,6 @@
 import pytest
 
-from embedder.llm.stop import cut_behind
+from embedder.llm.continuation import cut_behind
 
 
 @pytest.mark.parametrize(

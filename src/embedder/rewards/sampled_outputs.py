@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from embedder.bounds import NonNegativeInt, PositiveFloat, PositiveInt, Seed
 from embedder.checks import checked
-from embedder.errors import ConfigError
 from embedder.metrics.text import normalise_answer
 
 logger = logging.getLogger(__name__)
@@ -91,21 +90,6 @@ def sample_competitors(
             min(len(competitors[i]) for i in short),
         )
     return [tuple(own) for own in competitors]
-
-
-def check_sampling(prompts: Sequence[str], n: int, temperature: float, seeds: Sequence[int]) -> None:
-    """Refuse what no LLM can sample with.
-
-    Raises:
-        ConfigError: The temperature is not above 0, or `n` is not.
-        ValueError: There is not one seed for each prompt.
-    """
-    if not temperature > 0:
-        raise ConfigError("temperature", "a number above 0", temperature)
-    if n < 1:
-        raise ConfigError("n", "1 or more", n)
-    if len(seeds) != len(prompts):
-        raise ValueError(f"{len(prompts)} prompts and {len(seeds)} seeds: one seed a prompt is needed")
 
 
 def _seed(seed: int, round_number: int, prompt: str) -> int:
