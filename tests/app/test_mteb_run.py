@@ -2,6 +2,7 @@
 
 import builtins
 import json
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -73,10 +74,10 @@ def test_mteb_and_our_own_evaluation_agree_on_the_same_data(encoder, retrieval_t
     retriever = DenseRetriever(encoder, FaissIndex, SIDES)
     retriever.fit(Corpus(path))
     queries = [Query(f"q{n}", text, positives=(GOLD[n],)) for n, text in enumerate(QUESTIONS)]
-    ours = retrieval_scores(queries, retriever.retrieve(queries, 10), [1, 10]).mean
+    ours = retrieval_scores(queries, retriever.retrieve(queries, 10), [1, 10])
     (test,) = found["scores"]["test"]
-    assert found["main_score"] == pytest.approx(ours["ndcg@10"], abs=1e-4)
-    assert test["recall_at_1"] == pytest.approx(ours["recall@1"], abs=1e-4)
+    assert found["main_score"] == pytest.approx(fmean(ours["ndcg@10"].values()), abs=1e-4)
+    assert test["recall_at_1"] == pytest.approx(fmean(ours["recall@1"].values()), abs=1e-4)
 
 
 def test_documents_are_encoded_as_keys_and_all_else_as_queries(encoder):

@@ -1,11 +1,9 @@
 """Metrics of answers beside exact match, and how many questions it takes to tell two systems apart."""
 
-import math
-
 import pytest
 
 from embedder.metrics.answer_recall import answer_recall
-from embedder.metrics.likelihood import best_option, perplexity
+from embedder.metrics.likelihood import best_option
 from embedder.metrics.rouge import rouge_l
 from embedder.metrics.sample_size import questions_needed, values_needed
 
@@ -20,13 +18,6 @@ def test_rouge_l_by_hand():
     assert rouge_l("", ["police"]) == 0.0
     with pytest.raises(ValueError, match="answers"):
         rouge_l("police", "police")
-
-
-def test_perplexity_of_equally_likely_tokens_is_their_number():
-    assert perplexity([math.log(1 / 8)]) == pytest.approx(8)
-    assert perplexity([math.log(1 / 2), math.log(1 / 8)]) == pytest.approx(4)  # the geometric mean of 2 and 8
-    with pytest.raises(ValueError, match="no log-likelihoods"):
-        perplexity([])
 
 
 def test_the_likeliest_option_is_chosen():

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from embedder.errors import ConfigError
+from embedder.results.measures import mean_of
 from embedder.results.resampling import Sampling, resample
 from embedder.results.statistics import (
     holm,
@@ -104,6 +105,8 @@ def test_a_paired_interval_is_narrow_where_both_vary_together():
 
 
 def test_perplexity_is_exp_of_the_mean():
+    assert mean_of("perplexity", [8.0]) == pytest.approx(8)
+    assert mean_of("perplexity", [2.0, 8.0]) == pytest.approx(4)  # the geometric mean
     nats = np.random.default_rng(2).random(50) + 1
     columns = resample({"a": values(nats), "b": values(nats - 0.1)}, SAMPLING, exponential=("a", "b"))
     plain = resample({"a": values(nats)}, SAMPLING)["a"]

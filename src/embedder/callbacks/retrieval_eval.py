@@ -125,8 +125,8 @@ class RetrievalEvalCallback(L.Callback):
             retriever = DenseRetriever(encoder, self._new_index, module.tasks[dataset.task].sides)
             retriever.fit(corpus)
             metrics = retrieval_scores(queries, retriever.retrieve(queries, self._cutoff), [self._cutoff])
-            if metrics is not None:
-                values = metrics.per_query[self._metric]
+            if metrics:
+                values = metrics[self._metric]
                 scores[dataset.task, dataset.name] = mean_of(self._metric, values.values())
-                self.per_query[f"{dataset.task}/{dataset.name}"] = dict(values)
+                self.per_query[f"{dataset.task}/{dataset.name}"] = values
         return scores

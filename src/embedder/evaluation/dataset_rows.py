@@ -147,8 +147,7 @@ class DatasetRows:
     def _retrieval(self, rankings: Sequence[Ranking]) -> dict[str, dict[str, float]]:
         """Metric -> query id -> value, of rankings alone."""
         queries, cutoffs = self._evaluated.queries, self._settings.cutoffs
-        metrics = retrieval_scores(queries, rankings, cutoffs)
-        per_query = {} if metrics is None else dict(metrics.per_query)
+        per_query = retrieval_scores(queries, rankings, cutoffs)
         if self._consumer is not None and self._consumer.finds_answers:
             per_query |= answer_recalls(queries, rankings, self._evaluated.corpus, cutoffs)
         return per_query

@@ -1,28 +1,13 @@
 """Score rankings against relevance labels: nDCG, recall and reciprocal rank at any cut-offs, query by query."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
-
-
-@dataclass(frozen=True, slots=True)
-class RankingMetrics:
-    """Scores under the names `ndcg@10`, `recall@100`, `mrr@10`, each in [0, 1]."""
-
-    per_query: dict[str, dict[str, float]]
-    """Metric -> query id -> score, the queries in the order of the qrels: two runs can be compared in pairs."""
-
-    @property
-    def mean(self) -> dict[str, float]:
-        """Metric -> mean over all queries of the qrels."""
-        return {metric: fmean(scores.values()) for metric, scores in self.per_query.items()}
 
 
 def ranking_metrics(
     rankings: Mapping[str, Sequence[str]],
     qrels: Mapping[str, Collection[str]],
     cutoffs: Sequence[int] = (1, 3, 5, 10, 100),
-) -> RankingMetrics:
+) -> dict[str, dict[str, float]]:
     """Score every query of the qrels; labels are binary, and a query that was not ranked scores 0.
 
         ndcg@k   = sum_{i <= k, key i positive} 1 / log2(1 + i)  /  the same sum with all positives ranked first
@@ -30,8 +15,8 @@ def ranking_metrics(
         mrr@k    = 1 / rank of the first positive, 0 where that is above k
 
     >>> metrics = ranking_metrics({"q1": ["b", "a"], "q2": ["c"]}, {"q1": ["a"], "q2": ["a", "c"]}, cutoffs=[1, 2])
-    >>> metrics.per_query["recall@1"], metrics.mean["recall@2"], metrics.mean["mrr@2"]
-    ({'q1': 0.0, 'q2': 0.5}, 0.75, 0.75)
+    >>> metrics["recall@1"], metrics["mrr@2"]
+    ({'q1': 0.0, 'q2': 0.5}, {'q1': 0.5, 'q2': 1.0})
 
     Source: `trec_eval`, by way of ir-measures and pytrec_eval.
 
@@ -39,6 +24,10 @@ def ranking_metrics(
         rankings: Query id -> key ids, best first; their order counts, there are no scores.
         qrels: Query id -> ids of its positives.
         cutoffs: The values of k, each at least 1.
+
+    Returns:
+        Metric (`ndcg@10`, `recall@100`, `mrr@10`) -> query id -> score in [0, 1], the queries in the order of the
+        qrels, so that two runs can be compared in pairs.
 
     Raises:
         ValueError: There are no queries; a query has no positives, or is ranked without qrels; a ranking holds a key
@@ -61,7 +50,7 @@ def ranking_metrics(
     for k in cutoffs:
         reciprocal = {query: values[ir_measures.RR, query] for query in qrels}
         per_query[f"mrr@{k}"] = {query: _cut(value, k) for query, value in reciprocal.items()}
-    return RankingMetrics(per_query)
+    return per_query
 
 
 def _cut(reciprocal_rank: float, cutoff: int) -> float:

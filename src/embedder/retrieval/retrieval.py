@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from embedder.metrics.answer_recall import answer_recall
-from embedder.metrics.ranking import RankingMetrics, ranking_metrics
+from embedder.metrics.ranking import ranking_metrics
 from embedder.types import KeyStore, Query, Ranking
 
 _DEEPEST = 20  # an answer further down helps no LLM, and looking for it takes long
@@ -11,17 +11,20 @@ _DEEPEST = 20  # an answer further down helps no LLM, and looking for it takes l
 
 def retrieval_scores(
     queries: Sequence[Query], rankings: Sequence[Ranking], cutoffs: Sequence[int]
-) -> RankingMetrics | None:
-    """Metrics over the queries that have gold keys, or None if none has.
+) -> dict[str, dict[str, float]]:
+    """nDCG, recall and reciprocal rank over the queries that have gold keys; empty if none has.
 
     Args:
         queries: The queries.
         rankings: One for each, in the same order.
         cutoffs: Ranks at which metrics are cut.
+
+    Returns:
+        Metric -> query id -> value.
     """
     labelled = [(query, ranking) for query, ranking in zip(queries, rankings, strict=True) if query.positives]
     if not labelled:
-        return None
+        return {}
     return ranking_metrics(
         {query.id: ranking.key_ids for query, ranking in labelled},
         {query.id: query.positives for query, _ in labelled},
