@@ -120,6 +120,14 @@ def test_every_target_of_the_configuration_can_be_looked_up():
         ("soruce=corpus", "soruce: there is no such setting; did you mean source?"),
         ("source=corpsu", "source: expected one of corpus, jsonl, public, world (did you mean corpus?), got 'corpsu'"),
         ("encoder.poolin=cls", "encoder.poolin: there is no such setting; did you mean encoder.pooling?"),
+        ("benchmark=nq", "benchmark: a group of evaluate.py alone"),
+        (
+            "early_stop=settled",
+            "early_stop: there is no such setting; did you mean early_stop@prepare.rewards.early_stop?",
+        ),
+        ("bm25/x=1", "bm25/x: there is no such setting; did you mean bm25?"),
+        ("public=nq", "public: a choice of this group is put into a setting, as in +public@SETTING=2wikimultihopqa"),
+        ("+index=flat", "index: this command has that group already, so its choice is set without the +"),
         ("source.paht=x", "source.paht: there is no such setting; did you mean source.path?"),
         (
             "encoder=null",

@@ -14,6 +14,7 @@ from embedder.shown import shown
 _UNKNOWN = re.compile(r"Could not (?:override|delete|append to) '([^']+)'|Key '([^']+)' is not in struct")
 _NO_CHOICE = re.compile(r"Could not find '([^']+)'")
 _NO_GROUP = "Config group override must be a string or a list"
+_TWICE = re.compile(r"Multiple values for (\S+)\. To override|^(\S+) appears more than once in the final defaults list")
 _CONF = Path("conf")
 
 
@@ -42,6 +43,10 @@ def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]
             return str(ConfigError(group, f"one of {', '.join(names)}{nearest(name, names)}", name)), 2
     if (unknown := _UNKNOWN.search(text)) is not None:
         return _unknown_key(unknown[1] or unknown[2], conf, arguments), 2
+    if (twice := _TWICE.search(text)) is not None:
+        group = twice[1] or twice[2]
+        if any(argument.startswith(f"+{group}=") for argument in arguments):
+            return f"{shown(group)}: this command has that group already, so its choice is set without the +", 2
     if _NO_GROUP in text:
         return _no_group(conf, arguments), 2
     if isinstance(error, CompactHydraException | ValueError):
@@ -67,6 +72,8 @@ def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
     keys = list(_keys(config))
     candidates = sorted({*groups, *keys})
     last = key.rpartition(".")[2]
+    if group in groups and group not in keys:
+        return _group_of_others(group, conf)
     if owners := _owners(key, conf):
         return f"{shown(key)}: a setting of {' or '.join(owners)}, which this command does not choose"
     near = _beside(key, config, keys, all_words=True)
@@ -80,6 +87,20 @@ def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
         near = near or get_close_matches(group, candidates, n=1, cutoff=0.7) or mended_first
     meant = f"did you mean {' or '.join(near)}?" if near else f"python {Path(arguments[0]).name} --cfg job shows all"
     return f"{shown(key)}: there is no such setting; {meant}"
+
+
+def _group_of_others(group: str, conf: Path) -> str:
+    """A group that exists, but that this command does not choose from by itself."""
+    scripts = []
+    for path in sorted(conf.glob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        if placed := re.search(rf"^  - ({re.escape(group)}@\S+): ", text, re.MULTILINE):
+            return f"{group}: there is no such setting; did you mean {placed[1]}?"
+        scripts += [f"{path.stem}.py"] if re.search(rf"^  - {re.escape(group)}: ", text, re.MULTILINE) else []
+    if scripts:
+        return f"{group}: a group of {' and '.join(scripts)} alone"
+    choice = next((path.stem for path in sorted((conf / group).glob("[!_]*.yaml"))), "CHOICE")
+    return f"{group}: a choice of this group is put into a setting, as in +{group}@SETTING={choice}"
 
 
 def _beside(key: str, config: Any, keys: Sequence[str], *, all_words: bool) -> list[str]:
