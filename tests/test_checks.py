@@ -51,6 +51,7 @@ def test_plain_settings_are_held_against_their_types():
         (Mapping[str, PositiveInt], {"a": 0}, "a mapping"),
         (Literal["mean", "sum"], "max", "'mean' or 'sum'"),
         (Literal["cls", "mean", "last"], "max", "one of ['cls', 'mean', 'last']"),
+        (Literal[64, 32] | Literal["64", "32"] | None, 8, "one of [64, 32, '64', '32'] or null"),
     ],
 )
 def test_a_value_out_of_its_bound_is_told_what_is_within(annotation, value, expected):

@@ -81,7 +81,9 @@ def check_value(setting: str, value: object, annotation: Any) -> None:
 
 
 def _expected_type(kinds: Sequence[Any], value: object) -> str:
-    expected = " or ".join(dict.fromkeys(map(_named, kinds)))
+    words = [word for kind in kinds if _is_literal(kind) for word in get_args(_plain(kind))]
+    named = [_one_of(words) if _is_literal(kind) else _named(kind) for kind in kinds]  # several literals are one list
+    expected = " or ".join(dict.fromkeys(named))
     if isinstance(value, float) and not math.isfinite(value) and float in map(_plain, kinds):
         expected = expected.replace("a number", "a finite number")
     if isinstance(value, str) and any(_is_list(kind) for kind in kinds):
@@ -149,12 +151,20 @@ def _named(kind: Any) -> str:
         return _KINDS[kind]
     origin, parts = get_origin(kind) or kind, get_args(kind)
     if origin is Literal:
-        return " or ".join(map(repr, parts)) if len(parts) < 3 else f"one of {list(parts)}"
+        return _one_of(parts)
     if _is_list(kind):
         return f"a list of {' or '.join(map(_plural, _alternatives(parts[0])))}" if parts else "a list"
     if origin in _MAPPINGS:
         return "a mapping"
     return "settings" if origin is Callable or not isinstance(origin, type) else f"settings of {origin.__name__}"
+
+
+def _one_of(words: Sequence[Any]) -> str:
+    return " or ".join(map(repr, words)) if len(words) < 3 else f"one of {list(words)}"
+
+
+def _is_literal(kind: Any) -> bool:
+    return get_origin(_plain(kind)) is Literal
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

@@ -20,8 +20,8 @@ def check_monitors(callbacks: Iterable[L.Callback], tasks: Collection[str], cuto
     Args:
         callbacks: Of the trainer.
         tasks: Names of the tasks of the mix.
-        cutoff: Place at which nDCG is cut.
-        answered: Whether the LLM is asked in training.
+        cutoff: Rank at which nDCG is cut.
+        answered: Whether the LLM answers validation queries in training.
 
     Raises:
         ConfigError: With the names that are logged.

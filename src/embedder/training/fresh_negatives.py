@@ -40,7 +40,7 @@ class FreshNegatives:
         return tuple(self._corpus[position] for position in self.positions(record))
 
     def positions(self, record: int) -> list[int]:
-        """Places of a record's negatives in the corpus, in rising order."""
+        """Positions of a record's negatives in the corpus, in rising order."""
         row = self._table[record]
         positions: list[int] = row[row >= 0].tolist()
         return positions

@@ -21,7 +21,7 @@ def in_batch_negatives(
     Args:
         key_hashes: Text hashes of the local groups, 0 where absent, [B, N].
         known_positive_hashes: Text hashes of the labelled positives of the local queries, 0 where absent, [B, P].
-        first_query: Place of the first local query in the global batch.
+        first_query: Position of the first local query in the global batch.
         all_key_hashes: Text hashes of all groups of the global batch, 0 where absent, [G, N].
 
     Returns:
@@ -49,7 +49,7 @@ def negatives_by_place(key_present: Tensor, negatives: Tensor, first_query: int)
     Args:
         key_present: Which keys of the local groups exist, bool [B, N].
         negatives: As `in_batch_negatives` gives them, bool [B, G * N].
-        first_query: Place of the first local query in the global batch.
+        first_query: Position of the first local query in the global batch.
 
     Returns:
         The other keys of its group, negatives of this process, negatives of other processes: scalars that nobody has
