@@ -84,6 +84,11 @@ class Interrupted(EmbedderError):  # noqa: N818  # nothing went wrong
         self.status = 128 + signal_number
 
 
+def how_to_resume(output_dir: Path | str) -> str:
+    """What is said of a run that was stopped in a folder and left a checkpoint there."""
+    return f"to resume, run the same command with hydra.run.dir={output_dir} run.checkpoint=last"
+
+
 class MissingExtraError(EmbedderError):
     """An optional package is needed and not installed."""
 

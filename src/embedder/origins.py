@@ -21,12 +21,5 @@ def origin(path: Path, line: int | None) -> tuple[Path, int | None]:
                 file.seek((line - 1) * PLACE.size)
                 which, found = PLACE.unpack(file.read(PLACE.size))
         return origin(sources[which], found)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        struct.error,
-    ):  # this runs while an error is shown: it must not raise a second one
-        return path, line
+    except (OSError, ValueError, KeyError, IndexError, TypeError, struct.error):
+        return path, line  # this runs while an error is shown: it must not raise a second one

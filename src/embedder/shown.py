@@ -6,6 +6,7 @@ What is shown never holds a secret either: a key that was named with `hide`, or 
 import json
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from urllib.parse import quote
 
 _CONTROLS = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\N{SYMBOL FOR DELETE}"}  # their pictures
@@ -75,6 +76,12 @@ def shown_names(names: Sequence[str]) -> str:
     """
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return shown(", ".join(names[:_NAMES])) + more
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """` (did you mean X?)`, or nothing if no name is like it."""
+    near = get_close_matches(name, names, n=1, cutoff=0.6)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def hide(secret: str) -> None:

@@ -9,11 +9,11 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import StochasticWeightAveraging
 
-from embedder.app.plain_settings import plain
 from embedder.app.resume import callbacks_on_steps
 from embedder.app.trainer_settings import FIXED, FREE, acting_on_steps, trainer_keywords
 from embedder.callbacks.best import best_checkpoint, direction, early_stopping
 from embedder.errors import ConfigError, EmbedderError
+from embedder.identity import plain
 from tests.entry_points import composed
 
 

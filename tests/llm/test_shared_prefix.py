@@ -2,9 +2,8 @@ import random
 
 import pytest
 
-from embedder.llm.answering import score_and_write
 from embedder.llm.decoding import Writing, write
-from embedder.llm.packed_scoring import PACKABLE_MODEL_TYPES, score_packed
+from embedder.llm.packed_scoring import PACKABLE_MODEL_TYPES, score_and_write, score_packed
 from embedder.llm.row_scoring import TokenisedRequest
 from embedder.llm.shared_prefix import SharedPrefix, can_share, shared_prefixes
 from tests.llm.brute_force import score_pair_by_pair

@@ -18,7 +18,6 @@ from lightning.pytorch.callbacks import (
     Timer,
 )
 
-from embedder.app.plain_settings import plain
 from embedder.app.trainer_settings import monitored
 from embedder.callbacks.gradient_norm import GradientNorm
 from embedder.callbacks.loss_guard import LossGuard
@@ -27,6 +26,7 @@ from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.throughput import ThroughputCallback
 from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError
+from embedder.identity import plain
 from embedder.training.datamodule import DataSettings
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
@@ -40,7 +40,6 @@ _WATCHING = (
     *(DeviceStatsMonitor, ModelSummary, ProgressBar, Timer),
 )
 """Callbacks that change no step. What others do is not known, so that they count as acting on steps."""
-_DEPTH = 3  # of settings inside settings
 
 
 def checkpoint_of(checkpoint: str | None, output_dir: Path) -> Path | None:

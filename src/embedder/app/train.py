@@ -15,7 +15,6 @@ from lightning.pytorch.utilities import rank_zero_only
 from embedder.app.choice import choose, optimised
 from embedder.app.csv_logger import keep_earlier_log
 from embedder.app.monitors import check_logged, check_monitors
-from embedder.app.plain_settings import plain
 from embedder.app.resume import (
     callbacks_on_steps,
     checkpoint_of,
@@ -51,7 +50,8 @@ from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.entry.environment import environment
 from embedder.entry.sweep_job import in_sweep, searched_settings
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, how_to_resume
+from embedder.identity import plain
 from embedder.locks import locked
 from embedder.models.device import warn_of_slow_bfloat16
 from embedder.preparation.preparation import Preparation
@@ -120,7 +120,7 @@ class TrainRun:
     def kept(self) -> str:
         """What a run leaves that is stopped outside of its steps."""
         if (Path(self.output_dir) / "checkpoints" / "last.ckpt").is_file():
-            return f"to resume, run the same command with hydra.run.dir={self.output_dir} run.checkpoint=last"
+            return how_to_resume(self.output_dir)
         return self.preparation.kept
 
     def run(self) -> float | None:

@@ -12,9 +12,9 @@ import lightning as L
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from embedder.app.plain_settings import plain
 from embedder.checks import check_value
 from embedder.errors import ConfigError, EmbedderError
+from embedder.identity import plain
 from embedder.shown import shown
 
 _NO_EPOCHS = "the batch plan has no epochs: trainer.max_steps says how long training is"

@@ -1,10 +1,12 @@
-"""The encoder that is being trained, for callbacks that index a corpus between two steps."""
+"""The encoder that is being trained, on one process or on all, for callbacks that index a corpus between two steps."""
 
 from collections.abc import Sequence
 
 import lightning as L
+import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 
+from embedder.training.gather import Share, gather_shares, world_size
 from embedder.training.module import RetrieverModule
 from embedder.types import Encoder, FloatArray, Reading
 
@@ -36,6 +38,36 @@ class CurrentEncoder:
         """Unit vectors, [n, D]; see `Encoder`."""
         with self._precision.forward_context():  # around this alone: an LLM asked in between keeps its own precision
             return self._encoder.encode(texts, reading, progress=progress)
+
+
+class DistributedEncoder:
+    """An encoder whose keys are distributed over the processes; queries are each process's own.
+
+    All processes have to encode the same keys at the same time.
+
+    Args:
+        encoder: With the same weights on all processes.
+        rank: Number of this process.
+        device: Where vectors can be gathered.
+    """
+
+    def __init__(self, encoder: Encoder, rank: int, device: torch.device) -> None:
+        self._encoder, self._rank, self._device = encoder, rank, device
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._encoder.dimension
+
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
+        """Unit vectors, [n, D]; see `Encoder`."""
+        progress = progress and self._rank == 0
+        if reading.side == "query":
+            return self._encoder.encode(texts, reading, progress=progress)
+        own = [texts[index] for index in Share(self._rank, world_size())(len(texts))]
+        vectors = self._encoder.encode(own, reading, progress=progress)
+        gathered: FloatArray = gather_shares(torch.from_numpy(vectors).to(self._device), len(texts)).cpu().numpy()
+        return gathered
 
 
 def is_sharded(trainer: L.Trainer) -> bool:

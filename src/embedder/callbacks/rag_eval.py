@@ -12,6 +12,7 @@ import lightning as L
 
 from embedder.bounds import PositiveInt, Seed
 from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
+from embedder.callbacks.of_trainer import callbacks_of, log_metrics
 from embedder.callbacks.throughput import off_the_clock
 from embedder.callbacks.validation_record import ValidationRecord
 from embedder.checks import checked
@@ -110,13 +111,8 @@ class RagEvalCallback(L.Callback):
             consumer: Consumer | None = tasks[dataset.task].consumer
             answered = [query for query in dataset.validation_queries() if any(map(str.strip, query.answers))]
             if prompt is None or consumer is None or not answered:
-                lacks = (
-                    "prompt"
-                    if prompt is None
-                    else "consumer"
-                    if consumer is None
-                    else "validation query with an answer"
-                )
+                missing = {"prompt": prompt, "consumer": consumer, "validation query with an answer": answered}
+                lacks = next(name for name, value in missing.items() if not value)
                 logger.info(
                     "%s/%s has no %s, so the LLM does not answer it in training", dataset.task, dataset.name, lacks
                 )
@@ -135,10 +131,8 @@ class RagEvalCallback(L.Callback):
         self._step = trainer.global_step
         if trainer.global_step == 0:
             scores = self._evaluate(trainer, require_retriever(pl_module))
-            self._write(trainer, scores)
-            for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning's own attribute
-                if isinstance(callback, ValidationRecord):
-                    callback.add_before(scores)
+            for record in callbacks_of(trainer, ValidationRecord):
+                record.add_before(scores)
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
         """Ask if a step is done and it is time."""
@@ -147,17 +141,16 @@ class RagEvalCallback(L.Callback):
             return
         self._step = step
         scores = self._evaluate(trainer, require_retriever(pl_module))
-        self._write(trainer, scores)
         for name, value in scores.items():  # so that a checkpoint may go by it
             pl_module.log(name, value, logger=False, rank_zero_only=False)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Ask after the last step of a run that ends early."""
         if trainer.global_step != self._step:
-            self._write(trainer, self._evaluate(trainer, require_retriever(pl_module)))
+            self._evaluate(trainer, require_retriever(pl_module))
 
     def _evaluate(self, trainer: L.Trainer, module: RetrieverModule) -> dict[str, float]:
-        """Means by logged name, the same on all processes."""
+        """Log the means, the same on all processes, and return them by their logged names."""
         begin = time.monotonic()
         own: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)  # task -> data set -> metric -> mean
         for part in self._parts if trainer.is_global_zero or is_sharded(trainer) else ():
@@ -177,6 +170,8 @@ class RagEvalCallback(L.Callback):
         named = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
         logger.info("after %d steps: %s (%.1f s)", trainer.global_step, named, time.monotonic() - begin)
         off_the_clock(trainer)
+        # At the step that is done; Lightning's own `log` would wait for `log_every_n_steps`.
+        log_metrics(trainer, scores, max(trainer.global_step - 1, 0))
         return scores
 
     def _consume(self, part: _Part, rankings: Sequence[Ranking], search: Search) -> dict[str, float]:
@@ -188,12 +183,6 @@ class RagEvalCallback(L.Callback):
             for metric, value in scores.items():
                 values[metric].append(value)
         return {metric: mean_of(metric, own) for metric, own in values.items()}
-
-    @staticmethod
-    def _write(trainer: L.Trainer, scores: Mapping[str, float]) -> None:
-        """Log at the step that is done; Lightning's own `log` would wait for `log_every_n_steps`."""
-        for trainer_logger in trainer.loggers:
-            trainer_logger.log_metrics(dict(scores), step=max(trainer.global_step - 1, 0))  # steps count from 0
 
 
 def _refuse(queries: Sequence[Query], top_k: int) -> NoReturn:

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 
-from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
-from embedder.callbacks.distributed_encoder import DistributedEncoder
+from embedder.callbacks.current_encoder import CurrentEncoder, DistributedEncoder, is_sharded
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.mining import MinedDataset, Miner

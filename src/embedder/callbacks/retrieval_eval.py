@@ -4,6 +4,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import lightning as L
 
@@ -20,6 +21,15 @@ from embedder.training.module import RetrieverModule, require_retriever
 from embedder.types import KeyStore, Query, VectorIndex
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A data set whose retrieval is scored: its queries with gold keys, and the keys that are searched."""
+
+    dataset: PreparedDataset
+    queries: list[Query]
+    corpus: KeyStore
 
 
 @checked("callbacks.retrieval_eval")
@@ -46,7 +56,7 @@ class RetrievalEvalCallback(L.Callback):
     ) -> None:
         self._datasets, self._new_index = datasets, new_index
         self._cutoff, self._metric, self._max_keys = cutoff, f"ndcg@{cutoff}", max_keys
-        self._loaded: dict[str, tuple[list[Query], KeyStore]] = {}
+        self._scored: list[_Scored] = []
         self.per_query: dict[str, dict[str, float]] = {}
         """nDCG of each query by id, by task and data set, at the last validation; on the process that searches."""
         self.seconds: float | None = None
@@ -55,6 +65,7 @@ class RetrievalEvalCallback(L.Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Read queries and corpora, so that what is wrong with them shows before the first step."""
+        self._scored = []
         for dataset in self._datasets:
             held_out = dataset.validation_queries()
             queries = [query for query in held_out if query.positives]
@@ -70,10 +81,8 @@ class RetrievalEvalCallback(L.Callback):
                     "%s/%s: retrieval is scored on %d of %d validation queries, because the others have no gold key"
                 )
                 logger.info(message, dataset.task, dataset.name, len(queries), len(held_out))
-            self._loaded[f"{dataset.task}/{dataset.name}"] = (
-                queries,
-                with_gold_keys(dataset.corpus(), queries, self._max_keys, 0),
-            )
+            corpus = with_gold_keys(dataset.corpus(), queries, self._max_keys, 0)
+            self._scored.append(_Scored(dataset, queries, corpus))
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Measure the first one on a few keys, and say so where it takes long."""
@@ -88,15 +97,12 @@ class RetrievalEvalCallback(L.Callback):
 
     def _parts(self, trainer: L.Trainer, module: RetrieverModule) -> list[Part]:
         encoder, parts = CurrentEncoder(trainer, module), []
-        for dataset in self._datasets:
-            if (loaded := self._loaded.get(f"{dataset.task}/{dataset.name}")) is None:
-                continue
-            queries, corpus = loaded
-            task = module.tasks[dataset.task]
-            held_out = len(dataset.records("validation")) * (1 + task.sampling.group_size)
-            gold = len({key_id for query in queries for key_id in query.positives})
-            seconds = measured(encoder, corpus, task.sides)
-            parts.append(Part(len(corpus), gold, len(queries) + held_out, seconds))
+        for scored in self._scored:
+            task = module.tasks[scored.dataset.task]
+            held_out = len(scored.dataset.records("validation")) * (1 + task.sampling.group_size)
+            gold = len({key_id for query in scored.queries for key_id in query.positives})
+            seconds = measured(encoder, scored.corpus, task.sides)
+            parts.append(Part(len(scored.corpus), gold, len(scored.queries) + held_out, seconds))
         return parts
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -118,15 +124,13 @@ class RetrievalEvalCallback(L.Callback):
         module = require_retriever(pl_module)
         encoder = CurrentEncoder(trainer, module)
         scores = {}
-        for dataset in self._datasets:
-            if (loaded := self._loaded.get(f"{dataset.task}/{dataset.name}")) is None:
-                continue
-            queries, corpus = loaded
-            retriever = DenseRetriever(encoder, self._new_index, module.tasks[dataset.task].sides)
-            retriever.fit(corpus)
+        for scored in self._scored:
+            task, name, queries = scored.dataset.task, scored.dataset.name, scored.queries
+            retriever = DenseRetriever(encoder, self._new_index, module.tasks[task].sides)
+            retriever.fit(scored.corpus)
             metrics = retrieval_scores(queries, retriever.retrieve(queries, self._cutoff), [self._cutoff])
             if metrics:
                 values = metrics[self._metric]
-                scores[dataset.task, dataset.name] = mean_of(self._metric, values.values())
-                self.per_query[f"{dataset.task}/{dataset.name}"] = values
+                scores[task, name] = mean_of(self._metric, values.values())
+                self.per_query[f"{task}/{name}"] = values
         return scores

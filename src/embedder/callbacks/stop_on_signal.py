@@ -11,7 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from embedder.callbacks.last_checkpoint import LastCheckpoint, validation_follows
 from embedder.callbacks.of_trainer import callbacks_of
-from embedder.errors import ConfigError, Interrupted
+from embedder.errors import ConfigError, Interrupted, how_to_resume
 
 
 class StopOnSignal(Checkpoint):
@@ -94,8 +94,7 @@ class StopOnSignal(Checkpoint):
             again = "nothing is lost: run the same command again, what is prepared is kept"
             return Interrupted(f"stopped before the first of {trainer.max_steps} steps; {again}", number)
         return Interrupted(
-            f"stopped after step {step} of {trainer.max_steps}; to resume, run the same command with "
-            f"hydra.run.dir={_last(trainer).directory.parent} run.checkpoint=last",
+            f"stopped after step {step} of {trainer.max_steps}; {how_to_resume(_last(trainer).directory.parent)}",
             number,
         )
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from embedder.entry.faults import message_for_user
-from embedder.entry.nearest import nearest
 from embedder.errors import ConfigError
-from embedder.shown import shown
+from embedder.shown import nearest, shown
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete|append to) '([^']+)'|Key '([^']+)' is not in struct")
 _NO_CHOICE = re.compile(r"Could not find '([^']+)'")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from embedder.errors import ConfigError, EmbedderError
+from embedder.errors import ConfigError, EmbedderError, how_to_resume
 from embedder.shown import shown
 
 _PLACES = "paths.root, paths.data_dir, paths.store_dir and hydra.run.dir say where this run writes"
@@ -132,7 +132,7 @@ def _is_of_processes(error: BaseException) -> bool:
 def _go_on(output_dir: Path | None) -> str:
     if output_dir is None or not (output_dir / "checkpoints" / "last.ckpt").is_file():
         return ""
-    return f"; to resume, run the same command with hydra.run.dir={output_dir} run.checkpoint=last"
+    return f"; {how_to_resume(output_dir)}"
 
 
 def _first_line(error: BaseException) -> str:

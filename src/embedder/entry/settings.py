@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embedder.checks import check_value
-from embedder.entry.nearest import nearest
 from embedder.entry.signatures import parameters
 from embedder.errors import ConfigError
+from embedder.shown import nearest
 
 _REFERENCE = re.compile(r"\$\{(?:oc\.select:)?([A-Za-z_][\w.@]*)(?:,null)?\}")
 

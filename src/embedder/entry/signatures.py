@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union
 
 import embedder
 from embedder.bounds import Bound
-from embedder.entry.nearest import nearest
+from embedder.shown import nearest
 
 _PLAIN = {"int": int, "float": float, "str": str, "bool": bool, "None": None, "Any": Any, "object": object}
 _GENERIC: dict[str, Any] = {"list": list, "Sequence": Sequence, "tuple": tuple, "dict": dict, "Mapping": Mapping}

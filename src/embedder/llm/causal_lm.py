@@ -9,11 +9,10 @@ import torch
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.errors import EmbedderError, PromptTooLongError
-from embedder.llm.answering import score_and_write
 from embedder.llm.continuation import check_length, check_sampling, cut_behind
 from embedder.llm.decoding import Choose, Writing, greedy, sampler, write
 from embedder.llm.local_model import Dtype, LocalModel
-from embedder.llm.packed_scoring import score_packed
+from embedder.llm.packed_scoring import score_and_write, score_packed
 from embedder.llm.prompt_tokens import output_ids, prompt_ids
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
 from embedder.llm.shared_prefix import can_share

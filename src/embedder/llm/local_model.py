@@ -28,11 +28,7 @@ class LocalModel:
     """Opens a causal model of Hugging Face; code from the hub is never run.
 
     Args:
-        name: A hub name, a folder with safetensors, a GGUF file, or `package:NAME/PATH` for either in a Python package.
-        revision: Branch, tag or commit of a hub name.
-        dtype: `float32`, `bfloat16` or `float16`.
-        device: `auto` (the first GPU if there is one), or a device of torch such as `cpu` or `cuda:1`.
-        cache_directory: Where GGUF files are converted to; the user's cache folder by default.
+        name, revision, dtype, device, cache_directory: See `HuggingFaceLanguageModel`.
     """
 
     def __init__(

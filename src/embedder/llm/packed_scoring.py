@@ -1,6 +1,7 @@
 """Score all outputs of a prompt in one forward pass: the prompt is run once, and the outputs branch off behind it.
 
-What many prompts begin with, such as few-shot examples, is run once for all of them.
+What many prompts begin with, such as few-shot examples, is run once for all of them. The model may write on behind a
+prompt that was run so, which is then read once for both.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,9 +9,10 @@ from typing import Any
 
 import torch
 
+from embedder.llm.decoding import ReadRows, Writing, write_on
 from embedder.llm.packed_rows import Packed, packed_length
 from embedder.llm.row_scoring import TokenisedRequest
-from embedder.llm.shared_prefix import can_share, frozen, run_prefix, shared_prefixes
+from embedder.llm.shared_prefix import can_share, frozen, growing, roomy, run_prefix, shared_prefixes
 from embedder.models.token_batches import token_batches
 from embedder.types import OutputScore
 
@@ -53,7 +55,7 @@ def score_packed(model: Any, requests: Sequence[TokenisedRequest], batch_tokens:
     scores: list[list[OutputScore]] = [[] for _ in requests]
     parts = [(i, part) for i, request in enumerate(requests) for part in _split(request, batch_tokens)]
     scored: dict[int, list[OutputScore]] = {}
-    for prefix, rows in prefixes(model, [part for _, part in parts]):
+    for prefix, rows in _prefixes(model, [part for _, part in parts]):
         cache = run_prefix(model, prefix) if prefix else None
         rests = [TokenisedRequest(parts[k][1].prompt[len(prefix) :], parts[k][1].outputs) for k in rows]
         for batch in token_batches([packed_length(rest) for rest in rests], batch_tokens):
@@ -65,7 +67,49 @@ def score_packed(model: Any, requests: Sequence[TokenisedRequest], batch_tokens:
     return scores
 
 
-def prefixes(model: Any, requests: Sequence[TokenisedRequest]) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+@torch.inference_mode()
+def score_and_write(
+    model: Any, requests: Sequence[TokenisedRequest], writing: Writing, batch_tokens: int
+) -> tuple[list[list[OutputScore]], list[list[int]]]:
+    """What `score_packed` and `write` give one after the other.
+
+    A row is run as for scoring. What it wrote to the cache stays there, and the model goes on behind all of it, seeing
+    the prompt and its own tokens and none of the outputs.
+
+    Args:
+        model: A Hugging Face causal language model in evaluation mode for which `takes_packed_branches` and
+            `can_share` hold.
+        requests: Prompts with their outputs.
+        writing: How the continuations are written.
+        batch_tokens: Upper bound of the tokens in the cache: rows x (prompt + outputs + continuation).
+
+    Returns:
+        A score for each output of each request, and the tokens of each continuation.
+    """
+    scores: list[list[OutputScore]] = [[] for _ in requests]
+    written: dict[int, list[int]] = {}
+    for prefix, rows in _prefixes(model, requests):
+        shared = run_prefix(model, prefix) if prefix else None
+        rests = [TokenisedRequest(requests[k].prompt[len(prefix) :], requests[k].outputs) for k in rows]
+        lengths = [len(prefix) + packed_length(rest) + writing.max_new_tokens for rest in rests]
+        for batch in token_batches(lengths, batch_tokens):
+            packed = Packed.of([rests[k] for k in batch])
+            room = len(prefix) + packed.tokens.shape[1] + writing.max_new_tokens - 1  # the last token is not read again
+            cache = roomy(model.config, room) if shared is None else growing(shared, len(batch), room)
+            hidden = packed.run(model, cache, len(prefix))  # [B, L, D]
+            numbers = [rows[k] for k in batch]
+            for number, row_scores in zip(numbers, packed.scores(model, hidden), strict=True):
+                scores[number] = row_scores
+            ends = torch.tensor([len(request.prompt) - 1 for request in packed.requests], device=hidden.device)
+            last = hidden[torch.arange(len(batch), device=hidden.device), ends]  # [B, D]
+            mask = (packed.branches == 0).long().to(hidden.device)  # [B, L]
+            mask = torch.nn.functional.pad(mask, (len(prefix), 0), value=1)  # [B, P + L]
+            logits = model.get_output_embeddings()(last)  # [B, V]
+            written |= write_on(model, ReadRows(cache, mask, logits), numbers, writing)
+    return scores, [written[number] for number in range(len(requests))]
+
+
+def _prefixes(model: Any, requests: Sequence[TokenisedRequest]) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
     """Prefixes and the positions of the requests that begin with them."""
     if not can_share(model.config):
         yield (), range(len(requests))

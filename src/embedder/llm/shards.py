@@ -83,10 +83,8 @@ class ShardFolder:
     def _read(self, path: Path) -> pa.Table | None:
         try:
             content = path.read_bytes()
-        except (
-            FileNotFoundError
-        ):  # another process has just merged it into a larger shard, which comes with the next look
-            return None
+        except FileNotFoundError:
+            return None  # another process has just merged it into a larger shard, which comes with the next look
         try:
             if _digest(content) != path.stem:
                 raise ValueError("its contents do not match the digest in its name")

@@ -66,10 +66,7 @@ class LabelReport:
 
     def as_json(self) -> dict[str, Any]:
         """All of it, as plain values."""
-        return dataclasses.asdict(self) | {
-            "histogram": [dataclasses.asdict(histogram_bin) for histogram_bin in self.histogram],
-            "warnings": list(self.warnings),
-        }
+        return dataclasses.asdict(self)
 
     def render(self) -> str:
         """Plain text for people, at most 100 columns."""

@@ -16,8 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from embedder.errors import DataError
-
-Numbers = npt.NDArray[np.float64]
+from embedder.rewards.maths import Numbers
 
 _SCHEMA = pa.schema(
     [
