@@ -13,12 +13,12 @@ class Bound:
     """What a number must be besides its type.
 
     Args:
-        expected: What a user is told, such as "1 or more".
+        expected: What the message says is expected, such as "1 or more".
         at_least: The smallest value.
         above: Every value is larger.
         at_most: The largest value.
         below: Every value is smaller.
-        null: What a user is told of null where the setting may be that.
+        null: What the message says about null, if the setting may be null.
     """
 
     expected: str

@@ -12,7 +12,7 @@ _VALUE = 1000  # characters of a value or of what is said about it
 class EmbedderError(Exception):
     """Base of all errors that this package raises on purpose; entry points print the message without a traceback.
 
-    Whatever the message quotes is made fit to be shown here, so that nobody who raises an error can forget it.
+    Text that the message quotes is cleaned here (`embedder.shown`), so that no code that raises an error can forget it.
     """
 
     def __init__(self, message: str) -> None:
@@ -44,7 +44,7 @@ class ProtocolError(EmbedderError):
     Args:
         what: What was to be compared.
         differing: Name of each field that differs, with its value in A and in B.
-        hint: What can be compared all the same.
+        hint: What can be compared nevertheless.
     """
 
     def __init__(self, what: str, differing: Sequence[tuple[str, object, object]], hint: str = "") -> None:

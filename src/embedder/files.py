@@ -65,7 +65,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
     Args:
         path: What it is called in the end.
-        replace: Whether it takes the place of one that is there.
+        replace: Whether an existing one is replaced.
 
     Yields:
         Where to write.

@@ -234,7 +234,7 @@ class KeyStore(Protocol):
     def __getitem__(self, position: int) -> Key: ...
 
     def position(self, key_id: str) -> int:
-        """Place of a key in the corpus; raises KeyError for an unknown id."""
+        """Position of a key in the corpus; raises KeyError for an unknown id."""
         ...
 
     def span(self, first_id: str, last_id: str) -> tuple[int, int]:

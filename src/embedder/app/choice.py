@@ -73,7 +73,7 @@ def choose(trainer: L.Trainer, record: ValidationRecord, last: Path) -> Choice:
 
 
 def optimised(trainer: L.Trainer, choice: Choice | None, name: str) -> float | None:
-    """The number that a sweep goes by, and what is logged as `best/`.
+    """The number that a sweep optimises, and what is logged as `best/`.
 
     Args:
         trainer: After training; it has the last value of every logged name.

@@ -62,7 +62,7 @@ class EvaluateRun:
         precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag_enabled: Whether the LLM answers at all.
-        optimise: What a sweep goes by, as METRIC or ROW/METRIC.
+        optimise: What a sweep optimises, as METRIC or ROW/METRIC.
         benchmark: Which parts of data sets are reported apart, and what counts for a query.
         tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on and that the source has.
         bm25: How BM25 ranks.
@@ -105,7 +105,7 @@ class EvaluateRun:
         )
 
     def run(self) -> float | None:
-        """Score everything; returns the mean that a sweep goes by, where the row has one."""
+        """Score everything; returns the mean that a sweep optimises, if the row has one."""
         return optimised(Scores(self.score()), self.optimise)
 
     def score(self) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What checkpoints and early stops go by: names that a run logs, before anything is labelled and once it has scores."""
+"""Checks of the metrics that checkpoints and early stops watch, before labelling and after the first validation."""
 
 import logging
 import re
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_monitors(callbacks: Iterable[L.Callback], tasks: Collection[str], cutoff: int, *, answered: bool) -> None:
-    """Refuse a checkpoint or an early stop that goes by a name which is never logged.
+    """Refuse a checkpoint or an early stop that watches a name which is never logged.
 
     Args:
         callbacks: Of the trainer.
@@ -46,7 +46,7 @@ def check_monitors(callbacks: Iterable[L.Callback], tasks: Collection[str], cuto
 
 
 def check_logged(callbacks: Iterable[L.Callback], scores: Collection[str]) -> None:
-    """Refuse a callback that goes by a score of validation which the first one did not have.
+    """Refuse a callback that watches a validation score which the first validation did not have.
 
     Args:
         callbacks: Of the trainer.
@@ -63,7 +63,7 @@ def check_logged(callbacks: Iterable[L.Callback], scores: Collection[str]) -> No
 
 
 def by_loss(callback: L.Callback) -> L.Callback:
-    """A callback that goes by the loss of validation: without a labelled query of validation nDCG has no value."""
+    """A callback that watches the validation loss: without a labelled validation query nDCG has no value."""
     if not isinstance(callback, ModelCheckpoint | EarlyStopping) or not str(callback.monitor).startswith("val/ndcg"):
         return callback
     name = "early stopping" if isinstance(callback, EarlyStopping) else "the best checkpoint"

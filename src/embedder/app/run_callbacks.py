@@ -40,7 +40,7 @@ def add_callbacks(
         trainer: With its own callbacks.
         datasets: The prepared data sets of the run.
         scoring: What scores a validation, and what keeps the scores.
-        working: What asks the LLM or makes negatives anew.
+        working: Callbacks that run the LLM or find new negatives.
     """
     callbacks = [
         *scoring,
@@ -77,7 +77,7 @@ def answering(
 def reindexing(
     settings: ReindexSettings, new_index: Callable[[], VectorIndex], output_dir: Path, checkpoint: Path | None
 ) -> list[L.Callback]:
-    """What makes negatives anew; nothing where that is off.
+    """The callback that finds new negatives; none where that is off.
 
     Args:
         settings: When, and of which tasks.

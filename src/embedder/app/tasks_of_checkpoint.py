@@ -42,7 +42,7 @@ def tasks_of_checkpoint(tasks: Mapping[str, Task], checkpoint: str | None) -> di
 
 
 def tasks_with_data(tasks: Mapping[str, Task], source: Source) -> dict[str, Task]:
-    """Of some tasks those that the source has data sets of; the others are told.
+    """Those of the tasks that the source has data sets for; the log names the others.
 
     Raises:
         ConfigError: It has none of any.

@@ -81,12 +81,12 @@ class TrainRun:
         loggers: Lightning loggers.
         callbacks: Lightning callbacks that need nothing of the run; null switches one off.
         retrieval_eval: Makes the callback that scores retrieval, given `datasets` and `new_index`.
-        rag_eval: When the LLM is asked about validation queries.
-        reindex: When and how hard negatives are made anew.
+        rag_eval: When the LLM answers validation queries.
+        reindex: When and how new hard negatives are found.
         new_index: Makes an empty index.
         output_dir: Checkpoints, logs and the exported model go here.
         seed: Of everything random outside of the batch plan.
-        optimise: The logged name that a sweep goes by.
+        optimise: The logged name that a sweep optimises.
         artifacts: Whether Weights & Biases gets the exported model, where it is among the loggers.
         checkpoint: A checkpoint to resume from; `last` for the one in `output_dir`, or from the start if there is none.
     """

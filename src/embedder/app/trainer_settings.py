@@ -104,7 +104,7 @@ def acting_on_steps(keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def monitored(callbacks: Mapping[str, L.Callback | None]) -> dict[str, ModelCheckpoint | EarlyStopping]:
-    """The callbacks that go by a score, by name."""
+    """The callbacks that watch a score, by name."""
     return {
         name: callback
         for name, callback in callbacks.items()

@@ -1,4 +1,4 @@
-"""The logger of Weights & Biases, for those who asked for it or are logged in."""
+"""The logger of Weights & Biases, if it is set or the user is logged in."""
 
 import os
 import sys
@@ -12,10 +12,10 @@ from embedder.errors import ConfigError
 
 
 def wandb_logger(when: Literal["logged_in", "always", "never"] = "logged_in", **settings: Any) -> Any:
-    """A Lightning logger, or None where nobody wants one.
+    """A Lightning logger, or None if it is not wanted.
 
     Args:
-        when: `logged_in` where a key of Weights & Biases is at hand or `WANDB_MODE` is set; `always` off line too.
+        when: `logged_in`: only if there is a key of Weights & Biases or `WANDB_MODE` is set; `always`; `never`.
         settings: Of `lightning.pytorch.loggers.WandbLogger`.
     """
     if when not in ("logged_in", "always", "never"):
@@ -28,7 +28,7 @@ def wandb_logger(when: Literal["logged_in", "always", "never"] = "logged_in", **
 
 
 def _is_wanted() -> bool:
-    """Without a word to the network: a key in the environment or in the file where `wandb login` writes it."""
+    """Without the network: whether a key is in the environment or in the file where `wandb login` writes it."""
     mode = os.environ.get("WANDB_MODE")
     if mode is not None:
         return mode != "disabled"

@@ -1,4 +1,4 @@
-"""The checkpoint with the best score, and the stop when scores have ceased to gain: better is what the metric says."""
+"""The checkpoint with the best score, and the stop when scores no longer improve; the metric says what is better."""
 
 from collections.abc import Mapping
 from typing import Any, get_type_hints
@@ -19,7 +19,7 @@ def best_checkpoint(monitor: str | None, mode: str = "auto", save_top_k: int = 1
 
     Args:
         monitor: A logged name, such as `val/ndcg@10`; None keeps the newest checkpoint.
-        mode: `auto` goes by the metric; `max` or `min` for one that is not known here.
+        mode: `auto` takes the direction of the metric; `max` or `min` for a metric that is not known here.
         save_top_k: How many are kept; -1 for all.
         settings: Others of `ModelCheckpoint`.
 

@@ -70,7 +70,7 @@ class LossGuard(L.Callback):
             self._smoothed.pop(task, None)
 
     def state_dict(self) -> dict[str, Any]:
-        """The losses that it goes by."""
+        """The losses that it compares with."""
         return {"first": self._first, "smoothed": self._smoothed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

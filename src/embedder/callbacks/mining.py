@@ -24,7 +24,7 @@ _CHUNK = 10_000  # queries held in memory together
 
 @dataclass(frozen=True)
 class MinedDataset:
-    """A data set whose negatives are made anew.
+    """A data set that gets new negatives.
 
     Args:
         index: Among the data sets of the run.
@@ -93,7 +93,7 @@ class Miner:
     holds_answer: HoldsAnswer
 
     def mine(self, mined: MinedDataset, sides: TaskSides, encoder: Encoder, share: Share) -> IntArray:
-        """Places in the corpus of the negatives of a share of the records, -1 where there are fewer, [R, N]."""
+        """Positions in the corpus of the negatives of a share of the records, -1 where there are fewer, [R, N]."""
         finder = CandidateFinder(
             self.candidates, [DenseProposer(encoder, self.new_index, sides)], mined.corpus, self.holds_answer
         )

@@ -37,11 +37,11 @@ _DEPTH = 100  # keys retrieved, or as many as the LLM is shown: those that overl
 @checked("callbacks.rag_eval")
 @dataclass(frozen=True)
 class RagEvalSettings:
-    """When the LLM is asked, and how much; off while the interval is null. What it does is each task's consumer.
+    """When the LLM answers validation queries, and how many; off while the interval is null. How is up to the consumer.
 
     Args:
-        every_n_steps: Optimizer steps between two times; it is asked before the first step and after the last one too.
-        max_answered: Held-out queries of a data set, at most.
+        every_n_steps: Optimizer steps between two evaluations; there is one before the first step and after the last.
+        max_answered: Validation queries of a data set, at most.
         max_keys: Size of the corpus that is searched: the gold keys and random others; None for all of it.
         seed: Chooses the queries.
     """
@@ -59,7 +59,7 @@ class RagEvalSettings:
 
 @dataclass(frozen=True)
 class _Part:
-    """What the LLM is asked about a data set."""
+    """The queries of a data set that the LLM answers."""
 
     task: str
     name: str

@@ -35,7 +35,7 @@ class ReindexCallback(L.Callback):
     Each process encodes its share of the corpus and searches for its share of the queries; the results are shared, so
     that every process trains on the same negatives, from the next step on. They lie in `directory`, a folder for each
     time; a checkpoint names its folder with a digest of the contents. Tasks that distil rewards keep their candidates:
-    nobody judged a fresh one, and the nearest of them are likelier to help the LLM than the worst that it judged.
+    the LLM has not judged a new one, and the nearest of them probably help it more than the worst that it judged.
 
     Source: Xiong et al., ICLR 2021 (ANCE, arXiv 2007.00808), here between two steps and not beside them.
 

@@ -1,4 +1,4 @@
-"""When hard negatives are made anew, and of which tasks."""
+"""When new hard negatives are found, and for which tasks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from embedder.training.task import Task
 @checked("callbacks.reindex")
 @dataclass(frozen=True)
 class ReindexSettings:
-    """When negatives are made anew, and how; off while both intervals are null.
+    """When and how new negatives are found; off while both intervals are null.
 
     Args:
         every_n_steps: Optimizer steps between two times.
@@ -49,7 +49,7 @@ class ReindexSettings:
             max_steps: Of the run.
 
         Returns:
-            The tasks whose negatives are made anew.
+            The tasks that get new negatives.
         """
         for name in self.tasks or ():
             if name not in tasks:

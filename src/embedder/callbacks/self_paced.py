@@ -1,4 +1,4 @@
-"""Set the learning rate of every step by how much its task still loses."""
+"""Set the learning rate of every step by how far the loss of its task has fallen."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -52,7 +52,7 @@ class SelfPacedRate(L.Callback):
         self._pace.observe(batch.task, float(module.step_loss), trainer.global_step)
 
     def start_over(self, tasks: Iterable[str]) -> None:
-        """Take the references of some tasks anew from their next losses, which will be of another size."""
+        """Take new references for some tasks from their next losses, which will be of another size."""
         for task in tasks:
             self._pace.start_over(task)
 

@@ -50,7 +50,7 @@ class StopOnSignal(Checkpoint):
             raise self._stop(trainer)
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
-        """After a whole step, stop if a process was asked to; one that is validated first stops before that."""
+        """After a whole step, stop if a process got a signal; if a validation follows, its start stops instead."""
         if trainer.global_step == self._step:  # further batches belong to this step
             return
         self._step = trainer.global_step

@@ -1,4 +1,4 @@
-"""Which candidates are skipped because they may be right although nobody labelled them."""
+"""Which candidates are left out because they may be positives without a label."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -27,7 +27,7 @@ class Scene:
     Args:
         corpus: Where the keys are.
         search: The retriever, for consumers that ask it themselves.
-        language_model: Reads and writes; best a `CachedLanguageModel`, for some prompts are asked again and again.
+        language_model: Reads and writes; best a `CachedLanguageModel`, because some prompts are used several times.
         prompt: How a query and its keys are shown, the same as in labelling.
         rivals: What is scored beside the gold answers of open questions.
     """
@@ -56,7 +56,7 @@ class Scene:
 
         Args:
             asked: The query that the text was written for, which says what it may be compared with; the text; and its
-                number, so that a retriever that draws by the id of the query draws anew.
+                number, so that a retriever that draws by the id of the query draws other keys.
             top_k: Keys a text, at most.
         """
         queries = [replace(query, id=f"{query.id}/{number}", text=text) for query, text, number in asked]
@@ -65,7 +65,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one query.
+    """The result of one query.
 
     Args:
         keys: The keys that the LLM was shown, in the order found, with the scores of the retriever.

@@ -49,7 +49,7 @@ def measured(
         rank = 1 + number of competitors that are likelier a token
 
     Args:
-        outcomes: What came of each query.
+        outcomes: The result of each query.
         competitors: Sampled outputs of each, for the outcomes that bring none.
         language_model: Scores what stands after a prompt.
 

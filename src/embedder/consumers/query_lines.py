@@ -1,4 +1,4 @@
-"""One line for each query of a row: what was asked, retrieved and answered, for people to read."""
+"""One line for each query of a row, with its text, the retrieved keys and the answer, for people to read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -33,7 +33,7 @@ class RagSettings:
 
 @dataclass(frozen=True)
 class RagResult:
-    """What came of each query, and its scores.
+    """The result of each query, and its scores.
 
     Args:
         outcomes: By query id.
@@ -45,14 +45,14 @@ class RagResult:
 
 
 def no_keys(queries: Sequence[Query], top_k: int) -> list[Ranking]:
-    """Finds nothing: the `search` of an LLM alone."""
+    """Empty rankings: the `search` of an LLM without retrieval."""
     return [Ranking((), ()) for _ in queries]
 
 
 class RagEvaluation:
     """One consumer on some queries of a data set, row after row.
 
-    What the LLM makes of the queries alone is found out once, for `gain` and `harm` of every row.
+    The LLM answers the queries without retrieval once, for `gain` and `harm` of every row.
 
     Args:
         consumer: What the LLM does.

@@ -59,6 +59,6 @@ class Corpus:
 def document_text(title: str, text: str) -> str:
     """What is indexed, encoded and shown of a document: title and text with a blank between them, as BEIR has it.
 
-    A text that begins with its title has it twice then: whoever joins the two for an exported model gets the same.
+    A text that begins with its title then has it twice, just as in texts that are joined for an exported model.
     """
     return f"{title} {text}".strip() if title.strip() else text

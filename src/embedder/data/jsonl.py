@@ -20,7 +20,7 @@ class JsonLines:
     """The rows of a JSON Lines file as a sequence of dictionaries.
 
     Neither the text nor the table of line starts is held in the process's own memory: both are mapped files, so a file
-    of 100 GB costs what a file of 1 MB costs. A row is parsed when it is asked for.
+    of 100 GB costs what a file of 1 MB costs. A row is parsed when it is read.
 
     Args:
         path: UTF-8, one JSON object a line.

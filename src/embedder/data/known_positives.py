@@ -35,7 +35,7 @@ class KnownPositives:
         return np.asarray(self._pairs[:, 0])
 
     def of(self, query: str) -> tuple[int, ...]:
-        """`text_hash` of each text that some line labels for the query; nothing where it stands on one line only."""
+        """`text_hash` of each text that a line labels for the query; empty if the query is on one line only."""
         wanted = text_hash(query)
         first, last = (np.searchsorted(self._pairs[:, 0], wanted, side) for side in ("left", "right"))
         hashes: list[int] = self._pairs[first:last, 1].tolist()

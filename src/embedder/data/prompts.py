@@ -91,7 +91,7 @@ class QuestionPrompt:
 class ChatPrompt:
     """Few-shot examples, then the retrieved turns as they were said, then the current utterance of one speaker.
 
-    The other speaker's reply is the output. Examples teach a small LLM to reply with what was asked for and no more;
+    The other speaker's reply is the output. Examples teach a small LLM to reply with the answer and no more;
     they are shown as `QuestionPrompt` shows its own.
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), prompt of the conversation task.

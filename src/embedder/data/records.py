@@ -6,7 +6,7 @@
 `teacher_scores` are the rewards of pos + neg. We add `query_id`, `pos_id`, `neg_id` (names of the keys), `pos_source`,
 `neg_source` (who proposed each key, its rank and score) and `other_pos` (labelled keys that are not among the
 candidates, never to be negatives). Fields that are not listed here are left alone. Records that we prepare keep their
-rewards in a file of their own (`RewardColumn`), so that another reward does not write the texts anew.
+rewards in a file of their own (`RewardColumn`), so that another reward does not write the texts again.
 Source: Zhang et al., ACL 2024 (arXiv 2310.07554), released training data.
 """
 

@@ -20,7 +20,7 @@ class EncoderConfig:
         name: A Hugging Face name, a directory, or `package:module/path` for a model inside an installed package.
         revision: Commit or tag of a Hugging Face name.
         pooling: `cls`, `mean` or `last`; None for what the folder says (`modules.json`), or `mean` where it says
-            nothing. Where `last` is asked for here, EOS is appended to texts that end with no such token.
+            nothing. Where `last` is set here, EOS is appended to texts that end with no such token.
         lr: The base learning rate that suits this encoder.
         sha256: The digest that `model.safetensors` of a `package:` model must have; None does not check.
         encode_tokens: Tokens taken together when encoding a corpus.
@@ -36,7 +36,7 @@ class EncoderConfig:
         bidirectional: Let the tokens of a decoder see those after them too.
         dtype: Of the weights: `float32`, or `bfloat16` for large decoders (adapters stay in float32).
         attention: `sdpa`, `eager` or `flash_attention_2`; `auto` leaves it to transformers.
-        gradient_checkpointing: Compute the layers anew in the backward pass rather than keep their activations.
+        gradient_checkpointing: Compute the layers again in the backward pass rather than keep their activations.
         lora: Train adapters of these settings rather than the weights; None trains the weights. A mapping will do.
         dimension: Cut vectors to so many of their first numbers; None keeps those that the folder keeps.
         dimensions: The cuts that training averages its loss over, largest first; None trains the whole vector only.

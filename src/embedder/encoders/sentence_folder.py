@@ -20,7 +20,7 @@ class SentenceFolder:
     Args:
         query: What queries go through.
         key: What keys go through: the same but for separate encoders.
-        max_length: Tokens of a text where nothing else is asked for; None if it does not say.
+        max_length: Tokens of a text unless a length is set; None if the folder does not say.
         dimension: How many first numbers of a vector it keeps (`truncate_dim`); None for all.
         sides: Its own prompts for queries and keys.
         modules: What it is made of, for messages.

@@ -90,7 +90,7 @@ def _check_dense(folder: Path, setting: str, name: str) -> None:
 
 
 def read_max_length(transformer: Path, setting: str, name: str) -> int | None:
-    """How many tokens a transformer reads where nothing else is asked for; None if its folder does not say.
+    """How many tokens a transformer reads unless a length is set; None if its folder does not say.
 
     Raises:
         OtherModulesError: The transformer changes a text before it reads it.

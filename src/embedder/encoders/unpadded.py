@@ -1,7 +1,7 @@
 """Run texts of any lengths as one row without padding: all layers see real tokens only, attention one text at a time.
 
 Padding to the longest text of a batch costs a third of the work on passages, and each of many small pieces costs a
-gradient of the whole vocabulary. Here a batch is one row of tokens whose positions start anew with every text, and
+gradient of the whole vocabulary. Here a batch is one row of tokens whose positions start at 0 with every text, and
 attention is a function of ours that transformers calls in place of its own.
 """
 

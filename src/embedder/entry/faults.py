@@ -53,7 +53,7 @@ def message_for_user(error: BaseException, config: Any = None, output_dir: Path 
         output_dir: Of the run, for the checkpoint to resume from.
 
     Returns:
-        None if nobody but us can mend it.
+        None if it is an error in this project, which a user cannot correct.
     """
     causes = list(_causes(error))
     for cause in causes:

@@ -1,4 +1,4 @@
-"""What is logged is made fit to be shown, whoever logs it: our own code, or a library that quotes data or a server."""
+"""Text is cleaned before it is logged, by this project or by a library that quotes data or a server."""
 
 import logging
 

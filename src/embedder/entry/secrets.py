@@ -37,7 +37,7 @@ def _of(config: DictConfig) -> str | None:
 
 
 def hide_environment() -> None:
-    """Mask what the environment holds under names such as `WANDB_API_KEY` and `HF_TOKEN`, whoever shows it."""
+    """Mask the values of variables such as `WANDB_API_KEY` and `HF_TOKEN`, wherever they are shown."""
     for name, value in os.environ.items():
         # Paths of key files end in such names too.
         if _NAME.search(name) and len(value) >= _SHORTEST and not value.startswith(("/", ".", "~")):

@@ -32,7 +32,7 @@ def check_settings(config: Any, overrides: Sequence[str] = ()) -> None:
 
 
 def users_key(config: Any, path: str) -> str:
-    """The key that a user sets for a place below `run`: `run.preparation.source.path` is `source.path`."""
+    """The key that a user sets for a path below `run`: `run.preparation.source.path` is `source.path`."""
     from omegaconf import OmegaConf
 
     tree = OmegaConf.to_container(config, resolve=False)

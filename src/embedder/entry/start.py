@@ -27,7 +27,7 @@ class Run(Protocol):
     """What `config.run` builds; it may have a text `kept`: what a stopped run leaves and how to resume it."""
 
     def run(self) -> Any:
-        """Do the work; a number that it returns is what a sweep goes by."""
+        """Do the work; returns the number that a sweep optimises, if there is one."""
         ...
 
 
@@ -64,7 +64,7 @@ def start(config: Any) -> float | None:
         config: The composed configuration (a DictConfig).
 
     Returns:
-        What a sweep goes by, where the run has such a number.
+        What a sweep optimises, if the run has such a number.
     """
     from embedder.entry.sweep_job import as_job, in_sweep
 

@@ -140,7 +140,7 @@ def _value(trial: Any, name: str, searched: Override) -> str:
 
 
 def _check_same(study: Any, about: Mapping[str, Any], folder: Path) -> None:
-    """A study is resumed with what it searched, or another folder is asked for."""
+    """Refuse to resume a study with other searched settings; the message advises another folder."""
     earlier = study.user_attrs.get("about")
     if earlier is not None and earlier != about:
         raise ConfigError("hydra.sweep.dir", f"a folder of its own: the study in it searches {earlier}", str(folder))

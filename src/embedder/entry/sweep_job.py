@@ -39,7 +39,7 @@ def as_job(run: Callable[[], float | None]) -> float | None:
     """Run a job, and let those after it run whatever happens to it; only a signal ends the sweep.
 
     Args:
-        run: Returns what the sweep goes by, or None where there is no such number.
+        run: Returns the number that the sweep optimises, or None if there is none.
 
     Returns:
         That number; NaN for a job that failed, whose reason is in the log and in `job.json`.

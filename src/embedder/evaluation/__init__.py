@@ -1,1 +1,1 @@
-"""Scores retrievers on data sets: what is retrieved and what the LLM makes of it, row by row into the folder."""
+"""Scores retrievers, and the LLM's answers with their keys, on data sets; writes row by row into the folder."""

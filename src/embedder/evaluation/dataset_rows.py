@@ -1,4 +1,4 @@
-"""The rows of one data set: what each retriever finds, and what the LLM makes of it."""
+"""The rows of one data set: what each retriever finds, and what the LLM answers with it."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -94,7 +94,7 @@ class DatasetRows:
         }
 
     def _left_out(self, *, asks: bool) -> dict[str, int]:
-        """Queries that retrieval is not scored on, and those that the LLM is not asked, with the reason."""
+        """Queries that retrieval is not scored on, and those that the LLM does not answer, with the reason."""
         queries = self._evaluated.queries
         n_answers = sum(any(map(str.strip, query.answers)) for query in queries)
         reasons = {"no relevant key": sum(not query.positives for query in queries)}

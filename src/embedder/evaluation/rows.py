@@ -54,7 +54,7 @@ def row_names(wanted: Sequence[str] | None, checkpoint: str | None, own: Sequenc
         own: Names of the user's own retrievers.
 
     Raises:
-        ConfigError: A row is unknown or named twice, or `trained` is asked for without a checkpoint.
+        ConfigError: A row is unknown or named twice, or `trained` is named without a checkpoint.
     """
     known = [*TITLES, *own]
     if twice := [name for name in own if name in TITLES]:

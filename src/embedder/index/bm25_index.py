@@ -87,7 +87,7 @@ class BM25Index:
             queries: Their texts.
             top_k: K.
             eligible: For each query, the texts that count for it; None for all. What a word weighs and how long a text
-                is on average goes by the whole corpus all the same.
+                is on average is computed over the whole corpus nevertheless.
             progress: Show a bar.
 
         Raises:

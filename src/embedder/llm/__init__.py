@@ -1,1 +1,1 @@
-"""The LLM: run here or asked over a server, and the stores that remember what it said."""
+"""The LLM: run here or on a server, and the stores of its log-likelihoods and outputs."""

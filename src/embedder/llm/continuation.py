@@ -1,4 +1,4 @@
-"""What every LLM that writes shares: what it can be asked to write, and where a text that it wrote ends."""
+"""What every LLM that writes shares: the settings of writing, and where a written text ends."""
 
 from collections.abc import Sequence
 

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 
 def matryoshka_views(vectors: Tensor, dimensions: Sequence[int] | None) -> list[Tensor]:
-    """The vectors cut to their first numbers and normalised anew, one tensor for each dimension.
+    """The vectors cut to their first numbers and normalised again, one tensor for each dimension.
 
     The loss is the mean of the losses over the views: loss = 1/|M| sum_{m in M} loss(v[:m] / |v[:m]|).
 

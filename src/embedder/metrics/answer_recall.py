@@ -1,4 +1,4 @@
-"""Whether retrieved texts hold an answer, for questions whose gold passages nobody has marked."""
+"""Whether retrieved texts contain an answer, for questions without labelled gold passages."""
 
 import math
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ def loading(setting: str, name: object, what: str, unless: tuple[type[Exception]
         unless: Errors that stay as they are.
 
     Raises:
-        ConfigError: In place of any other error than those of ours and of a lack of memory.
+        ConfigError: Any error other than this project's own and a lack of memory is raised as this one.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The encoder that proposes candidates: which one, and how it is told apart from others in a protocol."""
+"""The encoder that proposes candidates: which one, and how a protocol identifies it."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -73,5 +73,5 @@ class DenseSettings:
 
     @cached_property
     def _built(self) -> Encoder:
-        """Loaded once, when it is first asked for."""
+        """Loaded once, when it is first needed."""
         return TextEncoder(self.encoder)

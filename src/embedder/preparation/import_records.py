@@ -22,20 +22,21 @@ from embedder.types import IntArray, Record
 logger = logging.getLogger(__name__)
 
 BoolArray = npt.NDArray[np.bool_]
-_CORPUS_KEYS = 20_000  # keys of training records beside those of the held-out ones, at most
+_CORPUS_KEYS = 20_000  # keys of training records beside those of the validation records, at most
 
 
 def import_records(path: Path, task: Task, validation: Validation, directory: Path) -> dict[str, int]:
     """Split a file of records into `train.jsonl` and `validation.jsonl`, with `queries.jsonl` and `corpus.jsonl`.
 
-    Every line is checked before the first one is written. What is held out is chosen by a hash of the question, and all
-    lines of a question go the same way. What any line of a query labels is a negative on none of them. Training records
-    that the task's `min_reward_gap` leaves out, or whose only keys are such negatives, are counted as skipped.
+    Every line is checked before the first one is written. Validation records are chosen by a hash of the question, so
+    all lines of a question are used for validation or none. A text that any line of a query labels is a negative on
+    none of them. Training records that the task's `min_reward_gap` leaves out, or that have no other negatives than
+    such texts, are counted as skipped.
 
     Args:
         path: The file.
         task: What its records are for.
-        validation: How many records are held out.
+        validation: How many records are used for validation.
         directory: Where to write.
 
     Returns:
@@ -82,7 +83,7 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
 
 
 def _held_out(questions: IntArray, validation: Validation, path: Path) -> BoolArray:
-    """Which lines are held out, [R]: those of the first questions by their hash, which is the same in every file."""
+    """Which lines are used for validation, [R]: those of the first questions by their hash, in every file the same."""
     n = min(validation.max_queries, max(1, round(validation.share * len(questions))))
     if n >= len(questions):
         raise DataError(path, None, f"{len(questions)} records are too few for training and validation")
@@ -111,7 +112,7 @@ def _write_queries_and_corpus(
 ) -> None:
     """Write the queries that retrieval is scored on, and the keys that are searched for them.
 
-    These are the keys of the held-out records, and of the first training records.
+    These are the keys of the validation records, and of the first training records.
     """
     corpus: dict[str, str] = {}
     queries: dict[str, dict[str, Any]] = {}
@@ -128,7 +129,7 @@ def _write_queries_and_corpus(
 
 
 def _add_query(queries: dict[str, dict[str, Any]], record: Record, line: int) -> None:
-    """Add a held-out line to the queries that retrieval is scored on: one for all lines of a query.
+    """Add a validation line to the queries that retrieval is scored on: one for all lines of a query.
 
     What is labelled and not among the keys (`other_pos`) is neither right nor wrong: the query is not compared with it.
     """

@@ -1,4 +1,4 @@
-"""A data set with queries to prepare: which queries are used, which are held out, what the LLM is shown."""
+"""A data set with queries to prepare: which queries train, which validate, and what the LLM reads."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from embedder.types import Query
 
 @dataclass(frozen=True)
 class Job:
-    """A data set with queries to prepare: what is read, what is held out, how candidates are judged."""
+    """A data set with queries to prepare: what is read, what validates, how candidates are judged."""
 
     task: Task
     dataset: Dataset
@@ -37,7 +37,7 @@ def make_job(
         task: What it is for.
         dataset: Its files.
         corpus: Its keys.
-        validation: How many queries are held out.
+        validation: How many queries are used for validation.
         max_train_queries: So many are taken at most, chosen by a hash of their ids; None for all that the task takes.
 
     Raises:

@@ -11,11 +11,11 @@ from embedder.types import Query
 
 @contextmanager
 def query_named(path: Path, queries: Sequence[Query]) -> Iterator[None]:
-    """Turn the LLM's refusal of a prompt into an error that names what was asked.
+    """Turn the LLM's refusal of a prompt into an error that names the query.
 
     Args:
         path: Where the queries come from.
-        queries: Those that the LLM is asked about; a prompt ends in its question, after examples and keys.
+        queries: Those whose prompts the LLM reads; a prompt ends in its question, after examples and keys.
 
     Raises:
         DataError: A prompt is too long.

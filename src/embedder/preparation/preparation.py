@@ -37,7 +37,7 @@ class Preparation:
     Args:
         source: Names the data sets.
         candidates: Proposes candidates.
-        validation: What is held out.
+        validation: How many training queries are used for validation.
         rewards: Judges candidates of the tasks that distil rewards.
         dense: The encoder that proposes candidates, where `candidates.sources` names it.
         directory: Where prepared data sets lie.

@@ -74,7 +74,7 @@ def label(job: Job, shard: Shard, preparation: Preparation) -> int:
 
 
 def prepare(tasks: Mapping[str, Task], preparation: Preparation) -> list[PreparedDataset]:
-    """Prepare every data set of every task; what cannot be prepared is told before anything is labelled.
+    """Prepare every data set of every task; what cannot be prepared is an error before anything is labelled.
 
     What is already prepared with the same inputs and settings is left as it is.
 

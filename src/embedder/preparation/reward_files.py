@@ -47,7 +47,7 @@ def make_rewards(task: Task, prepared: PreparedDataset, settings: Rewards) -> No
 
 
 def _leave_out_flat(task: Task, prepared: PreparedDataset, rewards: Path) -> None:
-    """Note which training records have a gap between their rewards that is worth learning, if one is asked for."""
+    """Write which training records `min_reward_gap` keeps, if it is set."""
     gap = task.labelling.min_reward_gap
     if not gap:
         return

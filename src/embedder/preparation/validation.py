@@ -1,4 +1,4 @@
-"""Which queries are held out from training, in a data set and over all data sets of a run."""
+"""Which training queries are used for validation, in a data set and over all data sets of a run."""
 
 import logging
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 @checked("prepare.validation")
 @dataclass(frozen=True)
 class Validation:
-    """Which training queries are held out.
+    """Which training queries are used for validation.
 
     Args:
         share: Of the training queries.
@@ -29,7 +29,7 @@ class Validation:
     max_queries: PositiveInt
 
     def size(self, n: int) -> int:
-        """How many of `n` queries, two or more, are held out; at least one is left to train on.
+        """How many of `n` queries, two or more, are used for validation; at least one is left to train on.
 
         >>> Validation(share=0.1, max_queries=200).size(60)
         6

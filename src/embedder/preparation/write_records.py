@@ -36,7 +36,7 @@ def write_records(
     which options it has.
 
     Args:
-        job: The queries, and which of them are held out.
+        job: The queries, and which of them are used for validation.
         finder: Proposes keys for them.
         judge: Scores these; None where labels are all that the task needs.
         directory: Where to write.

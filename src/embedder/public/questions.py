@@ -1,4 +1,4 @@
-"""Questions with their answers, and questions that bring along the paragraphs that they were asked about."""
+"""Questions with their answers, and questions whose rows have the paragraphs that they are about."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

@@ -132,7 +132,7 @@ def rows_of(values: Iterator[dict[str, Any]], columns: Sequence[str], label: str
 
 
 def not_loaded(label: str, error: Exception) -> DataError:
-    """What a user is told of a table that its library cannot load: the first line of its reason."""
+    """The message about a table that its library cannot load: the first line of the library's reason."""
     cause = next(iter(str(error).splitlines()), type(error).__name__)
     return DataError(label, None, f"cannot be loaded: {cause}")
 
@@ -170,7 +170,7 @@ def texts(row: Row, column: str) -> tuple[str, ...]:
 
 
 def fill(template: str, row: Row) -> str:
-    """A text with the values of columns, named in braces, in their places; what is no text is written as JSON."""
+    """A template whose names in braces are replaced by the values of these columns, as JSON unless they are text."""
 
     def value(match: re.Match[str]) -> str:
         filled = row.value(match[1]) if match[1] in row else ""  # the column is there, its value is null

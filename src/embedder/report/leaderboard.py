@@ -1,4 +1,4 @@
-"""The table that comes first: retrievers by metrics, with intervals, and who cannot be told from the best."""
+"""The table that comes first: retrievers by metrics, with intervals, and which are within chance of the best."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class Cell:
     best: bool
     """Whether no other is better, the upper bound aside."""
     level: bool
-    """Whether it cannot be told from the best: by the same rule as every verdict, corrected for the whole table."""
+    """Whether its difference from the best is within chance, by the rule of every verdict for the whole table."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class Leader:
     """Others with the same mean."""
     mean: Mean
     ahead: Verdict | None
-    """The best against the next best; None where nobody else was scored."""
+    """The best against the next best; None if no other retriever was scored."""
 
 
 def leaders(scores: Scores) -> list[Leader]:

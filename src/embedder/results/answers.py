@@ -1,4 +1,4 @@
-"""`queries.jsonl` of an evaluation folder: what was retrieved for each query, and what the LLM made of it."""
+"""`queries.jsonl` of an evaluation folder: what was retrieved for each query, and what the LLM answered."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -26,7 +26,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Answered:
-    """What one retriever brought for one query, and what the LLM made of it: a line of the file.
+    """What one retriever found for one query, and what the LLM answered: a line of the file.
 
     Args:
         task: Of the row, as the next two.
@@ -37,7 +37,7 @@ class Answered:
         answers: Gold answers.
         gold: Ids of gold keys.
         keys: The best keys, as the LLM saw them.
-        output: What the LLM wrote; None where it was not asked.
+        output: What the LLM wrote; None if it did not answer.
         steps: What it wrote on the way, such as its own search queries.
         scores: Metric -> value.
     """

@@ -109,7 +109,7 @@ def compare(a: Results, b: Results, pairs: Sequence[tuple[str, str]], settings: 
 
     Raises:
         ProtocolError: Rows of a data set were measured in different ways.
-        ConfigError: The two share no data set, or not the metrics that were asked for.
+        ConfigError: The two share no data set, or not the metrics that are set.
     """
     warnings = _about_runs(a, b)
     _check_metrics(a, settings)

@@ -55,7 +55,7 @@ def is_retrieval(metric: str) -> bool:
 
 
 def sign(metric: str, mode: str | None = None) -> int:
-    """1 where larger is better, -1 where smaller is; `val/loss` goes by its last word.
+    """1 where larger is better, -1 where smaller is; for `val/loss` the last word decides.
 
     Args:
         metric: Its name, with or without a cut-off.
@@ -75,7 +75,7 @@ def known_sign(metric: str) -> int | None:
 def is_given(metric: str, retriever: str) -> bool:
     """Whether a value holds by definition: gain, harm and mended are measured against the LLM alone, whose own are 0.
 
-    Such a value is as sure as can be and nobody's merit: it has no interval, is best at nothing and is not compared.
+    Such a value is 0 by definition, so it has no interval, is never marked as best and is not compared.
     """
     return retriever == ALONE and metric in ("gain", "harm", "mended")
 
@@ -111,7 +111,7 @@ def narrowed(shown: Sequence[str], most: int) -> list[str]:
 
 
 def main_metrics(available: Sequence[str]) -> list[str]:
-    """At most two metrics to look at query by query: of the ranking, and of what the LLM made of it."""
+    """At most two metrics to look at query by query: of the ranking, and of the LLM's answers."""
     ndcg = [name for name in available if name.startswith("ndcg@")]
     found = ndcg[-1:] + [name for name in _MAIN_ANSWER if name in available][:1]
     return found or list(available[:1])

@@ -1,4 +1,4 @@
-"""The rows of an evaluation, asked for by data set, retriever and metric: means with intervals, paired differences."""
+"""The rows of an evaluation, by data set, retriever and metric: means with intervals, paired differences."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -42,7 +42,7 @@ class Results:
 
     @cached_property
     def scores(self) -> Scores:
-        """The rows, asked for by data set, retriever and metric."""
+        """The rows, by data set, retriever and metric."""
         return Scores(self.rows)
 
 

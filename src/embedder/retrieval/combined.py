@@ -58,14 +58,14 @@ class HybridRetriever:
 
 
 class MemoisedRetriever:
-    """A retriever that several rows use: fitted once a corpus, and asked once for the queries of a data set.
+    """A retriever that several rows use: fitted once a corpus, and run once on the queries of a data set.
 
     Those are the queries that it is asked for first. What it finds for others is not kept: they are texts that the LLM
     wrote in one row, and there may be many rounds of them.
 
     Args:
         retriever: What ranks; it must not change between two calls with one corpus, as an encoder in training does.
-        depth: Keys that it is asked for at least, so that a row that needs more of them does not ask again.
+        depth: Keys that are retrieved at least, so that a row that needs more of them does not search again.
     """
 
     def __init__(self, retriever: Retriever, depth: int = 1) -> None:
@@ -82,7 +82,7 @@ class MemoisedRetriever:
             self._corpus, self._queries, self._found_depth = corpus, None, 0
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
-        """The keys that the retriever ranks, from memory where it was asked for so many before."""
+        """The keys that the retriever ranks, from memory if it has ranked so many before."""
         asked = tuple(queries)
         if self._queries is None:
             self._queries = asked

@@ -76,7 +76,7 @@ class EarlyStop:
     Args:
         wave: Candidates judged together, in their order: labelled ones, then the first matches.
         patience: Waves without a better candidate.
-        audit: Share of the stopped queries whose other candidates are judged all the same, to report what stopping
+        audit: Share of the stopped queries whose other candidates are judged nevertheless, to report what stopping
             changed. They are drawn by a hash of seed and prompt: the same ones in every part of the queries.
         seed: Of the drawing.
     """

@@ -59,7 +59,7 @@ class RewardEngine:
         return rewards_of(self.tables(requests), reward)
 
     def count_scored(self, requests: Sequence[LabelRequest]) -> tuple[int, int]:
-        """Prompts of the requests whose answers are scored in the store, and all of them; the LLM is not asked."""
+        """Number of prompts of the requests whose scores are stored, and of all prompts; without the LLM."""
         scored = total = 0
         for request in requests:
             answers = request.distinct_answers(self._settings.max_answers)
@@ -68,14 +68,14 @@ class RewardEngine:
         return scored, total
 
     def count_left(self, requests: Sequence[LabelRequest]) -> list[int]:
-        """Prompts of each request that labelling would still score; the LLM is not asked.
+        """Prompts of each request that labelling would still score; found without the LLM.
 
         All of them, where competitors are still to be sampled.
         """
         return [self._count_left(request) for request in requests]
 
     def verify(self, requests: Sequence[LabelRequest], n: int, tolerance: float) -> float:
-        """Score the outputs of `n` prompts, drawn with the seed, anew and compare them with the store.
+        """Score the outputs of `n` prompts, drawn with the seed, again and compare them with the store.
 
         Returns:
             The largest absolute difference of a summed log-likelihood, in nats.

@@ -34,9 +34,9 @@ class _LogLikelihoods:
 
 @dataclass(frozen=True)
 class _FromLikelihoods(ABC):
-    """What the kinds of reward share: of several gold answers the likeliest one counts, each time anew.
+    """What the kinds of reward share: for each candidate, and without one, the likeliest gold answer counts.
 
-    It has the best rank too, since all answers face the same competitors.
+    It also has the best rank, since all answers have the same competitors.
 
     Args:
         likelihood: `mean` (log-likelihood per token) or `sum`.
@@ -62,7 +62,7 @@ class NoReward:
     """What `reward=none` stands for: tasks train on labels alone, and nothing is judged."""
 
     def __call__(self, table: ScoreTable) -> Numbers:
-        """Never called: what needs rewards refuses this one before the LLM is asked."""
+        """Never called: what needs rewards refuses this one before the LLM runs."""
         raise ConfigError("reward", "a kind of reward", "none")
 
 

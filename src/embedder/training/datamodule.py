@@ -29,7 +29,7 @@ class DataSettings:
     Args:
         batch_size: Queries of a global batch, over all devices.
         seed: Of the batch plan and of the sampling of groups.
-        num_workers: Processes that make batches ahead of the training step; 0 makes them in place.
+        num_workers: Processes that prepare batches ahead; 0 prepares them in the training process.
     """
 
     batch_size: PositiveInt

@@ -1,4 +1,4 @@
-"""Hard negatives that training found with its own encoder: tables beside the records, taking the place of theirs."""
+"""Hard negatives that training found with its own encoder: tables beside the records, which replace theirs."""
 
 import hashlib
 import json

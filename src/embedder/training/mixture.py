@@ -16,8 +16,8 @@ class Mixture:
     Args:
         temperature: 1 gives every record the same chance; larger values draw the data sets together, and at 1,000 all
             have nearly equal shares.
-        max_records: A larger data set counts as so many records, so that one of millions leaves room for the others;
-            None for no limit. All of its records are used all the same.
+        max_records: A larger data set counts as so many records, so that one of millions leaves steps for the others;
+            None for no limit. All of its records are used nevertheless.
     """
 
     temperature: Annotated[float, Bound("1 or more", at_least=1)] = 1.0

@@ -1,4 +1,4 @@
-"""Which keys of other queries are negatives of a query, and which only look like it."""
+"""Which keys of other queries are negatives of a query, and which are left out."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ def in_batch_negatives(
 
     A key is left out if it belongs to the query's own group (it is compared there), if its text is a known positive of
     the query or equal to a key of its group, if it is absent, or if the same text stands earlier in the batch (a text
-    counts once, however many queries brought it).
+    counts once, however many queries have it).
 
     >>> keys = torch.tensor([[1, 2], [3, 2]])  # two queries, which share the text 2
     >>> in_batch_negatives(keys, torch.tensor([[1], [3]]), first_query=0, all_key_hashes=keys).int()
@@ -52,8 +52,8 @@ def negatives_by_place(key_present: Tensor, negatives: Tensor, first_query: int)
         first_query: Position of the first local query in the global batch.
 
     Returns:
-        The other keys of its group, negatives of this process, negatives of other processes: scalars that nobody has
-        waited for.
+        The other keys of its group, negatives of this process, negatives of other processes: scalars on the
+        device, which is not waited for.
     """
     n_local, group = key_present.shape
     first = first_query * group

@@ -1,4 +1,4 @@
-"""A random order of n items of which any position can be asked for, without making the others."""
+"""A random order of n items; any position of it can be computed without the others."""
 
 _MASK = (1 << 64) - 1
 _ROUNDS = 6

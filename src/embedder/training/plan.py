@@ -29,7 +29,7 @@ class PlannedBatch:
 class BatchPlan:
     """Homogeneous batches: every step takes all its records from one data set.
 
-    Each cycle of steps gives every data set its exact share of them in an order shuffled anew; the records of a data
+    Each cycle of steps gives every data set its exact share of them in a new random order; the records of a data
     set follow each other in a new random order every epoch.
 
     >>> plan = BatchPlan(sizes=[4], weights=[1.0], batch_size=2, seed=0)

@@ -26,13 +26,13 @@ class SelfPace:
         factor = clip((L / L0) ** power, lowest, highest)
 
     L is a moving average of the task's losses that starts without bias. L0 is L after the first `warmup` losses of the
-    task, and is taken anew every `retake_steps` steps. Until there is one, the factor is 1.
+    task, and is taken again every `retake_steps` steps. Until there is one, the factor is 1.
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), self-paced learning scheduling; Liu, Liang and Gitter, AAAI 2019,
     loss-balanced task weighting (there with a power of 0.5).
 
     Args:
-        retake_steps: Steps after which all references are taken anew; the paper's is 1,000.
+        retake_steps: Steps after which all references are taken again; 1,000 in the paper.
         smoothing: Weight of the past in the moving average.
         lowest: Least factor.
         highest: Largest factor.

@@ -23,7 +23,7 @@ _Queries = Annotated[int, Bound("2 or more (one for validation)", at_least=2)]
 class Labelling:
     """What a task sets for the labelling of its own candidates; None keeps what `prepare.rewards` says.
 
-    Preparation reads it, training does not: it stands here because a task is one file of settings, whoever reads them.
+    Preparation reads it, training does not. It is defined here because a task is one file of settings.
 
     Args:
         reward: From stored log-likelihoods to rewards.

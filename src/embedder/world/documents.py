@@ -1,4 +1,4 @@
-"""Long documents: travellers' chronicles that come back, many pages later, to what they told before."""
+"""Long documents: travellers' chronicles that return, many pages later, to facts that they stated before."""
 
 from dataclasses import dataclass, replace
 from random import Random

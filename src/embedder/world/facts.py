@@ -1,4 +1,4 @@
-"""One region of the world: its entities and the facts between them, each told in one passage."""
+"""One region of the world: its entities and the facts between them, each stated in one passage."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -44,7 +44,7 @@ class Region:
     facts: list[Fact]
 
     def relation(self, fact: Fact) -> Relation:
-        """How this fact is told and asked."""
+        """How this fact is stated and asked about."""
         return KINDS[self.entities[fact.subject].kind].relations[fact.relation]
 
     def of_kind(self, kind: str) -> list[Entity]:

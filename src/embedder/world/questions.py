@@ -78,7 +78,7 @@ def mixed_questions(region: Region, facts: list[Fact], count: int, first: int, r
         region: What is asked about.
         facts: Those that may be used.
         count: Number of questions.
-        first: Number of the first one in the whole world; the turn of two-hop questions goes by it.
+        first: Number of the first one in the whole world; it decides which questions have two hops.
         random: Source of all choices.
 
     Raises:

@@ -27,7 +27,7 @@ class Form(Protocol):
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files of the data set by id, streamed: `corpus`, and what there is of `train` and `test`.
 
-        Each is read to its end before the next is asked for. The field `ORIGIN` of a row says where it comes from.
+        Each is read to its end before the next begins. The field `ORIGIN` of a row says where it comes from.
 
         Raises:
             DataError: A row is not what it should be, with its file and line.

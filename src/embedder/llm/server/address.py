@@ -1,4 +1,4 @@
-"""Where an LLM server is: URLs that can be asked, the way there, and the name of the variable that holds its key."""
+"""Where an LLM server is: allowed URLs, the proxy to them, and the name of the variable that holds its key."""
 
 import ipaddress
 import os
@@ -46,7 +46,7 @@ def is_port(port: int | None) -> bool:
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy of the environment that a URL is asked through; none for this machine itself."""
+    """The proxy of the environment for requests to a URL; none for this machine itself."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if _is_here(host) or proxy_bypass(parts.netloc):

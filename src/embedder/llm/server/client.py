@@ -48,7 +48,7 @@ class ServerClient:
     from 500 on. The pause before attempt k + 1 is drawn from 0 to `backoff_seconds * 2**(k - 1)`, 60 s at most, on top
     of what `Retry-After` asks for, 300 s at most. A redirection is not followed: the key would go along.
 
-    A server on this machine is asked directly, whatever proxies the environment names; the others through its proxies.
+    Requests to this machine are sent directly, whatever proxies the environment names; others through its proxies.
 
     Args:
         url: What paths are joined to, such as `http://127.0.0.1:8000/v1`.

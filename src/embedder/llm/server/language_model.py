@@ -25,7 +25,7 @@ _PROBE = ("The lighthouse was finished in 1783 and designed by", " Maren Tolvik"
 
 @dataclass(frozen=True)
 class ServerLanguageModel:
-    """Implements `embedder.types.LanguageModel` over HTTP; the server is asked on first use.
+    """Implements `embedder.types.LanguageModel` over HTTP; the first request is sent on first use.
 
     With `tokenizer`, prompt and output are tokenised here and sent as token ids: the scores are those of
     `HuggingFaceLanguageModel` with the same weights. Without it, `prompt + output` is sent as text and tokenised by the
@@ -71,7 +71,7 @@ class ServerLanguageModel:
 
         Another host with the same model finds the same scores. Text and token ids are kept apart, since the tokens at
         the border may differ, and so are tokenizers of another name than the model, and those that read an output
-        otherwise behind its prompt. The server is not asked.
+        otherwise behind its prompt. No request is sent.
         """
         form = "text" if self.tokenizer is None else "tokens"
         other = f"={self.tokenizer}" if self.tokenizer not in (None, self.name) else ""

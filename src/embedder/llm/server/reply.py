@@ -51,7 +51,7 @@ def read_reply(url: str, response: "httpx.Response", content: bytes) -> Any:
     """The JSON of a reply.
 
     Args:
-        url: What was asked, for the messages.
+        url: Where the request was sent, for the messages.
         response: Its status and headers.
         content: Its body.
 
