@@ -1,4 +1,4 @@
-"""Numbers within bounds, as types: the annotation `n: PositiveInt` says what a setting may be.
+"""Numbers within bounds, as types: the annotation `n: PositiveInt` says which values are allowed.
 
 `embedder.checks` reads it. A bound of one setting alone is `Annotated[int, Bound("8 or more tokens", at_least=8)]`; its
 values are literals, since `embedder.entry.settings` checks settings before the code that takes them is imported.
@@ -10,7 +10,7 @@ from typing import Annotated
 
 @dataclass(frozen=True)
 class Bound:
-    """What a number must be besides its type.
+    """A bound that a number must keep, beside its type.
 
     Args:
         expected: What the message says is expected, such as "1 or more".

@@ -1,4 +1,4 @@
-"""Settings are held against the annotations of the code that takes them: types, choices and bounds."""
+"""Settings are checked by the annotations of the code that takes them: types, choices and bounds."""
 
 import functools
 import inspect
@@ -54,7 +54,7 @@ def checked(prefix: str) -> Callable[[type[_T]], type[_T]]:
 
 
 def check_types(settings: Any, prefix: str) -> None:
-    """Hold the fields of a dataclass of settings against their annotations; see `check_value`.
+    """Check the fields of a dataclass of settings by their annotations; see `check_value`.
 
     Args:
         settings: An instance.
@@ -65,7 +65,7 @@ def check_types(settings: Any, prefix: str) -> None:
 
 
 def check_value(setting: str, value: object, annotation: Any) -> None:
-    """Hold one value against an annotation.
+    """Check one value by an annotation.
 
     Raises:
         ConfigError: The value has another type, such as text where a number or a list belongs, is a number that is not

@@ -1,4 +1,4 @@
-"""The errors that a user can cause, each with enough in its message to mend the cause."""
+"""The errors that a user can cause, each with a message that says how to correct the cause."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ class ConfigError(EmbedderError):
 
 
 class DataError(EmbedderError):
-    """A file does not hold what it should; for one that we made of a user's file, that one is named."""
+    """A file has wrong content; if it was converted from a user's file, the message names the user's file."""
 
     def __init__(self, path: Path | str, line: int | None, message: str) -> None:
         path, line = origin(Path(path), line)
@@ -68,7 +68,7 @@ class PromptTooLongError(EmbedderError):
 
 
 class TrainingError(EmbedderError):
-    """Training cannot go on with the numbers it arrived at."""
+    """Training cannot continue with its current numbers, such as a loss that is NaN."""
 
 
 class Interrupted(EmbedderError):  # noqa: N818  # nothing went wrong
@@ -85,7 +85,7 @@ class Interrupted(EmbedderError):  # noqa: N818  # nothing went wrong
 
 
 def how_to_resume(output_dir: Path | str) -> str:
-    """What is said of a run that was stopped in a folder and left a checkpoint there."""
+    """How to resume a run that was stopped and left a checkpoint in its folder, as the end of a message."""
     return f"to resume, run the same command with hydra.run.dir={output_dir} run.checkpoint=last"
 
 

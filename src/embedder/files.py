@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there, however the process that writes them ends."""
+"""Files and folders that appear completely or not at all, however the process that writes them ends."""
 
 import errno
 import hashlib
@@ -26,14 +26,14 @@ _ABANDONED = 7 * 86400  # seconds without a write, where it cannot be asked whet
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to write it under another name; see `whole_path`."""
+    """Open a file to write it under a temporary name; see `whole_path`."""
     with whole_path(path) as partial, partial.open("wb") as file:
         yield file
 
 
 @contextmanager
 def whole_path(path: Path) -> Iterator[Path]:
-    """Write a file under another name, which it loses when all is on the disk: a reader sees all or nothing.
+    """Write a file under a temporary name, renamed when all is on the disk: a reader sees all or nothing.
 
     Where writing fails, what was there before stays.
 
@@ -58,7 +58,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Make a folder under another name, which it loses when all is on the disk, with the digests of its files.
+    """Make a folder under a temporary name, renamed when all is on the disk, with the digests of its files.
 
     Where writing fails, nothing is left behind. Where another process was quicker, its folder stays, unless it is to be
     replaced: a folder is `locked`, or named by what it is made of, as for `make_once`.
@@ -101,7 +101,7 @@ def _renamed(folder: Path, path: Path) -> bool:
 
 
 def make_once(folder: Path, write: Callable[[Path], object], again: str = "it is made again") -> bool:
-    """Make a folder that is named by what it is made of, unless it is there as it was written.
+    """Make a folder that is named by what it is made of, unless it exists undamaged.
 
     Of several processes that come to it at once, on this machine, one writes and the others wait. A folder that was
     damaged since is made again.

@@ -1,4 +1,4 @@
-"""Settings as plain values: they name what is kept on disk, and a resumed run is held against them."""
+"""Settings as plain values: they name folders on disk, and a resumed run is compared with them."""
 
 import hashlib
 import inspect

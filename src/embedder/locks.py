@@ -1,4 +1,4 @@
-"""One process at a time: a folder that a run holds, and work that processes take turns at."""
+"""One process at a time: locks of folders, and work that only one of several processes does."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def in_turn(path: Path) -> Iterator[bool]:
-    """Do something that several processes come to at once one after the other: the first does it, the others wait.
+    """Run work that several processes need one process at a time: the first does it, the others wait.
 
     The lock goes when its process does, however it ends.
 

@@ -1,4 +1,4 @@
-"""Foreign text (of data, servers, settings, libraries) made fit to be shown: it hides, reorders and floods nothing.
+"""Cleans foreign text (of data, servers, settings, libraries) before it is shown: no control characters, no floods.
 
 What is shown never holds a secret either: a key that was named with `hide`, or anything of the form that keys have.
 """

@@ -1,4 +1,4 @@
-"""When two texts are one, and what a word is: decided here for all that compares, cuts or measures text."""
+"""When two texts are the same, and what a word is: for all code that compares, cuts or measures text."""
 
 import hashlib
 import re

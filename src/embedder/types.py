@@ -1,4 +1,4 @@
-"""The words that all rooms share: what is stored, what is trained on, and what a model or an index must offer."""
+"""The types that all rooms share: what is stored, what is trained on, and the protocols of models and indexes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -165,7 +165,7 @@ class LanguageModel(Protocol):
         ...
 
     def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
-        """Whether the LLM can read each prompt with so many tokens after it; true where it does not tell."""
+        """Whether the LLM can read each prompt with so many tokens after it; true if its limit is not known."""
         ...
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:

@@ -1,4 +1,4 @@
-"""Lightning's CSV logger, able to go on with a file that another process of the same run has begun."""
+"""Lightning's CSV logger, able to continue a file that another process of the same run has begun."""
 
 import csv
 from pathlib import Path
@@ -38,7 +38,7 @@ class _Writer(ExperimentWriter):
 
 @rank_zero_only
 def keep_earlier_log(output_dir: Path) -> None:
-    """Set the log of an earlier stretch of the run aside: Lightning's logger would delete it."""
+    """Keep the log of the run before it was resumed under another name: Lightning's logger would delete it."""
     path = output_dir / "csv" / "metrics.csv"
     if path.is_file():
         n = sum(1 for _ in path.parent.glob(f"{path.stem}.until-stop-*{path.suffix}"))

@@ -109,7 +109,7 @@ class EvaluateRun:
         return optimised(Scores(self.score()), self.optimise)
 
     def score(self) -> list[Row]:
-        """Score everything and write it, row by row; started again in the same folder, it goes on.
+        """Score everything and write it, row by row; started again in the same folder, it resumes.
 
         Raises:
             DataError: Another process writes into the folder.

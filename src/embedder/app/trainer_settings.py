@@ -1,7 +1,7 @@
 """What the settings of `lightning.Trainer` may be here, and which of them decide what a step does to the weights.
 
 Every keyword is in one of three groups: those that have one possible value, since the batch plan has no epochs; those
-that change no step; all others, whatever a new Lightning adds, have to stay the same when a run goes on.
+that change no step; all others, whatever a new Lightning adds, have to stay the same when a run is resumed.
 """
 
 import inspect

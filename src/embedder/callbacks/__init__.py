@@ -1,1 +1,1 @@
-"""Stage 6: what happens around training, one behaviour a file."""
+"""Callbacks of Lightning around training, one behaviour a file."""

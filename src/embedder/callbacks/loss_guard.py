@@ -1,4 +1,4 @@
-"""Stop a run whose loss is not a number or grows out of hand, before it costs more, and name the batch."""
+"""Stop a run whose loss is NaN or diverges, before the weights change, and name the batch."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Hold the number of processes that the trainer counts on against the process group, and close the group in the end."""
+"""Compare the number of processes of the trainer with that of the process group, and close the group in the end."""
 
 import atexit
 

@@ -1,4 +1,4 @@
-"""Every so many steps: retrieve with the current weights, let the LLM work with it, and log `rag/<task>/<metric>`."""
+"""Every so many steps: retrieve with the current weights, let the LLM use the keys, and log `rag/<task>/<metric>`."""
 
 import logging
 import time
@@ -127,7 +127,7 @@ class RagEvalCallback(L.Callback):
             raise ConfigError("callbacks.rag_eval", expected, names)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Ask before the first step; the step that a run goes on from is done."""
+        """Answer before the first step; a resumed run has answered at its step already."""
         self._step = trainer.global_step
         if trainer.global_step == 0:
             scores = self._evaluate(trainer, require_retriever(pl_module))
@@ -135,7 +135,7 @@ class RagEvalCallback(L.Callback):
                 record.add_before(scores)
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
-        """Ask if a step is done and it is time."""
+        """Answer if a step is done and the interval is over."""
         step, interval = trainer.global_step, self._settings.every_n_steps
         if step == self._step or not (step == trainer.max_steps or (interval and step % interval == 0)):
             return
@@ -145,7 +145,7 @@ class RagEvalCallback(L.Callback):
             pl_module.log(name, value, logger=False, rank_zero_only=False)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Ask after the last step of a run that ends early."""
+        """Answer after the last step of a run that ends early."""
         if trainer.global_step != self._step:
             self._evaluate(trainer, require_retriever(pl_module))
 

@@ -1,4 +1,4 @@
-"""Every so many steps: index the corpus with the current weights, and train on what it finds too near to a query."""
+"""Every so many steps: search the corpus with the current weights, and train on the negatives found near a query."""
 
 import logging
 import time

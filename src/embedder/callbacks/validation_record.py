@@ -1,4 +1,4 @@
-"""What validation said before the first step and the last time: in every checkpoint, so that both can be compared."""
+"""The scores of the first and the latest validation, in every checkpoint, so that they can be compared."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -63,7 +63,7 @@ class ValidationRecord(L.Callback):
         return {name: asdict(one) for name in ("before", "last") if (one := getattr(self, name)) is not None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with them."""
+        """Take them over."""
         self.before, self.last = (
             Validation(**state_dict[name]) if name in state_dict else None for name in ("before", "last")
         )

@@ -15,7 +15,7 @@ HoldsAnswer = Callable[[str, Sequence[str]], bool]
 @checked("candidates.filters")
 @dataclass(frozen=True)
 class CandidateFilters:
-    """Filters of unlabelled candidates; all are off by default, since an LLM that judges them tells right from wrong.
+    """Filters of unlabelled candidates; off by default, since an LLM gives unlabelled positives high rewards.
 
     Args:
         drop_answers: Skip candidates that contain an answer of the query.

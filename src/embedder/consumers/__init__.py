@@ -1,1 +1,1 @@
-"""What the LLM does with what was retrieved: it answers, chooses, continues, searches on."""
+"""What the LLM does with the retrieved keys: it answers, chooses an option, continues a text, or searches again."""

@@ -7,7 +7,7 @@ from embedder.metrics.text import contains, exact_match, f1, popqa_accuracy
 
 
 def answer_scores(written: str, answers: Sequence[str]) -> dict[str, float]:
-    """Every metric of a written answer; an empty one is wrong by all.
+    """Every metric of a written answer; an empty answer is wrong by every metric.
 
     Args:
         written: What the LLM answered.

@@ -1,4 +1,4 @@
-"""Multiple choice: the option that the LLM finds likeliest is its answer, so that it need not write a thing."""
+"""Multiple choice: the option with the highest likelihood is the answer, so the LLM need not write."""
 
 import string
 from collections.abc import Sequence

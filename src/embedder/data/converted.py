@@ -1,4 +1,4 @@
-"""Files made once of a user's files, in folders named by what they are made of: converted or decompressed data."""
+"""Converted or decompressed data, made once of a user's files, in folders named by what they are made of."""
 
 import gzip
 import json
@@ -81,7 +81,7 @@ def decompressed(path: Path, directory: Path) -> Path:
 
 
 def write_once(folder: Path, write: Callable[[Path], object], source: str) -> None:
-    """Make a folder that is there as a whole or not at all; a damaged one is made again.
+    """Make a folder that appears completely or not at all; a damaged one is made again.
 
     Args:
         folder: Named by what it is made of; nothing happens if it is there and as it was written.

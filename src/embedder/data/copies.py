@@ -1,4 +1,4 @@
-"""Keys of a corpus that say the same: labels name one of them, and metrics count the others as wrong."""
+"""Keys of a corpus with the same text: labels name one of them, and metrics count the others as wrong."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from embedder.types import KeyStore, Query
 
 @dataclass(frozen=True)
 class Copies:
-    """How much of a corpus stands in it more than once.
+    """How many keys of a corpus have the text of another key.
 
     Args:
         texts: Different texts that two or more keys have.

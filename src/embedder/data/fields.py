@@ -1,4 +1,4 @@
-"""Typed access to the fields of a JSON row; whatever is wrong is named with file and line."""
+"""Typed access to the fields of a JSON row; errors name file and line."""
 
 import math
 from pathlib import Path

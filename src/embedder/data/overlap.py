@@ -1,4 +1,4 @@
-"""Test questions that are training questions too: a model that has seen them is not tested by them."""
+"""Test questions that are training questions too: their scores do not show how a model does on new questions."""
 
 import logging
 from collections.abc import Sequence

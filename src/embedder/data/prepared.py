@@ -50,7 +50,7 @@ class PreparedDataset:
 
     @property
     def is_complete(self) -> bool:
-        """Whether preparation got to its end."""
+        """Whether preparation was completed."""
         return self.directory.is_dir()
 
     def manifest(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class PreparedDataset:
         return manifest
 
     def check(self) -> None:
-        """Hold every file against its digest.
+        """Compare every file with its digest.
 
         Raises:
             DataError: One of them was damaged since it was written.

@@ -1,4 +1,4 @@
-"""Write the trained encoder as a sentence-transformers directory that knows its instructions."""
+"""Write the trained encoder as a sentence-transformers directory with its instructions as prompts."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Low-rank adapters: train a few weights beside the frozen ones of a large backbone, and fold them in for export."""
+"""Low-rank adapters: train a few weights beside the frozen ones of a large backbone, and merge them for export."""
 
 import copy
 import importlib.util

@@ -1,4 +1,4 @@
-"""Vectors of fixed texts travel with a model, so that a damaged or mismatched copy is noticed when it is loaded."""
+"""Vectors of fixed texts are stored with a model, so that loading notices a damaged or mismatched copy."""
 
 import math
 from collections.abc import Mapping, Sequence

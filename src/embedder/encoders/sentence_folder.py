@@ -1,4 +1,4 @@
-"""What a sentence-transformers folder says of itself: its modules, its length, its prompts, what it is compared by."""
+"""Reads the files of a sentence-transformers folder: its modules, its length, its prompts, its similarity."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

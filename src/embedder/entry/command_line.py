@@ -1,4 +1,4 @@
-"""What Hydra refuses of a command line, said in terms of the settings that there are."""
+"""Errors of Hydra about a command line, as messages in terms of the existing settings."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

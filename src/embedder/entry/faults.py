@@ -1,4 +1,4 @@
-"""What the system and the libraries throw, as one line with advice; what is a fault of ours stays an exception."""
+"""Errors of the system and of libraries as one line with advice; an error in this project stays an exception."""
 
 import errno
 import re

@@ -1,4 +1,4 @@
-"""Hold the composed configuration against the code that it describes, without importing that code.
+"""Check the composed configuration by the code that it describes, without importing that code.
 
 Torch, transformers and Lightning take ten seconds and more to import; `embedder.entry.signatures` reads the sources.
 """

@@ -1,4 +1,4 @@
-"""What a run finds around it and can do without: a terminal of any encoding, a home folder, a name of its user."""
+"""Makes a run independent of its surroundings: the terminal's encoding, a home folder, a name of the user."""
 
 import getpass
 import io
@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 def speak_any_encoding() -> None:
-    """Let no text end a run because the terminal has no sign for it, such as the bar of a progress."""
+    """Let no text end a run because the terminal cannot show it, such as that of a progress bar."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""A sweep says what it searches when it begins, and shows all of its jobs when it ends, best first."""
+"""A sweep logs which settings it searches when it begins, and all of its jobs when it ends, best first."""
 
 import atexit
 import json

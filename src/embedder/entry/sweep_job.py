@@ -1,4 +1,4 @@
-"""One job of a sweep: nothing of the job before it is left, and what became of it stands in its folder.
+"""One job of a sweep: it is independent of the job before it, and writes its result into its folder.
 
 `python train.py -m ...` runs several jobs, one after the other in this process or each in one of its own.
 """

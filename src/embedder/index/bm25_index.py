@@ -16,7 +16,7 @@ _CHUNK = 1000  # queries tokenised together
 
 
 class BM25Index:
-    """BM25 as Lucene has it, by default over stemmed words of two letters or more without stop words.
+    """BM25 in Lucene's variant, by default over stemmed words of two letters or more without stop words.
 
         score(q, d) = sum_{t in q} idf(t) tf(t, d) / (tf(t, d) + k1 (1 - b + b |d| / mean |d|))
         idf(t) = log(1 + (n - n_t + 0.5) / (n_t + 0.5))

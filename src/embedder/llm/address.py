@@ -1,4 +1,4 @@
-"""Content addresses: what was scored or sampled is found again by what it was, wherever and whenever it was made."""
+"""Content addresses: scores and samples are stored under the hash of LLM, prompt and output."""
 
 import hashlib
 from collections.abc import Sequence

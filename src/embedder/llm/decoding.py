@@ -1,4 +1,4 @@
-"""Let a causal model write: many prompts at once, each as if it were alone."""
+"""Decoding with a causal model: many prompts at once, each with the result that it has alone."""
 
 import functools
 import inspect

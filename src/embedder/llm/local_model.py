@@ -55,7 +55,7 @@ class LocalModel:
 
     @cached_property
     def max_tokens(self) -> int | None:
-        """What the LLM reads at most; its settings tell it without its weights."""
+        """Most tokens that the LLM reads, from its settings, without its weights."""
         config = load_settings(self._folder, "llm.name", self.name)
         limit = getattr(config.get_text_config(), "max_position_embeddings", None)
         return None if limit is None else int(limit)
@@ -109,7 +109,7 @@ class LocalModel:
 
     @cached_property
     def end_tokens(self) -> frozenset[int]:
-        """The tokens that end a text in the model's own opinion: of its generation settings and of its tokenizer."""
+        """The tokens that end a text, from the model's generation settings and its tokenizer."""
         ends = {self.tokenizer.eos_token_id}
         for settings in (self.model.generation_config, self.model.config):
             declared = getattr(settings, "eos_token_id", None)

@@ -34,7 +34,7 @@ class SampleStore:
         return [self._outputs.get(address) for address in addresses]
 
     def add(self, addresses: Sequence[bytes], outputs: Sequence[Sequence[str]]) -> None:
-        """Remember outputs; they reach the disk with the next `flush`."""
+        """Add outputs in memory; the next `flush` writes them."""
         new = {address: list(texts) for address, texts in zip(addresses, outputs, strict=True)}
         self._outputs.update(new)
         self._unwritten.update(new)

@@ -59,7 +59,7 @@ class ScoreStore:
         ]
 
     def add(self, addresses: Sequence[bytes], scores: Sequence[OutputScore]) -> None:
-        """Remember scores; they reach the disk with the next `flush`.
+        """Add scores in memory; the next `flush` writes them.
 
         Raises:
             ValueError: One is no log-likelihood: stored, it would be believed for ever.

@@ -1,4 +1,4 @@
-"""Which device a model runs on where no trainer decides."""
+"""Which device a model runs on outside of training."""
 
 import logging
 from functools import cache

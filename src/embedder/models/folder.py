@@ -1,4 +1,4 @@
-"""What a model folder says of itself: its tokenizer and its settings, read without running its code."""
+"""The tokenizer and the settings of a model folder, read without running its code."""
 
 import json
 from pathlib import Path

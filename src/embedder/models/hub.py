@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: their files in the cache, and why there are none."""
+"""Models of the Hugging Face hub: their files in the cache, or one line that says why they are missing."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from embedder.models.loading import reason
 
 
 def local_folder(source: str | Path, revision: str | None, setting: str, *, weights: bool = True) -> Path:
-    """The folder of a model: itself, or the copy of a hub's in the cache, which is made where it is missing.
+    """The folder of a model: itself, or its copy in the cache of the hub, which is downloaded if it is missing.
 
     Args:
         source: As `resolve_model` returns it.

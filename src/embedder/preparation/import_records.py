@@ -1,4 +1,4 @@
-"""Take published JSON Lines in: check every record, hold some out, and make a corpus for validation from their keys."""
+"""Import published JSON Lines: check every record, choose some for validation, and make a corpus from their keys."""
 
 import json
 import logging
@@ -30,8 +30,8 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
 
     Every line is checked before the first one is written. Validation records are chosen by a hash of the question, so
     all lines of a question are used for validation or none. A text that any line of a query labels is a negative on
-    none of them. Training records that the task's `min_reward_gap` leaves out, or that have no other negatives than
-    such texts, are counted as skipped.
+    none of them. Training records that the task's `min_reward_gap` leaves out, or whose keys are all such negatives,
+    are counted as skipped.
 
     Args:
         path: The file.
@@ -43,7 +43,7 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
         How many records went where.
 
     Raises:
-        DataError: A line is malformed, or there are too few records to hold some out.
+        DataError: A line is malformed, or there are too few records to use some for validation.
         ConfigError: No training record has rewards as far apart as the task asks for.
     """
     records = Records(path, task.name)

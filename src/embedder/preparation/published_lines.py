@@ -1,4 +1,4 @@
-"""What one reading of a file of published records tells of its lines; every line is checked."""
+"""Hashes and line numbers of a file of published records, from one reading that checks every line."""
 
 from array import array
 from dataclasses import dataclass

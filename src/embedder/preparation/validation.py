@@ -38,7 +38,7 @@ class Validation:
 
 
 def held_out_ids(queries: list[Query], examples: list[Query], n: int) -> set[str]:
-    """Ids of `n` queries, or of some more: those that belong together go the same way.
+    """Ids of `n` queries, or of some more: those that belong together are all used for validation or none.
 
     Queries of one dialogue or document belong together, since it is what they are compared with; where there are too
     few of these, and everywhere else, those that ask the same do. What the prompt shows is not held out; of a handful
@@ -64,7 +64,7 @@ def _history(query: Query) -> int:
 
 
 def held_out_together(datasets: Sequence[PreparedDataset]) -> list[PreparedDataset]:
-    """The data sets of a run, none of which trains on what any of them holds out.
+    """The data sets of a run, none of which trains on a validation question of any of them.
 
     Raises:
         DataError: Nothing is left of one to train on.

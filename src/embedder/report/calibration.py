@@ -1,4 +1,4 @@
-"""Does a higher score of the first key mean that it is more often right?"""
+"""Calibration: whether the first key is right more often when its score is higher."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What retrieval breaks and what it mends: answers that were right alone, and answers that became right."""
+"""Harm and its opposite: answers that are right only without retrieval, and answers that are right only with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Scenario by retriever: where each is strong, at a glance."""
+"""A map of data sets and retrievers that shows where each retriever is strong."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Who leads, by how much, and whether that is more than chance; and what the page sets side by side."""
+"""The best retrievers: by how much they lead, whether beyond chance; and which two the page compares."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The folder that an evaluation leaves, written row by row, so that a killed one goes on where it was."""
+"""The folder that an evaluation leaves, written row by row, so that a killed one resumes."""
 
 import json
 import logging

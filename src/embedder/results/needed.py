@@ -1,4 +1,4 @@
-"""A sentence below a table: how many questions would tell its best two retrievers apart."""
+"""A sentence below a table: how many questions a test of its best two retrievers needs."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
 """B against A by one metric: by how much B is better, and whether that is more than chance.
 
-Every surface asks here: the table, the page, the comparison of two runs and what training says of its validation.
+The table, the page, the comparison of two runs and the log of validation all use this rule.
 """
 
 import math

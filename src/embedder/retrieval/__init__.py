@@ -1,1 +1,1 @@
-"""Does the retriever find the right keys? Retrievers of one protocol, their rankings, benchmarks."""
+"""Retrievers with one interface, the scores of their rankings, benchmarks."""

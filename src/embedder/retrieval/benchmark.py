@@ -51,7 +51,7 @@ class Benchmark:
         return list(dict.fromkeys((*self.groups, *self.macro)))
 
     def check(self, queries: Iterable[Query], *, answered: bool = True) -> None:
-        """See that every query belongs to a part, and something that counts.
+        """Check that every query belongs to a part, and that its task has a metric.
 
         Args:
             queries: All of a data set.
@@ -88,7 +88,7 @@ class Benchmark:
         return {field: own for field, own in found.items() if any(own.values())}
 
     def score(self, queries: Iterable[Query], per_query: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-        """What counts of every query that was answered; empty where the benchmark has no `metrics`.
+        """The metric `score` of every query that was answered; empty if the benchmark has no `metrics`.
 
         Args:
             queries: All of the data set.

@@ -1,4 +1,4 @@
-"""Retrievers that stand on others: gold keys first, several fused, one that several rows share."""
+"""Retrievers that use other retrievers: gold keys first, several fused, one that several rows share."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from embedder.types import KeyStore, Query, Ranking
 
 
 class OracleRetriever:
-    """Ranks the gold keys first, then what another retriever finds: the most that a perfect retriever could do.
+    """Ranks the gold keys first, then those of another retriever: the upper bound of retrieval.
 
     Args:
         rest: What finds the other keys.

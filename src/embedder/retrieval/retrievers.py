@@ -1,4 +1,4 @@
-"""One protocol for ours, the baselines and anything else that ranks keys, so that every table has its baselines."""
+"""One interface for encoders, baselines and retrievers of your own, so that every table can have its baselines."""
 
 import hashlib
 import random
@@ -27,7 +27,7 @@ class Retriever(Protocol):
 
 
 class NoRetriever:
-    """Retrieves nothing: what the LLM knows by itself."""
+    """Retrieves no keys: for the row of the LLM without retrieval."""
 
     def fit(self, corpus: KeyStore) -> None:
         """Nothing to index."""
@@ -38,7 +38,7 @@ class NoRetriever:
 
 
 class RandomRetriever:
-    """Retrieves random keys: what prompts with passages are worth when the passages are not.
+    """Retrieves random keys: it shows the effect of passages that do not help.
 
     Args:
         seed: With the query's id, the only source of chance.

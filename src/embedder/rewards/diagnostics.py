@@ -1,4 +1,4 @@
-"""Collect what the rewards of prepared records teach, in one pass and in memory that does not grow with them."""
+"""Statistics of the rewards of prepared records, in one pass and in memory that does not grow with them."""
 
 import dataclasses
 from collections.abc import Iterable

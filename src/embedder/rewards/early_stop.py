@@ -1,4 +1,4 @@
-"""Judge candidates in waves and stop a query when further candidates have ceased to matter."""
+"""Judge candidates in waves and stop a query when further candidates no longer raise the best reward."""
 
 import hashlib
 import logging
@@ -71,7 +71,7 @@ class EarlyStopReport:
 @checked("prepare.rewards.early_stop")
 @dataclass(frozen=True)
 class EarlyStop:
-    """When a query is settled: so many waves in a row brought no candidate that beats the best one before them.
+    """When a query is settled: so many waves in a row had no candidate that beats the best one before them.
 
     Args:
         wave: Candidates judged together, in their order: labelled ones, then the first matches.
@@ -117,7 +117,7 @@ class EarlyStop:
         return rewards, report
 
     def is_settled(self, rewards: Sequence[float], always: int) -> bool:
-        """Whether the last `patience` waves brought nothing that beats what came before."""
+        """Whether no candidate of the last `patience` waves beats the best one before them."""
         before = len(rewards) - self.patience * self.wave
         return before >= max(always, 1) and max(rewards[before:]) <= max(rewards[:before])
 

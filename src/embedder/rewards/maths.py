@@ -1,4 +1,4 @@
-"""The rewards as pure functions of log-likelihoods; larger is better, and negative where a candidate does harm.
+"""The rewards as pure functions of log-likelihoods; larger is better, and negative if a candidate does harm.
 
 Shapes: C candidates of a query, N competitors of the desired output; any number of queries of one shape may stand in
 front. `without` means after the prompt that shows no candidate.
@@ -49,7 +49,7 @@ def smooth_rank_rewards(
     competitors_with: Numbers,
     temperature: float,
 ) -> Numbers:
-    """Ranks gained, where a competitor counts by how surely it is beaten.
+    """Ranks gained, where each competitor counts by how surely the desired output beats it.
 
         s(O) = sum over competitors of sigmoid((log p(competitor) - log p(O)) / temperature)
         R(C) = s(O | U) - s(O | U, C)
@@ -91,7 +91,7 @@ def likelihood_rewards(desired_without: Numbers, desired_with: Numbers) -> Numbe
 
 
 def normalised_likelihood_rewards(desired_without: Numbers, desired_with: Numbers) -> Numbers:
-    """The share of the desired output's surprise that each candidate takes away.
+    """The share of the desired output's negative log-likelihood that each candidate removes.
 
         R(C) = 1 - log p(O | U, C) / log p(O | U)
 

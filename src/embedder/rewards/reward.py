@@ -78,7 +78,7 @@ class RankReward(_FromLikelihoods):
 @checked("reward")
 @dataclass(frozen=True)
 class SmoothRankReward(_FromLikelihoods):
-    """Ranks gained, each by how surely: `smooth_rank_rewards`.
+    """Ranks gained, each counted by how surely: `smooth_rank_rewards`.
 
     Args:
         likelihood: `mean` (log-likelihood per token) or `sum`.
@@ -114,14 +114,14 @@ class LikelihoodReward(_FromLikelihoods):
 @checked("reward")
 @dataclass(frozen=True)
 class NormalisedLikelihoodReward(_FromLikelihoods):
-    """Share of the answer's surprise taken away: `normalised_likelihood_rewards`."""
+    """Share of the answer's negative log-likelihood removed: `normalised_likelihood_rewards`."""
 
     def _rewards(self, given: _LogLikelihoods) -> Numbers:
         return normalised_likelihood_rewards(given.desired_without, given.desired_with)
 
 
 def needs_competitors(reward: Reward) -> bool:
-    """Whether a reward says nothing of a query without competitors; of a reward of the user's own that is not known."""
+    """Whether a reward needs competitors; not known for a reward of the user's own."""
     if isinstance(reward, MixReward):
         return any(map(needs_competitors, reward.rewards.values()))
     return isinstance(reward, RankReward | SmoothRankReward | RankThenLikelihoodReward)

@@ -1,4 +1,4 @@
-"""The Lightning data module: map-style over steps, so that a worker makes whole batches and resuming is a seek."""
+"""The Lightning data module: its items are steps, so a worker makes whole batches and a run resumes at its step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

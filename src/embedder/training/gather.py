@@ -1,4 +1,4 @@
-"""Share work out over processes, and collect tensors from all of them so that gradients stay exact."""
+"""Divide work among processes, and gather tensors of all of them with exact gradients."""
 
 from dataclasses import dataclass
 from typing import Any

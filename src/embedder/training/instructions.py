@@ -1,4 +1,4 @@
-"""Instructions held against the lengths of their sides, and against what was probably not meant."""
+"""Checks of instructions: whether they fit the lengths of their sides, and whether they look like a mistake."""
 
 import logging
 import unicodedata

@@ -1,4 +1,4 @@
-"""The Lightning module: encode a batch, compare, and let the task's objective speak."""
+"""The Lightning module: encode a batch, compare, and compute the loss of the task's objective."""
 
 import logging
 import math
@@ -58,7 +58,7 @@ class RetrieverModule(L.LightningModule):
         self._is_sharded = False
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed the step: chance is a function of step and process, so that a resumed run draws the same."""
+        """Seed the step: random numbers depend on seed, step and process, so that a resumed run draws the same."""
         torch.manual_seed((self._seed * 1_000_003 + batch.step) * 4099 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

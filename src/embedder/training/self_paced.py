@@ -1,4 +1,4 @@
-"""Self-paced learning: tasks that still lose get a higher learning rate, tasks already learnt a lower one."""
+"""Self-paced learning: tasks whose loss is still high get a higher learning rate than tasks that are learnt."""
 
 import math
 from collections.abc import Mapping

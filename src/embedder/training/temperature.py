@@ -1,4 +1,4 @@
-"""Temperatures that are trained with the encoder, one for each task that asks for it."""
+"""Temperatures that are trained with the encoder, one for each task with `learned_temperature`."""
 
 from collections.abc import Mapping
 

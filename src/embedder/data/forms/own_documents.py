@@ -1,4 +1,4 @@
-"""BEIR's rule that a query is never held against the document of its own id: ArguAna's queries are documents."""
+"""BEIR's rule that a query is never compared with the document of its own id: ArguAna's queries are documents."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence

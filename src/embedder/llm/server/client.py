@@ -1,4 +1,4 @@
-"""Talk to an HTTP server: some requests at once, patience with what passes, errors that say what to change."""
+"""Requests to an HTTP server: several at once, repeated after passing failures; errors say what to change."""
 
 import asyncio
 import logging

@@ -30,7 +30,7 @@ _HINTS = {
 
 
 class PassingError(Exception):
-    """What may be gone at the next attempt."""
+    """A failure that the next attempt may not have."""
 
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
