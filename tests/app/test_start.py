@@ -145,6 +145,11 @@ def test_an_unknown_name_gets_the_nearest_one(override, message):
     assert (done.returncode, done.stderr.strip(), done.stdout) == (2, message, "")
 
 
+def test_settings_that_do_not_fit_together_are_named_as_a_user_sets_them():
+    done = run_here("train.py", *CORPUS, "source.path=x", "tasks.qa.sampling.positives=9")
+    assert done.stdout.strip().endswith("tasks.qa.sampling.positives: expected 1 to 8 (group_size), got 9")
+
+
 @pytest.mark.parametrize(
     ("override", "meant"),
     [

@@ -2,7 +2,7 @@
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,29 @@ def message_for_user(error: BaseException, config: Any = None, output_dir: Path 
     """
     causes = list(_causes(error))
     for cause in causes:
+        if isinstance(cause, ConfigError) and config is not None:
+            return str(_under_users_key(cause, causes, config))
         if isinstance(cause, EmbedderError):
             return str(cause)
     for cause in causes:
         if (line := _of_config(cause, config) or _of_libraries(cause, output_dir)) is not None:
             return line
     return None
+
+
+def _under_users_key(error: ConfigError, causes: Sequence[BaseException], config: Any) -> ConfigError:
+    """The same error under the key that a user sets: a class knows `task.sampling` only, not of which task it is."""
+    from omegaconf import OmegaConf
+
+    from embedder.entry.settings import users_key
+
+    node, _, name = error.setting.rpartition(".")
+    for built in (str(cause).rpartition("full_key: ")[2].strip() for cause in causes if "full_key: " in str(cause)):
+        users = users_key(config, built)
+        same_node = node.rpartition(".")[2] == users.rpartition(".")[2]
+        if same_node and name in (OmegaConf.select(config, users) or ()):
+            return ConfigError(f"{users}.{name}", error.expected, error.got)
+    return error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
