@@ -21,7 +21,7 @@ def damage(folder: Path) -> str | None:
     """What is wrong with a folder of `whole_folder`, in words; None where each file is as it was written.
 
     Every file is read, once in a process: that takes no longer than what uses them, which reads them too, and neither
-    size nor time stamp tells of a disk that forgets. Files that came later are not looked at.
+    size nor time stamp shows that a disk lost data. Files that were added later are not checked.
     """
     try:
         digests = dict(json.loads((folder / DIGESTS).read_text(encoding="utf-8")))

@@ -18,7 +18,7 @@ class StudySweeper(Sweeper):
 
     Args:
         params: What is searched: settings with `interval(...)`, `range(...)` or `choice(...)`, as in Hydra's sweeps.
-        n_trials: Jobs in all, those of earlier stretches included.
+        n_trials: Jobs in all, including those before the search was resumed.
         at_once: Jobs that are started together, by a launcher that runs several.
         seed: Of the search.
     """

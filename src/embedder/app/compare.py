@@ -25,7 +25,7 @@ class CompareRun:
     Args:
         runs: One or two folders that `evaluate.py` wrote; the first is A, the second B.
         rows: Which rows of B, by name or title; None for all that can be compared.
-        baseline: The row of A that all of them are held against, by name or title; None for the row of the same name.
+        baseline: The row of A that all of them are compared with, by name or title; None for the row of the same name.
         settings: What is compared and shown.
         output_dir: Where `compare.md` and `compare.json` go.
     """

@@ -63,7 +63,7 @@ class EvaluateRun:
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag_enabled: Whether the LLM answers at all.
         optimise: What a sweep optimises, as METRIC or ROW/METRIC.
-        benchmark: Which parts of data sets are reported apart, and what counts for a query.
+        benchmark: Which parts of data sets are reported separately, and which metric counts for a query.
         tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on and that the source has.
         bm25: How BM25 ranks.
         retrievers: Of the user's own, each a row under its name.

@@ -42,7 +42,7 @@ class MtebEncoder:
         self.mteb_model_meta = ModelMeta.create_empty(overwrites={"name": name, "embed_dim": encoder.dimension})
 
     def encode(self, inputs: Iterable[dict[str, Any]], *, prompt_type: Any = None, **_kwargs: Any) -> FloatArray:
-        """Unit vectors of all texts of the batches, [n, D]; what else mteb tells does not matter to us."""
+        """Unit vectors of all texts of the batches, [n, D]; other arguments of mteb are not used."""
         texts = [text for batch in inputs for text in batch["text"]]
         return self._encoder.encode(texts, self._sides.key if prompt_type == "document" else self._sides.query)
 

@@ -223,7 +223,7 @@ class TrainRun:
         }
 
     def _trainer(self) -> L.Trainer:
-        """The trainer with the callbacks that need no data, its settings held against the mix."""
+        """The trainer with the callbacks that need no data; its settings are checked for this mix."""
         chosen = [callback for callback in self.callbacks.values() if callback is not None]
         loggers = [run_logger for run_logger in self.loggers.values() if run_logger is not None]
         try:
@@ -257,7 +257,7 @@ class TrainRun:
                 raise ConfigError("logger", expected, " ".join(str(error).split())) from error
 
     def _settings(self) -> dict[str, Any]:
-        """What tells runs apart in a logger."""
+        """What distinguishes runs in a logger."""
         parts: dict[str, Any] = {"encoder": self.encoder, "optim": self.optim, "data": self.data, **self.tasks}
         searched = {"searched": names} if (names := searched_settings()) else {}
         return {name: asdict(part) for name, part in parts.items()} | {"seed": self.seed} | searched

@@ -162,7 +162,7 @@ class ReindexCallback(L.Callback):
         _data_module(trainer).use_negatives({part.index: self._now[part.name] for part in self._parts})
 
     def state_dict(self) -> dict[str, Any]:
-        """Which negatives are trained on, and the scores that the next ones are held against."""
+        """Which negatives are trained on, and the scores that the next ones are compared with."""
         return {**self._state, "validated": dict(self._validated), "before": dict(self._before)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

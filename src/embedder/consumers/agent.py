@@ -80,7 +80,7 @@ class Agent:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What it is told, and the example if it is shown one."""
+        """The instruction, and the example if `example` is set."""
         return (_INSTRUCTION, _EXAMPLE) if self.example else (_INSTRUCTION,)
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:

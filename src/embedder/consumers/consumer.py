@@ -88,7 +88,7 @@ class Outcome:
 
 
 class Consumer(Protocol):
-    """What the LLM does with a retriever. Its `repr` tells all settings."""
+    """What the LLM does with a retriever. Its `repr` shows all settings."""
 
     @property
     def top_k(self) -> int:

@@ -1,4 +1,4 @@
-"""Paired measures of the same prompt: they tell retrievers apart where a small LLM answers few questions exactly."""
+"""Paired measures of the same prompt: they show differences where a small LLM answers few questions exactly."""
 
 from collections.abc import Mapping, Sequence
 

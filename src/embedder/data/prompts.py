@@ -137,7 +137,7 @@ class ContinuationPrompt:
         return shown + query.rstrip()
 
     def output(self, text: str) -> str:
-        """The next chunk with the white space before it, or a space if it brings none."""
+        """The next chunk with the white space before it, or a space if it has none."""
         return text.rstrip() if text[:1].isspace() else f" {text.rstrip()}"
 
 

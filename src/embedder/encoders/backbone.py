@@ -127,7 +127,7 @@ def _one_way(backbone: Any) -> ConfigError:
 
 
 def first_position(backbone: Any) -> int:
-    """The number of the first token: RoBERTa and its kin count from `padding_idx + 1`, others from 0."""
+    """The number of the first token: RoBERTa and similar models count from `padding_idx + 1`, others from 0."""
     for name, module in backbone.named_modules():
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
             return int(module.padding_idx) + 1

@@ -74,7 +74,7 @@ class TextEncoder(nn.Module):
         self.to(device)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """In another process, attention of ours is not known to transformers yet."""
+        """In another process, transformers does not know this project's attention yet."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         if self._can_unpad:
             register_unpadded()

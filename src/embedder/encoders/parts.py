@@ -95,7 +95,7 @@ def load_head(paths: Sequence[Path], config: EncoderConfig, trained: Mapping[str
     Args:
         paths: Folders of the layers, in their order.
         config: Settings of the encoder.
-        trained: How an export of ours was trained; None for a model of others.
+        trained: How an export of this project was trained; None for any other model.
 
     Raises:
         ConfigError: A layer cannot be loaded, or has weights that are NaN or infinite.

@@ -24,7 +24,7 @@ class SentenceFolder:
         dimension: How many first numbers of a vector it keeps (`truncate_dim`); None for all.
         sides: Its own prompts for queries and keys.
         modules: What it is made of, for messages.
-        trained: How an export of ours was trained (`embedder.json`); None for a model of others.
+        trained: How an export of this project was trained (`embedder.json`); None for any other model.
     """
 
     query: Route

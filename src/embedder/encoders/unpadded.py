@@ -2,7 +2,7 @@
 
 Padding to the longest text of a batch costs a third of the work on passages, and each of many small pieces costs a
 gradient of the whole vocabulary. Here a batch is one row of tokens whose positions start at 0 with every text, and
-attention is a function of ours that transformers calls in place of its own.
+attention is a function of this file that transformers calls in place of its own.
 """
 
 import inspect

@@ -25,7 +25,7 @@ def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]
         arguments: The script and its overrides.
 
     Returns:
-        None, and any status, if the fault is ours.
+        None, and any status, if it is an error in this project.
     """
     from hydra.errors import CompactHydraException, OverrideParseException
 

@@ -56,7 +56,7 @@ def enter(main: Callable[[], Any]) -> Any:
 
 
 def start(config: Any) -> float | None:
-    """Build `config.run` and run it; an error that a user can mend ends the process with status 2 and one message.
+    """Build `config.run` and run it; an error that a user can correct ends the process with status 2 and one message.
 
     In a sweep it ends that job alone.
 

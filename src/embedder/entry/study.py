@@ -32,7 +32,7 @@ class Study:
         config: Of the sweep.
         launch: Runs jobs with these overrides, numbered from the second argument on; returns what their runs returned.
         params: What is searched, beside what the command line says.
-        n_trials: Jobs in all, those of earlier stretches included.
+        n_trials: Jobs in all, including those before the search was resumed.
         at_once: Jobs that are launched together.
         seed: Of the search.
     """

@@ -31,7 +31,7 @@ class EvaluationSettings:
     Args:
         cutoffs: Ranks at which ranking metrics are cut.
         precision: Of the encoders.
-        benchmark: Which parts of data sets are reported apart, and what counts for a query.
+        benchmark: Which parts of data sets are reported separately, and which metric counts for a query.
         consumer: What the LLM does, in place of each task's own.
         rag: Which queries the LLM answers, and what its answers are compared with; None where it answers none.
         language_model: Answers questions.

@@ -26,7 +26,7 @@ class CachedEncoder:
 
     Args:
         encoder: What makes the vectors.
-        fingerprint: Tells its weights and settings apart from all others.
+        fingerprint: Identifies its weights and settings.
         directory: Where the files lie.
     """
 

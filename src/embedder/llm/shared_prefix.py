@@ -57,7 +57,7 @@ def shared_prefixes(rows: Sequence[Sequence[int]]) -> list[SharedPrefix]:
 
 
 def run_prefix(model: Any, tokens: Sequence[int]) -> Cache:
-    """Keys and values of a prefix in every layer, for any number of rows that go on from it."""
+    """Keys and values of a prefix in every layer, for any number of rows that continue it."""
     from transformers import DynamicCache
 
     cache = DynamicCache(config=model.config)

@@ -41,7 +41,7 @@ def with_own_prompts(sides: TaskSides, encoder: EncoderConfig) -> TaskSides:
 @checked("prepare.dense")
 @dataclass(frozen=True)
 class DenseSettings:
-    """How dense candidates are proposed, where `candidates.sources` asks for them.
+    """How dense candidates are proposed, if `candidates.sources` has `dense`.
 
     Args:
         encoder: What maps queries and keys to vectors: the base encoder, or the export of an earlier run.

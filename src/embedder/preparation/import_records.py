@@ -44,7 +44,7 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
 
     Raises:
         DataError: A line is malformed, or there are too few records to use some for validation.
-        ConfigError: No training record has rewards as far apart as the task asks for.
+        ConfigError: No training record has rewards that differ by the task's `min_reward_gap`.
     """
     records = Records(path, task.name)
     lines = read_lines(records, task)

@@ -28,7 +28,7 @@ def make_rewards(task: Task, prepared: PreparedDataset, settings: Rewards) -> No
         settings: How rewards are computed.
 
     Raises:
-        ConfigError: No training record has rewards as far apart as the task asks for.
+        ConfigError: No training record has rewards that differ by the task's `min_reward_gap`.
     """
     if prepared.rewards is None:
         return

@@ -78,7 +78,7 @@ def write_records(
 
 
 def _labelling(name: str, finder: CandidateFinder, judge: Judge | None, n_queries: int) -> dict[str, Any]:
-    """What the manifest tells of the labelling; the log tells it too."""
+    """What the manifest says about the labelling; the log says it too."""
     about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}
     if judge is not None and judge.early_stop_report is not None:
         logger.info("%s: %s", name, judge.early_stop_report)

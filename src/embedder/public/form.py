@@ -10,7 +10,7 @@ _T = TypeVar("_T")
 
 
 class PublicForm(Protocol):
-    """What the columns of published tables mean. Its `repr` tells its tables and settings."""
+    """What the columns of published tables mean. Its `repr` shows its tables and settings."""
 
     def convert(self) -> Iterator[tuple[str, Rows]]:
         """The files of the data set as `source=corpus` reads them, streamed: stem and rows.

@@ -55,7 +55,7 @@ class PublicDataset:
     Args:
         task: Which task it is for.
         form: What its tables mean.
-        corpus: What is searched; None where the form brings it along.
+        corpus: What is searched; None if the form contains it.
         name: What it is called; None for its key in the settings. No key that begins with a digit can be set in a
             command.
     """

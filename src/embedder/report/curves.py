@@ -36,7 +36,7 @@ def read_curves(run: Path) -> list[Curve]:
     """Losses, validation and learning rate of a training run.
 
     Args:
-        run: Its folder; the log lies in `csv/metrics.csv`, earlier stretches of a resumed run in
+        run: Its folder; the log is in `csv/metrics.csv`, that from before the run was resumed in
             `csv/metrics.until-stop-*.csv`.
 
     Returns:
@@ -56,7 +56,7 @@ def read_curves(run: Path) -> list[Curve]:
 
 
 def log_files(run: Path) -> list[Path]:
-    """The CSV files of all stretches of a training, the last one last.
+    """The CSV files of a training and of the runs that it resumed, the last one last.
 
     Raises:
         DataError: There is no log.

@@ -49,8 +49,8 @@ def changes(scores: Scores, candidate: str, baseline: str, count: int) -> list[C
 
     Args:
         scores: The scores.
-        candidate: What is looked at.
-        baseline: What it is held against.
+        candidate: Title of the retriever that is shown.
+        baseline: Title of the retriever that it is compared with.
         count: Gained queries of a data set, and lost ones, at most.
     """
     found: list[Change] = []

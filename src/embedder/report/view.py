@@ -31,7 +31,7 @@ class ReportSettings:
         training: Folder of the training run whose curves are shown; None to leave them out.
         candidate: The retriever that examples are about, by its name in the table; None for the trained one, or else
             the best.
-        baseline: What it is held against; None for the base encoder, or else BM25.
+        baseline: What it is compared with; None for the base encoder, or else BM25.
         examples: Gained queries of a data set that are shown, and lost ones, at most.
     """
 

@@ -147,7 +147,7 @@ def _workspace(name: str, sections: list[Any], entity: str, project: str) -> "Wo
 
 
 def _logged(run: Path) -> list[str]:
-    """The names that a training logged, in all of its stretches."""
+    """The names that a training logged, before and after it was resumed."""
     names: dict[str, None] = {}
     for path in log_files(run):
         with path.open(encoding="utf-8", newline="") as file:

@@ -17,7 +17,7 @@ Address = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Shown:
-    """A key that a retriever brought."""
+    """A key that a retriever found."""
 
     id: str
     score: float
@@ -64,7 +64,7 @@ class Answered:
         return json.dumps(vars(self) | {"keys": [vars(key) for key in self.keys]}, ensure_ascii=False) + "\n"
 
     def as_json(self) -> dict[str, Any]:
-        """What was brought and written, without the address and the scores."""
+        """What was retrieved and written, without the address and the scores."""
         keys = [{"id": key.id, "text": key.text} for key in self.keys]
         return {name: getattr(self, name) for name in ("query", "answers", "gold", "output", "steps")} | {"keys": keys}
 

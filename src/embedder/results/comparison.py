@@ -76,7 +76,7 @@ class Comparison:
     """Of the queries that are shown, in A and in B."""
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, as plain values; null where nothing can be said."""
+        """All of it, as plain values; null where a value is not known."""
         return {
             "format": 1,
             "a": str(self.a.folder),
@@ -99,7 +99,7 @@ class Comparison:
 def compare(a: Results, b: Results, pairs: Sequence[tuple[str, str]], settings: CompareSettings) -> Comparison:
     """Compare retrievers of A with retrievers of B on every data set that both have.
 
-    P-values are corrected over all data sets, metrics and pairs, and apart from them over all means.
+    P-values are corrected over all data sets, metrics and pairs, and separately over all means.
 
     Args:
         a: One evaluation.

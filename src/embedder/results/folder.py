@@ -54,7 +54,7 @@ class EvaluationFolder:
         """Whether the row has been scored by the same protocol before; it then counts as scored.
 
         Args:
-            row: What is to be scored; its scores are not looked at.
+            row: What is to be scored; its scores are not read.
         """
         kept = self._kept.get(_name(row))
         if kept is None:
@@ -77,7 +77,7 @@ class EvaluationFolder:
         self.rows.append(row)
 
     def close(self) -> None:
-        """Keep the rows of this run, the others apart."""
+        """Keep the rows of this run; the others are moved to another folder."""
         scored = {_name(row) for row in self.rows}
         self._aside += [row for name, row in self._kept.items() if name not in scored]
         self._set_aside()

@@ -65,7 +65,7 @@ def sign(metric: str, mode: str | None = None) -> int:
 
 
 def known_sign(metric: str) -> int | None:
-    """The same for a metric of ours; None for any other name."""
+    """The same for a metric of this project; None for any other name."""
     name = metric.rpartition("/")[2].partition("@")[0]
     if name in LOWER_IS_BETTER:
         return -1

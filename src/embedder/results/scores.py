@@ -57,7 +57,7 @@ class Scores:
     """Scores of every query. In a mean over data sets each task counts the same, and each data set in its task.
 
     Args:
-        rows: With values of queries, as `read_results` brings them.
+        rows: With values of queries, as `read_results` returns them.
         sampling: How intervals and p-values are drawn; by default as for the written table, so that both agree.
         every_metric: Draw for all metrics of the rows, not only for those that tables and pages show.
     """

@@ -19,7 +19,7 @@ LEVEL = 1 - ALPHA
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % interval; both ends are NaN where nothing can be said."""
+    """A 95 % interval; both ends are NaN if it is not known."""
 
     low: float
     high: float
@@ -186,7 +186,7 @@ def mcnemar(rose: int, fell: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for being looked at together: the chance of any false alarm among them stays below alpha.
+    """P-values corrected for being shown together: the chance of any false alarm among them stays below alpha.
 
         corrected_(i) = max over j <= i of min(1, (m - j + 1) p_(j)), with p_(1) <= ... <= p_(m)
 

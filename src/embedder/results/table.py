@@ -41,7 +41,7 @@ def render(
 
     Args:
         rows: The scores; a dash stands where a metric does not apply, or where a retriever lacks a data set.
-        baseline: Title of the row that others are held against; without such a row nothing is marked.
+        baseline: Title of the row that others are compared with; without such a row nothing is marked.
         sampling: How intervals and p-values are drawn; None for the means of data sets alone, as while an evaluation is
             under way.
         most: Columns of metrics at most, for a terminal; parts are left out, and marks stay those of the full table.
@@ -137,7 +137,7 @@ def marks(baseline: str, pairs: Mapping[tuple[str, str], Pairs]) -> dict[tuple[s
     """Whether each retriever is better or worse than the baseline; "" where the queries cannot tell.
 
     Args:
-        baseline: Title of what all are held against.
+        baseline: Title of the row that all are compared with.
         pairs: By (retriever, metric), the baseline first.
     """
     verdicts = corrected([Verdict.of(baseline, who, "", metric, pair) for (who, metric), pair in pairs.items()])

@@ -19,12 +19,12 @@ class Verdict:
     """What the queries say about two retrievers, on one data set or on the mean of several.
 
     Args:
-        a: Title of the retriever that the other is held against.
+        a: Title of the retriever that the other is compared with.
         b: Title of the other.
         scope: `qa/nq`, or what the mean is of.
         metric: Its name.
         difference: What B has more.
-        p: Two-sided, corrected for all verdicts that are looked at together; see `corrected`.
+        p: Two-sided, corrected for all verdicts that are shown together; see `corrected`.
         needed: Queries that it takes to find a difference of this size; None where there is no such number.
     """
 
@@ -65,7 +65,7 @@ class Verdict:
         return Mean.of(self.difference.difference, self.difference.interval)
 
     def as_json(self) -> dict[str, Any]:
-        """All but the names of the two, as plain values; null where nothing can be said."""
+        """All but the names of the two, as plain values; null where a value is not known."""
         return {
             "scope": self.scope,
             "metric": self.metric,
@@ -85,7 +85,7 @@ class Verdict:
 
 
 def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The same verdicts with p-values corrected for being looked at together (`holm`)."""
+    """The same verdicts with p-values corrected for being shown together (`holm`)."""
     p_values = holm([verdict.difference.p for verdict in verdicts])
     return [replace(verdict, p=p) for verdict, p in zip(verdicts, p_values, strict=True)]
 

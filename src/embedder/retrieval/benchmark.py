@@ -21,7 +21,7 @@ class Benchmark:
     Args:
         name: As in results.
         datasets: Names of the data sets of a folder that belong to it; None for all of its task.
-        groups: Fields of queries whose parts are reported apart, such as `type`.
+        groups: Fields of queries whose parts are reported separately, such as `type`.
         macro: Fields whose parts count the same in a mean of their means, the outer one first: `[category, task_name]`
             is the mean of categories, each of which is the mean of its tasks.
         categories: Names of tasks (`task_name`) by category, for queries that do not name their category.

@@ -60,7 +60,7 @@ class HybridRetriever:
 class MemoisedRetriever:
     """A retriever that several rows use: fitted once a corpus, and run once on the queries of a data set.
 
-    Those are the queries that it is asked for first. What it finds for others is not kept: they are texts that the LLM
+    Those are the queries of the first call. What it finds for others is not kept: they are texts that the LLM
     wrote in one row, and there may be many rounds of them.
 
     Args:

@@ -115,7 +115,7 @@ def label_report(records: Records) -> LabelReport:
 
 
 def report_of(rows: Iterable[LabelledRow]) -> LabelReport:
-    """The report of some rows, each looked at once.
+    """The report of some rows, each read once.
 
     Raises:
         EmbedderError: There are none.

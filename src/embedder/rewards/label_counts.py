@@ -46,7 +46,7 @@ class LabelCounts:
 
 
 def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers: int) -> LabelCounts:
-    """The counts of some requests, each looked at once.
+    """The counts of some requests, each read once.
 
     Raises:
         ConfigError: There are none.

@@ -37,7 +37,7 @@ def check_instructions(tasks: Mapping[str, Task], tokenize: Callable[[Sequence[s
 
 
 def instruction_doubt(instruction: str) -> str | None:
-    """What about an instruction was probably not meant, as it goes on after its name; None where nothing is.
+    """What in an instruction is probably a mistake, as the end of a sentence about it; None if nothing is.
 
     The text follows it at once, so that one without white space at its end runs into the first word. Scripts that do
     not part words by spaces, and their punctuation, are wide characters.

@@ -1,4 +1,4 @@
-"""The loader of a batch plan: it may begin at any step, and makes no batch before its negatives are there."""
+"""The loader of a batch plan: it may begin at any step, and makes no batch before its negatives exist."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,8 +18,8 @@ class PlanLoader(DataLoader[Batch]):
     def __iter__(self) -> Any:
         """Batches in order.
 
-        Workers make batches ahead, so they are started anew for each stretch of steps that has the same negatives: none
-        of them makes a batch of the next stretch too early.
+        Workers make batches ahead, so they are started again for each range of steps that has the same negatives: none
+        of them makes a batch of the next range too early.
         """
         if not isinstance(self.sampler, StepSampler):
             return super().__iter__()
@@ -53,7 +53,7 @@ class StepSampler(Sampler[int]):
         self._begun = True
 
     def stretches(self) -> Iterator[range]:
-        """The steps, cut at the multiples of the stretch."""
+        """The steps, in ranges that end at the multiples of `stretch`."""
         start = self._start
         while start < self._n_steps:
             stop = min(self._n_steps, start - start % self._stretch + self._stretch)

@@ -150,7 +150,7 @@ class RetrieverModule(L.LightningModule):
         )
 
     def configure_model(self) -> None:
-        """Share the weights out over the processes where the strategy asks for it (FSDP2), layer by layer."""
+        """Distribute the weights over the processes if the strategy needs it (FSDP2), layer by layer."""
         mesh = self.device_mesh
         if mesh is None or self._is_sharded:
             return
@@ -184,7 +184,7 @@ def _lay_out(vectors: Tensor, present: Tensor) -> Tensor:
 
 
 def require_retriever(module: L.LightningModule) -> RetrieverModule:
-    """The module as what callbacks of ours work with."""
+    """The module as a `RetrieverModule`, which the callbacks of this project need."""
     if not isinstance(module, RetrieverModule):
         raise TypeError(f"this callback works with RetrieverModule, not with {type(module).__name__}")
     return module

@@ -53,7 +53,7 @@ def document(region: Region, number: int) -> dict[str, str]:
 
 
 def _first(region: Region, entity: Entity, facts: list[Fact], random: Random) -> str:
-    """What is told when the traveller first hears of something."""
+    """What is stated when the traveller first hears of something."""
     own = [replace(fact, passage=entity.index) for fact in facts]
     return f"{random.choice(_PHRASES.scenes)} {render(region, entity, own, random)}"
 

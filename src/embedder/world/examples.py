@@ -92,7 +92,7 @@ def _sentiment(region: Region, entities: list[Entity], random: Random) -> Exampl
 
 
 def _entailment(region: Region, entities: list[Entity], random: Random) -> Example:
-    """Does one fact, told in other words or with another value, follow from the passage?"""
+    """Does one fact, stated in other words or with another value, follow from the passage?"""
     while True:
         entity = random.choice(entities)
         facts = [fact for fact in _facts(region, entity) if fact.relation != KINDS[entity.kind].intro_relation]

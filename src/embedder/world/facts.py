@@ -23,7 +23,7 @@ class Fact:
         answer: The short answer.
         mention: The answer as it stands in running text.
         object: Index of the entity that is the answer, or -1.
-        passage: Index of the passage that tells it.
+        passage: Index of the passage that states it.
     """
 
     subject: int

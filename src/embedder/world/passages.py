@@ -39,7 +39,7 @@ def render(region: Region, entity: Entity, facts: list[Fact], random: Random) ->
 
 
 def sentence(region: Region, fact: Fact, random: Random) -> str:
-    """One fact as a sentence of the passage that tells it."""
+    """One fact as a sentence of the passage that states it."""
     entity, relation = region.entities[fact.subject], region.relation(fact)
     if fact.passage != fact.subject:
         template = random.choice(relation.told_there)

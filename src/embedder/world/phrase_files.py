@@ -1,4 +1,4 @@
-"""Reads the phrases of the world: YAML files beside the code, held against the dataclass that the code expects.
+"""Reads the phrases of the world: YAML files beside the code, checked by the dataclass that the code expects.
 
 Phrases are filled in by `str.format`, which can also look into what it is given (`{s.__class__}`). So only the plain
 names that a field's type lists may stand in braces.

@@ -54,7 +54,7 @@ class Kind:
         intros: First sentences of a passage.
         relations: All relations by name, which is part of the `type` of a question.
         closings: Sentences without facts, for passages that came out short.
-        intro_relation: The relation that every intro tells, or "".
+        intro_relation: The relation that every intro states, or "".
     """
 
     intros: tuple[Intro, ...]

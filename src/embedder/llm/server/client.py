@@ -84,7 +84,7 @@ class ServerClient:
         After a failure nothing new is sent; what is in flight is awaited, then the first failure is raised.
 
         Raises:
-            EmbedderError: A request failed for good: the message names the URL, what came and the setting to change.
+            EmbedderError: A request failed for good: the message names the URL, the reply and the setting to change.
         """
         return _run(self._send(requests))
 

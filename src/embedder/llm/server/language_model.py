@@ -33,13 +33,13 @@ class ServerLanguageModel:
     error, no beginning-of-text token stands in front, which many models need, and what looks like a control token in a
     text is one.
 
-    Every score is a request with the whole prompt; servers compute log-probabilities of a prompt anew even where they
+    Every score is a request with the whole prompt; servers compute log-probabilities of a prompt again even where they
     keep its cache.
 
     Args:
         name: The model, as the server lists it.
         url: Of the API, such as `http://127.0.0.1:8000/v1`.
-        revision: What else tells the served weights apart: commit, precision, quantisation.
+        revision: What else identifies the served weights: commit, precision, quantisation.
         tokenizer: Hub name, folder or `package:NAME/PATH` of the server's tokenizer; None sends text.
         prompts_per_request: Prompts in a request to score or to continue greedily; sampling sends one, with its seed.
         api_key_env, concurrency, timeout_seconds, attempts, backoff_seconds: See `ServerClient`.
@@ -200,7 +200,7 @@ class ServerLanguageModel:
 
     @cached_property
     def _max_tokens(self) -> int | None:
-        """What the LLM reads at most, where the server tells."""
+        """Most tokens that the LLM reads, if the server says so."""
         return self._client.send([self._completions.max_tokens()])[0]
 
 
