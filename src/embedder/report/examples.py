@@ -6,7 +6,7 @@ from typing import Literal
 
 from embedder.report.measures import headlines
 from embedder.results.answers import Answered
-from embedder.results.measures import averaged, sign
+from embedder.results.measures import improvement
 from embedder.results.scores import DatasetName, Scores
 
 _LEAST = 0.0005
@@ -63,7 +63,7 @@ def changes(scores: Scores, candidate: str, baseline: str, count: int) -> list[C
         answered = [metric for metric in metrics if metric != kinds.get("retrieval")] or metrics
         gains = {
             query: {
-                metric: _gain(metric, ours.per_query[metric][query], theirs.per_query[metric][query])
+                metric: improvement(metric, theirs.per_query[metric][query], ours.per_query[metric][query])
                 for metric in metrics
                 if query in ours.per_query[metric] and query in theirs.per_query[metric]
             }
@@ -80,10 +80,6 @@ def changes(scores: Scores, candidate: str, baseline: str, count: int) -> list[C
                 )
                 found.append(Change(name, query, direction, shown))
     return found
-
-
-def _gain(metric: str, ours: float, theirs: float) -> float:
-    return sign(metric) * (averaged(metric, ours) - averaged(metric, theirs))
 
 
 def _first(gains: Iterable[float]) -> float:

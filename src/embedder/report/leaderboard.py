@@ -73,10 +73,8 @@ def board(title: str, scores: Scores, datasets: Sequence[DatasetName]) -> Board:
     cells = _cells(metrics, scores, datasets)
     present = [who for who in scores.retrievers if any(scores.row(name, who) for name in datasets)]
     lines = [(who, [cells.get((who, metric)) for metric in metrics]) for who in present]
-    counts = {metric: len(scores.with_metric(metric, datasets)) for metric in metrics}
-    over = {metric: f" (of {n})" for metric, n in counts.items() if len(set(counts.values())) > 1}
-    n = {metric: _queries(scores, datasets, metric) for metric in metrics}
-    return Board(title, _queries(scores, datasets), metrics, lines, over, n)
+    counts = {metric: _queries(scores, datasets, metric) for metric in metrics}
+    return Board(title, _queries(scores, datasets), metrics, lines, scores.partly(metrics, datasets), counts)
 
 
 def ranked(metric: str, means: dict[str, Mean]) -> list[str]:
@@ -104,13 +102,11 @@ def _cells(metrics: Sequence[str], scores: Scores, datasets: Sequence[DatasetNam
 
 def _queries(scores: Scores, datasets: Sequence[DatasetName], metric: str | None = None) -> int:
     """Queries that have a value of a metric, or of any."""
-    own = [row for row in scores.rows if (row.task, row.dataset) in datasets]
     return sum(
         max(
             (
                 len(values)
-                for row in own
-                if (row.task, row.dataset) == name
+                for row in scores.of(name)
                 for measured, values in row.per_query.items()
                 if metric in (None, measured)
             ),

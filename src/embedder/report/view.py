@@ -73,18 +73,18 @@ class View:
     def protocols(self) -> list[tuple[str, dict[str, Any]]]:
         """What the rows of a data set share, under its name; then what a retriever has of its own."""
         found: list[tuple[str, dict[str, Any]]] = []
-        for task, dataset in self.scores.datasets():
-            own = [row for row in self.scores.rows if (row.task, row.dataset) == (task, dataset)]
+        for name in self.scores.datasets():
+            own = self.scores.of(name)
             shared = {
-                name: value
-                for name, value in own[0].protocol.items()
-                if all(row.protocol.get(name, row) == value for row in own)
+                field: value
+                for field, value in own[0].protocol.items()
+                if all(row.protocol.get(field, row) == value for row in own)
             }
             rest = {
-                row.retriever: {name: value for name, value in row.protocol.items() if name not in shared}
+                row.retriever: {field: value for field, value in row.protocol.items() if field not in shared}
                 for row in own
             }
-            found.append((f"{task}/{dataset}", shared | {name: value for name, value in rest.items() if value}))
+            found.append(("/".join(name), shared | {who: value for who, value in rest.items() if value}))
         return found
 
 

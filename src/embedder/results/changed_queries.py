@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.results.answers import Address, Answered, read_answers
-from embedder.results.measures import averaged, sign
+from embedder.results.measures import averaged, improvement
 from embedder.results.resampling import TOLERANCE
 from embedder.results.row import Row
 
@@ -61,8 +61,14 @@ class ChangedQueries:
 
 def changed_queries(a: Row, b: Row, metric: str) -> ChangedQueries:
     """Queries on which B is better and worse than A; the values of perplexity are nats a token."""
-    of_a, of_b = ({query: averaged(metric, value) for query, value in row.per_query[metric].items()} for row in (a, b))
-    gains = [(sign(metric) * (of_b[at] - of_a[at]), ChangedQuery(at, of_a[at], of_b[at])) for at in sorted(of_a)]
+    in_a, in_b = a.per_query[metric], b.per_query[metric]
+    gains = [
+        (
+            improvement(metric, in_a[query], in_b[query]),
+            ChangedQuery(query, averaged(metric, in_a[query]), averaged(metric, in_b[query])),
+        )
+        for query in sorted(in_a)
+    ]
     ordered = sorted(gains, key=lambda gain: -abs(gain[0]))  # stable: equal changes by id
     better = tuple(change for gain, change in ordered if gain > TOLERANCE)
     worse = tuple(change for gain, change in ordered if gain < -TOLERANCE)

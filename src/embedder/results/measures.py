@@ -122,6 +122,11 @@ def averaged(metric: str, value: float) -> float:
     return log(value) if metric in EXPONENTIAL else value
 
 
+def improvement(metric: str, before: float, after: float) -> float:
+    """By how much a query is better than before: above 0 where it is, in nats a token for perplexity."""
+    return sign(metric) * (averaged(metric, after) - averaged(metric, before))
+
+
 def mean_of(metric: str, values: Iterable[float]) -> float:
     """The metric over queries: their mean, and of perplexity exp of the mean nats, each query counting the same.
 

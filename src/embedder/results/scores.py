@@ -110,6 +110,11 @@ class Scores:
         """The data sets on which any retriever has the metric."""
         return [name for name in datasets if any(self.values(metric, name, who) for who in self.retrievers)]
 
+    def partly(self, metrics: Sequence[str], datasets: Sequence[DatasetName]) -> dict[str, str]:
+        """How many data sets have each metric, as ` (of 2)`; empty where that is the same for all."""
+        counts = {metric: len(self.with_metric(metric, datasets)) for metric in metrics}
+        return {metric: f" (of {n})" for metric, n in counts.items() if len(set(counts.values())) > 1}
+
     def values(self, metric: str, dataset: DatasetName, retriever: str) -> dict[str, float]:
         """Query id -> value. Empty where the retriever was not scored."""
         row = self.row(dataset, retriever)

@@ -78,19 +78,13 @@ def _block(title: str, scores: Scores, datasets: Sequence[DatasetName], baseline
     if not cells.means:
         return ""
     columns = shown if most is None else narrowed(shown, most)
-    heads = _heads(columns, [len(scores.with_metric(metric, datasets)) for metric in columns])
+    over = scores.partly(columns, datasets)
+    heads = [f"{metric}{over.get(metric, '')}" for metric in columns]
     width = 2 * any(cells.marks.values())
     means = [[who, *(_cell(cells, who, m, width) for m in columns)] for who in cells.retrievers]
     ranges = [[who, *(_range(cells.means.get((who, m))) for m in columns)] for who in cells.retrievers]
     tables = align([[title, *heads], *means]), align([[f"{100 * LEVEL:.0f} % intervals", *heads], *ranges])
     return "\n\n".join([*tables, _legend(scores, datasets, cells, baseline)])
-
-
-def _heads(metrics: Sequence[str], counts: Sequence[int]) -> list[str]:
-    """Names of metrics, with the number of data sets that have them where that is not the same for all."""
-    if len(set(counts)) == 1:
-        return list(metrics)
-    return [f"{metric} (of {count})" for metric, count in zip(metrics, counts, strict=True)]
 
 
 def _part_tables(scores: Scores, name: DatasetName, baseline: str) -> list[str]:
