@@ -3,7 +3,7 @@
 import pytest
 
 from embedder.metrics.answer_recall import answer_recall
-from embedder.metrics.likelihood import best_option
+from embedder.metrics.options import best_option
 from embedder.metrics.rouge import rouge_l
 from embedder.metrics.sample_size import questions_needed, values_needed
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 from embedder.bounds import NonNegativeInt, PositiveInt
 from embedder.checks import checked
-from embedder.consumers.answer_scores import answer_scores
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys, joined_keys
-from embedder.consumers.single_shot import SingleShot
+from embedder.consumers.single_shot import SingleShot, answer_scores
 from embedder.types import Query, Ranking
 
 _INSTRUCTION = (

@@ -8,8 +8,7 @@ from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
 from embedder.errors import DataError
-from embedder.metrics.likelihood import best_option
-from embedder.metrics.options import right_options
+from embedder.metrics.options import best_option, right_options
 from embedder.types import Query, Ranking
 
 _KNOWLEDGE = "Knowledge:\n{keys}\n\n"

@@ -1,4 +1,4 @@
-"""Which options of a multiple-choice query are right."""
+"""Which options of a multiple-choice query are right, and which one an LLM chooses."""
 
 from collections.abc import Sequence
 
@@ -22,6 +22,20 @@ def wrong_options(options: Sequence[str], answers: Sequence[str]) -> tuple[str, 
     """The others, each text once; none where all are right."""
     right = set(right_options(options, answers))
     return tuple(dict.fromkeys(option for position, option in enumerate(options) if position not in right))
+
+
+def best_option(log_likelihoods: Sequence[float]) -> int:
+    """Position of the option with the lowest mean negative log-likelihood; of equal ones the first.
+
+    Args:
+        log_likelihoods: Mean log-likelihood per token of each option, in nats.
+
+    Raises:
+        ValueError: There are none.
+    """
+    if not log_likelihoods:
+        raise ValueError("best_option: there are no options")
+    return max(range(len(log_likelihoods)), key=log_likelihoods.__getitem__)
 
 
 def _plain(text: str) -> str:
