@@ -1,7 +1,5 @@
 """Candidates of a query: its gold keys, then what the sources propose, then random keys if those run out."""
 
-import hashlib
-import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from embedder.candidates.filters import CandidateFilters, HoldsAnswer
 from embedder.candidates.proposers import Hits, Proposer
 from embedder.checks import checked
 from embedder.data.eligible import eligible_keys
+from embedder.data.queries import random_of
 from embedder.errors import ConfigError
 from embedder.index.fusion import reciprocal_rank_fusion
 from embedder.texts import normal_form
@@ -136,8 +135,7 @@ class CandidateFinder:
 
     def _random_positions(self, query: Query, eligible: Eligible) -> Iterator[int]:
         """Eligible positions without repetition, a function of the query alone."""
-        digest = hashlib.blake2b(f"{self._settings.seed}/{query.id}".encode(), digest_size=8).digest()
-        generator = random.Random(int.from_bytes(digest, "little"))  # noqa: S311  # not for cryptography
+        generator = random_of(query, self._settings.seed)
         seen: set[int] = set()
         while len(seen) < len(eligible):
             position = eligible.start + generator.randrange(eligible.stop - eligible.start)

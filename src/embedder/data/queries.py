@@ -2,6 +2,7 @@
 
 import hashlib
 import heapq
+import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -105,6 +106,12 @@ def question_of(query: Query) -> int:
     Where a query is compared with keys of its own, such as a turn of a dialogue, these have to be the same too.
     """
     return question_hash(query.text if query.among is None else f"{query.among[0]}\n{query.text}")
+
+
+def random_of(query: Query, seed: int) -> random.Random:
+    """A source of chance that is a function of the query's id and a seed alone."""
+    digest = hashlib.blake2b(f"{seed}/{query.id}".encode(), digest_size=8).digest()
+    return random.Random(int.from_bytes(digest, "little"))  # noqa: S311  # not for cryptography
 
 
 def first_by_hash(queries: Iterable[Query], n: int, purpose: str) -> list[Query]:

@@ -110,7 +110,7 @@ class CorpusSource:
         dataset = read_directory(task, directory, form, converted_dir)
         if self.test_share is None or dataset.train is None or dataset.test is not None:
             return dataset
-        parts = SeededSplit(self.test_share).split(dataset.train, converted_dir)
+        parts = converted(SeededSplit(self.test_share), {"train": dataset.train}, converted_dir)
         return replace(dataset, train=parts["train"], test=parts["test"], before_split=dataset.train)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 
-from embedder.data.converted import converted
 from embedder.data.fields import Row
 from embedder.data.forms.form import ORIGIN, Rows
 from embedder.data.jsonl import JsonLines
@@ -27,24 +26,12 @@ class SeededSplit:
 
     share: float
 
-    def split(self, train: Path, directory: Path) -> dict[str, Path]:
-        """The files `train` and `test` that a file of queries is split into.
-
-        Args:
-            train: The queries.
-            directory: Where converted data sets are kept.
-
-        Raises:
-            DataError: A query is malformed, or all of them belong together.
-        """
-        return converted(self, {"train": train}, directory)
-
     def fits(self, files: Mapping[str, Path]) -> bool:
         """Whether there are queries."""
         return "train" in files
 
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
-        """The two files; see `Form`."""
+        """The files `train` and `test`; see `Form`."""
         rows = JsonLines(files["train"])
         groups = [_group(row) for row in rows.rows()]
         sizes = Counter(groups)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedder.data.fields import Row
+from embedder.data.forms.beir import document_row
 from embedder.data.forms.form import Rows
 from embedder.data.forms.own_documents import OwnDocuments
 from embedder.errors import DataError
@@ -84,8 +85,7 @@ class Judged:
     def _keys(self, corpus: PublicTable) -> Rows:
         templates = (self.key_id, self.key_title, self.key_text)
         for row in corpus.rows([column for template in templates for column in columns_in(template)]):
-            key_id, title, text = (fill(template, row).strip() for template in templates)
-            yield {"id": key_id, "title": title, "text": text} if text else {"id": key_id, "text": title or key_id}
+            yield document_row(*(fill(template, row).strip() for template in templates))
 
     def _queries(self, judgments: Judgments, judged: dict[str, dict[str, Any]]) -> Rows:
         columns = [*columns_in(self.query_id), *columns_in(self.query_text), *self.answers]

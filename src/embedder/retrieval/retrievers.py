@@ -1,12 +1,11 @@
 """One interface for encoders, baselines and retrievers of your own, so that every table can have its baselines."""
 
-import hashlib
-import random
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Protocol
 
 from embedder.data.eligible import eligible_keys
+from embedder.data.queries import random_of
 from embedder.index.bm25_index import BM25Index
 from embedder.index.bm25_settings import BM25Settings
 from embedder.index.eligible_search import search_eligible
@@ -55,11 +54,9 @@ class RandomRetriever:
         """Distinct random keys, the same for a query in every run."""
         rankings = []
         for query in queries:
-            digest = hashlib.blake2b(f"{self._seed}/{query.id}".encode(), digest_size=8).digest()
-            generator = random.Random(int.from_bytes(digest, "little"))  # noqa: S311  # not for cryptography
             eligible = eligible_keys(query, self._corpus)
             run = range(eligible.start, eligible.stop)
-            drawn = generator.sample(run, min(top_k + len(eligible.without), len(run)))
+            drawn = random_of(query, self._seed).sample(run, min(top_k + len(eligible.without), len(run)))
             positions = [position for position in drawn if position in eligible][:top_k]
             rankings.append(Ranking(tuple(self._corpus[p].id for p in positions), (0.0,) * len(positions)))
         return rankings

@@ -53,9 +53,14 @@ class Beir:
             yield split, _queries(fields, queries, path, lines)
 
 
-def document(row: Row) -> dict[str, str]:
-    """A key by id. Some data sets have documents without a text: its title stands for it, or else its id."""
+def document(row: Row) -> dict[str, Any]:
+    """The key that a row of `corpus.jsonl` is."""
     key_id, title, text = row.text("_id"), row.text("title", default="").strip(), row.text("text", default="").strip()
+    return document_row(key_id, title, text)
+
+
+def document_row(key_id: str, title: str, text: str) -> dict[str, Any]:
+    """A key by id. Some data sets have documents without a text: its title stands for it, or else its id."""
     return {"id": key_id, "title": title, "text": text} if text else {"id": key_id, "text": title or key_id}
 
 
