@@ -153,11 +153,7 @@ class MtebRun:
         if self.checkpoint is None:
             return TextEncoder(self.encoder), with_own_prompts(task.sides, self.encoder)
         trained = load_trained(self.checkpoint)
-        if trained.sides is not None:
-            return trained.encoder, trained.sides
-        if task.name not in trained.tasks:
-            raise ConfigError("checkpoint", f"a model trained on the task {task.name!r}", sorted(trained.tasks))
-        return trained.encoder, trained.tasks[task.name]
+        return trained.encoder, trained.sides_of(task.name)
 
 
 def _finite(value: Any) -> Any:

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, load_weights, read
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import EXPORT_FORMAT
-from embedder.encoders.probes import check_probes, probe_vectors
+from embedder.encoders.probes import check_probes, description_of
 from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
 from embedder.encoders.sentence_folder import own_prompts, read_folder
 from embedder.encoders.sentence_modules import OtherModulesError
@@ -38,15 +38,22 @@ class TrainedEncoder:
     tasks: Mapping[str, TaskSides]
     sides: TaskSides | None = None
 
+    def sides_of(self, task: str) -> TaskSides:
+        """How it encodes queries and keys of a task.
+
+        Raises:
+            ConfigError: It was trained here, and not on this task.
+        """
+        if self.sides is not None:
+            return self.sides
+        if task not in self.tasks:
+            raise ConfigError("checkpoint", f"a model trained on the task {task!r}", sorted(self.tasks))
+        return self.tasks[task]
+
 
 def describe(encoder: TextEncoder, tasks: Mapping[str, TaskSides], about: Mapping[str, Any]) -> dict[str, Any]:
     """What a checkpoint says about its encoder, as plain values: base model, tasks, probe vectors, provenance."""
-    return {
-        "encoder": asdict(encoder.config),
-        "tasks": {name: asdict(sides) for name, sides in tasks.items()},
-        **probe_vectors(encoder, tasks),
-        "about": dict(about),
-    }
+    return {**description_of(encoder, tasks), "about": dict(about)}
 
 
 def load_trained(path: Path | str) -> TrainedEncoder:

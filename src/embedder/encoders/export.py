@@ -4,7 +4,6 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export_read_me import differences_of_long_texts, read_me
 from embedder.encoders.lora import merged
-from embedder.encoders.probes import probe_vectors
+from embedder.encoders.probes import description_of
 from embedder.files import whole_folder
 from embedder.types import Side, TaskSides
 
@@ -75,9 +74,7 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     shutil.rmtree(parts)
     description = {
         "format": EXPORT_FORMAT,
-        "encoder": asdict(encoder.config),
-        "tasks": {name: asdict(task) for name, task in tasks.items()},
-        **probe_vectors(encoder, tasks),
+        **description_of(encoder, tasks),
         **about,
     }
     (directory / "embedder.json").write_text(json.dumps(description, indent=1), encoding="utf-8")

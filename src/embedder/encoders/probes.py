@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,14 @@ from embedder.types import Reading, TaskSides
 PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weather', 'unit': 'C'}")
 
 
-def probe_vectors(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[str, Any]:
-    """Vectors of the fixed texts: plain, and as query and key of every task, so that a changed instruction shows."""
+def description_of(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[str, Any]:
+    """What a model says of itself, as plain values: its settings, its tasks, and vectors of the fixed texts.
+
+    These are plain, and as query and key of every task, so that a changed instruction shows.
+    """
     return {
+        "encoder": asdict(encoder.config),
+        "tasks": {name: asdict(sides) for name, sides in tasks.items()},
         "probes": list(PROBES),
         "probe_vectors": encoder.encode(PROBES, Reading("query")).tolist(),
         "probe_sides": {name: _side_vectors(encoder, sides, PROBES) for name, sides in tasks.items()},

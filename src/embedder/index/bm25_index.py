@@ -49,7 +49,7 @@ class BM25Index:
     def __len__(self) -> int:
         return self._size
 
-    def build(self, texts: Iterable[str], *, progress: bool = False) -> None:
+    def build(self, texts: Iterable[str]) -> None:
         """Index the texts, in place of what was there; they are streamed, their words are held in memory.
 
         Raises:
@@ -63,21 +63,16 @@ class BM25Index:
                 n_in_pairs += tokens == "auto" and has_pairs(text)
                 yield bm25_words(text, tokens, is_query=False)
 
-        corpus = self._terms(cut(), return_ids=True, show_progress=progress)
+        corpus = self._terms(cut(), return_ids=True)
         if not corpus.ids:
             raise ValueError("texts: there is nothing to index")
         with np.errstate(invalid="ignore"):  # bm25s divides by the mean length, which is 0 when no text has a word
-            self._bm25.index(corpus, create_empty_token=False, show_progress=progress)
+            self._bm25.index(corpus, create_empty_token=False, show_progress=False)
         self._size = len(corpus.ids)
         logger.info("BM25 over %d texts: %s", self._size, self._settings.described(n_in_pairs))
 
     def search(
-        self,
-        queries: Sequence[str],
-        top_k: int,
-        eligible: Sequence[Eligible] | None = None,
-        *,
-        progress: bool = False,
+        self, queries: Sequence[str], top_k: int, eligible: Sequence[Eligible] | None = None
     ) -> tuple[FloatArray, IntArray]:
         """Scores and positions, best first, both [Q, K]; equal scores come in the order of the texts.
 
@@ -88,21 +83,17 @@ class BM25Index:
             top_k: K.
             eligible: For each query, the texts that count for it; None for all. What a word weighs and how long a text
                 is on average is computed over the whole corpus nevertheless.
-            progress: Show a bar.
 
         Raises:
             ValueError: `top_k` is below 1, or nothing has been indexed.
         """
-        from rich.progress import track
-
         if top_k < 1:
             raise ValueError(f"top_k: expected at least 1, got {top_k}")
         if not self._size:
             raise ValueError("index: search before build")
         scores = np.full((len(queries), top_k), -np.inf, np.float32)
         positions = np.full((len(queries), top_k), -1, np.int64)
-        starts = range(0, len(queries), _CHUNK)
-        for start in track(starts, description="Searching with BM25", disable=not progress):
+        for start in range(0, len(queries), _CHUNK):
             for row, words in enumerate(self._tokenise(queries[start : start + _CHUNK]), start):
                 hit_scores, hits = self._search(words, top_k, None if eligible is None else eligible[row])
                 scores[row, : len(hits)] = hit_scores
@@ -136,7 +127,7 @@ class BM25Index:
     def _tokenise(self, queries: Iterable[str]) -> Any:
         return self._terms(bm25_words(query, self._settings.tokens, is_query=True) for query in queries)
 
-    def _terms(self, cut: Iterable[list[str]], *, return_ids: bool = False, show_progress: bool = False) -> Any:
+    def _terms(self, cut: Iterable[list[str]], *, return_ids: bool = False) -> Any:
         """Stems of the words that are no stop words."""
         import bm25s
 
@@ -147,5 +138,5 @@ class BM25Index:
             stopwords=self._settings.stopwords,
             stemmer=self._stemmer,
             return_ids=return_ids,
-            show_progress=show_progress,
+            show_progress=False,
         )
