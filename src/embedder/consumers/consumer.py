@@ -88,7 +88,7 @@ class Outcome:
 
 
 class Consumer(Protocol):
-    """What the LLM does with a retriever. Its `repr` shows all settings."""
+    """What the LLM does with a retriever. Its class and its fields, or its `repr`, show all settings (`described`)."""
 
     @property
     def top_k(self) -> int:

@@ -13,6 +13,7 @@ from embedder.consumers.rag import RagEvaluation, RagSettings, no_keys
 from embedder.data.copies import count_copies
 from embedder.evaluation.datasets import EvaluatedDataset
 from embedder.evaluation.rows import TableRow
+from embedder.identity import described
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.preparation.few_shot import shown_prompt
 from embedder.results.answers import Answered
@@ -72,9 +73,9 @@ class DatasetRows:
         if self._consumer is not None and settings.rag is not None:
             prompt = shown_prompt(task, evaluated.dataset, evaluated.corpus, evaluated.lender)
             about_llm = {
-                "prompt": repr(prompt),
+                "prompt": described(prompt),
                 "llm": settings.language_model.fingerprint,
-                "consumer": repr(self._consumer),
+                "consumer": described(self._consumer),
                 "consumer_texts": list(self._consumer.texts),
                 "rag": asdict(settings.rag),
             }

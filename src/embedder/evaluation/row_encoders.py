@@ -1,7 +1,5 @@
 """The encoders behind the rows `base`, `trained` and `hybrid`, with their vectors kept on disk."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +11,7 @@ from embedder.encoders.checkpoint import TrainedEncoder, existing, load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError
+from embedder.identity import identity
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.preparation.dense import encoder_protocol, with_own_prompts
@@ -27,7 +26,7 @@ class RowEncoder:
     """An encoder that is ready, and what its vectors depend on."""
 
     encoder: Encoder
-    identity: dict[str, Any]
+    protocol: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,12 +71,7 @@ class RowEncoders:
         """
         if name == "base":
             return task.sides if self.base_instructions else with_own_prompts(task.sides, self.untrained)
-        trained = self._loaded
-        if trained.sides is not None:
-            return trained.sides
-        if task.name not in trained.tasks:
-            raise ConfigError("checkpoint", f"a model trained on the task {task.name!r}", sorted(trained.tasks))
-        return trained.tasks[task.name]
+        return self._loaded.sides_of(task.name)
 
     @cached_property
     def _base(self) -> RowEncoder:
@@ -85,21 +79,23 @@ class RowEncoders:
 
     @cached_property
     def _trained(self) -> RowEncoder:
-        identity: dict[str, Any] = {"files": _digest_of_files(Path(self.checkpoint or ""))}
+        protocol: dict[str, Any] = {"files": _digest_of_files(Path(self.checkpoint or ""))}
         encoder: Encoder = self._loaded.encoder
         dimension = self.untrained.dimension
         if dimension is not None and dimension != encoder.dimension:  # the base encoder beside it is cut
-            encoder, identity = CutEncoder(encoder, dimension), identity | {"dimension": dimension}
-        return self._ready(encoder, identity)
+            encoder, protocol = CutEncoder(encoder, dimension), protocol | {"dimension": dimension}
+        return self._ready(encoder, protocol)
 
     @cached_property
     def _loaded(self) -> TrainedEncoder:
         return load_trained(self.checkpoint or "")
 
-    def _ready(self, encoder: Encoder, identity: dict[str, Any]) -> RowEncoder:
+    def _ready(self, encoder: Encoder, protocol: dict[str, Any]) -> RowEncoder:
         if (device := self._bfloat16_device) is not None:
             encoder = HalfPrecisionEncoder(encoder, device)
-        return RowEncoder(CachedEncoder(encoder, _digest([identity, self.precision]), self.vectors), identity)
+        return RowEncoder(
+            CachedEncoder(encoder, identity(encoder=protocol, precision=self.precision), self.vectors), protocol
+        )
 
     @cached_property
     def _bfloat16_device(self) -> str | None:
@@ -111,12 +107,8 @@ class RowEncoders:
         return device
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
 def _digest_of_files(path: Path) -> str:
     """Of a file, or of all files of a directory with their names."""
     existing(path)
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return _digest([[str(file.relative_to(path)), digest_of(file)] for file in files])
+    return identity(files=[[str(file.relative_to(path)), digest_of(file)] for file in files])

@@ -140,5 +140,5 @@ class _Retrievers:
 
     def _about(self, name: str) -> dict[str, Any]:
         index = str(getattr(self._rows.new_index, "keywords", self._rows.new_index))
-        about = {"encoder": self._rows.encoders.of(name).identity, "index": index}
+        about = {"encoder": self._rows.encoders.of(name).protocol, "index": index}
         return {"sides": asdict(self._rows.encoders.sides(name, self._task)), "retriever": about}
