@@ -55,7 +55,7 @@ def test_it_is_a_row_beside_the_others(evaluation):
         # The gold key k2 is second in k1, k2, k3.
         assert rows[1].mean["mrr@10"] == 0.5
         assert rows[1].mean["ndcg@10"] == pytest.approx(1 / math.log2(3))
-        assert rows[1].protocol["retriever"] == {"own": "InOrder(first=1)"}
+        assert rows[1].protocol["retriever"] == {"own": {"class": "InOrder", "first": 1}}
 
 
 def test_its_name_is_not_that_of_another_row(evaluation):

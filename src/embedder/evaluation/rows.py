@@ -8,6 +8,7 @@ from typing import Any
 from embedder.data.forms.histories import Histories
 from embedder.errors import ConfigError
 from embedder.evaluation.row_encoders import RowEncoders
+from embedder.identity import described
 from embedder.index.bm25_settings import BM25Settings
 from embedder.results.titles import TITLES
 from embedder.retrieval.combined import HybridRetriever, MemoisedRetriever, OracleRetriever
@@ -110,7 +111,7 @@ class _Retrievers:
 
     def row(self, name: str) -> TableRow:
         if name in self._rows.own:
-            return TableRow(name, self._rows.own[name], {"retriever": {"own": repr(self._rows.own[name])}})
+            return TableRow(name, self._rows.own[name], {"retriever": {"own": described(self._rows.own[name])}})
         if name in ("base", "trained"):
             return TableRow(name, self._encoder(name), self._about(name))
         if name == "hybrid":
