@@ -11,6 +11,7 @@ PROTOCOL = {
     "files": "70f4cc3fee5202ae",
     "queries": 4,
     "answered": 4,
+    "cutoffs": [10],
     "prompt": "QuestionPrompt(Examples(n=3))",
     "llm": "gguf:b179:float32",
     "rag": {"top_k": 1, "max_answered": 48, "max_new_tokens": 12},

@@ -139,11 +139,11 @@ def test_rows_of_other_protocols_are_refused(change, field, in_a, in_b):
 
 
 def test_what_describes_the_retriever_may_differ():
-    check_comparable(*rows({"sides": {"query_instruction": "Find: "}, "checkpoint": "export"}), ["ndcg@10", "em"])
+    check_comparable(*rows({"sides": {"query_instruction": "Find: "}, "precision": "bf16-mixed"}), ["ndcg@10", "em"])
 
 
 def test_retrieval_does_not_depend_on_the_llm():
-    other = {"llm": None, "rag": None, "prompt": "None", "answered": 0}
+    other = {"llm": None, "rag": None, "prompt": "None", "answered": 0, "consumer_texts": ["Answer: "]}
     check_comparable(*rows(other), ["ndcg@10"])
     with pytest.raises(ProtocolError, match=re.escape("can be compared, as with 'compare.metrics=[ndcg@10]'")):
         check_comparable(*rows(other), ["ndcg@10", "em"])

@@ -67,7 +67,7 @@ class CommonRows:
             compared = _compared([m for m in both if not any(is_given(m, title) for title in titles)], metrics)
             if compared:
                 of_changes = main_metrics(compared) if listed is None else [m for m in listed if m in both]
-                check_comparable(row_a, row_b, [*compared, *of_changes], (a, b))
+                check_comparable(row_a, row_b, [*compared, *of_changes])
                 found[name] = CommonDataset(row_a, row_b, compared, of_changes)
         return cls(*titles, found)
 

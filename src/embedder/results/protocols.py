@@ -9,13 +9,10 @@ from embedder.results.measures import is_retrieval
 from embedder.results.row import Row
 from embedder.results.scores_file import Results
 
-MAY_DIFFER = frozenset({"sides", "checkpoint", "encoder", "retriever", "base_instructions", "precision", "parts"})
-MAY_DIFFER |= {"left_out", "copies"}
+MAY_DIFFER = frozenset({"sides", "retriever", "precision", "parts", "left_out", "copies"})
 """Fields of a row's protocol that describe the retriever, which is what a comparison is of, or only what is shown; or
 that follow from others, as what is left out follows from the files."""
-RUN_FIELDS = ("seed", "cutoffs")
-"""Fields of a run's protocol that are part of what is measured, where a run has them."""
-ANSWER_FIELDS = frozenset({"answered", "prompt", "llm", "rag", "consumer", "generation"})
+ANSWER_FIELDS = frozenset({"answered", "prompt", "llm", "rag", "consumer", "consumer_texts"})
 """Fields that retrieval metrics do not depend on."""
 RETRIEVAL_FIELDS = frozenset({"cutoffs"})
 """Fields that only retrieval metrics depend on."""
@@ -24,7 +21,7 @@ _ABSENT = "(absent)"
 _SHOWN = 60  # characters of a value in a message
 
 
-def check_comparable(a: Row, b: Row, metrics: Sequence[str], runs: Sequence[Results] = ()) -> None:
+def check_comparable(a: Row, b: Row, metrics: Sequence[str]) -> None:
     """Refuse two rows whose numbers do not measure the same thing.
 
     Every field of the protocols must be equal but those that describe the retriever (`MAY_DIFFER`). What concerns the
@@ -34,12 +31,11 @@ def check_comparable(a: Row, b: Row, metrics: Sequence[str], runs: Sequence[Resu
         a: One row.
         b: The other.
         metrics: What is to be compared.
-        runs: Where the two come from, for what the protocol of the whole run adds.
 
     Raises:
         ProtocolError: It names each field that differs, with both values.
     """
-    differing = [*differing_fields(_protocol(a, runs[:1]), _protocol(b, runs[1:2]), metrics)]
+    differing = [*differing_fields(a.protocol, b.protocol, metrics)]
     for metric in () if differing else metrics:
         in_a, in_b = a.per_query[metric].keys(), b.per_query[metric].keys()
         if in_a != in_b:
@@ -65,13 +61,6 @@ def differing_versions(a: Results, b: Results) -> list[tuple[str, Any, Any]]:
     """What differs in the machines and packages of two runs: it may move the last digits."""
     of_a, of_b = a.protocol.get("environment", {}), b.protocol.get("environment", {})
     return [*_differing("environment", of_a, of_b)]
-
-
-def _protocol(row: Row, run: Sequence[Results]) -> dict[str, Any]:
-    own = {name: of.protocol[name] for of in run for name in RUN_FIELDS if name in of.protocol}
-    cutoffs = sorted({int(metric.rpartition("@")[2]) for metric in row.per_query if metric.startswith("ndcg@")})
-    implied = {"cutoffs": cutoffs} if cutoffs else {}
-    return implied | own | row.protocol
 
 
 def _differing(name: str, a: Any, b: Any) -> Iterator[tuple[str, Any, Any]]:
