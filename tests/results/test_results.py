@@ -8,7 +8,6 @@ import pytest
 
 from embedder.errors import DataError, ProtocolError
 from embedder.results.answers import read_answers
-from embedder.results.measures import mean_of
 from embedder.results.protocols import check_comparable, differing_versions
 from embedder.results.scores_file import read_results
 from tests.results.folders import PROTOCOL, RUN, line, made_row, row, write
@@ -41,13 +40,6 @@ def test_the_mean_of_perplexities_is_held_against_their_mean_nats(tmp_path):
         DataError, match=r"whose mean is 20\.\d*, as the row says; their mean is 3: was the file edited"
     ):
         read_results(write(tmp_path, [found | {"per_query": {"perplexity": dict(zip("abc", (3, 3, 3), strict=True))}}]))
-
-
-def test_the_mean_of_perplexities_is_their_geometric_mean():
-    assert mean_of("perplexity", [8.0]) == pytest.approx(8)
-    assert mean_of("perplexity", [2.0, 8.0]) == pytest.approx(4)
-    with pytest.raises(ValueError, match="at least one"):
-        mean_of("perplexity", [])
 
 
 def test_what_is_missing_is_named(tmp_path):

@@ -107,6 +107,8 @@ def test_a_paired_interval_is_narrow_where_both_vary_together():
 def test_perplexity_is_exp_of_the_mean():
     assert mean_of("perplexity", [8.0]) == pytest.approx(8)
     assert mean_of("perplexity", [2.0, 8.0]) == pytest.approx(4)  # the geometric mean
+    with pytest.raises(ValueError, match="at least one"):
+        mean_of("perplexity", [])
     nats = np.random.default_rng(2).random(50) + 1
     columns = resample({"a": values(nats), "b": values(nats - 0.1)}, SAMPLING, exponential=("a", "b"))
     plain = resample({"a": values(nats)}, SAMPLING)["a"]
