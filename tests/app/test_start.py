@@ -150,6 +150,13 @@ def test_settings_that_do_not_fit_together_are_named_as_a_user_sets_them():
     assert done.stdout.strip().endswith("tasks.qa.sampling.positives: expected 1 to 8 (group_size), got 9")
 
 
+def test_a_task_is_named_as_its_settings_are():
+    done = run_here("prepare.py", *CORPUS, "source.path=x", "tasks.qa.name=faq")
+    assert done.stdout.strip().endswith(
+        "tasks.qa.name: expected 'qa', as the settings of this task are called, got 'faq'"
+    )
+
+
 @pytest.mark.parametrize(
     ("override", "meant"),
     [

@@ -264,6 +264,10 @@ def test_weights_in_bfloat16_give_vectors_in_float32(bert_directory):
         ({"dimensions": []}, r"encoder\.dimensions"),
         ({"dtype": "float64"}, r"encoder\.dtype: expected 'float32' or 'bfloat16', got 'float64'"),
         ({"attention": "flash"}, r"encoder\.attention: expected one of"),
+        (
+            {"lora": {"rank": 8}},
+            r"encoder\.lora: expected settings named alpha, dropout, r, target_modules, got \['rank'\]",
+        ),
         ({"lora": {"r": 0}}, r"encoder\.lora\.r: expected 1 or more, got 0"),
         ({"lora": {"target_modules": "q_proj"}}, r"encoder\.lora\.target_modules: expected all-linear or a list"),
     ],

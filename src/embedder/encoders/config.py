@@ -1,7 +1,7 @@
 """Which encoder to train or to load, and how it runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from embedder.bounds import PositiveFloat, PositiveInt, ShareBelowOne
@@ -64,6 +64,8 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         if isinstance(self.lora, Mapping):  # from YAML, a checkpoint or a command line
+            if unknown := set(self.lora) - (names := {field.name for field in fields(LoraSettings)}):
+                raise ConfigError("encoder.lora", f"settings named {', '.join(sorted(names))}", sorted(unknown))
             object.__setattr__(self, "lora", LoraSettings(**self.lora))
         if self.dimensions is not None and not _falling(self.dimensions):
             raise ConfigError("encoder.dimensions", "null or falling whole numbers, 1 or more", self.dimensions)

@@ -24,8 +24,12 @@ def dataset_pairs(source: Source, tasks: Mapping[str, Task]) -> list[tuple[Task,
     """All data sets of a task mix, each with its task.
 
     Raises:
-        ConfigError: Two data sets of a task have one name, which would make their scores one.
+        ConfigError: Two data sets of a task have one name, which would make their scores one, or a task is not called
+            as its settings are.
     """
+    for key, task in tasks.items():
+        if key != task.name:
+            raise ConfigError(f"tasks.{key}.name", f"{key!r}, as the settings of this task are called", task.name)
     pairs = [(task, dataset) for task in tasks.values() for dataset in source.datasets(task.name, task.form)]
     names = [(task.name, dataset.name) for task, dataset in pairs]
     if twice := [name for name in names if names.count(name) > 1]:
