@@ -1,6 +1,6 @@
 """Put into every checkpoint what is needed to use it: base model, pooling, instructions, lengths, probe vectors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning as L
@@ -14,10 +14,9 @@ class DescribeCallback(L.Callback):
         describe: Makes the description of the current weights (plain values only).
     """
 
-    def __init__(self, key: str, describe: Any) -> None:
+    def __init__(self, key: str, describe: Callable[[], Mapping[str, Any]]) -> None:
         self._key, self._describe = key, describe
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add the description."""
-        description: Mapping[str, Any] = self._describe()
-        checkpoint[self._key] = dict(description)
+        checkpoint[self._key] = dict(self._describe())

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from embedder.data.forms.form import ORIGIN, Form, Rows
+from embedder.data.jsonl import json_line
 from embedder.digests import digest_of
 from embedder.errors import DataError
 from embedder.files import make_once, write_atomically
@@ -124,7 +125,7 @@ def write_rows(files: Iterable[tuple[str, Rows]], directory: Path) -> dict[str, 
 
 def _line(row: Mapping[str, Any]) -> bytes:
     try:
-        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        return json_line(row).encode()
     except UnicodeEncodeError:  # half a surrogate pair: whoever reads the field says so, with the line of its origin
         return (json.dumps(row) + "\n").encode()
 

@@ -3,7 +3,7 @@
 import json
 import mmap
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -84,6 +84,11 @@ class JsonLines:
         if not isinstance(value, dict):
             raise DataError(self.path, row + 1, f"expected a JSON object, got {type(value).__name__}")
         return value
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """A row as a line of such a file."""
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def _line_ends(data: BinaryIO) -> IntArray:

@@ -24,16 +24,16 @@ class RefuseSecrets(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check a single run."""
-        _refuse(_of(config))
+        _refuse_settings(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check a sweep: its overrides are among the settings of Hydra."""
-        _refuse(_of(config))
+        _refuse_settings(config)
 
 
-def _of(config: DictConfig) -> str | None:
+def _refuse_settings(config: DictConfig) -> None:
     hide_environment()
-    return setting_with_secret(OmegaConf.to_container(config, resolve=False))
+    _refuse(setting_with_secret(OmegaConf.to_container(config, resolve=False)))
 
 
 def hide_environment() -> None:

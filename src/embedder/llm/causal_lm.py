@@ -81,7 +81,6 @@ class HuggingFaceLanguageModel:
             PromptTooLongError: A prompt with an output is longer than the model can read.
         """
         requests = self._requests(prompts, outputs)
-        self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         if self._local.packs:
             model = self._local.model
             scores = score_packed(model, requests, scoring_budget(self._batch_tokens, model.device))
@@ -108,7 +107,6 @@ class HuggingFaceLanguageModel:
         requests = self._requests(prompts, outputs, max_new_tokens)
         writing = Writing(max_new_tokens, self._completes(_LINE))
         scores, written = score_and_write(self._local.model, requests, writing, _WRITING * self._batch_tokens)
-        self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         self._tokens_run += sum(map(len, written))
         self._check_finite(scores)
         return [self._text(tokens, _LINE) for tokens in written], scores
@@ -149,6 +147,7 @@ class HuggingFaceLanguageModel:
         for request, prompt in zip(requests, prompts, strict=True):
             longest = max(map(len, request.outputs), default=0)
             self._check_length(len(request.prompt) + max(longest, max_new_tokens), prompt)
+        self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         return requests
 
     def _check_finite(self, scores: Sequence[Sequence[OutputScore]]) -> None:

@@ -1,6 +1,6 @@
 """Run what prompts have in common once: few-shot examples in front of every prompt, or the prompt of many outputs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,8 +147,5 @@ def _grown(layer: Any, rows: int, room: int) -> RoomyLayer:
 
 
 def _common(first: Sequence[int], second: Sequence[int]) -> int:
-    return next(_differences(first, second), min(len(first), len(second)))
-
-
-def _differences(first: Sequence[int], second: Sequence[int]) -> Iterator[int]:
-    return (position for position, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
+    differences = (position for position, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
+    return next(differences, min(len(first), len(second)))

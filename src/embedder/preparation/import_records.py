@@ -1,6 +1,5 @@
 """Import published JSON Lines: check every record, choose some for validation, and make a corpus from their keys."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embedder.data.jsonl import json_line
 from embedder.data.known_positives import KnownPositives, write_known_positives
 from embedder.data.prepared import KNOWN_POSITIVES, QUESTIONS
 from embedder.data.records import Records, hash_id, parse_record, text_id
@@ -148,4 +148,4 @@ def _keys(record: Record) -> dict[str, str]:
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        file.writelines(map(json_line, rows))

@@ -1,8 +1,7 @@
 """Write what training reads: each query with its candidates, and beside them the log-likelihoods that the LLM gave."""
 
-import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from embedder.candidates.candidates import CandidateFinder
+from embedder.data.jsonl import json_line
 from embedder.data.prepared import QUESTIONS
 from embedder.data.queries import question_of
 from embedder.data.records import record_row
@@ -70,8 +70,9 @@ def write_records(
                 if table is not None:
                     by_split[split].append(table)
                     proposed = proposed[: table.n_candidates]  # early stop judges the first ones only
-                _write(out[split], record_row(query, proposed, job.task.name, _no_negatives(query, proposed, job)))
-                _write(out["queries" if split == "validation" else "train.queries"], _query_row(query))
+                row = record_row(query, proposed, job.task.name, _no_negatives(query, proposed, job))
+                out[split].write(json_line(row))
+                out["queries" if split == "validation" else "train.queries"].write(json_line(_query_row(query)))
             for split, writer in tables.items():
                 writer.write(by_split[split])
     return counts, _labelling(name, finder, judge, len(job.queries))
@@ -119,7 +120,3 @@ def _query_row(query: Query) -> dict[str, Any]:
         row["among"] = query.among
     lists = {"options": query.options, "exclude": query.exclude}
     return row | {name: values for name, values in lists.items() if values}
-
-
-def _write(file: Any, row: Mapping[str, Any]) -> None:
-    file.write(json.dumps(row, ensure_ascii=False) + "\n")

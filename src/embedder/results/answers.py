@@ -1,12 +1,11 @@
 """`queries.jsonl` of an evaluation folder: what was retrieved for each query, and what the LLM answered."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedder.data.jsonl import JsonLines
+from embedder.data.jsonl import JsonLines, json_line
 from embedder.errors import DataError
 from embedder.results.scores_file import is_number
 
@@ -61,7 +60,7 @@ class Answered:
 
     def line(self) -> str:
         """The line."""
-        return json.dumps(vars(self) | {"keys": [vars(key) for key in self.keys]}, ensure_ascii=False) + "\n"
+        return json_line(vars(self) | {"keys": [vars(key) for key in self.keys]})
 
     def as_json(self) -> dict[str, Any]:
         """What was retrieved and written, without the address and the scores."""

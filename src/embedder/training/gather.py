@@ -47,8 +47,7 @@ def gather_rows(local: Tensor, rows: int) -> Tensor:
     """
     if not is_distributed():
         return local
-    filled = F.pad(local, (0, 0) * (local.ndim - 1) + (0, rows - len(local)))
-    gathered: Tensor = _GatherRows.apply(filled)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    gathered: Tensor = _GatherRows.apply(_filled(local, rows))  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return gathered
 
 
@@ -58,7 +57,7 @@ def gather_shares(local: Tensor, n: int) -> Tensor:
     if world == 1 or n < world:  # of fewer rows than processes every process has all
         return local
     rows = -(-n // world)
-    filled = F.pad(local, (0, 0) * (local.ndim - 1) + (0, rows - len(local))).contiguous()
+    filled = _filled(local, rows).contiguous()
     gathered = filled.new_empty((world * rows, *filled.shape[1:]))
     dist.all_gather_into_tensor(gathered, filled)
     shares = (Share(rank, world)(n) for rank in range(world))
@@ -71,6 +70,11 @@ def sum_over_processes(value: Tensor) -> Tensor:
     if is_distributed():
         dist.all_reduce(total)
     return total
+
+
+def _filled(local: Tensor, rows: int) -> Tensor:
+    """Filled up with rows of zeros."""
+    return F.pad(local, (0, 0) * (local.ndim - 1) + (0, rows - len(local)))
 
 
 class _GatherRows(torch.autograd.Function):

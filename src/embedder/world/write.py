@@ -1,10 +1,10 @@
 """Writes a world to disk as a stream; its folder is there when all is written, or not at all."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from embedder.data.jsonl import json_line
 from embedder.errors import DataError
 from embedder.files import make_once
 from embedder.world import rows
@@ -54,7 +54,7 @@ def _write_tasks(settings: WorldSettings, directory: Path) -> None:
         for name, stream in _files(settings, task):
             with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
                 for row in _shown(stream, f"{task}/{name}", settings.passages):
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    file.write(json_line(row))
 
 
 def _files(settings: WorldSettings, task: str) -> Iterator[tuple[str, Iterator[Row]]]:

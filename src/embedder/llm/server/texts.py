@@ -35,7 +35,7 @@ class ServerTexts:
     def prompts(self, texts: Sequence[str]) -> list[Any]:
         """What is sent for each prompt: the text itself, or its token ids."""
         if self._name is not None:
-            return list(prompt_ids(self._tokenizer, texts)) if texts else []
+            return prompt_ids(self._tokenizer, texts) if texts else []
         return not_empty(texts, list(texts), "prompt")
 
     def pairs(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[Pair]:
@@ -74,8 +74,7 @@ class ServerTexts:
 
     def _outputs(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[Any]]:
         if self._name is not None and prompts:
-            ids = output_ids(self._tokenizer, prompts, outputs, behind=self.reads_behind)
-            return [list(own) for own in ids]
+            return output_ids(self._tokenizer, prompts, outputs, behind=self.reads_behind)
         return [not_empty(own, list(own), "output") for own in outputs]
 
     @cached_property
