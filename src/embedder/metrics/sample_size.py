@@ -4,7 +4,7 @@ import math
 from statistics import NormalDist
 
 
-def questions_needed(only_first: float, only_second: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
+def questions_needed(only_first: float, only_second: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
     """Questions that a two-sided McNemar test needs to find the difference of two paired proportions.
 
         n = (z(1 - alpha / 2) sqrt(p) + z(power) sqrt(p - d^2))^2 / d^2
@@ -20,8 +20,8 @@ def questions_needed(only_first: float, only_second: float, power: float = 0.8, 
     Args:
         only_first: Share of questions that the first system alone has right.
         only_second: Share of questions that the second system alone has right.
+        alpha: Probability of finding a difference where there is none.
         power: Probability of finding the difference.
-        alpha: Probability of finding one where there is none.
 
     Returns:
         A whole number, rounded up; None where the difference is 0.
@@ -42,7 +42,7 @@ def questions_needed(only_first: float, only_second: float, power: float = 0.8, 
     return math.ceil((scaled / difference) ** 2)
 
 
-def values_needed(difference: float, spread: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
+def values_needed(difference: float, spread: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
     """Queries that a two-sided paired test of means needs to find a difference.
 
         n = ((z(1 - alpha / 2) + z(power)) spread / difference)^2
@@ -52,8 +52,8 @@ def values_needed(difference: float, spread: float, power: float = 0.8, alpha: f
     Args:
         difference: Mean of the paired differences.
         spread: Standard deviation of the paired differences.
+        alpha: Probability of finding a difference where there is none.
         power: Probability of finding the difference.
-        alpha: Probability of finding one where there is none.
 
     Returns:
         A whole number, rounded up; None where the difference or the spread is 0.

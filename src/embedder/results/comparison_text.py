@@ -88,7 +88,8 @@ def _legend(comparison: Comparison) -> str:
     ]
     if any(verdict.needed is not None for pair in comparison.pairs for verdict in pair.datasets):
         lines.append(
-            "Questions needed: how many it takes to find a difference of the observed size (two-sided 0.05, power 0.8) "
+            "Questions needed: how many it takes to find a difference of the observed size "
+            f"(two-sided {ALPHA:g}, power 0.8) "
             "if as large a share of questions changes."
         )
     if means:

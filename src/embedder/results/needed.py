@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from embedder.metrics.sample_size import questions_needed
 from embedder.results.plain_text import markdown_cell
 from embedder.results.row import Row
+from embedder.results.statistics import ALPHA
 from embedder.results.titles import UPPER_BOUND
 
 _METRICS = ("em", "accuracy")
@@ -29,10 +30,10 @@ def questions_text(rows: Sequence[Row]) -> str:
         only_first = sum(first[q] > second[q] for q in shared)
         only_second = sum(first[q] < second[q] for q in shared)
         names = " and ".join(f"{markdown_cell(row.retriever)} ({row.mean[metric]:.3f})" for row in best)
-        needed = questions_needed(only_first / len(shared), only_second / len(shared)) if shared else None
+        needed = questions_needed(only_first / len(shared), only_second / len(shared), ALPHA) if shared else None
         difference = (
             f"they differ on {only_first} + {only_second} of {len(shared)} questions, and a difference of this size "
-            f"takes {needed:,} questions to find (power 0.8, alpha 0.05)"
+            f"takes {needed:,} questions to find (power 0.8, alpha {ALPHA:g})"
             if needed is not None
             else f"as many of {len(shared)} questions go each way ({only_first})"
         )

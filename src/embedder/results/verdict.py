@@ -94,10 +94,10 @@ def _needed(metric: str, pairs: Pairs) -> int | None:
     """Queries, over all data sets together, that would show a difference of the present size."""
     changes = [b.values - a.values for a, b in pairs.columns]
     if len(changes) == 1 and metric in BINARY:
-        return questions_needed(float((changes[0] > 0).mean()), float((changes[0] < 0).mean()))
+        return questions_needed(float((changes[0] > 0).mean()), float((changes[0] < 0).mean()), ALPHA)
     if any(len(change) < 2 for change in changes):
         return None
     n = sum(map(len, changes))
     weighted = list(zip(pairs.weights, changes, strict=True))
     error = math.sqrt(sum(w**2 * float(change.var(ddof=1)) / len(change) for w, change in weighted))
-    return values_needed(sum(w * float(change.mean()) for w, change in weighted), error * math.sqrt(n))
+    return values_needed(sum(w * float(change.mean()) for w, change in weighted), error * math.sqrt(n), ALPHA)
