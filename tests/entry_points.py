@@ -1,7 +1,6 @@
 """Run an entry point as a user does, in a process of its own or, without the seconds of its imports, in this one."""
 
 import contextlib
-import importlib
 import io
 import logging
 import subprocess
@@ -36,7 +35,6 @@ def run_here(entry: str, *overrides: str) -> subprocess.CompletedProcess[str]:
     An exception that would end a process with a traceback is raised.
     """
     out, err, status = io.StringIO(), io.StringIO(), 0
-    main = importlib.import_module(Path(entry).stem).main
     if "wandb" in sys.modules:  # it reads the environment once in a process, and this run has another one
         sys.modules["wandb"].teardown()
     with (
@@ -47,7 +45,7 @@ def run_here(entry: str, *overrides: str) -> subprocess.CompletedProcess[str]:
         patch.dict("os.environ"),  # what a run sets is its own
     ):
         try:
-            enter(main)
+            enter(Path(entry).stem)
         except SystemExit as end:
             status = int(end.code or 0)
         finally:

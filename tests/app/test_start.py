@@ -1,10 +1,7 @@
 """What is wrong with a command line or with what lies around a run ends in one line, before anything is imported."""
 
 import errno
-import functools
-import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -17,10 +14,9 @@ from omegaconf import OmegaConf
 from embedder.entry.faults import message_for_user
 from embedder.entry.settings import check_settings
 from embedder.entry.signatures import parameters
-from embedder.entry.start import enter
 from embedder.entry.surroundings import settle
 from embedder.errors import ConfigError
-from tests.entry_points import ROOT, run_here
+from tests.entry_points import ROOT, composed, run_here
 
 CORPUS = ("source=corpus",)
 
@@ -120,7 +116,7 @@ def test_every_target_of_the_configuration_can_be_looked_up():
         ("soruce=corpus", "soruce: there is no such setting; did you mean source?"),
         ("source=corpsu", "source: expected one of corpus, jsonl, public, world (did you mean corpus?), got 'corpsu'"),
         ("encoder.poolin=cls", "encoder.poolin: there is no such setting; did you mean encoder.pooling?"),
-        ("benchmark=nq", "benchmark: a group of evaluate.py alone"),
+        ("benchmark=nq", "benchmark: a group of evaluate alone"),
         (
             "early_stop=settled",
             "early_stop: there is no such setting; did you mean early_stop@prepare.rewards.early_stop?",
@@ -273,16 +269,11 @@ def test_a_checkpoint_that_is_not_there_is_told_with_what_is_expected(tmp_path):
     assert "checkpoint: expected a .ckpt file, the folder export/ of a training run" in done.stdout + done.stderr
 
 
-def test_files_of_the_project_are_found_from_any_folder(tmp_path, monkeypatch):
+def test_files_of_the_demo_are_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [str(ROOT / "prepare.py")])
-    seen = []
-    module = runpy.run_path(str(ROOT / "prepare.py"))
-    enter(functools.wraps(module["main"])(lambda: seen.append(Path(os.environ["EMBEDDER_PROJECT"]))))
-    assert seen == [ROOT]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose("prepare", overrides=["experiment=demo", "paths.root=/x", "paths.output_dir=/x"])
-    assert all(Path(path).is_dir() for path in config.run.preparation.rewards.shipped_stores)
+    config = composed("prepare", "experiment=demo")
+    assert all(Path(path).is_relative_to(ROOT) for path in config.run.preparation.rewards.shipped_stores)
+    assert Path(config.source.path, "tool").is_dir()
 
 
 @pytest.mark.slow

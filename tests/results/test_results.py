@@ -43,7 +43,7 @@ def test_the_mean_of_perplexities_is_held_against_their_mean_nats(tmp_path):
 
 
 def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere: no such folder; expected a folder that evaluate.py wrote"):
+    with pytest.raises(DataError, match=r"nowhere: no such folder; expected the folder of an evaluation"):
         read_results(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"the folder has no scores\.json"):
         read_results(tmp_path)

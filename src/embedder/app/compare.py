@@ -38,7 +38,7 @@ class CompareRun:
 
     def __post_init__(self) -> None:
         if isinstance(self.runs, str) or not 1 <= len(self.runs) <= 2:
-            expected = "one or two folders that evaluate.py wrote, such as 'runs=[outputs/a,outputs/b]'"
+            expected = "one or two folders of evaluations, such as 'runs=[outputs/a,outputs/b]'"
             raise ConfigError("runs", expected, self.runs)
         object.__setattr__(self, "runs", [str(run) for run in self.runs])  # Hydra reads a folder 2024 as a number
         if self.rows is not None and (isinstance(self.rows, str) or not self.rows):

@@ -39,7 +39,7 @@ class HtmlRun:
 
     def __post_init__(self) -> None:
         if self.folder is None or not Path(self.folder).is_dir():
-            raise ConfigError("run_dir", "a folder that evaluate.py wrote", self.folder)
+            raise ConfigError("run_dir", "the folder of an evaluation", self.folder)
 
     def run(self) -> Path:
         """Write the page."""

@@ -15,6 +15,7 @@ from embedder.data.records import Records
 from embedder.data.reward_column import RewardColumn
 from embedder.digests import damage
 from embedder.errors import DataError
+from embedder.started import command
 from embedder.types import IntArray, Query
 
 QUESTIONS = "train.questions.npy"
@@ -56,7 +57,7 @@ class PreparedDataset:
     def manifest(self) -> dict[str, Any]:
         """What the records were made from."""
         if not self.is_complete:
-            raise DataError(self.directory, None, "not prepared yet: run prepare.py first")
+            raise DataError(self.directory, None, f"not prepared yet: run {command('prepare')} first")
         manifest: dict[str, Any] = json.loads((self.directory / "manifest.json").read_text(encoding="utf-8"))
         return manifest
 
@@ -67,7 +68,7 @@ class PreparedDataset:
             DataError: One of them was damaged since it was written.
         """
         if (wrong := damage(self.directory)) is not None:
-            advice = "delete this folder and run prepare.py again; what the LLM said is in the store"
+            advice = f"delete this folder and run {command('prepare')} again; what the LLM said is in the store"
             raise DataError(self.directory, None, f"{wrong}: {advice}")
 
     def records(self, split: str) -> Records:

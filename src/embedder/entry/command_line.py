@@ -7,22 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from embedder.entry.faults import message_for_user
+from embedder.entry.project import conf_folder
 from embedder.errors import ConfigError
 from embedder.shown import nearest, shown
+from embedder.started import command
 
 _UNKNOWN = re.compile(r"Could not (?:override|delete|append to) '([^']+)'|Key '([^']+)' is not in struct")
 _NO_CHOICE = re.compile(r"Could not find '([^']+)'")
 _NO_GROUP = "Config group override must be a string or a list"
 _TWICE = re.compile(r"Multiple values for (\S+)\. To override|^(\S+) appears more than once in the final defaults list")
-_CONF = Path("conf")
 
 
-def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]:
+def mended(error: Exception, name: str, arguments: Sequence[str]) -> tuple[str | None, int]:
     """The line for a user, and the exit status.
 
     Args:
         error: What Hydra or the system raised before the run was built.
-        arguments: The script and its overrides.
+        name: The entry point.
+        arguments: Its overrides.
 
     Returns:
         None, and any status, if it is an error in this project.
@@ -34,14 +36,14 @@ def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]
         kinds = "blanks, commas, =, brackets or letters beyond a to z"
         quoted = f"a value with {kinds} is quoted for Hydra and for the shell: 'KEY=\"VALUE\"'"
         return f"{text.splitlines()[0]}\n{quoted}", 1  # as Hydra itself ends
-    conf = Path(arguments[0]).absolute().parent / _CONF
+    conf = conf_folder()
     if (choice := _NO_CHOICE.search(text)) is not None:
-        group, _, name = choice[1].rpartition("/")
+        group, _, chosen = choice[1].rpartition("/")
         names = sorted(path.stem for path in (conf / group).glob("[!_]*.yaml"))
         if group and names:
-            return str(ConfigError(group, f"one of {', '.join(names)}{nearest(name, names)}", name)), 2
+            return str(ConfigError(group, f"one of {', '.join(names)}{nearest(chosen, names)}", chosen)), 2
     if (unknown := _UNKNOWN.search(text)) is not None:
-        return _unknown_key(unknown[1] or unknown[2], conf, arguments), 2
+        return _unknown_key(unknown[1] or unknown[2], conf, name), 2
     if (twice := _TWICE.search(text)) is not None:
         group = twice[1] or twice[2]
         if any(argument.startswith(f"+{group}=") for argument in arguments):
@@ -55,7 +57,7 @@ def mended(error: Exception, arguments: Sequence[str]) -> tuple[str | None, int]
 
 def _no_group(conf: Path, arguments: Sequence[str]) -> str:
     """`llm=null`, `llm=5` or `llm={...}`: Hydra does not say of which group."""
-    for argument in arguments[1:]:
+    for argument in arguments:
         key, _, value = argument.lstrip("+").partition("=")
         names = sorted(path.stem for path in (conf / key.partition("@")[0]).glob("[!_]*.yaml"))
         if names and value not in names and not value.startswith("["):
@@ -63,11 +65,11 @@ def _no_group(conf: Path, arguments: Sequence[str]) -> str:
     return _NO_GROUP
 
 
-def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
+def _unknown_key(key: str, conf: Path, name: str) -> str:
     """Which setting or group of choices was meant."""
     group = key.partition("@")[0]
     groups = sorted(str(path.relative_to(conf)) for path in conf.glob("**/") if path != conf)
-    config = _composed(conf, Path(arguments[0]).stem)
+    config = _composed(conf, name)
     keys = list(_keys(config))
     candidates = sorted({*groups, *keys})
     last = key.rpartition(".")[2]
@@ -84,20 +86,20 @@ def _unknown_key(key: str, conf: Path, arguments: Sequence[str]) -> str:
         whole = ".".join([*mended_first, rest]).strip(".") if mended_first else ""
         near = [whole] if whole in candidates or _owners(whole, conf) else _of_group(whole, conf)
         near = near or get_close_matches(group, candidates, n=1, cutoff=0.7) or mended_first
-    meant = f"did you mean {' or '.join(near)}?" if near else f"python {Path(arguments[0]).name} --cfg job shows all"
+    meant = f"did you mean {' or '.join(near)}?" if near else f"{command(name)} --cfg job shows all"
     return f"{shown(key)}: there is no such setting; {meant}"
 
 
 def _group_of_others(group: str, conf: Path) -> str:
     """A group that exists, but that this command does not choose from by itself."""
-    scripts = []
+    commands: list[str] = []
     for path in sorted(conf.glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
         if placed := re.search(rf"^  - ({re.escape(group)}@\S+): ", text, re.MULTILINE):
             return f"{group}: there is no such setting; did you mean {placed[1]}?"
-        scripts += [f"{path.stem}.py"] if re.search(rf"^  - {re.escape(group)}: ", text, re.MULTILINE) else []
-    if scripts:
-        return f"{group}: a group of {' and '.join(scripts)} alone"
+        commands += [path.stem] if re.search(rf"^  - {re.escape(group)}: ", text, re.MULTILINE) else []
+    if commands:
+        return f"{group}: a group of {' and '.join(commands)} alone"
     choice = next((path.stem for path in sorted((conf / group).glob("[!_]*.yaml"))), "CHOICE")
     return f"{group}: a choice of this group is put into a setting, as in +{group}@SETTING={choice}"
 

@@ -98,6 +98,8 @@ class _Check:
         try:
             value = OmegaConf.select(self._config, path)
         except OmegaConfBaseException as error:
+            if isinstance(error.__cause__, ConfigError):  # of an interpolation of this project
+                raise error.__cause__ from None
             raise ConfigError(path, "a value that can be worked out", str(error).splitlines()[0]) from error
         return OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
 

@@ -1,24 +1,25 @@
 """What every entry point does: build the run from its config, run it, and report errors in one line."""
 
-import inspect
 import logging
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from embedder.entry.environment import environment
 from embedder.entry.faults import message_for_user
 from embedder.entry.plain_log import log_plainly
+from embedder.entry.project import conf_folder
 from embedder.entry.secrets import refuse_arguments
 from embedder.entry.settings import check_settings
 from embedder.entry.signals import Stopped, stopping_at_signals
 from embedder.entry.surroundings import settle, speak_any_encoding
 from embedder.errors import Interrupted
 from embedder.shown import shown_message
+from embedder.started import command
 
 logger = logging.getLogger(__name__)
 
@@ -31,28 +32,46 @@ class Run(Protocol):
         ...
 
 
-def enter(main: Callable[[], Any]) -> Any:
-    """Run what `hydra.main` made; what is wrong with the command line ends the process with one message.
+def enter(name: str, arguments: Sequence[str] | None = None) -> None:
+    """Run one of the entry points; what is wrong with the command line ends the process with one message.
 
     Args:
-        main: Composes the configuration and calls `start`.
+        name: `train`, `prepare` or `evaluate`.
+        arguments: Hydra's flags and overrides; by default those of this process.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, in place of printing and exiting by itself
-    os.environ.setdefault("EMBEDDER_PROJECT", str(Path(inspect.getfile(inspect.unwrap(main))).absolute().parent))
     speak_any_encoding()
     with stopping_at_signals():
         try:
-            refuse_arguments(sys.argv[1:])
-            return main()
+            refuse_arguments(arguments)
+            _hydra(name, arguments)
         except Stopped as stop:
-            _end("stopped before anything was done", 128 + stop.number)
+            end("stopped before anything was done", 128 + stop.number)
         except Exception as error:
             from embedder.entry.command_line import mended  # Hydra is loaded by now
 
-            line, status = mended(error, sys.argv)
+            line, status = mended(error, name, arguments)
             if line is None:
                 raise
-            _end(line, status)
+            end(line, status)
+
+
+def _hydra(name: str, arguments: Sequence[str]) -> None:
+    """What `hydra.main` does, with the arguments of a command in place of those of the process.
+
+    Processes that Lightning starts repeat `sys.argv`, so this stays as it is.
+    """
+    import hydra.version
+    from hydra._internal.utils import _run_hydra, get_args_parser
+
+    hydra.version.setbase("1.3")
+    parser = get_args_parser()
+    parser.prog = command(name)
+    given = parser.parse_args(arguments)
+    if given.config_path is not None and "://" not in given.config_path:
+        given.config_path = str(Path(given.config_path).absolute())  # Hydra would look beside this file
+    _run_hydra(given, parser, start, str(conf_folder()), name)
 
 
 def start(config: Any) -> float | None:
@@ -113,7 +132,8 @@ def _is_first_process() -> bool:
     return next((os.environ[name] for name in names if name in os.environ), "0") == "0"
 
 
-def _end(line: str, status: int) -> NoReturn:
+def end(line: str, status: int) -> NoReturn:
+    """End the process with a message."""
     sys.stderr.write(f"{shown_message(line)}\n")
     sys.exit(status)
 

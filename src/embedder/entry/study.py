@@ -68,7 +68,7 @@ class Study:
         metric = OmegaConf.select(self.config, "optimise")
         if metric is None:
             raise ConfigError(
-                "optimise", "a setting that names what a study optimises, which train.py and evaluate.py have", None
+                "optimise", "a setting that names what a study optimises, which training and evaluation have", None
             )
         folder = Path(self.config.hydra.sweep.dir)
         with locked(folder):

@@ -53,7 +53,7 @@ class ReportRun:
                 scored_here, prompts_here = (0, 0) if judge is None else judge.count_scored(chunk)
                 scored, total = scored + scored_here, total + prompts_here
             logger.info(
-                "%s/%s: not prepared yet, %d of %d prompts are scored: run prepare.py with the same settings to resume",
+                "%s/%s: not prepared yet, %d of %d prompts are scored; action=prepare with the same settings resumes",
                 task.name,
                 dataset.name,
                 scored,

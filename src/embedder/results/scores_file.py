@@ -57,12 +57,10 @@ def read_results(folder: Path | str) -> Results:
     path = Path(folder) / SCORES
     if not path.is_file():
         if path.with_name(UNFINISHED).is_file():
-            message = "this evaluation is not finished; evaluate.py with hydra.run.dir=FOLDER resumes it"
+            message = "this evaluation is not finished; the same command with hydra.run.dir=FOLDER resumes it"
             raise DataError(folder, None, message)
         what = "the folder has no scores.json" if Path(folder).is_dir() else "no such folder"
-        raise DataError(
-            folder, None, f"{what}; expected a folder that evaluate.py wrote, such as outputs/evaluate/DATE"
-        )
+        raise DataError(folder, None, f"{what}; expected the folder of an evaluation, such as outputs/evaluate/DATE")
     protocol, rows = read_rows(path)
     if not rows:
         raise DataError(path, None, 'expected "protocol" and a list of "rows" that is not empty')

@@ -1,0 +1,72 @@
+"""The command `embedder`: its commands, their one-line summaries, and what each of them starts."""
+
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
+
+from embedder import __version__
+from embedder.entry.start import end, enter
+from embedder.shown import nearest, shown
+from embedder.started import command
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: the line that `embedder --help` shows of it, and what is called with the arguments behind its name."""
+
+    summary: str
+    run: Callable[[Sequence[str]], None]
+
+
+COMMANDS = {  # in the order of --help; what a command needs is imported when it runs
+    "train": Command("train a retriever with the rewards of an LLM, and export it", partial(enter, "train")),
+    "prepare": Command("propose candidates and let the LLM judge them, as train does too", partial(enter, "prepare")),
+    "evaluate": Command("score a retriever beside the baselines, and compare evaluations", partial(enter, "evaluate")),
+}
+_HELP = """\
+Usage: embedder COMMAND ...
+
+{commands}
+
+embedder COMMAND --help explains a command; embedder --version is the version.
+Data and outputs lie in the current folder; paths.root=FOLDER chooses another one."""
+
+
+class Arguments(ArgumentParser):
+    """The arguments of a command that is not Hydra's own; a wrong one ends the process with one message.
+
+    Args:
+        name: The command.
+        description: What `--help` says of it, with its line breaks.
+    """
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(
+            prog=command(name),
+            description=description,
+            formatter_class=RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with what argparse says, and where the arguments are explained."""
+        end(f"{self.prog}: {shown(message)}; {self.prog} --help explains the arguments", 2)
+
+
+def main() -> None:
+    """Run the command that the arguments of this process name."""
+    first, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
+    if first in ("--help", "-h", "help"):
+        width = max(map(len, COMMANDS))
+        lines = (f"  {name:{width}}  {one.summary}" for name, one in COMMANDS.items())
+        print(_HELP.format(commands="\n".join(lines)))  # noqa: T201
+    elif first == "--version":
+        print(f"embedder {__version__}")  # noqa: T201
+    elif first in COMMANDS:
+        COMMANDS[first].run(arguments)
+    else:
+        expected = f"one of {', '.join(COMMANDS)}{nearest(first, list(COMMANDS))}"
+        end(f"embedder: expected a command, {expected}, got {shown(repr(first))}", 2)
