@@ -89,6 +89,12 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def copy_folder(source: Path, path: Path) -> None:
+    """Copy a folder that `whole_folder` made; an existing one is replaced, and a reader sees the old one or the new."""
+    with whole_folder(path, replace=True) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True, ignore=shutil.ignore_patterns(DIGESTS))
+
+
 def _renamed(folder: Path, path: Path) -> bool:
     """Give a folder its name; False where another one has it."""
     try:

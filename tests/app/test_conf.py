@@ -97,6 +97,7 @@ def test_help_begins_with_what_the_script_does_and_three_commands_that_work(entr
 ACTIONS = {
     "prepare": ("estimate", "merge", "prepare", "report"),
     "evaluate": ("compare", "dashboard", "evaluate", "html", "mteb"),
+    "train": ("train", "tune"),
 }
 
 
@@ -112,6 +113,8 @@ def choices() -> list[tuple[str, ...]]:
             ]
             if group == "action":
                 made = [(entry, made_by) for entry, made_by in made if name in ACTIONS[entry]]
+            if (group, name) == ("experiment", "tune"):  # it chooses an action of train.py
+                made = [("train", "experiment=tune")]
             if group in ELSEWHERE:
                 made = [tuple(part.format(name) for part in ELSEWHERE[group])]
             assert made, f"{folder} is a group that no script chooses from: say in ELSEWHERE how it is chosen"

@@ -89,6 +89,7 @@ class TrainRun:
         optimise: The logged name that a sweep optimises.
         artifacts: Whether Weights & Biases gets the exported model, where it is among the loggers.
         checkpoint: A checkpoint to resume from; `last` for the one in `output_dir`, or from the start if there is none.
+        export_name: Of the folder with the exported model, in `output_dir`.
     """
 
     tasks: dict[str, Task]
@@ -108,6 +109,7 @@ class TrainRun:
     optimise: str
     artifacts: bool = False
     checkpoint: str | None = None
+    export_name: str = "export"
 
     def __post_init__(self) -> None:
         keywords = trainer_keywords(self.trainer)
@@ -163,7 +165,7 @@ class TrainRun:
             choice = choose(trainer, record, last) if trainer.is_global_zero else None
             value = optimised(trainer, choice, self.optimise)
             if choice is not None:
-                directory = Path(self.output_dir) / "export"
+                directory = Path(self.output_dir) / self.export_name
                 export(choice.encoder(encoder), self._sides, directory, about)
                 logger.info("exported model: %s", directory)
                 if self.artifacts:

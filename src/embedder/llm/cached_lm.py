@@ -147,7 +147,7 @@ class CachedLanguageModel:
             sampled = self._language_model.sample(wave_prompts, n, max_new_tokens, temperature, wave_seeds)
             self._samples.add([address for address, _ in wave], sampled)
 
-        self._work(missing, sample_wave, [self._samples], "sampling competitors")
+        self._work(missing, sample_wave, [self._samples], "sampling outputs")
         return self.stored_samples(prompts, n, max_new_tokens, temperature, seeds)
 
     def stored_samples(

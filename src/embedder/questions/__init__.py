@@ -1,0 +1,1 @@
+"""Questions about documents, which the LLM writes itself and a reward filters."""

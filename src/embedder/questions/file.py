@@ -1,0 +1,49 @@
+"""The file of questions that the LLM wrote, with the counts of what became of all drafts beside it."""
+
+import json
+import logging
+from pathlib import Path
+
+from embedder.data.jsonl import json_line
+from embedder.digests import digest_of
+from embedder.errors import DataError
+from embedder.files import make_once, write_atomically
+from embedder.identity import identity
+from embedder.questions.checks import REASONS
+from embedder.questions.writer import ALIKE, UNHELPED, UNNEEDED, QuestionWriter
+
+logger = logging.getLogger(__name__)
+
+
+def question_file(writer: QuestionWriter, corpus: Path, directory: Path) -> Path:
+    """Write the questions about a corpus, once: `questions.jsonl`, and `counts.json` with what became of all drafts.
+
+    Args:
+        writer: Writes them.
+        corpus: The passages.
+        directory: They go into a folder in it that is named by all that they depend on.
+
+    Raises:
+        DataError: Too few questions were kept.
+    """
+    fingerprint = writer.language_model.fingerprint
+    made_of = identity(corpus=digest_of(corpus), llm=fingerprint, settings=writer.settings, prompt=writer.prompt)
+    folder = directory / f"questions-{made_of[:10]}"
+    if not make_once(folder, lambda partial: _write(writer, corpus, partial)):
+        logger.info("the questions were written before: %s", folder / "questions.jsonl")
+    return folder / "questions.jsonl"
+
+
+def _write(writer: QuestionWriter, corpus: Path, folder: Path) -> None:
+    kept, least = writer.write(corpus), writer.settings.least
+    counts = {name: writer.counts[name] for name in ("drafts", *REASONS, UNHELPED, ALIKE, UNNEEDED)}
+    told = ", ".join(f"{name}: {n}" for name, n in counts.items() if n)
+    logger.info("%d questions are kept (%s)", len(kept), told)
+    if len(kept) < least:
+        message = (
+            f"{len(kept)} questions are left of what the LLM wrote, and {least} are needed ({told}); more documents, "
+            "a larger LLM, more questions.drafts, or questions of your own (source.questions=FILE) help"
+        )
+        raise DataError(corpus, None, message)
+    write_atomically(folder / "questions.jsonl", "".join(json_line(question.row()) for question in kept))
+    write_atomically(folder / "counts.json", json.dumps({"kept": len(kept), **counts}, indent=1))

@@ -1,0 +1,150 @@
+"""Questions by an LLM, from the first draft to the file: what is kept, what is counted, what is asked again."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from embedder.data.prompts import QuestionPrompt
+from embedder.errors import DataError
+from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.questions.checks import ELSEWHERE, NO_FORM
+from embedder.questions.file import question_file
+from embedder.questions.settings import QuestionSettings
+from embedder.questions.writer import ALIKE, UNHELPED, QuestionWriter
+from embedder.rewards.reward import LikelihoodReward
+from embedder.types import OutputScore
+from tests.entry_points import ROOT
+
+PLACES = ("Oru", "Vell", "Tam", "Brack", "Kess", "Lunde", "Marsh", "Ness")
+
+
+class Writer:
+    """An LLM that writes what the passage's place says, and finds an answer likelier where the passage is shown."""
+
+    fingerprint = "made-up"
+
+    def __init__(self):
+        self.asked = []
+
+    @property
+    def tokens_run(self):
+        return len(self.asked)
+
+    def sample(self, prompts, n, max_new_tokens, temperature, seeds):
+        self.asked += [(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
+        return [[self._draft(prompt, number) for number in range(n)] for prompt in prompts]
+
+    def _draft(self, prompt, number):
+        place = prompt.rpartition("Passage: The mill at ")[2].partition(" ")[0]
+        if place == "Vell":
+            return "no question here"
+        if place == "Tam":
+            return "Who built the mill at Tam? Answer: somebody else"
+        if place in ("Kess", "Lunde"):
+            return "Who was the builder of that old mill? Answer: Ada"
+        return f"{(f'Who built the mill at {place}', f'Who paid {place} for stones')[number]}? Answer: Ada"
+
+    def score(self, prompts, outputs):
+        self.asked += prompts
+        helped = [prompt.rpartition("\n\n")[0].rpartition("\n\n")[2].startswith("Knowledge") for prompt in prompts]
+        sums = [
+            -1.0 if shown and "Brack" not in prompt else -3.0 for shown, prompt in zip(helped, prompts, strict=True)
+        ]
+        return [[OutputScore(value, 1) for _ in own] for value, own in zip(sums, outputs, strict=True)]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.jsonl"
+    rows = [
+        {"id": place, "text": f"The mill at {place} was built by Ada in {1700 + k}."} for k, place in enumerate(PLACES)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def writer(tmp_path, **changed):
+    llm = Writer()
+    settings = QuestionSettings(LikelihoodReward(), **({"n": 12, "drafts": 2, "least": 1, "shortest": 3} | changed))
+    return llm, QuestionWriter(CachedLanguageModel(llm, tmp_path / "store"), settings, QuestionPrompt())
+
+
+def test_what_is_kept_and_why_the_rest_is_not(tmp_path, corpus):
+    _, asked = writer(tmp_path)
+    path = question_file(asked, corpus, tmp_path / "questions")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    # Two drafts of each of 8 passages: Vell's have no form, Tam's answer is elsewhere, Brack's passage does not help,
+    # Kess and Lunde ask the same, so one of their four is kept; Oru, Marsh and Ness have two different questions each.
+    assert sorted(row["pos"][0] for row in rows if row["pos"][0] not in ("Kess", "Lunde")) == sorted(
+        ["Oru", "Marsh", "Ness"] * 2
+    )
+    assert len(rows) == 7
+    assert {row["reward"] for row in rows} == {2.0}
+    assert all(row["answers"] == ["Ada"] and len(row["draft"]) == 32 for row in rows)
+    counts = json.loads(path.with_name("counts.json").read_text())
+    assert {name: n for name, n in counts.items() if n} == {
+        "kept": 7, "drafts": 16, NO_FORM: 2, ELSEWHERE: 2, UNHELPED: 2, ALIKE: 3
+    }  # fmt: skip
+
+
+def test_the_same_seed_gives_the_same_bytes_and_nothing_is_asked_twice(tmp_path, corpus):
+    llm, first = writer(tmp_path)
+    path = question_file(first, corpus, tmp_path / "a")
+    assert llm.asked
+    silent, again = writer(tmp_path)
+    assert question_file(again, corpus, tmp_path / "b").read_bytes() == path.read_bytes()
+    assert silent.asked == []
+    _, other = writer(tmp_path / "other", seed=1)
+    assert question_file(other, corpus, tmp_path / "c").read_bytes() != path.read_bytes()  # other passages come first
+
+
+def test_a_damaged_file_is_written_again_and_other_settings_have_a_file_of_their_own(tmp_path, corpus):
+    _, first = writer(tmp_path)
+    path = question_file(first, corpus, tmp_path)
+    whole = path.read_bytes()
+    path.write_text("half of it\n")
+    _, again = writer(tmp_path)
+    assert question_file(again, corpus, tmp_path) == path
+    assert path.read_bytes() == whole
+    _, fewer = writer(tmp_path, n=3)
+    other = question_file(fewer, corpus, tmp_path)
+    assert other != path
+    assert len(other.read_text().splitlines()) == 3
+
+
+def test_too_few_are_an_error_with_the_counts_and_no_file(tmp_path, corpus):
+    _, few = writer(tmp_path, least=8)
+    with pytest.raises(DataError, match=r"7 questions are left .* 8 are needed \(drafts: 16, .*source.questions="):
+        question_file(few, corpus, tmp_path / "a")
+    assert not list((tmp_path / "a").glob("questions*"))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.questions.test_writer import Writer, writer
+from embedder.questions.file import question_file
+place = Path(sys.argv[1])
+llm, asked = writer(place)
+score = llm.score
+def killed(prompts, outputs):
+    os.kill(os.getpid(), signal.SIGKILL)
+llm.score = killed
+question_file(asked, place / "corpus.jsonl", place)
+"""
+
+
+def test_killed_between_drafts_and_rewards_it_asks_for_no_draft_again(tmp_path, corpus):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert not list(tmp_path.glob("questions*"))
+    llm, again = writer(tmp_path)
+    path = question_file(again, corpus, tmp_path)
+    assert not [asked for asked in llm.asked if isinstance(asked, tuple)]
+    _, whole = writer(tmp_path / "elsewhere")
+    expected = question_file(whole, corpus, tmp_path / "whole")
+    assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(expected.read_bytes()).digest()
