@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -228,16 +229,74 @@ def test_an_export_in_bfloat16_is_loaded_as_such(tmp_path):
 LONG = ["Who designed the lighthouse at Oru? " * 20, "Maren Tolvik", "The treaty of 1612. " * 30]
 
 
-def test_sentence_transformers_cuts_each_side_at_its_own_length(bert_directory, tmp_path, caplog):
+@pytest.mark.parametrize("shared", [False, True])
+def test_sentence_transformers_cuts_each_side_at_its_own_length_where_it_has_an_encoder_for_each(
+    bert_directory, tmp_path, caplog, shared
+):
     from sentence_transformers import SentenceTransformer
 
-    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", shared=shared))
     directory = export(encoder, {"qa": TASKS["qa"]}, tmp_path / "export", {})
     theirs = SentenceTransformer(str(directory), device="cpu")
-    np.testing.assert_allclose(theirs.encode_query(LONG), encoder.encode(LONG, TASKS["qa"].query), atol=1e-5)
+    ours = encoder.encode(LONG, TASKS["qa"].query)
+    if shared:  # then it reads more of a query than training did, which is told with the way round it
+        told = "qa: of longer queries training read the first 64 tokens, and encode_query() reads the first 128"
+        assert told in caplog.text
+        assert told in (directory / "README.md").read_text()
+        assert np.abs(theirs.encode_query(LONG) - ours).max() > 1e-2
+        theirs[0].query_length = 64
+    else:
+        assert "Long texts" not in (directory / "README.md").read_text()
+    np.testing.assert_allclose(theirs.encode_query(LONG), ours, atol=1e-5)
     np.testing.assert_allclose(theirs.encode_document(LONG), encoder.encode(LONG, TASKS["qa"].key), atol=1e-5)
-    assert "otherwise" not in caplog.text
-    assert "Long texts" not in (directory / "README.md").read_text()
+    loaded = load_trained(directory).encoder
+    np.testing.assert_allclose(loaded.encode(LONG, TASKS["qa"].query), ours, atol=1e-5)
+
+
+def test_the_files_are_in_the_form_that_older_versions_read(bert_directory, tmp_path):
+    # What sentence-transformers 4.1, 5.1 and 5.6 load, each tried with transformers 4: they refuse any other field.
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", dimension=8))
+    old_umask = os.umask(0o027)
+    try:
+        directory = export(encoder, TASKS, tmp_path / "export", {})
+    finally:
+        os.umask(old_umask)
+    read = lambda name: json.loads((directory / name).read_text())  # noqa: E731
+    kinds = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense"), ("3_Normalize", "Normalize")]
+    assert read("modules.json") == [
+        {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for n, (path, kind) in enumerate(kinds)
+    ]
+    assert read("sentence_bert_config.json") == {"max_seq_length": 128, "do_lower_case": False}
+    assert read("1_Pooling/config.json") == {
+        "word_embedding_dimension": 32,
+        "pooling_mode_cls_token": False,
+        "pooling_mode_mean_tokens": True,
+        "pooling_mode_lasttoken": False,
+        "include_prompt": True,
+    }
+    activation = "torch.nn.modules.linear.Identity"
+    dense = {"in_features": 32, "out_features": 8, "bias": False, "activation_function": activation}
+    assert read("2_Dense/config.json") == dense
+    settings = read("config_sentence_transformers.json")
+    assert settings.keys() == {"prompts", "default_prompt_name", "similarity_fn_name"}
+    assert settings["prompts"]["tool_key"] == "tool: "
+    assert {path.stat().st_mode & 0o777 for path in directory.rglob("*") if path.is_file()} == {0o640}
+
+
+def test_settings_have_the_names_of_transformers_4_too(tmp_path):
+    rope = {"rope_theta": 5e5, "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    rope["original_max_position_embeddings"] = 64
+    directory = tiny_backbone(tmp_path / "base", "llama", num_key_value_heads=2, rope_parameters=rope)
+    encoder = TextEncoder(EncoderConfig(name=str(directory), pooling="last"))
+    exported = export(encoder, TASKS, tmp_path / "export", {})
+    settings = json.loads((exported / "config.json").read_text())
+    assert (settings["torch_dtype"], settings["rope_theta"]) == ("float32", 5e5)
+    assert settings["rope_scaling"] == {name: value for name, value in rope.items() if name != "rope_theta"}
+    tokenizer = json.loads((exported / "tokenizer_config.json").read_text())
+    assert tokenizer["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert "is_local" not in tokenizer
+    assert_sentence_transformers_agrees(encoder, exported)
 
 
 def test_what_sentence_transformers_reads_otherwise_is_told_with_how_to_get_it(bert_directory, tmp_path, caplog):
@@ -245,14 +304,14 @@ def test_what_sentence_transformers_reads_otherwise_is_told_with_how_to_get_it(b
     tasks = {**TASKS, "chat": TaskSides("say: ", "said: ", 64, 128, "end")}
     directory = export(encoder, tasks, tmp_path / "export", {})
     told = (
-        "tool: of longer queries training read the first 32 tokens, and encode_query() reads the first 64",
-        "chat: of longer queries training read the last 64 tokens, and encode_query() reads the first 64",
+        "tool: of longer queries training read the first 32 tokens, and encode_query() reads the first 128",
+        "chat: of longer queries training read the last 64 tokens, and encode_query() reads the first 128",
     )
     read_me = (directory / "README.md").read_text()
     for line in told:
         assert line in caplog.text
         assert line in read_me
-    assert caplog.text.count("differently from training") == 2
+    assert caplog.text.count("differently from training") == 3
     # The recipe of the read-me, as it stands there.
     code = read_me.rpartition("```python")[2].partition("```")[0].replace("THIS_FOLDER", str(directory))
     names: dict = {}

@@ -18,7 +18,6 @@ queries = model.encode_query(["..."], prompt_name="{default}_query")
 keys = model.encode_document(["..."], prompt_name="{default}_key")
 ```
 
-`encode_query` and `encode_document` cut queries and keys at their lengths of training; plain `encode` does not.
 Tasks: {", ".join(tasks)}.
 """
     if differences:
@@ -39,7 +38,8 @@ queries = trained.encoder.encode(["..."], trained.tasks["{default}"].query)
 keys = trained.encoder.encode(["..."], trained.tasks["{default}"].key)
 ```
 
-Where only a length differs, `model[0].query_length = N` or `model[0].document_length = N` does it too.
+Where only a length differs, `model[0].query_length = N` or `model[0].document_length = N` does it too in
+sentence-transformers 6.
 """
     return text
 

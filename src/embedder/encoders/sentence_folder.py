@@ -66,10 +66,12 @@ def read_folder(folder: Path, setting: str, name: str) -> SentenceFolder:
     if query.pooling != key.pooling:
         raise OtherModulesError(setting, "a model with one pooling for queries and keys", f"{name} ({made_of})")
     check_similarity(folder, setting, name)
+    said = (read_max_length(route.transformer, setting, name) for route in {query, key})
+    lengths = [length for length in said if length is not None]
     return SentenceFolder(
         query,
         key,
-        read_max_length(key.transformer, setting, name),
+        max(lengths, default=None),
         _dimension(folder, setting, name),
         own_prompts(folder),
         names,
