@@ -10,12 +10,15 @@ import pytest
 
 from embedder.data.prompts import QuestionPrompt
 from embedder.errors import DataError
+from embedder.index.bm25_index import BM25Index
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.questions.checks import ELSEWHERE, NO_FORM
 from embedder.questions.file import question_file
+from embedder.questions.reader import Reader
 from embedder.questions.settings import QuestionSettings
-from embedder.questions.writer import ALIKE, UNHELPED, QuestionWriter
+from embedder.questions.writer import ALIKE, DISAGREES, UNHELPED, VAGUE, QuestionWriter
 from embedder.rewards.reward import LikelihoodReward
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import OutputScore
 from tests.entry_points import ROOT
 
@@ -46,49 +49,57 @@ class Writer:
             return "Who built the mill at Tam? Answer: somebody else"
         if place in ("Kess", "Lunde"):
             return "Who was the builder of that old mill? Answer: Ada"
-        return f"{(f'Who built the mill at {place}', f'Who paid {place} for stones')[number]}? Answer: Ada"
+        asks = "Who built the mill at" if number == 0 or place == "Marsh" else "Who paid for the mill at"
+        return f"{asks} {place}? Answer: Ada"
+
+    def answer(self, prompts, outputs, max_new_tokens):
+        return ["nobody" if "Ness" in prompt else "Ada" for prompt in prompts], self.score(prompts, outputs)
 
     def score(self, prompts, outputs):
         self.asked += prompts
         helped = [prompt.rpartition("\n\n")[0].rpartition("\n\n")[2].startswith("Knowledge") for prompt in prompts]
-        sums = [
-            -1.0 if shown and "Brack" not in prompt else -3.0 for shown, prompt in zip(helped, prompts, strict=True)
-        ]
+        likely = [shown and "Brack" not in prompt for shown, prompt in zip(helped, prompts, strict=True)]
+        sums = [-1.0 if is_likely else -3.0 for is_likely in likely]
         return [[OutputScore(value, 1) for _ in own] for value, own in zip(sums, outputs, strict=True)]
 
 
 @pytest.fixture
 def corpus(tmp_path):
     path = tmp_path / "corpus.jsonl"
-    rows = [
-        {"id": place, "text": f"The mill at {place} was built by Ada in {1700 + k}."} for k, place in enumerate(PLACES)
-    ]
+    rows = [{"id": place, "text": f"The mill at {place} was built by Ada."} for place in PLACES]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
 def writer(tmp_path, **changed):
     llm = Writer()
-    settings = QuestionSettings(LikelihoodReward(), **({"n": 12, "drafts": 2, "least": 1, "shortest": 3} | changed))
-    return llm, QuestionWriter(CachedLanguageModel(llm, tmp_path / "store"), settings, QuestionPrompt())
+    own = {"n": 12, "drafts": 2, "least": 1, "shortest": 3, "found_within": 4} | changed
+    settings = QuestionSettings(LikelihoodReward(), **own)
+    cached = CachedLanguageModel(llm, tmp_path / "store")
+    reader = Reader(cached, QuestionPrompt(), settings.reward, OutputSettings())
+    return llm, QuestionWriter(cached, settings, reader, BM25Index())
 
 
 def test_what_is_kept_and_why_the_rest_is_not(tmp_path, corpus):
     _, asked = writer(tmp_path)
     path = question_file(asked, corpus, tmp_path / "questions")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    # Two drafts of each of 8 passages: Vell's have no form, Tam's answer is elsewhere, Brack's passage does not help,
-    # Kess and Lunde ask the same, so one of their four is kept; Oru, Marsh and Ness have two different questions each.
-    assert sorted(row["pos"][0] for row in rows if row["pos"][0] not in ("Kess", "Lunde")) == sorted(
-        ["Oru", "Marsh", "Ness"] * 2
-    )
-    assert len(rows) == 7
+    # Two drafts of each of 8 passages. Vell's have no form; Tam's answer is elsewhere; Brack's passage does not help;
+    # Ness is answered otherwise; Marsh is asked the same twice. Kess and Lunde ask of `that old mill`, which all
+    # texts have, and equal ones rank in their order, so others come first. Oru has two different questions.
+    assert sorted(row["pos"][0] for row in rows) == ["Marsh", "Oru", "Oru"]
     assert {row["reward"] for row in rows} == {2.0}
     assert all(row["answers"] == ["Ada"] and len(row["draft"]) == 32 for row in rows)
     counts = json.loads(path.with_name("counts.json").read_text())
     assert {name: n for name, n in counts.items() if n} == {
-        "kept": 7, "drafts": 16, NO_FORM: 2, ELSEWHERE: 2, UNHELPED: 2, ALIKE: 3
+        "kept": 3, "drafts": 16, NO_FORM: 2, ELSEWHERE: 2, VAGUE: 4, DISAGREES: 2, UNHELPED: 2, ALIKE: 1
     }  # fmt: skip
+
+
+def test_without_a_word_search_vague_questions_are_kept_once(tmp_path, corpus):
+    _, asked = writer(tmp_path, found_within=None)
+    question_file(asked, corpus, tmp_path)
+    assert (asked.counts[VAGUE], asked.counts[ALIKE]) == (0, 1 + 3)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_nothing_is_asked_twice(tmp_path, corpus):
@@ -110,15 +121,15 @@ def test_a_damaged_file_is_written_again_and_other_settings_have_a_file_of_their
     _, again = writer(tmp_path)
     assert question_file(again, corpus, tmp_path) == path
     assert path.read_bytes() == whole
-    _, fewer = writer(tmp_path, n=3)
+    _, fewer = writer(tmp_path, n=2)
     other = question_file(fewer, corpus, tmp_path)
     assert other != path
-    assert len(other.read_text().splitlines()) == 3
+    assert len(other.read_text().splitlines()) == 2
 
 
 def test_too_few_are_an_error_with_the_counts_and_no_file(tmp_path, corpus):
     _, few = writer(tmp_path, least=8)
-    with pytest.raises(DataError, match=r"7 questions are left .* 8 are needed \(drafts: 16, .*source.questions="):
+    with pytest.raises(DataError, match=r"3 questions are left .* 8 are needed \(drafts: 16, .*source.questions="):
         question_file(few, corpus, tmp_path / "a")
     assert not list((tmp_path / "a").glob("questions*"))
 

@@ -138,17 +138,21 @@ class TrainRun:
         with locked(Path(self.output_dir)) if getattr(rank_zero_only, "rank", 0) == 0 else nullcontext():
             return self._run()
 
-    def _run(self) -> float | None:
-        # What can be wrong is looked at before the LLM is asked, which may take hours.
-        checkpoint = checkpoint_of(self.checkpoint, Path(self.output_dir))
-        settings = self.settings_that_stay()
-        if checkpoint is not None:
-            check_continues(checkpoint, settings)
+    def opened(self) -> tuple[L.Trainer, TextEncoder]:
+        """Trainer and encoder: what can be wrong is looked at before the LLM is asked, which may take hours."""
         trainer = self._trainer()
         L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
         encoder = TextEncoder(self.encoder)
         check_instructions(self.tasks, encoder.tokenize)
         self.new_index()
+        return trainer, encoder
+
+    def _run(self) -> float | None:
+        checkpoint = checkpoint_of(self.checkpoint, Path(self.output_dir))
+        settings = self.settings_that_stay()
+        if checkpoint is not None:
+            check_continues(checkpoint, settings)
+        trainer, encoder = self.opened()
         keep_earlier_log(Path(self.output_dir))
         with finishing_wandb():
             self._open_loggers(trainer)

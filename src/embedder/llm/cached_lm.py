@@ -7,8 +7,10 @@ from typing import TypeVar
 
 from embedder.errors import DataError
 from embedder.llm.address import output_address, sample_address, text_address
+from embedder.llm.metered import MeteredLanguageModel
 from embedder.llm.sample_store import SampleStore
 from embedder.llm.score_store import ScoreStore
+from embedder.llm.usage import Kind
 from embedder.llm.waves import run_in_waves
 from embedder.types import LanguageModel, OutputScore
 
@@ -70,7 +72,9 @@ class CachedLanguageModel:
         missing: dict[str, dict[str, bytes]] = {}  # prompt -> output -> address
         for prompt, own in zip(prompts, outputs, strict=True):
             addresses = self._output_addresses(prompt, own)
-            for output, address, score in zip(own, addresses, self._scores.get(addresses), strict=True):
+            scores = self._scores.get(addresses)
+            self._note(addresses, "score", None if None in scores else ([prompt, *own], []))
+            for output, address, score in zip(own, addresses, scores, strict=True):
                 if score is None:
                     missing.setdefault(prompt, {})[output] = address
 
@@ -103,6 +107,7 @@ class CachedLanguageModel:
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
         """The greedy continuation of each prompt up to an end token or behind the first stop text, stripped."""
         addresses = [text_address(self.fingerprint, prompt, max_new_tokens, stop) for prompt in prompts]
+        self._note_texts(addresses, "write", prompts, self._texts)
         missing = _missing(prompts, addresses, self._texts)
 
         def write_wave(wave: Sequence[tuple[bytes, str]]) -> None:
@@ -123,6 +128,7 @@ class CachedLanguageModel:
             addresses = dict(zip(own, self._output_addresses(prompt, own), strict=True))
             if text is None and not any(self._scores.get(list(addresses.values()))):
                 new.setdefault(prompt, (address, {}))[1].update(addresses)
+                self._note([address, *addresses.values()], "write", None)
 
         def answer_wave(wave: Sequence[tuple[str, tuple[bytes, dict[str, bytes]]]]) -> None:
             wave_outputs = [list(addresses) for _, (_, addresses) in wave]
@@ -139,6 +145,7 @@ class CachedLanguageModel:
     ) -> list[list[str]]:
         """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch."""
         addresses = self._sample_addresses(prompts, n, max_new_tokens, temperature, seeds)
+        self._note_texts(addresses, "sample", prompts, self._samples)
         missing = _missing(list(zip(prompts, seeds, strict=True)), addresses, self._samples)
 
         def sample_wave(wave: Sequence[tuple[bytes, tuple[str, int]]]) -> None:
@@ -180,6 +187,19 @@ class CachedLanguageModel:
             sample_address(self.fingerprint, prompt, n, temperature, seed, max_new_tokens)
             for prompt, seed in zip(prompts, seeds, strict=True)
         ]
+
+    def _note_texts(self, addresses: Sequence[bytes], kind: Kind, prompts: Sequence[str], store: SampleStore) -> None:
+        for address, prompt, texts in zip(addresses, prompts, store.get(addresses), strict=True):
+            self._note([address], kind, None if texts is None else ([prompt], texts))
+
+    def _note(self, addresses: Sequence[bytes], kind: Kind, found: tuple[Sequence[str], Sequence[str]] | None) -> None:
+        """Tell an LLM whose tokens are counted what was looked up: the texts read and written, if all is stored."""
+        if not isinstance(self._language_model, MeteredLanguageModel):
+            return
+        if found is None:
+            self._language_model.asks(addresses)
+        else:
+            self._language_model.finds(addresses, kind, *(sum(map(len, texts)) for texts in found))
 
     def _work(
         self,

@@ -1,6 +1,7 @@
 """How the LLM is asked for a question about a passage, and how what it wrote is read."""
 
 import re
+from dataclasses import dataclass
 
 from embedder.data.examples import FewShotExample
 from embedder.data.prompts import first_words
@@ -37,6 +38,29 @@ an answer of a few words that are in the passage."""
 
 _DRAFT = re.compile(r"^(?:\s*Question\s*:)?(?P<question>[^?\uff1f]*[?\uff1f])\s*Answer\s*:(?P<answer>.+)$", re.DOTALL)
 _AROUND = " \t\"'\u201c\u201d\u2018\u2019`*"  # quotes and marks of emphasis around an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a question is written about."""
+
+    position: int
+    """In the corpus."""
+    key_id: str
+    text: str
+    """As the LLM reads it."""
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A question that the LLM wrote, with its own answer."""
+
+    question: str
+    answer: str
+    passage: Passage
+    address: str
+    """Of what the LLM wrote about the passage, in the store, in hexadecimal."""
 
 
 def shown(passage: str, max_words: int) -> str:

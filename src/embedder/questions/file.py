@@ -9,8 +9,7 @@ from embedder.digests import digest_of
 from embedder.errors import DataError
 from embedder.files import make_once, write_atomically
 from embedder.identity import identity
-from embedder.questions.checks import REASONS
-from embedder.questions.writer import ALIKE, UNHELPED, UNNEEDED, QuestionWriter
+from embedder.questions.writer import DROPPED, QuestionWriter
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ def question_file(writer: QuestionWriter, corpus: Path, directory: Path) -> Path
         DataError: Too few questions were kept.
     """
     fingerprint = writer.language_model.fingerprint
-    made_of = identity(corpus=digest_of(corpus), llm=fingerprint, settings=writer.settings, prompt=writer.prompt)
+    made_of = identity(corpus=digest_of(corpus), llm=fingerprint, settings=writer.settings)
     folder = directory / f"questions-{made_of[:10]}"
     if not make_once(folder, lambda partial: _write(writer, corpus, partial)):
         logger.info("the questions were written before: %s", folder / "questions.jsonl")
@@ -36,7 +35,7 @@ def question_file(writer: QuestionWriter, corpus: Path, directory: Path) -> Path
 
 def _write(writer: QuestionWriter, corpus: Path, folder: Path) -> None:
     kept, least = writer.write(corpus), writer.settings.least
-    counts = {name: writer.counts[name] for name in ("drafts", *REASONS, UNHELPED, ALIKE, UNNEEDED)}
+    counts = {name: writer.counts[name] for name in ("drafts", *DROPPED)}
     told = ", ".join(f"{name}: {n}" for name, n in counts.items() if n)
     logger.info("%d questions are kept (%s)", len(kept), told)
     if len(kept) < least:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embedder.bounds import NonNegativeFloat, PositiveFloat, PositiveInt, Seed
+from embedder.bounds import Limit, NonNegativeFloat, PositiveFloat, PositiveInt, Seed
 from embedder.checks import checked
 from embedder.rewards.tables import Reward
 
@@ -18,6 +18,7 @@ class QuestionSettings:
         most: See `n`.
         least: Fewer are too few to train on and to judge by.
         drafts: Of each passage; those of one are sampled together.
+        found_within: A question is kept if BM25 ranks its passage among so many; None for no such condition.
         min_reward: A question is kept if the reward of its passage is above this.
         temperature: Of the drafts.
         max_new_tokens: Longest draft.
@@ -31,6 +32,7 @@ class QuestionSettings:
     most: PositiveInt = 1000
     least: PositiveInt = 20
     drafts: PositiveInt = 3
+    found_within: Limit | None = 20
     min_reward: NonNegativeFloat = 0.0
     temperature: PositiveFloat = 0.5
     max_new_tokens: PositiveInt = 64

@@ -2,86 +2,70 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedder.data.corpus import document_text
+from embedder.data.corpus import Corpus, document_text
 from embedder.data.jsonl import JsonLines
-from embedder.data.prompts import Prompt, with_examples
+from embedder.index.bm25_index import BM25Index
 from embedder.llm.address import sample_address
 from embedder.llm.cached_lm import CachedLanguageModel
-from embedder.questions.checks import NO_FORM, fault
-from embedder.questions.draft import EXAMPLES, parsed, render, shown
+from embedder.questions.checks import NO_FORM, REASONS, fault
+from embedder.questions.draft import Draft, Passage, parsed, render, shown
 from embedder.questions.near import DistinctQuestions
 from embedder.questions.passages import spread
+from embedder.questions.reader import Reader
 from embedder.questions.settings import QuestionSettings
-from embedder.rewards.engine import RewardEngine
-from embedder.rewards.requests import LabelRequest, lead_of
-from embedder.rewards.reward import needs_competitors
-from embedder.rewards.sampled_outputs import OutputSettings
 
 logger = logging.getLogger(__name__)
 
-ALIKE = "another question asks nearly the same"
+VAGUE = "a word search does not lead to the passage"
+DISAGREES = "the LLM answers otherwise when it is asked with the passage"
 UNHELPED = "the passage does not help the LLM to the answer"
+ALIKE = "another question asks nearly the same"
 UNNEEDED = "there were enough"
+DROPPED = (*REASONS, VAGUE, DISAGREES, UNHELPED, ALIKE, UNNEEDED)
+"""Why a draft is not kept, in the order in which it is looked at."""
 _SMALLEST_ROUND = 8  # passages
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question that was kept, with where it comes from."""
+    """A question that was kept."""
 
-    question: str
-    answer: str
-    key_id: str
-    file: str | None
+    draft: Draft
     reward: float
-    draft: str
-    """Address of the sampled text in the store, in hexadecimal."""
 
     def row(self) -> dict[str, Any]:
-        """As a line of a question file."""
-        about = {"file": self.file} if self.file else {}
+        """As a line of a question file, with where it comes from."""
+        passage = self.draft.passage
         return {
-            "question": self.question,
-            "answers": [self.answer],
-            "pos": [self.key_id],
-            **about,
+            "question": self.draft.question,
+            "answers": [self.draft.answer],
+            "pos": [passage.key_id],
+            **({"file": passage.file} if passage.file else {}),
             "reward": self.reward,
-            "draft": self.draft,
+            "draft": self.draft.address,
         }
 
 
-@dataclass(frozen=True)
-class _Passage:
-    key_id: str
-    text: str
-    file: str | None
-
-
-@dataclass
 class QuestionWriter:
     """Has the LLM write questions and keeps the good ones.
 
     Args:
         language_model: With its stores: nothing is asked twice, and a killed run resumes.
         settings: How many, and which are kept.
-        prompt: How the task shows a question with its passage, which is how the reward is measured.
-        outputs: Competitors, for rewards that rank.
+        reader: Asks the LLM its own questions.
+        index: Word search, over no texts yet.
     """
 
-    language_model: CachedLanguageModel
-    settings: QuestionSettings
-    prompt: Prompt
-    outputs: OutputSettings = field(default_factory=OutputSettings)
-
-    def __post_init__(self) -> None:
-        self.prompt = with_examples(self.prompt, EXAMPLES)
-        n_outputs = self.outputs.n_outputs if needs_competitors(self.settings.reward) else 0
-        self._engine = RewardEngine(self.language_model, replace(self.outputs, n_outputs=n_outputs))
+    def __init__(
+        self, language_model: CachedLanguageModel, settings: QuestionSettings, reader: Reader, index: BM25Index
+    ) -> None:
+        self.language_model, self.settings = language_model, settings
+        self._reader, self._index = reader, index
         self._kept: list[Question] = []
         self._distinct = DistinctQuestions()
         self.counts: Counter[str] = Counter()
@@ -89,30 +73,46 @@ class QuestionWriter:
     def write(self, corpus: Path) -> list[Question]:
         """Questions about the passages of a corpus, in the order in which they were kept.
 
-        Passages are asked about in rounds: as many as the share of drafts that was kept so far says are needed. Which
-        there are depends on settings, corpus and LLM alone.
+        Passages are asked about in rounds: as many as the number of questions that each gave so far says are needed.
+        Which there are depends on settings, corpus and LLM alone.
         """
         rows = JsonLines(corpus)
         order, short = spread(rows, self.settings.seed, self.settings.shortest)
         wanted = self.settings.wanted(len(order))
         about = f"{len(order)} passages ({short} more have fewer than {self.settings.shortest} words)"
         logger.info("%d questions are wanted, from %d drafts about each of %s", wanted, self.settings.drafts, about)
+        if self.settings.found_within is not None:
+            self._index.build(Corpus(corpus).texts())
         done = 0
         while len(self._kept) < wanted and done < len(order):
-            each = max(len(self._kept) / done, 0.1) if done else 1.0  # kept questions of a passage
+            each = max(len(self._kept) / done, 0.1) if done else 1.0  # questions that a passage gave
             chosen = order[done : done + max(_SMALLEST_ROUND, round((wanted - len(self._kept)) / each))]
-            self._round([self._passage(rows, position) for position in chosen], wanted)
+            self._round([_passage(rows, position, self.settings.max_words) for position in chosen], wanted)
             done += len(chosen)
             logger.info("%d of %d questions, after %d of %d passages", len(self._kept), wanted, done, len(order))
         return self._kept
 
-    def _round(self, passages: Sequence[_Passage], wanted: int) -> None:
+    def _round(self, passages: Sequence[Passage], wanted: int) -> None:
+        drafts = self._specific(list(self._drafts(passages)))
+        for draft, read in zip(drafts, self._reader.read(drafts), strict=True):
+            if len(self._kept) == wanted:
+                self.counts[UNNEEDED] += 1
+            elif not read.agrees:
+                self.counts[DISAGREES] += 1
+            elif not read.reward > self.settings.min_reward:
+                self.counts[UNHELPED] += 1
+            elif not self._distinct.add(draft.question):
+                self.counts[ALIKE] += 1
+            else:
+                self._kept.append(Question(draft, read.reward))
+
+    def _drafts(self, passages: Sequence[Passage]) -> Iterator[Draft]:
+        """Those with nothing wrong in their text."""
         own = self.settings
         prompts = [render(passage.text) for passage in passages]
-        sampling = (own.drafts, own.max_new_tokens, own.temperature)
-        drafts = self.language_model.sample(prompts, *sampling, [own.seed] * len(prompts))
-        checked_drafts = []
-        for passage, prompt, texts in zip(passages, prompts, drafts, strict=True):
+        how = (own.drafts, own.max_new_tokens, own.temperature)
+        sampled = self.language_model.sample(prompts, *how, [own.seed] * len(prompts))
+        for passage, prompt, texts in zip(passages, prompts, sampled, strict=True):
             fingerprint = self.language_model.fingerprint
             address = sample_address(fingerprint, prompt, own.drafts, own.temperature, own.seed, own.max_new_tokens)
             for text in texts:
@@ -122,36 +122,22 @@ class QuestionWriter:
                 if read is None or wrong is not None:
                     self.counts[wrong or NO_FORM] += 1
                 else:
-                    checked_drafts.append((passage, *read, address.hex()))
-        rewards = self._rewards([(question, answer, passage.text) for passage, question, answer, _ in checked_drafts])
-        for (passage, question, answer, draft), reward in zip(checked_drafts, rewards, strict=True):
-            if len(self._kept) == wanted:
-                self.counts[UNNEEDED] += 1
-            elif not reward > own.min_reward:
-                self.counts[UNHELPED] += 1
-            elif not self._distinct.add(question):
-                self.counts[ALIKE] += 1
-            else:
-                self._kept.append(Question(question, answer, passage.key_id, passage.file, reward, draft))
+                    yield Draft(*read, passage, address.hex())
 
-    def _passage(self, rows: JsonLines, position: int) -> _Passage:
-        row = rows.row(position)
-        text = document_text(row.text("title", default=""), row.text("text"))
-        return _Passage(row.text("id"), shown(text, self.settings.max_words), row.text("file", default="") or None)
+    def _specific(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Those that name what they are about: a question about `the film` could be about any.
 
-    def _rewards(self, drafts: Sequence[tuple[str, str, str]]) -> list[float]:
-        """Of each question's own passage, against no passage."""
-        lead = lead_of(self.prompt.output)
-        requests = [
-            LabelRequest(
-                prompt=self.prompt.render(question),
-                candidate_prompts=(self.prompt.render(question, [passage]),),
-                answers=(self.prompt.output(answer),),
-                lead=lead,
-            )
-            for question, answer, passage in drafts
-        ]
-        if not requests:
-            return []
-        self._engine.label(requests)
-        return [reward for (reward,) in self._engine.rewards(requests, self.settings.reward)]
+        Source: Dai et al., ICLR 2023 (Promptagator), round-trip filtering, by a word search in place of an encoder.
+        """
+        if self.settings.found_within is None or not drafts:
+            return list(drafts)
+        _, found = self._index.search([draft.question for draft in drafts], self.settings.found_within)
+        kept = [draft for draft, hits in zip(drafts, found.tolist(), strict=True) if draft.passage.position in hits]
+        self.counts[VAGUE] += len(drafts) - len(kept)
+        return kept
+
+
+def _passage(rows: JsonLines, position: int, max_words: int) -> Passage:
+    row = rows.row(position)
+    text = document_text(row.text("title", default=""), row.text("text"))
+    return Passage(position, row.text("id"), shown(text, max_words), row.text("file", default="") or None)

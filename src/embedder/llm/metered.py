@@ -1,0 +1,80 @@
+"""An LLM whose tokens are counted."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from embedder.llm.usage import Kind, Usage
+from embedder.types import LanguageModel, OutputScore
+
+
+class MeteredLanguageModel:
+    """Implements `embedder.types.LanguageModel` over another one, and counts what goes through it.
+
+    Args:
+        language_model: What is counted.
+    """
+
+    def __init__(self, language_model: LanguageModel) -> None:
+        self._language_model = language_model
+        self._seen: set[bytes] = set()
+        self.usage = Usage()
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is as the LLM has it, such as its fingerprint."""
+        return getattr(self._language_model, name)
+
+    def asks(self, addresses: Iterable[bytes]) -> None:
+        """Note what the LLM itself is asked for: it is not counted as found when it is read from the store later."""
+        self._seen.update(addresses)
+
+    def finds(self, addresses: Sequence[bytes], kind: Kind, read: int, written: int) -> None:
+        """Count what the store has, once in a run.
+
+        Args:
+            addresses: In the store, of one prompt.
+            kind: Of the request.
+            read: Characters of the prompt with its outputs.
+            written: Characters of the text.
+        """
+        if not self._seen.issuperset(addresses):
+            self._seen.update(addresses)
+            self.usage.found(kind, read, written)
+
+    def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
+        """See `LanguageModel`."""
+        before = self._language_model.tokens_run
+        scores = self._language_model.score(prompts, outputs)
+        self._count("score", before, _length(prompts) + sum(map(_length, outputs)), 0)
+        return scores
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
+        """See `LanguageModel`."""
+        before = self._language_model.tokens_run
+        texts = self._language_model.generate(prompts, max_new_tokens, stop)
+        self._count("write", before, _length(prompts), _length(texts))
+        return texts
+
+    def answer(
+        self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
+    ) -> tuple[list[str], list[list[OutputScore]]]:
+        """See `LanguageModel`."""
+        before = self._language_model.tokens_run
+        texts, scores = self._language_model.answer(prompts, outputs, max_new_tokens)
+        self._count("write", before, _length(prompts) + sum(map(_length, outputs)), _length(texts))
+        return texts, scores
+
+    def sample(
+        self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[list[str]]:
+        """See `LanguageModel`."""
+        before = self._language_model.tokens_run
+        sampled = self._language_model.sample(prompts, n, max_new_tokens, temperature, seeds)
+        self._count("sample", before, _length(prompts), sum(map(_length, sampled)))
+        return sampled
+
+    def _count(self, kind: Kind, before: int, read: int, written: int) -> None:
+        self.usage.asked_for(kind, self._language_model.tokens_run - before, read, written)
+
+
+def _length(texts: Sequence[str]) -> int:
+    return sum(map(len, texts))

@@ -1,0 +1,87 @@
+"""Tokens are counted once: those that the LLM ran, and those that the store has."""
+
+import pytest
+
+from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.llm.metered import MeteredLanguageModel
+from embedder.llm.usage import Price, Tokens, Usage
+from embedder.types import OutputScore
+
+
+class Letters:
+    """An LLM of one token a character, which writes `ab` and says so."""
+
+    fingerprint = "letters"
+
+    def __init__(self):
+        self.tokens_run = 0
+
+    def score(self, prompts, outputs):
+        # As a server does it: every output is sent with its whole prompt.
+        self.tokens_run += sum(len(prompt) + len(o) for prompt, own in zip(prompts, outputs, strict=True) for o in own)
+        return [[OutputScore(-1.0, 1) for _ in own] for own in outputs]
+
+    def generate(self, prompts, max_new_tokens, stop=("\n",)):
+        self.tokens_run += sum(len(prompt) + 2 for prompt in prompts)
+        return ["ab"] * len(prompts)
+
+    def answer(self, prompts, outputs, max_new_tokens):
+        return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
+
+    def sample(self, prompts, n, max_new_tokens, temperature, seeds):
+        self.tokens_run += sum(len(prompt) + 2 * n for prompt in prompts)
+        return [["ab"] * n for _ in prompts]
+
+
+def opened(directory):
+    metered = MeteredLanguageModel(Letters())
+    return metered, CachedLanguageModel(metered, directory)
+
+
+def everything(language_model):
+    language_model.generate(["a" * 10], 4)
+    language_model.sample(["b" * 20], 3, 4, 1.0, [0])
+    language_model.score(["c" * 30], [["x" * 5, "y" * 5]])
+
+
+def test_what_was_asked_and_what_was_found_are_the_same_tokens(tmp_path):
+    metered, first = opened(tmp_path)
+    everything(first)
+    # Written: 2 greedily and 6 sampled. Read: 10 + 20 + two outputs of 5, each with its prompt of 30.
+    assert metered.usage.asked == Tokens(read=100, written=8)
+    everything(first)  # the store has all of it, but this run has paid for it
+    assert metered.usage.asked == Tokens(read=100, written=8)
+    assert metered.usage.stored == Tokens()
+    assert metered.tokens_run == 108
+
+    metered, second = opened(tmp_path)
+    everything(second)
+    assert metered.usage.asked == Tokens()
+    # Not asked for anything, it takes 4 characters for a token: 10 and 20 and 30 + 2 * 5 of them read, 2 and 6 written.
+    assert metered.usage.stored == Tokens(read=17.5, written=2.0)
+    everything(second)
+    assert metered.usage.stored == Tokens(read=17.5, written=2.0)
+
+    second.score(["d" * 30], [["x" * 5, "y" * 5]])  # now it knows what scoring costs: 70 tokens for 40 characters
+    assert metered.usage.asked == Tokens(read=70, written=0)
+    assert metered.usage.stored == Tokens(read=30 / 4 + 40 * 70 / 40, written=2.0)
+
+
+def test_an_answer_and_its_scores_are_counted_once(tmp_path):
+    metered, first = opened(tmp_path)
+    first.answer(["a" * 10], [["b" * 5]], 4)
+    assert metered.usage.asked.read + metered.usage.asked.written == pytest.approx(27)  # 10 + 2, then 10 + 5
+    assert metered.usage.stored == Tokens()
+    metered, second = opened(tmp_path)
+    second.answer(["a" * 10], [["b" * 5]], 4)
+    assert metered.usage.asked == Tokens()
+    assert metered.usage.stored == Tokens(read=10 / 4 + 15 / 4, written=0.5)
+
+
+def test_the_price_of_tokens():
+    assert Price().of(1e6, 1e6) is None
+    assert Price(input=0.0).of(1e6, 1e6) == 0.0
+    assert Price(input=3.0, output=15.0).of(2e6, 1e5) == pytest.approx(7.5)
+    usage = Usage()
+    usage.asked_for("write", tokens=300, read=100, written=50)  # 2 tokens a character
+    assert usage.asked == Tokens(200, 100)
