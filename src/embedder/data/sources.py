@@ -45,6 +45,8 @@ class Dataset:
     records: Path | None = None
     before_split: Path | None = None
     """Its training queries before `test_share` took a part of them for tests."""
+    advice: str = ""
+    """What the message about a missing file adds."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", shown(self.name))
@@ -53,7 +55,8 @@ class Dataset:
         """The file of a role; a DataError where there is none."""
         path: Path | None = getattr(self, role)
         if path is None:
-            advice = "; source.test_share=0.1 keeps a tenth of its training queries for tests" if role == "test" else ""
+            share = "; source.test_share=0.1 keeps a tenth of its training queries for tests"
+            advice = self.advice or (share if role == "test" else "")
             message = f"this data set of the task {self.task!r} has no {role} file ({role}.jsonl){advice}"
             raise DataError(self.name, None, message)
         return path

@@ -1,0 +1,83 @@
+"""The corpus of a folder of documents, made once."""
+
+import json
+import logging
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from embedder.data.converted import write_once, write_rows
+from embedder.data.forms.form import Rows
+from embedder.digests import digest_of
+from embedder.documents.corpus_rows import rows_of, without_copies
+from embedder.documents.document import UnreadableError
+from embedder.documents.folder import Files
+from embedder.documents.passages import Cutting
+from embedder.documents.reading import documents_of
+from embedder.errors import DataError
+from embedder.identity import identity
+from embedder.shown import shown, shown_names
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 1  # raised when reading or cutting changes, so that an older folder is never taken for a new one
+_UNREAD = "unread.json"
+
+
+def corpus_of(root: Path, files: Files, cutting: Cutting, converted_dir: Path) -> Path:
+    """A folder with `corpus.jsonl` and `copies.jsonl`; what could not be read is named in a warning.
+
+    Args:
+        root: What the user named, for messages.
+        files: Its documents.
+        cutting: How they are cut.
+        converted_dir: Where it is kept, under a name made of the contents of all files and the settings.
+
+    Raises:
+        DataError: None of the files can be read.
+    """
+    digests = {name: digest_of(path) for name, path in files.documents.items()}
+    folder = converted_dir / f"documents-{identity(format=_FORMAT, cutting=cutting, files=digests)[:16]}"
+
+    def write(partial: Path) -> dict[str, int]:
+        unread: dict[str, str] = {}
+        copies: list[dict[str, Any]] = []
+        first_of = {digest: name for name, digest in reversed(digests.items())}
+        named = {name: first_of[digest] for name, digest in digests.items()}
+        rows = without_copies(_rows(files, named, cutting, unread), copies)
+        counts = write_rows([("corpus", rows), ("copies", iter(copies))], partial)
+        if not counts["corpus"]:
+            raise DataError(root, None, f"no document can be read: {_reasons(unread)}")
+        (partial / _UNREAD).write_text(json.dumps(unread, indent=1), encoding="utf-8")
+        return counts
+
+    write_once(folder, write, str(root))
+    _tell(root, folder, tuple(files.other_endings.items()), files.hidden)
+    return folder
+
+
+def _rows(files: Files, named: dict[str, str], cutting: Cutting, unread: dict[str, str]) -> Rows:
+    for name, path in track(files.documents.items(), "reading documents", transient=True):
+        try:
+            for document in documents_of(path):
+                yield from rows_of(document, name, named[name], cutting)
+        except (UnreadableError, OSError) as error:
+            unread[name] = str(error)
+
+
+@cache
+def _tell(root: Path, folder: Path, other_endings: tuple[tuple[str, int], ...], hidden: int) -> None:
+    """What was not read, once in a process."""
+    unread = json.loads((folder / _UNREAD).read_text(encoding="utf-8"))
+    if unread:
+        logger.warning("%s: %d documents cannot be read: %s", root, len(unread), _reasons(unread))
+    others = [f"{count} {shown(ending)}" for ending, count in Counter(dict(other_endings)).most_common()]
+    if others or hidden:
+        logger.info("%s: not read: %s", root, ", ".join([*others, *([f"{hidden} hidden"] if hidden else [])]))
+
+
+def _reasons(unread: dict[str, str]) -> str:
+    return shown_names([f"{name} ({reason})" for name, reason in unread.items()])

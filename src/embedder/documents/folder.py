@@ -1,0 +1,76 @@
+"""Which files of a folder are documents, and which are not read."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedder.documents.reading import ENDINGS
+from embedder.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a folder by name: the path below the folder with `/` between its parts."""
+
+    documents: dict[str, Path]
+    other_endings: dict[str, int]
+    """How many files are of each ending that is not read."""
+    hidden: int
+    """Files and folders whose name begins with a dot, as one finds them; nothing in such a folder is looked at."""
+
+
+def files_below(root: Path, without: Path | None = None) -> Files:
+    """The files of a folder and all folders below it, by name; links are followed, each folder is read once.
+
+    Args:
+        root: The folder, or one file.
+        without: A file that is no document, such as that of the questions.
+
+    Raises:
+        ConfigError: There is no such path, or no file of a known ending.
+    """
+    if not root.exists():
+        raise ConfigError("source.path", "a folder of documents, or one of them", str(root))
+    if root.is_file():
+        documents, others, hidden = {root.name: root}, Counter[str](), 0
+        if root.suffix.lower() not in ENDINGS:
+            raise ConfigError("source.path", f"a file that ends in {', '.join(ENDINGS)}", str(root))
+        return Files({root.name: root}, {}, 0)
+    documents, others, hidden = {}, Counter(), 0
+    left_out = None if without is None else without.resolve()
+    for path in _walk(root, {root.resolve()}):
+        if _is_hidden(path.name):
+            hidden += 1
+        elif path.suffix.lower() not in ENDINGS:
+            others[path.suffix.lower() or "without ending"] += 1
+        elif path.resolve() != left_out:
+            documents[_text(path.relative_to(root).as_posix())] = path
+    if not documents:
+        expected = f"files that end in {', '.join(ENDINGS)}"
+        raise ConfigError("source.path", expected + (f" (it has {_counts(others)})" if others else ""), str(root))
+    return Files(documents, dict(others), hidden)
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """All files below, in the order of their names, and what is hidden."""
+    for path in sorted(folder.iterdir()):
+        if not path.is_dir() or _is_hidden(path.name):
+            yield path
+        elif (real := path.resolve()) not in seen:
+            seen.add(real)
+            yield from _walk(path, seen)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "~$"))  # the second is what Word leaves beside an open document
+
+
+def _text(name: str) -> str:
+    """A name as text, although file systems allow any bytes in it."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def _counts(endings: Counter[str]) -> str:
+    return ", ".join(f"{count} {ending}" for ending, count in endings.most_common())

@@ -1,0 +1,144 @@
+"""A folder of documents becomes a corpus, and a file of questions its training and test queries."""
+
+import json
+import logging
+
+import pytest
+
+from embedder.data.corpus import Corpus
+from embedder.data.queries import Queries
+from embedder.documents.passages import Cutting
+from embedder.documents.source import FolderSource
+from embedder.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "docs"
+    (root / "sub").mkdir(parents=True)
+    (root / "guide.md").write_text("# Guide\n\n## Install\n\nRun `pip install oru`.\n\n## Use\n\nCall **oru** twice.\n")
+    (root / "sub" / "story.txt").write_text("The lighthouse of Oru was built in 1964. A keeper lived there.")
+    return root
+
+
+def source(folder, tmp_path, **more):
+    return FolderSource(str(folder), str(tmp_path / "converted"), cutting=Cutting(min_words=0), **more)
+
+
+def rows(folder, tmp_path, **more):
+    (dataset,) = source(folder, tmp_path, **more).datasets("qa")
+    return [json.loads(line) for line in dataset.file("corpus").read_text().splitlines()]
+
+
+def questions(tmp_path, *given):
+    path = tmp_path / "q.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in given))
+    return str(path)
+
+
+def by_role(dataset):
+    corpus = Corpus(dataset.file("corpus"))
+    return {role: list(Queries(dataset.file(role), corpus)) for role in ("train", "test")}
+
+
+def test_passages_know_their_file_and_headings(folder, tmp_path):
+    found = rows(folder, tmp_path)
+    assert [(row["title"], row["text"], row["file"]) for row in found] == [
+        ("Guide > Install", "Run pip install oru.", "guide.md"),
+        ("Guide > Use", "Call oru twice.", "guide.md"),
+        ("story", "The lighthouse of Oru was built in 1964. A keeper lived there.", "sub/story.txt"),
+    ]
+    assert found[0]["headings"] == ["Guide", "Install"]
+    text = (folder / "sub" / "story.txt").read_text()
+    assert text[found[2]["start"] : found[2]["end"]] == found[2]["text"]
+    assert all(row["id"].startswith(row["file"] + "#") for row in found)
+
+
+def test_the_corpus_is_made_once_and_anew_if_a_file_is_added(folder, tmp_path):
+    (first,), (again,) = source(folder, tmp_path).datasets("qa"), source(folder, tmp_path).datasets("qa")
+    assert first == again
+    before = rows(folder, tmp_path)
+    (folder / "new.txt").write_text("Something new.")
+    after = rows(folder, tmp_path)
+    assert [row for row in after if row["file"] != "new.txt"] == before
+    assert len(after) == 4
+
+
+def test_what_is_not_read_is_counted_and_named(folder, tmp_path, caplog):
+    (folder / "empty.txt").touch()
+    (folder / "bytes.txt").write_bytes(b"\0\1\2")
+    (folder / "picture.PNG").touch()
+    (folder / ".hidden.md").write_text("secret")
+    with caplog.at_level(logging.INFO):
+        assert len(rows(folder, tmp_path)) == 3
+    log = caplog.text
+    assert "2 documents cannot be read: bytes.txt (not text: it holds zero bytes), empty.txt (no text in it)" in log
+    assert "not read: 1 .png, 1 hidden" in log
+
+
+def test_nothing_to_read_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"source.path: expected a folder of documents"):
+        source(tmp_path / "none", tmp_path).datasets("qa")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.png").touch()
+    with pytest.raises(ConfigError, match=r"files that end in .md, .*\(it has 1 .png\)"):
+        source(tmp_path / "docs", tmp_path).datasets("qa")
+    (tmp_path / "docs" / "a.md").touch()
+    with pytest.raises(DataError, match=r"no document can be read: a.md \(no text in it\)"):
+        source(tmp_path / "docs", tmp_path).datasets("qa")
+
+
+def test_a_copy_of_a_file_gives_no_second_passages_and_may_be_named(folder, tmp_path):
+    (folder / "zcopy.txt").write_text((folder / "sub" / "story.txt").read_text())
+    assert len(rows(folder, tmp_path)) == 3
+    given = [{"question": f"When {n}?", "answers": ["1964"], "file": "zcopy.txt"} for n in range(4)]
+    (dataset,) = source(folder, tmp_path, questions=questions(tmp_path, *given), test_share=0.5).datasets("qa")
+    (gold,) = {query.positives for some in by_role(dataset).values() for query in some}
+    assert [key_id.partition("#")[0] for key_id in gold] == ["sub/story.txt"]
+
+
+def test_questions_train_and_test(folder, tmp_path):
+    install, use, story = rows(folder, tmp_path)
+    path = questions(
+        tmp_path,
+        {"question": "By id?", "answers": ["pip"], "passages": [install["id"]]},
+        {"query": "By text?", "answer": "twice", "pos": use["text"]},
+        {"question": "By file?", "answer": ["1964"], "file": "sub/story.txt"},
+        {"question": "Answer alone?", "answer": "1964", "type": "hard"},
+    )
+    (dataset,) = source(folder, tmp_path, questions=path, test_share=0.5).datasets("qa")
+    found = by_role(dataset)
+    assert {role: len(some) for role, some in found.items()} == {"train": 2, "test": 2}
+    queries = {query.text: query for some in found.values() for query in some}
+    assert queries["By id?"].positives == (install["id"],)
+    assert (queries["By text?"].positives, queries["By text?"].answers) == ((use["id"],), ("twice",))
+    assert queries["By file?"].positives == (story["id"],)
+    assert (queries["Answer alone?"].positives, queries["Answer alone?"].group("type")) == ((), "hard")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"question": "a?", "answers": ["b"], "passages": ["no such"]},
+            "names the passage 'no such', which is neither",
+        ),
+        ({"question": "a?", "answers": ["b"], "file": "guide.mdx"}, r"'guide.mdx', .*\(did you mean guide.md\?\)"),
+        ({"question": "a?", "answers": ["b"], "file": "guide.md", "page": 3}, "names the page 3 of guide.md"),
+        ({"question": "a?", "answers": ["b"], "page": 3}, "field 'page': expected a whole number, beside"),
+        ({"question": "a?"}, "nothing is known of this question"),
+        ({"answers": ["a"]}, "missing field 'question'"),
+        ({"question": " ", "answers": ["a"]}, "field 'question' is blank"),
+    ],
+)
+def test_wrong_questions_are_named_with_their_line(folder, tmp_path, row, message):
+    path = questions(tmp_path, {"question": "Right?", "answers": ["yes"]}, row)
+    with pytest.raises(DataError, match=message) as error:
+        source(folder, tmp_path, questions=path).datasets("qa")
+    assert f"{path}:2: " in str(error.value)
+
+
+def test_without_questions_training_says_what_to_do(folder, tmp_path):
+    (dataset,) = source(folder, tmp_path).datasets("qa")
+    with pytest.raises(DataError, match=r"source.questions=FILE names questions"):
+        dataset.file("train")
