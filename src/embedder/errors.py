@@ -6,6 +6,8 @@ from pathlib import Path
 from embedder.origins import origin
 from embedder.shown import MESSAGE_LIMIT, shown, shown_message
 
+DISTRIBUTION = "embedder-llm"
+"""The name to install by; `embedder` is another project on PyPI."""
 _VALUE = 1000  # characters of a value or of what is said about it
 
 
@@ -87,6 +89,11 @@ class Interrupted(EmbedderError):  # noqa: N818  # nothing went wrong
 def how_to_resume(output_dir: Path | str) -> str:
     """How to resume a run that was stopped and left a checkpoint in its folder, as the end of a message."""
     return f"to resume, run the same command with hydra.run.dir={output_dir} run.checkpoint=last"
+
+
+def extra(name: str) -> str:
+    """The command that installs an extra of this package."""
+    return f"pip install '{DISTRIBUTION}[{name}]'"
 
 
 class MissingExtraError(EmbedderError):

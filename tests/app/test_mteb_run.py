@@ -118,6 +118,6 @@ def test_the_missing_library_is_named_with_its_command(bert_directory, tmp_path,
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(
-        MissingExtraError, match=r"action=mteb needs the package 'mteb'.*pip install 'embedder\[mteb\]'"
+        MissingExtraError, match=r"action=mteb needs the package 'mteb'.*pip install 'embedder-llm\[mteb\]'"
     ):
         mteb_run(bert_directory, tmp_path).run()

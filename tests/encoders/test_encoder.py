@@ -366,6 +366,6 @@ def test_separate_encoders_are_not_loaded_as_one(bert_directory, tmp_path):
 def test_adapters_without_the_package_name_what_to_install(bert_directory, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)  # as Python marks a module that cannot be imported
     with pytest.raises(
-        MissingExtraError, match=r"encoder\.lora needs the package 'peft'.*pip install 'embedder\[lora\]'"
+        MissingExtraError, match=r"encoder\.lora needs the package 'peft'.*pip install 'embedder-llm\[lora\]'"
     ):
         TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", lora={"r": 2}))

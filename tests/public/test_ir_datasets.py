@@ -136,5 +136,5 @@ def test_a_missing_library_is_named_with_its_command(monkeypatch):
         return real(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"Install it with: pip install 'embedder\[ir\]'"):
+    with pytest.raises(MissingExtraError, match=r"Install it with: pip install 'embedder-llm\[ir\]'"):
         next(IrTable("mine", "docs").rows([]))

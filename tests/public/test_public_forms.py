@@ -279,7 +279,7 @@ def test_a_missing_library_is_named_with_its_command(tmp_path, monkeypatch):
         return real(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"Install it with: pip install 'embedder\[benchmark\]'"):
+    with pytest.raises(MissingExtraError, match=r"Install it with: pip install 'embedder-llm\[benchmark\]'"):
         next(Table("json", files="x").rows(["a"]))
 
 

@@ -14,7 +14,7 @@ from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.entry.environment import environment
-from embedder.errors import ConfigError, MissingExtraError
+from embedder.errors import ConfigError, MissingExtraError, extra
 from embedder.files import write_atomically
 from embedder.preparation.dense import with_own_prompts
 from embedder.training.task import Task
@@ -125,7 +125,7 @@ class MtebRun:
         try:
             import mteb
         except ImportError as error:
-            raise MissingExtraError("mteb", "pip install 'embedder[mteb]'", "action=mteb") from error
+            raise MissingExtraError("mteb", extra("mteb"), "action=mteb") from error
         tasks = []
         for name in self.names:
             try:

@@ -1,5 +1,7 @@
 """The logger of Weights & Biases, if it is set or the user is logged in."""
 
+import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -8,7 +10,9 @@ from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any, Literal
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, MissingExtraError, extra
+
+logger = logging.getLogger(__name__)
 
 
 def wandb_logger(when: Literal["logged_in", "always", "never"] = "logged_in", **settings: Any) -> Any:
@@ -17,10 +21,18 @@ def wandb_logger(when: Literal["logged_in", "always", "never"] = "logged_in", **
     Args:
         when: `logged_in`: only if there is a key of Weights & Biases or `WANDB_MODE` is set; `always`; `never`.
         settings: Of `lightning.pytorch.loggers.WandbLogger`.
+
+    Raises:
+        MissingExtraError: It is always wanted, and not installed.
     """
     if when not in ("logged_in", "always", "never"):
         raise ConfigError("logger.wandb.when", "logged_in, always or never", when)
     if when == "never" or (when == "logged_in" and not _is_wanted()):
+        return None
+    if importlib.util.find_spec("wandb") is None:
+        if when == "always":
+            raise MissingExtraError("wandb", extra("wandb"), "logger.wandb.when=always")
+        logger.info("no run of Weights & Biases: wandb is not installed (%s)", extra("wandb"))
         return None
     from lightning.pytorch.loggers import WandbLogger
 

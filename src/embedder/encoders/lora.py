@@ -8,7 +8,7 @@ from typing import Any
 
 from embedder.bounds import PositiveFloat, PositiveInt, ShareBelowOne
 from embedder.checks import checked
-from embedder.errors import ConfigError, MissingExtraError
+from embedder.errors import ConfigError, MissingExtraError, extra
 
 
 @checked("encoder.lora")
@@ -43,7 +43,7 @@ def add_lora(backbone: Any, settings: LoraSettings) -> Any:
         ConfigError: The backbone has no layer of that name.
     """
     if importlib.util.find_spec("peft") is None:
-        raise MissingExtraError("peft", "pip install 'embedder[lora]'", "encoder.lora")
+        raise MissingExtraError("peft", extra("lora"), "encoder.lora")
     from peft import LoraConfig, get_peft_model
 
     targets = settings.target_modules if isinstance(settings.target_modules, str) else list(settings.target_modules)

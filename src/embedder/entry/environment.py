@@ -6,12 +6,15 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_PACKAGES = ("embedder", "torch", "transformers", "lightning", "faiss-cpu", "bm25s", "hydra-core", "numpy")
+from embedder import __version__
+
+_PACKAGES = ("torch", "transformers", "lightning", "faiss-cpu", "bm25s", "hydra-core", "numpy")
 
 
 def environment() -> dict[str, str]:
     """Versions and machine kind that every result carries."""
     versions = {"python": platform.python_version(), "machine": f"{platform.machine()} {os.cpu_count()} cores"}
+    versions["embedder"] = __version__
     for package in _PACKAGES:
         try:
             versions[package] = version(package)

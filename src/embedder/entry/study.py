@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from embedder.bounds import PositiveInt, Seed
 from embedder.checks import checked
 from embedder.entry.sweep_job import worth
-from embedder.errors import ConfigError, DataError, MissingExtraError
+from embedder.errors import ConfigError, DataError, MissingExtraError, extra
 from embedder.locks import locked
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Study:
         try:
             import optuna  # noqa: F401  # said here, before anything is made
         except ImportError as error:
-            raise MissingExtraError("optuna", "pip install 'embedder[sweeps]'", "a study") from error
+            raise MissingExtraError("optuna", extra("sweeps"), "a study") from error
         fixed, space = self._split(arguments)
         metric = OmegaConf.select(self.config, "optimise")
         if metric is None:

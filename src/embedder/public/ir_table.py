@@ -9,12 +9,12 @@ from zipfile import BadZipFile
 from embedder.bounds import Limit
 from embedder.checks import checked
 from embedder.data.fields import Row
-from embedder.errors import ConfigError, MissingExtraError
+from embedder.errors import ConfigError, MissingExtraError, extra
 from embedder.public.judged import Judged, Judgments
 from embedder.public.source import Passages, PublicDataset
 from embedder.public.table import not_loaded, rows_of
 
-_INSTALL = "pip install 'embedder[ir]'"
+_INSTALL = extra("ir")
 _FAULTS = (OSError, ValueError, RuntimeError, AssertionError, EOFError, ImportError, zlib.error, BadZipFile)
 """What the library raises where a file is out of reach, cut off, or not what it expects."""
 

@@ -12,9 +12,9 @@ from typing import Any
 from embedder.bounds import Limit
 from embedder.checks import checked
 from embedder.data.fields import Row
-from embedder.errors import ConfigError, DataError, MissingExtraError
+from embedder.errors import ConfigError, DataError, MissingExtraError, extra
 
-_INSTALL = "pip install 'embedder[benchmark]'"
+_INSTALL = extra("benchmark")
 _NO_CODE = 4  # first version of the library that has no loading scripts
 _COLUMN = r"\{([\w.-]+)\}"
 

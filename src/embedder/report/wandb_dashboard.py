@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedder.errors import MissingExtraError
+from embedder.errors import MissingExtraError, extra
 from embedder.report.curves import log_files
 from embedder.report.measures import headlines, title
 from embedder.report.wandb_run import LEADERBOARD, QUERIES
@@ -136,7 +136,7 @@ def _package() -> tuple[Any, Any, Any]:
         import wandb_workspaces.reports.v2.interface as panels
         import wandb_workspaces.workspaces as workspaces
     except ImportError as error:
-        raise MissingExtraError("wandb-workspaces", "pip install 'embedder[dashboard]'", "a dashboard") from error
+        raise MissingExtraError("wandb-workspaces", extra("dashboard"), "a dashboard") from error
     return panels, workspaces, expressions
 
 

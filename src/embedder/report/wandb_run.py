@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, MissingExtraError, extra
 from embedder.report.charts import scenarios
 from embedder.report.leaderboard import Board, boards
 from embedder.report.measures import title
@@ -61,6 +61,7 @@ def log_to_wandb(
     Raises:
         DataError: A file is missing or not what it should be.
         ConfigError: `project` is empty.
+        MissingExtraError: wandb is not installed.
     """
     if not project:
         raise ConfigError("report.project", "the name of a project", project)
@@ -68,7 +69,10 @@ def log_to_wandb(
     scores = evaluation.scores
     tables = boards(scores)
     logged = {LEADERBOARD: _leaderboard_table(tables), QUERIES: _queries_table(folder, max_lines)}
-    import wandb  # here, for it takes seconds, and pages need none of it
+    try:
+        import wandb  # here, for it takes seconds, and pages need none of it
+    except ImportError as error:
+        raise MissingExtraError("wandb", extra("wandb"), "report.wandb=true") from error
 
     with wandb.init(
         project=project,
