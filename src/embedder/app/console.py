@@ -21,10 +21,17 @@ class Command:
     run: Callable[[Sequence[str]], None]
 
 
+def _tune(arguments: Sequence[str]) -> None:
+    from embedder.app import tune_command
+
+    tune_command.run(Arguments("tune", tune_command.DESCRIPTION), arguments)
+
+
 COMMANDS = {  # in the order of --help; what a command needs is imported when it runs
     "train": Command("train a retriever with the rewards of an LLM, and export it", partial(enter, "train")),
     "prepare": Command("propose candidates and let the LLM judge them, as train does too", partial(enter, "prepare")),
     "evaluate": Command("score a retriever beside the baselines, and compare evaluations", partial(enter, "evaluate")),
+    "tune": Command("go from a folder of documents and an LLM to a retriever and a verdict", _tune),
 }
 _HELP = """\
 Usage: embedder COMMAND ...

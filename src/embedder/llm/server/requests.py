@@ -118,3 +118,16 @@ def _names(models: Sequence[str]) -> str:
     """The first of them: some servers list thousands."""
     more = f" and {len(models) - _LISTED:,} more" if len(models) > _LISTED else ""
     return ", ".join(shown(name, 80) for name in models[:_LISTED]) + more
+
+
+def only_model() -> Request[str]:
+    """The one model that a server lists; of another number of them its answer raises EmbedderError."""
+
+    def read(answer: Any) -> str:
+        models = list(_listed(answer))
+        if len(models) != 1:
+            listed = _names(models) or "-"
+            raise EmbedderError(f"which model is meant? The server lists: {listed}; --model NAME (llm.name) says it")
+        return models[0]
+
+    return Request("models", None, read)
