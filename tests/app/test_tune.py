@@ -1,33 +1,113 @@
-"""From data to a verdict with real, tiny models, killed on the way."""
+"""From documents to a verdict with real, tiny models, killed on the way."""
 
 import json
+import signal
+from pathlib import Path
 
 import pytest
 
+from embedder.data.prompts import QuestionPrompt
+from embedder.documents.source import FolderSource
 from embedder.encoders.checkpoint import load_trained
-from tests.entry_points import run_here
+from embedder.index.bm25_index import BM25Index
+from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.llm.causal_lm import HuggingFaceLanguageModel
+from embedder.questions.reader import Reader
+from embedder.questions.settings import QuestionSettings
+from embedder.questions.writer import QuestionWriter
+from embedder.rewards.reward import LikelihoodReward
+from embedder.rewards.sampled_outputs import OutputSettings
+from embedder.types import OutputScore
+from tests.entry_points import run
+from tests.signalled import run_signalled
+
+PLACES = [f"{start}{end}" for start in ("Oru", "Vel", "Tam") for end in ("by", "dal", "ness", "wick")]
+
+
+class Written:
+    """Stands for what the tiny LLM cannot do: it writes questions, answers them, and finds the answers likely."""
+
+    tokens_run = 0
+
+    def __init__(self, fingerprint):
+        self.fingerprint = fingerprint
+
+    def sample(self, prompts, n, max_new_tokens, temperature, seeds):
+        places = [prompt.rpartition("The mill at ")[2].split()[0] for prompt in prompts]
+        asks = ("Who built", "Who owned")
+        return [[f"{ask} the mill at {place}? Answer: Ada {place}" for ask in asks] for place in places]
+
+    def answer(self, prompts, outputs, max_new_tokens):
+        return [own[0].strip() for own in outputs], self.score(prompts, outputs)
+
+    def score(self, prompts, outputs):
+        shown = ["Knowledge" in prompt.rpartition("\n\nQ:")[0].rpartition("\n\n")[2] for prompt in prompts]
+        each = zip(shown, outputs, strict=True)
+        return [[OutputScore(-1.0 if is_shown else -4.0, 1) for _ in own] for is_shown, own in each]
 
 
 @pytest.fixture
 def command(tmp_path, bert_directory, llama_directory):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for place in PLACES:
+        text = f"The mill at {place} was built by Ada {place} and stood by the river until the flood took half of it."
+        (docs / f"{place}.md").write_text(f"# {place}\n\n{text}\n")
     return [
         *("experiment=tune", f"paths.root={tmp_path}", f"hydra.run.dir={tmp_path}/run", "logger=csv"),
-        *("source=world", "source.settings.passages=200", "source.settings.questions=40"),
+        *("source=folder", f"source.path={docs}", "questions.drafts=2", "questions.shortest=5"),
         *(f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu", "trainer.accelerator=cpu"),
-        *("llm_outputs.n_outputs=2", "candidates.n=3", "data.batch_size=4", "callbacks.plain.progress=null"),
+        *(
+            "candidates.n=3",
+            "data.batch_size=4",
+            "callbacks.plain.progress=null",
+            "callbacks.plain.last.every_n_steps=1",
+        ),
         *("steps.epochs=1", "steps.least=4", "steps.validations=2", "tasks.qa.consumer.max_new_tokens=4"),
     ]
 
 
-def test_questions_of_the_source_become_a_verdict_and_an_encoder(command, tmp_path):
-    done = run_here("train.py", *command)
+@pytest.fixture
+def questions(command, tmp_path, llama_directory):
+    """The store has what the LLM would say about the documents, as if it were a better one."""
+    (dataset,) = FolderSource(str(tmp_path / "docs"), str(tmp_path / "data" / "converted")).datasets("qa")
+    better = Written(HuggingFaceLanguageModel(str(llama_directory), device="cpu").fingerprint)
+    language_model, reward = CachedLanguageModel(better, tmp_path / "data" / "store"), LikelihoodReward()
+    reader = Reader(language_model, QuestionPrompt(), reward, OutputSettings())
+    settings = QuestionSettings(reward, drafts=2, shortest=5)
+    return QuestionWriter(language_model, settings, reader, BM25Index()).write(dataset.file("corpus"))
+
+
+def verdict_of(run):
+    return json.loads((run / "verdict.json").read_text())
+
+
+def test_killed_in_two_stages_and_started_from_its_configuration_it_comes_to_its_verdict(command, questions, tmp_path):
+    folder = tmp_path / "run"
+    killed = [
+        ("embedder.questions.near:DistinctQuestions.add", 5),
+        ("embedder.training.module:RetrieverModule.training_step", 3),
+    ]
+    for place, calls in killed:
+        done = run_signalled(place, calls, signal.SIGKILL, "train.py", *command)
+        assert done.returncode == -signal.SIGKILL, done.stdout[-3000:] + done.stderr[-2000:]
+        assert not (folder / "verdict.json").exists()
+    config = ["--config-path", str(folder / ".hydra"), "--config-name", "config", f"hydra.run.dir={folder}"]
+    done = run("train.py", *config)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-    run = tmp_path / "run"
-    verdict = json.loads((run / "verdict.json").read_text())
-    assert verdict["answers"]["queries"] == verdict["retrieval"]["queries"] == 10
-    assert (run / "verdict.md").read_text().startswith("# Verdict\n\nYour LLM answers ")
-    assert (run / "evaluation" / "report.html").is_file()
-    assert "30 training questions in batches of 4: 8 steps" in done.stdout  # 30 / 4 = 7.5
-    kept, tuned = load_trained(run / "export"), load_trained(run / "export-tuned")
+    assert "the questions were written before" in done.stdout
+    assert "already prepared" in done.stdout
+    assert "resuming from" in done.stdout
+    (written,) = folder.glob("questions-*/questions.jsonl")
+    rows = [json.loads(line) for line in written.read_text().splitlines()]
+    assert [row["question"] for row in rows] == [question.draft.question for question in questions]
+    assert {Path(row["file"]).stem for row in rows} == set(PLACES)
+    verdict = verdict_of(folder)
+    assert verdict["retrieval"]["queries"] == verdict["answers"]["queries"] == round(0.3 * len(rows))
+    assert verdict["cost"]["asked"]["read"] > 0
+    page = (folder / "verdict.md").read_text()
+    assert page.startswith("# Verdict\n\nYour LLM answers ")
+    assert (folder / "evaluation" / "report.html").is_file()
+    kept, tuned = load_trained(folder / "export"), load_trained(folder / "export-tuned")
     assert tuned.tasks["qa"].query_instruction == "Represent this query for retrieving relevant documents: "
     assert (kept.tasks == tuned.tasks) == (verdict["kept"] == "tuned")
