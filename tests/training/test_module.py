@@ -55,8 +55,10 @@ def gradients(one, batch, precision=None):
         {"gradient_checkpointing": True},
         {"lora": {"r": 4, "alpha": 8.0, "dropout": 0.1, "target_modules": ["query", "value"]}},
         {"shared": False},
+        {"trainable": "query", "dropout": 0.2},
+        {"trainable": "query", "lora": {"r": 4, "alpha": 8.0, "dropout": 0.1, "target_modules": ["query", "value"]}},
     ],
-    ids=["plain", "dropout", "gradient checkpointing", "lora", "two encoders"],
+    ids=["plain", "dropout", "gradient checkpointing", "lora", "two encoders", "query alone", "query alone, lora"],
 )
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_cached_gradients_are_those_of_the_plain_step(bert_directory, settings, precision):
@@ -77,6 +79,16 @@ def test_cached_gradients_are_those_of_the_plain_step(bert_directory, settings, 
     for name in plain:
         torch.testing.assert_close(cached[name], plain[name], rtol=1e-5, atol=1e-5)
     assert max(gradient.abs().max() for gradient in plain.values()) > 1e-3
+
+
+@pytest.mark.parametrize("lora", [None, {"r": 4}], ids=["full", "lora"])
+def test_the_first_loss_of_query_only_training_is_that_of_training_both_sides(bert_directory, lora):
+    both, query = (module(bert_directory, dropout=0.0, lora=lora, trainable=sides) for sides in ("both", "query"))
+    (loss, of_both), (query_loss, of_query) = (gradients(one, batch_of(one)) for one in (both, query))
+    assert query_loss == pytest.approx(loss, abs=1e-6)
+    assert of_query.keys() == of_both.keys()  # without weights of keys
+    differs = max((of_query[name] - of_both[name]).abs().max() for name in of_both)
+    assert differs > 1e-3  # what keys add to the gradient
 
 
 def test_the_loss_of_cut_vectors_is_the_mean_over_the_cuts(bert_directory):

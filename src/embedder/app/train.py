@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from embedder.app.choice import choose, optimised
 from embedder.app.csv_logger import keep_earlier_log
 from embedder.app.monitors import check_logged, check_monitors
+from embedder.app.query_only import with_deployed_keys
 from embedder.app.resume import (
     callbacks_on_steps,
     checkpoint_of,
@@ -138,21 +139,26 @@ class TrainRun:
         with locked(Path(self.output_dir)) if getattr(rank_zero_only, "rank", 0) == 0 else nullcontext():
             return self._run()
 
-    def opened(self) -> tuple[L.Trainer, TextEncoder]:
-        """Trainer and encoder: what can be wrong is looked at before the LLM is asked, which may take hours."""
+    def opened(self) -> tuple[L.Trainer, TextEncoder, dict[str, Task]]:
+        """Trainer, encoder and the tasks as they are trained.
+
+        What can be wrong is looked at before the LLM is asked, which may take hours.
+        """
         trainer = self._trainer()
         L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
         encoder = TextEncoder(self.encoder)
-        check_instructions(self.tasks, encoder.tokenize)
+        tasks = with_deployed_keys(self.tasks, encoder)
+        check_instructions(tasks, encoder.tokenize)
         self.new_index()
-        return trainer, encoder
+        return trainer, encoder, tasks
 
     def _run(self) -> float | None:
         checkpoint = checkpoint_of(self.checkpoint, Path(self.output_dir))
         settings = self.settings_that_stay()
         if checkpoint is not None:
             check_continues(checkpoint, settings)
-        trainer, encoder = self.opened()
+        trainer, encoder, tasks = self.opened()
+        run = replace(self, tasks=tasks)
         keep_earlier_log(Path(self.output_dir))
         with finishing_wandb():
             self._open_loggers(trainer)
@@ -164,13 +170,13 @@ class TrainRun:
                     folder = checkpoint.parent
                     logger.warning("resuming in another folder, so the best checkpoint in %s is not considered", folder)
             about = {"environment": environment(), **data, **settings}
-            record = self._fit(trainer, encoder, datasets, about, checkpoint)
+            record = run._fit(trainer, encoder, datasets, about, checkpoint)
             last = Path(self.output_dir) / "checkpoints" / "last.ckpt"
             choice = choose(trainer, record, last) if trainer.is_global_zero else None
             value = optimised(trainer, choice, self.optimise)
             if choice is not None:
                 directory = Path(self.output_dir) / self.export_name
-                export(choice.encoder(encoder), self._sides, directory, about)
+                export(choice.encoder(encoder), run._sides, directory, about)
                 logger.info("exported model: %s", directory)
                 if self.artifacts:
                     keep_as_artifact(directory, trainer.loggers)

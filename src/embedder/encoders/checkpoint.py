@@ -14,6 +14,7 @@ from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import EXPORT_FORMAT
 from embedder.encoders.probes import check_probes, description_of
+from embedder.encoders.query_only import check_keys
 from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
 from embedder.encoders.sentence_folder import own_prompts, read_folder
 from embedder.encoders.sentence_modules import OtherModulesError
@@ -107,8 +108,10 @@ def _from_export(path: Path) -> TrainedEncoder:
 
 
 def _checked(encoder: TextEncoder, description: Mapping[str, Any], path: Path) -> TrainedEncoder:
+    tasks = {name: TaskSides(**sides) for name, sides in description["tasks"].items()}
+    check_keys(encoder, tasks, description.get("key_fingerprints", {}), path)
     check_probes(encoder, description, path)
-    return TrainedEncoder(encoder, {name: TaskSides(**sides) for name, sides in description["tasks"].items()})
+    return TrainedEncoder(encoder, tasks)
 
 
 def _of_others(path: Path) -> TrainedEncoder:
@@ -139,6 +142,16 @@ def trained_data(path: Path | str) -> dict[str, Any]:
     """
     with _described(path) as (_, about):
         return dict(about.get("data", {}))
+
+
+def keys_stayed(path: Path | str) -> bool:
+    """Whether a checkpoint or an exported directory was trained query-only: its keys are those of its base encoder.
+
+    Raises:
+        DataError: It is damaged, or a file that is no checkpoint.
+    """
+    with _described(path) as (description, _):
+        return bool(description.get("key_fingerprints"))
 
 
 @contextmanager

@@ -33,6 +33,12 @@ class EncoderConfig:
             on the number of processes.
         device: Where it runs outside of training: `auto` (the first GPU if there is one) or a device of torch.
         shared: One transformer for queries and keys; false trains one for each, from the same start.
+        trainable: `both` sides, or `query`: keys stay those of the base encoder, so that an index of them stays valid.
+            Without adapters, queries get a transformer of their own, which starts as that of the keys; with `lora`,
+            queries go through the adapters and keys go past them. Keys are read with the prompt and the length of the
+            model's own folder.
+        key_instruction: With `trainable: query`, what the index has in front of every key where the folder of the
+            model does not say it; None for what the folder says.
         bidirectional: Let the tokens of a decoder see those after them too.
         dtype: Of the weights: `float32`, or `bfloat16` for large decoders (adapters stay in float32).
         attention: `sdpa`, `eager` or `flash_attention_2`; `auto` leaves it to transformers.
@@ -54,6 +60,8 @@ class EncoderConfig:
     dropout: ShareBelowOne | None = None
     device: str = "auto"
     shared: bool = True
+    trainable: Literal["both", "query"] = "both"
+    key_instruction: str | None = None
     bidirectional: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
@@ -67,6 +75,9 @@ class EncoderConfig:
             if unknown := set(self.lora) - (names := {field.name for field in fields(LoraSettings)}):
                 raise ConfigError("encoder.lora", f"settings named {', '.join(sorted(names))}", sorted(unknown))
             object.__setattr__(self, "lora", LoraSettings(**self.lora))
+        if self.key_instruction is not None and self.trainable == "both":
+            expected = "null unless encoder.trainable=query (otherwise a task says it: tasks.NAME.key_instruction)"
+            raise ConfigError("encoder.key_instruction", expected, self.key_instruction)
         if self.dimensions is not None and not _falling(self.dimensions):
             raise ConfigError("encoder.dimensions", "null or falling whole numbers, 1 or more", self.dimensions)
 

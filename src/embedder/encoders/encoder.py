@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from embedder.encoders.backbone import load_backbone, most_tokens
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.keep_end import keep_ends
-from embedder.encoders.parts import folder_of, load_head, load_tokenizer, pooling_of
+from embedder.encoders.lora import as_base, merged, without_adapters
+from embedder.encoders.parts import check_query_only, folder_of, load_head, load_tokenizer, pooling_of
 from embedder.encoders.pooling import POOLINGS
 from embedder.encoders.recompute import recompute
 from embedder.encoders.unpadded import prepare_unpadded, register_unpadded, run_unpadded
@@ -47,13 +48,29 @@ class TextEncoder(nn.Module):
             warn_of_slow_bfloat16(device.type, "encoder.dtype", "float32")
         folder = folder_of(config)
         pooling = pooling_of(config, folder)
-        self.config = replace(config, pooling=pooling, dimension=config.dimension or folder.dimension)
+        self.query_only = config.trainable == "query"
+        """Whether the keys stay those of the base encoder."""
+        if self.query_only:
+            check_query_only(config, folder)
+        self.config = replace(
+            config,
+            pooling=pooling,
+            dimension=config.dimension or folder.dimension,
+            shared=config.shared and not self.query_only,
+        )
         self.tokenizer = load_tokenizer(folder, config, pooling)
         self.backbone: Any = load_backbone(folder.query.transformer, config)
-        self.key_backbone: Any = None if config.shared else load_backbone(folder.key.transformer, config)
+        # Keys go past the adapters of queries where both are of one model.
+        past_adapters = self.query_only and config.lora is not None and folder.query == folder.key
+        separate = not self.config.shared and not past_adapters
+        of_keys = replace(config, lora=None) if self.query_only else config
+        self.key_backbone: Any = load_backbone(folder.key.transformer, of_keys) if separate else None
         self.head = load_head(folder.query.dense, config, folder.trained)
         """Linear layers between pooling and the vector; of most models none."""
-        self.key_head = None if config.shared else load_head(folder.key.dense, config, folder.trained)
+        self.key_head = load_head(folder.key.dense, config, folder.trained) if separate else None
+        if self.query_only and self.key_head is not None:
+            self.key_backbone.requires_grad_(False)
+            self.key_head.requires_grad_(False)
         for setting, wanted, most in (
             ("dimension", self.config.dimension, self.whole_dimension),
             ("dimensions", max(config.dimensions or (1,)), self.dimension),
@@ -63,7 +80,7 @@ class TextEncoder(nn.Module):
         longest, own = most_tokens(self.backbone), self.tokenizer.model_max_length
         self._max_length = longest if folder.modules else min(longest, own)
         self._usual_length = min(self._max_length, own, folder.max_length or own)
-        backbones = [self.backbone] if config.shared else [self.backbone, self.key_backbone]
+        backbones = [self.backbone, self.key_backbone] if separate else [self.backbone]
         self._can_unpad = config.unpadded and all(map(prepare_unpadded, backbones))
         self.tokens_run = 0
         """Tokens that went through so far, padding included."""
@@ -122,13 +139,32 @@ class TextEncoder(nn.Module):
             encoded = self.tokenizer(prefixed, truncation=True, max_length=limit, padding=True, return_tensors="pt")
         return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
+    def side(self, side: Side) -> tuple[Any, nn.Sequential | None]:
+        """The transformer and the linear layers of one side."""
+        has_own_model = side == "key" and self.key_backbone is not None
+        return (self.key_backbone, self.key_head) if has_own_model else (self.backbone, self.head)
+
+    @property
+    def has_two_sides(self) -> bool:
+        """Whether queries and keys go through different weights, so that an export has both."""
+        return self.key_backbone is not None or self.query_only
+
+    def exported(self, side: Side) -> Any:
+        """The transformer of one side without adapters beside it: merged into a copy of the weights, or left out."""
+        return (without_adapters if side == "key" and self.query_only else merged)(self.side(side)[0])
+
     def forward(self, tokens: Tokens, side: Side) -> Tensor:
-        """Unit vectors of texts of one side, float32 [B, D].
+        """Unit vectors of texts of one side, float32 [B, D]; without a gradient for keys that stay as they were.
 
         Rows of like length go through together, cut to the longest of them, so that little is spent on padding.
         """
-        has_own_model = side == "key" and self.key_backbone is not None
-        backbone, head = (self.key_backbone, self.key_head) if has_own_model else (self.backbone, self.head)
+        if side == "query" or not self.query_only:
+            return self._vectors(tokens, side)
+        with torch.no_grad(), as_base(self.side("key")[0]):
+            return self._vectors(tokens, side)
+
+    def _vectors(self, tokens: Tokens, side: Side) -> Tensor:
+        backbone, head = self.side(side)
         mask = tokens["attention_mask"]
         lengths = mask.sum(1).tolist()
         vectors, order = [], []

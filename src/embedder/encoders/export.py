@@ -8,6 +8,7 @@ from typing import Any
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export_read_me import differences_of_long_texts, read_me
 from embedder.encoders.probes import description_of
+from embedder.encoders.query_only import check_export
 from embedder.encoders.sentence_form import write_json, write_modules
 from embedder.files import whole_folder
 from embedder.types import Side, TaskSides
@@ -60,7 +61,10 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
         prompts |= {f"{name}_query": task.query_instruction, f"{name}_key": task.key_instruction}
     settings = {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": "cosine"}
     write_json(directory / "config_sentence_transformers.json", settings)
-    write_json(directory / "embedder.json", {"format": EXPORT_FORMAT, **description_of(encoder, tasks), **about})
+    description = {"format": EXPORT_FORMAT, **description_of(encoder, tasks), **about}
+    if encoder.query_only:
+        check_export(encoder, tasks, description["key_fingerprints"], directory)
+    write_json(directory / "embedder.json", description)
     differences = differences_of_long_texts(tasks, lengths)
     (directory / "README.md").write_text(read_me(tasks, differences), encoding="utf-8")
     for difference in differences:
@@ -80,6 +84,6 @@ def longest(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[Side, 
     """The longest length that a task has for each side, in tokens; one encoder for both has one length for both."""
     query = max(encoder.length(task.query_max_length) for task in tasks.values())
     key = max(encoder.length(task.key_max_length) for task in tasks.values())
-    if encoder.key_backbone is None:
+    if not encoder.has_two_sides:
         query = key = max(query, key)
     return {"query": query, "key": key}

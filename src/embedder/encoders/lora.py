@@ -2,7 +2,8 @@
 
 import copy
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,5 +63,27 @@ def add_lora(backbone: Any, settings: LoraSettings) -> Any:
 
 
 def merged(backbone: Any) -> Any:
-    """A copy of the backbone with the adapters added into its weights."""
-    return copy.deepcopy(backbone).merge_and_unload()
+    """A copy of the backbone with the adapters, if it has any, added into its weights."""
+    return copy.deepcopy(backbone).merge_and_unload() if has_adapters(backbone) else backbone
+
+
+def without_adapters(backbone: Any) -> Any:
+    """A copy of the backbone as it was before it got adapters."""
+    return copy.deepcopy(backbone).unload() if has_adapters(backbone) else backbone
+
+
+def has_adapters(backbone: Any) -> bool:
+    """Whether `add_lora` made it."""
+    return hasattr(backbone, "merge_and_unload")
+
+
+@contextmanager
+def as_base(backbone: Any) -> Iterator[None]:
+    """Run the backbone as the base encoder that it was: past its adapters, without dropout."""
+    was_training = backbone.training
+    backbone.eval()
+    try:
+        with backbone.disable_adapter() if has_adapters(backbone) else nullcontext():
+            yield
+    finally:
+        backbone.train(was_training)

@@ -12,6 +12,7 @@ from embedder.encoders.pooling import PoolingName
 from embedder.encoders.sentence_folder import SentenceFolder, read_folder
 from embedder.errors import ConfigError
 from embedder.models import folder as model_folder
+from embedder.models.folder import load_settings
 from embedder.models.hub import local_folder
 from embedder.models.loading import loading
 from embedder.models.packages import resolve_model
@@ -34,9 +35,28 @@ def folder_of(config: EncoderConfig) -> SentenceFolder:
         got = getattr(config, name)
         if name in trained and trained[name] != got:
             raise ConfigError(f"encoder.{name}", f"{trained[name]!r}, which {config.name} was trained with", got)
-    if config.shared and folder.query != folder.key:
+    if config.shared and config.trainable == "both" and folder.query != folder.key:
         raise ConfigError("encoder.shared", f"false, since {config.name} holds an encoder for each side", True)
     return folder
+
+
+def check_query_only(config: EncoderConfig, folder: SentenceFolder) -> None:
+    """Refuse settings by which keys would not be those of the base encoder as its index has them.
+
+    Raises:
+        ConfigError: A setting of its own changes the vectors of keys.
+    """
+    stored = str(load_settings(folder.key.transformer, "encoder.name", config.name).dtype).removeprefix("torch.")
+    trained = folder.trained or {}
+    for setting, changes_keys in (
+        ("dimension", config.dimension not in (None, folder.dimension, trained.get("dimension"))),
+        ("bidirectional", config.bidirectional and not trained.get("bidirectional")),
+        ("dtype", config.dtype == "bfloat16" and stored != "bfloat16"),
+    ):
+        if changes_keys:
+            usual = getattr(EncoderConfig(""), setting)
+            expected = f"{usual} with encoder.trainable=query, because keys have to stay those of {config.name}"
+            raise ConfigError(f"encoder.{setting}", expected, getattr(config, setting))
 
 
 def pooling_of(config: EncoderConfig, folder: SentenceFolder) -> PoolingName:

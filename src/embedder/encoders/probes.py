@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.key_side import key_fingerprints
 from embedder.errors import DataError
 from embedder.types import Reading, TaskSides
 
@@ -18,9 +19,12 @@ PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weat
 def description_of(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[str, Any]:
     """What a model says of itself, as plain values: its settings, its tasks, and vectors of the fixed texts.
 
-    These are plain, and as query and key of every task, so that a changed instruction shows.
+    These are plain, and as query and key of every task, so that a changed instruction shows. Of a model whose keys are
+    those of its base encoder, also the fingerprint of the keys of every task.
     """
+    keys = {name: sides.key for name, sides in tasks.items()}
     return {
+        **({"key_fingerprints": key_fingerprints(encoder, keys)} if encoder.query_only else {}),
         "encoder": asdict(encoder.config),
         "tasks": {name: asdict(sides) for name, sides in tasks.items()},
         "probes": list(PROBES),

@@ -25,6 +25,7 @@ class SentenceFolder:
         sides: Its own prompts for queries and keys.
         modules: What it is made of, for messages.
         trained: How an export of this project was trained (`embedder.json`); None for any other model.
+        tasks: How such an export reads the texts of its tasks.
     """
 
     query: Route
@@ -34,6 +35,7 @@ class SentenceFolder:
     sides: TaskSides = field(default_factory=TaskSides)
     modules: tuple[str, ...] = ()
     trained: Mapping[str, Any] | None = None
+    tasks: Mapping[str, TaskSides] = field(default_factory=dict)
 
 
 def read_folder(folder: Path, setting: str, name: str) -> SentenceFolder:
@@ -76,6 +78,7 @@ def read_folder(folder: Path, setting: str, name: str) -> SentenceFolder:
         own_prompts(folder),
         names,
         trained,
+        _tasks(folder) if trained is not None else {},
     )
 
 
@@ -114,6 +117,14 @@ def own_prompts(folder: Path) -> TaskSides:
 def _settings(folder: Path) -> dict[str, Any]:
     path = folder / "config_sentence_transformers.json"
     return read_json(path) if path.is_file() else {}
+
+
+def _tasks(folder: Path) -> dict[str, TaskSides]:
+    path = folder / "embedder.json"
+    try:
+        return {name: TaskSides(**sides) for name, sides in read_json(path).get("tasks", {}).items()}
+    except (AttributeError, TypeError) as error:
+        raise DataError(path, None, f"a damaged description: `tasks` is not what an export writes ({error})") from error
 
 
 def _trained(folder: Path) -> Mapping[str, Any] | None:

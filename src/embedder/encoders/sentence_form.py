@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import save_file
 
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.lora import merged
 from embedder.encoders.older_names import add_older_names
 from embedder.types import Side
 
@@ -36,13 +35,10 @@ def write_modules(encoder: TextEncoder, lengths: Mapping[Side, int], directory: 
         directory: An empty folder.
     """
     last: list[Module] = [*_cut(encoder), ("Normalize", partial(_write_config, {}))]
-    if encoder.key_backbone is None:
-        modules = [*_route(encoder, encoder.backbone, encoder.head, lengths["key"]), *last]
+    if not encoder.has_two_sides:
+        modules = [*_route(encoder, "key", lengths), *last]
     else:
-        sides = {
-            "query": _route(encoder, encoder.backbone, encoder.head, lengths["query"]),
-            "document": _route(encoder, encoder.key_backbone, encoder.key_head or (), lengths["key"]),
-        }
+        sides = {route: _route(encoder, side, lengths) for side, route in _ROUTES.items()}
         modules = [("Router", partial(_write_router, sides)), *last]
     paths = ["" if number == 0 else f"{number}_{kind}" for number, (kind, _) in enumerate(modules)]
     for path, (_, write) in zip(paths, modules, strict=True):
@@ -60,12 +56,13 @@ def write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _route(encoder: TextEncoder, backbone: Any, head: Any, length: int) -> list[Module]:
+def _route(encoder: TextEncoder, side: Side, lengths: Mapping[Side, int]) -> list[Module]:
     """What texts of one side go through."""
+    backbone, head = encoder.side(side)
     return [
-        ("Transformer", partial(_write_transformer, encoder, backbone, length)),
+        ("Transformer", partial(_write_transformer, encoder, side, lengths[side])),
         ("Pooling", partial(_write_pooling, str(encoder.config.pooling), backbone.config.hidden_size)),
-        *(("Dense", partial(_write_dense, layer)) for layer in head),
+        *(("Dense", partial(_write_dense, layer)) for layer in head or ()),
     ]
 
 
@@ -84,9 +81,8 @@ def _cut(encoder: TextEncoder) -> list[Module]:
     return [("Dense", partial(_write_dense, layer))]
 
 
-def _write_transformer(encoder: TextEncoder, backbone: Any, length: int, folder: Path) -> None:
-    whole = backbone if encoder.config.lora is None else merged(backbone)
-    whole.save_pretrained(folder, safe_serialization=True)
+def _write_transformer(encoder: TextEncoder, side: Side, length: int, folder: Path) -> None:
+    encoder.exported(side).save_pretrained(folder, safe_serialization=True)
     encoder.tokenizer.save_pretrained(folder)
     add_older_names(folder)
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})

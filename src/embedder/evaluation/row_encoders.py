@@ -1,15 +1,16 @@
 """The encoders behind the rows `base`, `trained` and `hybrid`, with their vectors kept on disk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from embedder.digests import digest_of
 from embedder.encoders.around import CutEncoder, HalfPrecisionEncoder
-from embedder.encoders.checkpoint import TrainedEncoder, existing, load_trained
+from embedder.encoders.checkpoint import TrainedEncoder, existing, keys_stayed, load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.key_side import key_fingerprint
 from embedder.errors import ConfigError
 from embedder.identity import identity
 from embedder.index.cached_encoder import CachedEncoder
@@ -70,12 +71,32 @@ class RowEncoders:
             ConfigError: The trained model does not know the task.
         """
         if name == "base":
-            return task.sides if self.base_instructions else with_own_prompts(task.sides, self.untrained)
+            sides = task.sides if self.base_instructions else with_own_prompts(task.sides, self.untrained)
+            return self._with_deployed_keys(sides, task) if self._keys_stayed else sides
         return self._loaded.sides_of(task.name)
+
+    def _with_deployed_keys(self, sides: TaskSides, task: Task) -> TaskSides:
+        """Where training left the keys of this base encoder as they were, both rows read one index of them."""
+        trained_encoder = self._loaded.encoder
+        is_of_base = isinstance(trained_encoder, TextEncoder) and (
+            key_fingerprint(trained_encoder) == key_fingerprint(self._untrained)
+        )
+        if self.base_instructions or not is_of_base:
+            return sides
+        trained = self._loaded.sides_of(task.name)
+        return replace(sides, key_instruction=trained.key_instruction, key_max_length=trained.key_max_length)
+
+    @cached_property
+    def _keys_stayed(self) -> bool:
+        return self.checkpoint is not None and keys_stayed(self.checkpoint)
+
+    @cached_property
+    def _untrained(self) -> TextEncoder:
+        return TextEncoder(self.untrained)
 
     @cached_property
     def _base(self) -> RowEncoder:
-        return self._ready(TextEncoder(self.untrained), encoder_protocol(self.untrained))
+        return self._ready(self._untrained, encoder_protocol(self.untrained))
 
     @cached_property
     def _trained(self) -> RowEncoder:
@@ -91,10 +112,14 @@ class RowEncoders:
         return load_trained(self.checkpoint or "")
 
     def _ready(self, encoder: Encoder, protocol: dict[str, Any]) -> RowEncoder:
+        # By contents where training left the keys as they were: those of the base encoder serve the trained one too.
+        of_keys = protocol
+        if self._keys_stayed and isinstance(encoder, TextEncoder):
+            of_keys = {"keys": key_fingerprint(encoder)}
         if (device := self._bfloat16_device) is not None:
             encoder = HalfPrecisionEncoder(encoder, device)
         return RowEncoder(
-            CachedEncoder(encoder, identity(encoder=protocol, precision=self.precision), self.vectors), protocol
+            CachedEncoder(encoder, identity(encoder=of_keys, precision=self.precision), self.vectors), protocol
         )
 
     @cached_property

@@ -1,0 +1,57 @@
+"""What the vectors of an encoder's keys depend on, as one fingerprint: of its contents, wherever they lie."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+from embedder.encoders.encoder import TextEncoder
+from embedder.types import Reading
+
+_ADAPTER = re.compile(r"(^base_model\.model\.|\.base_layer(?=\.))")  # what peft adds to a name
+_OF_A_FILE = frozenset({"architectures", "dtype", "torch_dtype", "transformers_version", "use_cache", "name_or_path"})
+"""Of the settings of a model: what says where it came from, or in which format it was stored."""
+
+
+def key_fingerprint(encoder: TextEncoder) -> str:
+    """SHA-256, in hexadecimal, of everything but the instruction and the length that the vectors of keys depend on.
+
+    Equal for a base encoder, for one that was trained query-only from it, in whichever form, and for its export. The
+    pooler of BERT, which gives no vector, does not count.
+    """
+    backbone, head = encoder.side("key")
+    digest = hashlib.sha256()
+    about = {
+        "settings": _settings(backbone.config.to_dict()),
+        "pooling": encoder.config.pooling,
+        "dimension": encoder.dimension,
+        "tokenizer": json.loads(encoder.tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None},
+    }
+    digest.update(json.dumps(about, sort_keys=True, default=str).encode())
+    for name, tensor in sorted((*_weights(backbone), *_weights(head))):
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def key_fingerprints(encoder: TextEncoder, readings: Mapping[str, Reading]) -> dict[str, str]:
+    """The same with the instruction and the length, for each task."""
+    contents = key_fingerprint(encoder)
+    read = {name: [one.instruction, str(encoder.length(one.max_length))] for name, one in readings.items()}
+    return {name: hashlib.sha256(json.dumps([contents, *parts]).encode()).hexdigest() for name, parts in read.items()}
+
+
+def _weights(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    if module is None:
+        return
+    for name, tensor in module.state_dict().items():
+        plain = _ADAPTER.sub("", name)
+        if "lora_" not in plain and not plain.startswith("pooler."):
+            yield plain, tensor
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: value for n, value in config.items() if n not in _OF_A_FILE and not n.startswith("_")}
