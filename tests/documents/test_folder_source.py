@@ -67,12 +67,17 @@ def test_the_corpus_is_made_once_and_anew_if_a_file_is_added(folder, tmp_path):
 def test_what_is_not_read_is_counted_and_named(folder, tmp_path, caplog):
     (folder / "empty.txt").touch()
     (folder / "bytes.txt").write_bytes(b"\0\1\2")
+    (folder / "old.txt").write_bytes("Très bien".encode("cp1252"))
     (folder / "picture.PNG").touch()
     (folder / ".hidden.md").write_text("secret")
     with caplog.at_level(logging.INFO):
-        assert len(rows(folder, tmp_path)) == 3
+        assert len(rows(folder, tmp_path)) == 4
     log = caplog.text
-    assert "2 documents cannot be read: bytes.txt (not text: it holds zero bytes), empty.txt (no text in it)" in log
+    assert (
+        "not read, or not whole (number of files: 2): bytes.txt (not text: it holds zero bytes), empty.txt (no text in it)"
+        in log
+    )
+    assert "read in an encoding that was guessed (number of files: 1): old.txt (cp1252)" in log
     assert "not read: 1 .png, 1 hidden" in log
 
 

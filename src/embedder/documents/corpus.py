@@ -24,7 +24,7 @@ from embedder.shown import shown, shown_names
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1  # raised when reading or cutting changes, so that an older folder is never taken for a new one
-_UNREAD = "unread.json"
+_NOTES = "notes.json"
 
 
 def corpus_of(root: Path, files: Files, cutting: Cutting, converted_dir: Path) -> Path:
@@ -44,14 +44,15 @@ def corpus_of(root: Path, files: Files, cutting: Cutting, converted_dir: Path) -
 
     def write(partial: Path) -> dict[str, int]:
         unread: dict[str, str] = {}
+        guessed: dict[str, str] = {}
         copies: list[dict[str, Any]] = []
         first_of = {digest: name for name, digest in reversed(digests.items())}
         named = {name: first_of[digest] for name, digest in digests.items()}
-        rows = without_copies(_rows(files, named, cutting, unread), copies)
+        rows = without_copies(_rows(files, named, cutting, unread, guessed), copies)
         counts = write_rows([("corpus", rows), ("copies", iter(copies))], partial)
         if not counts["corpus"]:
             raise DataError(root, None, f"no document can be read: {_reasons(unread)}")
-        (partial / _UNREAD).write_text(json.dumps(unread, indent=1), encoding="utf-8")
+        (partial / _NOTES).write_text(json.dumps({"unread": unread, "guessed": guessed}, indent=1), encoding="utf-8")
         return counts
 
     write_once(folder, write, str(root))
@@ -59,11 +60,20 @@ def corpus_of(root: Path, files: Files, cutting: Cutting, converted_dir: Path) -
     return folder
 
 
-def _rows(files: Files, named: dict[str, str], cutting: Cutting, unread: dict[str, str]) -> Rows:
+def _rows(
+    files: Files, named: dict[str, str], cutting: Cutting, unread: dict[str, str], guessed: dict[str, str]
+) -> Rows:
+    """The passages of all files; notes which files cannot be read and why, and which encodings were guessed."""
     for name, path in track(files.documents.items(), "reading documents", transient=True):
+        blank = 0
         try:
             for document in documents_of(path):
+                blank += not document.text.strip()
+                unread |= {name: document.missing} if document.missing else {}
+                guessed |= {name: document.guessed} if document.guessed else {}
                 yield from rows_of(document, name, named[name], cutting)
+            if blank:
+                unread[name] = f"{blank} rows without text"
         except (UnreadableError, OSError) as error:
             unread[name] = str(error)
 
@@ -71,9 +81,10 @@ def _rows(files: Files, named: dict[str, str], cutting: Cutting, unread: dict[st
 @cache
 def _tell(root: Path, folder: Path, other_endings: tuple[tuple[str, int], ...], hidden: int) -> None:
     """What was not read, once in a process."""
-    unread = json.loads((folder / _UNREAD).read_text(encoding="utf-8"))
-    if unread:
-        logger.warning("%s: %d documents cannot be read: %s", root, len(unread), _reasons(unread))
+    notes = json.loads((folder / _NOTES).read_text(encoding="utf-8"))
+    for name, what in (("unread", "not read, or not whole"), ("guessed", "read in an encoding that was guessed")):
+        if notes[name]:
+            logger.warning("%s: %s (number of files: %d): %s", root, what, len(notes[name]), _reasons(notes[name]))
     others = [f"{count} {shown(ending)}" for ending, count in Counter(dict(other_endings)).most_common()]
     if others or hidden:
         logger.info("%s: not read: %s", root, ", ".join([*others, *([f"{hidden} hidden"] if hidden else [])]))

@@ -3,6 +3,8 @@
 import codecs
 from pathlib import Path
 
+from charset_normalizer import from_bytes
+
 from embedder.documents.document import UnreadableError
 
 _MARKS = {
@@ -14,10 +16,15 @@ _MARKS = {
 }
 
 
-def text_of(path: Path) -> str:
-    """The text of a file, with line breaks of Unix.
+_WESTERN = "cp1252"
+_LOOKED_AT = 1 << 16  # bytes
+_FEW = 0.2  # of the bytes: a text with fewer letters that are not ASCII is of a Latin script
 
-    A byte order mark says the encoding; without one it is UTF-8 if it can be, and otherwise the most likely encoding.
+
+def text_of(path: Path) -> tuple[str, str]:
+    """The text of a file with line breaks of Unix, and the encoding that was guessed, or nothing.
+
+    A byte order mark says the encoding; without one it is UTF-8 if it can be, and otherwise guessed.
 
     Raises:
         UnreadableError: It is not text.
@@ -25,27 +32,42 @@ def text_of(path: Path) -> str:
     return decoded(path.read_bytes())
 
 
-def decoded(content: bytes, declared: str | None = None) -> str:
-    """The text of these bytes; see `text_of`.
+def decoded(content: bytes, declared: str = "") -> tuple[str, str]:
+    """The text of these bytes, and the encoding that was guessed; see `text_of`.
 
     Args:
         content: Of a file.
         declared: The encoding that the content names itself, which counts where there is no byte order mark.
     """
-    marked = next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), None)
+    marked = next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), "")
+    guessed = ""
     try:
         text = content.decode(marked or declared or "utf-8")
     except (UnicodeDecodeError, LookupError):
-        text = _likely(content)
+        guessed = _guessed(content)
+        text = content.decode(guessed)
     if "\0" in text:
         raise UnreadableError("not text: it holds zero bytes")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n"), guessed
 
 
-def _likely(content: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(content).best()
-    if best is None:
+def _guessed(content: bytes) -> str:
+    """The likeliest encoding. Western European is preferred to others that fit as well, or if little speaks for any."""
+    matches = {match.encoding: match for match in from_bytes(content)}
+    if not matches:
         raise UnreadableError("not text in an encoding that is known")
-    return str(best)
+    best, western = next(iter(matches.values())), matches.get(_WESTERN)
+    if western is not None and western.coherence >= best.coherence:
+        return _WESTERN
+    others = sum(byte > 127 for byte in content[:_LOOKED_AT]) / len(content[:_LOOKED_AT])
+    if best.coherence == 0 and others < _FEW and _fits(content):
+        return _WESTERN
+    return best.encoding
+
+
+def _fits(content: bytes) -> bool:
+    try:
+        content.decode(_WESTERN)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -34,6 +34,10 @@ class Document:
     """Of a row: what its file calls it."""
     line: int | None = None
     """Of a row: its line."""
+    missing: str = ""
+    """What of it could not be read, in words."""
+    guessed: str = ""
+    """The encoding, if nothing said which it is."""
 
 
 class Reader(Protocol):
@@ -52,9 +56,9 @@ class UnreadableError(Exception):
     """A file of a known ending that cannot be read; the message says why, and the folder's reader names the file."""
 
 
-def whole(text: str, title: str = "", doc_id: str = "", line: int | None = None) -> Document:
+def whole(text: str, title: str = "", doc_id: str = "", line: int | None = None, guessed: str = "") -> Document:
     """A document without headings."""
-    return Document(text, (Section((), 0, 0, len(text)),), title, id=doc_id, line=line)
+    return Document(text, (Section((), 0, 0, len(text)),), title, id=doc_id, line=line, guessed=guessed)
 
 
 @dataclass
@@ -89,7 +93,7 @@ class Writing:
         """What follows stands on the next page."""
         self._pages.append(self._length)
 
-    def document(self, title: str = "") -> Document:
+    def document(self, title: str = "", missing: str = "") -> Document:
         """What was written."""
         ends = [start for _, start, _ in self._starts[1:]] + [self._length]
         sections = tuple(
@@ -97,7 +101,7 @@ class Writing:
             for (path, start, body), end in zip(self._starts, ends, strict=True)
             if path or end > start
         )
-        return Document("".join(self._parts), sections, title, tuple(self._pages))
+        return Document("".join(self._parts), sections, title, tuple(self._pages), missing=missing)
 
     def _add(self, text: str, gap: str) -> int:
         """Where the text begins."""

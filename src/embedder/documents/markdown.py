@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -16,11 +17,11 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<fields>.*?)^(?:---|\.\.\.)[ \t]*\n
 
 def read_markdown(path: Path) -> Iterator[Document]:
     """CommonMark with tables; of front matter only the title is read."""
-    text, title = text_of(path), ""
+    (text, guessed), title = text_of(path), ""
     if front := _FRONT_MATTER.match(text):
         text, title = text[front.end() :], _title(front["fields"])
     page = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text)
-    yield document_of(page, title)
+    yield replace(document_of(page, title), guessed=guessed)
 
 
 def _title(front_matter: str) -> str:

@@ -122,7 +122,7 @@ class Cutting:
 def _with_text(document: Document) -> Iterator[Section]:
     """The sections, without a heading that only stands above others: theirs begin with it."""
     for section, following in zip_longest(document.sections, document.sections[1:]):
-        is_above = following is not None and following.headings[: len(section.headings)] == section.headings
+        is_above = following is not None and following.headings[:-1][: len(section.headings)] == section.headings
         if document.text[section.body : section.end].strip() or (section.headings and not is_above):
             yield section
 

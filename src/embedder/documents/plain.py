@@ -9,4 +9,5 @@ from embedder.documents.document import Document, whole
 
 def read_text(path: Path) -> Iterator[Document]:
     """The file as one document without headings; positions are those of the file."""
-    yield whole(text_of(path))
+    text, guessed = text_of(path)
+    yield whole(text, guessed=guessed)
