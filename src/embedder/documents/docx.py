@@ -5,7 +5,7 @@ from pathlib import Path
 
 from embedder.documents.document import Document, UnreadableError
 from embedder.documents.markup import document_of
-from embedder.errors import MissingExtraError
+from embedder.errors import MissingExtraError, extra
 
 # The title of a document stands above its headings, which mammoth would put beside it.
 _STYLES = "\n".join(
@@ -19,7 +19,7 @@ def read_docx(path: Path) -> Iterator[Document]:
     try:
         import mammoth
     except ImportError as error:
-        raise MissingExtraError("mammoth", "pip install 'embedder[documents]'", f"reading {path.name}") from error
+        raise MissingExtraError("mammoth", extra("documents"), f"reading {path.name}") from error
     try:
         with path.open("rb") as file:
             page = mammoth.convert_to_html(file, style_map=_STYLES, convert_image=lambda image: [])

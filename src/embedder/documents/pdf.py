@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.documents.document import Document, UnreadableError, Writing
-from embedder.errors import MissingExtraError
+from embedder.errors import MissingExtraError, extra
 from embedder.texts import question_form
 
 _FULL = 0.75  # of the longest line of a page: a shorter line ends a paragraph
@@ -23,7 +23,7 @@ def read_pdf(path: Path) -> Iterator[Document]:
     try:
         import pypdfium2
     except ImportError as error:
-        raise MissingExtraError("pypdfium2", "pip install 'embedder[documents]'", f"reading {path.name}") from error
+        raise MissingExtraError("pypdfium2", extra("documents"), f"reading {path.name}") from error
     try:
         with pypdfium2.PdfDocument(path) as pdf:
             pages = [_page(pdf, number) for number in range(len(pdf))]
