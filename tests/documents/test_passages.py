@@ -104,7 +104,7 @@ WORDS = st.sampled_from(
 DOCUMENTS = st.lists(st.one_of(st.tuples(st.integers(1, 3), st.sampled_from("ABC")), st.lists(WORDS).map(" ".join)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(DOCUMENTS, st.integers(1, 12), st.integers(0, 3), st.integers(0, 8))
 def test_nothing_is_lost_or_too_long(parts, words, overlap, min_words):
     document = written(*parts)

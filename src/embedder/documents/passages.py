@@ -8,7 +8,7 @@ from sentencex import get_sentence_boundaries
 
 from embedder.bounds import NonNegativeInt, PositiveInt
 from embedder.checks import checked
-from embedder.documents.document import Document, Section
+from embedder.documents.document import Document
 from embedder.texts import stretches
 
 Span = tuple[int, int]
@@ -50,34 +50,33 @@ class Cutting:
 
     def passages(self, document: Document) -> Iterator[Passage]:
         """The passages of a document in their order."""
-        for sections in self._groups(document):
-            first, last = sections[0], sections[-1]
-            if len(sections) == 1 and document.text[first.body : first.end].strip():
+        for group in self._groups(document):
+            first = group[0]
+            if len(group) == 1 and document.text[first.body : first.end].strip():
                 for start, end in self._cut(document.text, first.body, first.end):
                     yield Passage(first.headings, start, end)
                 continue
-            headings = _shared([section.headings for section in sections])
-            start = first.body if len(sections) > 1 and headings == first.headings else first.start
-            yield Passage(headings, *_stripped(document.text, start, last.end))
+            headings = _shared([part.headings for part in group])
+            start = first.start(len(headings)) if len(group) > 1 else first.own_start
+            start, end = _stripped(document.text, start, group[-1].end)
+            if start < end:
+                yield Passage(headings, start, end)
 
-    def _groups(self, document: Document) -> Iterator[list[Section]]:
-        """Sections that make passages together: one, or several small ones."""
-        group: list[Section] = []
-        for section in _with_text(document):
-            if group and not self._belong_together(document.text, group, section):
+    def _groups(self, document: Document) -> Iterator[list["_Part"]]:
+        """Parts that make passages together: one, or several small ones."""
+        group: list[_Part] = []
+        for part in _parts(document):
+            if group and not self._belong_together(document.text, group, part):
                 yield group
                 group = []
-            group.append(section)
+            group.append(part)
         if group:
             yield group
 
-    def _belong_together(self, text: str, group: Sequence[Section], section: Section) -> bool:
-        shared = _shared([*(one.headings for one in group), section.headings])
-        size, size_of_next = (
-            self._size(text, group[0].start, group[-1].end),
-            self._size(text, section.start, section.end),
-        )
-        return bool(shared) and min(size, size_of_next) < self.min_words and size + size_of_next <= self.words
+    def _belong_together(self, text: str, group: Sequence["_Part"], part: "_Part") -> bool:
+        size, size_of_next = self._size(text, group[0].start(), group[-1].end), self._size(text, part.start(), part.end)
+        is_small = min(size, size_of_next) < self.min_words and size + size_of_next <= self.words
+        return is_small and bool(_shared([*(one.headings for one in group), part.headings]))
 
     def _size(self, text: str, start: int, end: int) -> int:
         return len(stretches(text[start:end]))
@@ -119,12 +118,33 @@ class Cutting:
                 )
 
 
-def _with_text(document: Document) -> Iterator[Section]:
-    """The sections, without a heading that only stands above others: theirs begin with it."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A section with the headings right above its own that have no text of their own."""
+
+    headings: tuple[str, ...]
+    starts: tuple[tuple[int, int], ...]
+    """Of these headings and its own: the level, from 1, and where the heading begins."""
+    body: int
+    end: int
+
+    @property
+    def own_start(self) -> int:
+        return self.starts[-1][1]
+
+    def start(self, level: int = 0) -> int:
+        """Where the first heading of a deeper level begins, or else the text."""
+        return next((start for own_level, start in self.starts if own_level > level), self.body)
+
+
+def _parts(document: Document) -> Iterator[_Part]:
+    starts: tuple[tuple[int, int], ...] = ()
     for section, following in zip_longest(document.sections, document.sections[1:]):
+        starts = (*starts, (len(section.headings), section.start))
         is_above = following is not None and following.headings[:-1][: len(section.headings)] == section.headings
-        if document.text[section.body : section.end].strip() or (section.headings and not is_above):
-            yield section
+        if not is_above or document.text[section.body : section.end].strip():
+            yield _Part(section.headings, starts, section.body, section.end)
+            starts = ()
 
 
 def _shared(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
