@@ -7,6 +7,7 @@ import pytest
 
 from embedder import __version__
 from embedder.app import console
+from embedder.app.arguments import Arguments
 from embedder.started import SCRIPTS
 from tests.entry_points import ROOT, run_here
 
@@ -70,7 +71,7 @@ def test_the_module_is_the_command():
 
 
 def test_wrong_arguments_of_a_command_are_one_line(capsys):
-    parser = console.Arguments("search", "Search.")
+    parser = Arguments("search", "Search.")
     parser.add_argument("index")
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args([])

@@ -1,16 +1,13 @@
 """The command `embedder`: its commands, their one-line summaries, and what each of them starts."""
 
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn
 
 from embedder import __version__
 from embedder.entry.start import end, enter
 from embedder.shown import nearest, shown
-from embedder.started import command
 
 
 @dataclass(frozen=True)
@@ -23,8 +20,21 @@ class Command:
 
 def _tune(arguments: Sequence[str]) -> None:
     from embedder.app import tune_command
+    from embedder.app.arguments import Arguments
 
     tune_command.run(Arguments("tune", tune_command.DESCRIPTION), arguments)
+
+
+def _search(arguments: Sequence[str]) -> None:
+    from embedder.app.search_command import search
+
+    search(arguments)
+
+
+def _export(arguments: Sequence[str]) -> None:
+    from embedder.app.export_command import export
+
+    export(arguments)
 
 
 COMMANDS = {  # in the order of --help; what a command needs is imported when it runs
@@ -32,6 +42,8 @@ COMMANDS = {  # in the order of --help; what a command needs is imported when it
     "prepare": Command("propose candidates and let the LLM judge them, as train does too", partial(enter, "prepare")),
     "evaluate": Command("score a retriever beside the baselines, and compare evaluations", partial(enter, "evaluate")),
     "tune": Command("go from a folder of documents and an LLM to a retriever and a verdict", _tune),
+    "search": Command("find the best keys for a question with a trained retriever", _search),
+    "export": Command("write the encoder of a checkpoint as a sentence-transformers folder", _export),
 }
 _HELP = """\
 Usage: embedder COMMAND ...
@@ -40,27 +52,6 @@ Usage: embedder COMMAND ...
 
 embedder COMMAND --help explains a command; embedder --version is the version.
 Data and outputs lie in the current folder; paths.root=FOLDER chooses another one."""
-
-
-class Arguments(ArgumentParser):
-    """The arguments of a command that is not Hydra's own; a wrong one ends the process with one message.
-
-    Args:
-        name: The command.
-        description: What `--help` says of it, with its line breaks.
-    """
-
-    def __init__(self, name: str, description: str) -> None:
-        super().__init__(
-            prog=command(name),
-            description=description,
-            formatter_class=RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-
-    def error(self, message: str) -> NoReturn:
-        """End the process with what argparse says, and where the arguments are explained."""
-        end(f"{self.prog}: {shown(message)}; {self.prog} --help explains the arguments", 2)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def description_of(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict
         "encoder": asdict(encoder.config),
         "tasks": {name: asdict(sides) for name, sides in tasks.items()},
         "probes": list(PROBES),
-        "probe_vectors": encoder.encode(PROBES, Reading("query")).tolist(),
+        "probe_vectors": encoder.encode(PROBES, _plain(encoder)).tolist(),
         "probe_sides": {name: _side_vectors(encoder, sides, PROBES) for name, sides in tasks.items()},
     }
 
@@ -43,7 +43,7 @@ def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Pat
         DataError: Weights, pooling, an instruction or a length differ from what was saved.
     """
     probes = description["probes"]
-    pairs = {"the probe texts": (encoder.encode(probes, Reading("query")).tolist(), description["probe_vectors"])}
+    pairs = {"the probe texts": (encoder.encode(probes, _plain(encoder)).tolist(), description["probe_vectors"])}
     for name, sides in description["tasks"].items():
         vectors = _side_vectors(encoder, TaskSides(**sides), probes)
         for side, expected in description["probe_sides"][name].items():
@@ -53,6 +53,11 @@ def check_probes(encoder: TextEncoder, description: Mapping[str, Any], path: Pat
         difference = float(np.abs(np.array(vectors) - np.array(expected)).max())
         if difference > tolerance:
             raise DataError(path, None, f"the vectors of {what} differ by {difference:.1e} from those stored with it")
+
+
+def _plain(encoder: TextEncoder) -> Reading:
+    """In full: the usual length of an export is that of its tasks, which may be shorter than these texts."""
+    return Reading("query", max_length=encoder.max_length)
 
 
 def _side_vectors(encoder: TextEncoder, sides: TaskSides, probes: Sequence[str]) -> dict[str, list[list[float]]]:

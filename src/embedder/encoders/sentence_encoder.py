@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from embedder.encoders.sentence_folder import check_similarity
 from embedder.encoders.sentence_modules import check_classes
 from embedder.errors import ConfigError
@@ -35,6 +37,10 @@ class SentenceTransformerEncoder:
         """Length of a vector."""
         return int(self._model.get_embedding_dimension() or 0)
 
+    def to(self, device: torch.device) -> None:
+        """Move the model."""
+        self._model.to(device)
+
     def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors, [n, D]; the model's own maximum length holds if it is smaller.
 
@@ -46,7 +52,9 @@ class SentenceTransformerEncoder:
         own_length = self._model.max_seq_length
         length = min(own_length or 1 << 30, reading.max_length or own_length or 1 << 30)
         encode = self._model.encode_query if reading.side == "query" else self._model.encode_document
-        self._model.max_seq_length = length
+        is_cut = length != own_length  # static vectors have a length without end, which cannot be set
+        if is_cut:
+            self._model.max_seq_length = length
         try:
             vectors: FloatArray = encode(
                 [reading.instruction + text for text in texts],
@@ -56,5 +64,6 @@ class SentenceTransformerEncoder:
                 convert_to_numpy=True,
             )
         finally:
-            self._model.max_seq_length = own_length
+            if is_cut:
+                self._model.max_seq_length = own_length
         return vectors.astype("float32")

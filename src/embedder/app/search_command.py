@@ -1,0 +1,59 @@
+"""`embedder search`: the best keys for a question, from a saved index or from a file of keys."""
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from embedder.app.arguments import Arguments, run_plainly
+from embedder.errors import ConfigError
+from embedder.shown import shown
+
+_ABOUT = """\
+Find the best keys for a question with a trained retriever.
+
+  embedder search export "Who built the lighthouse?" --keys corpus.jsonl --save index   # encodes the keys once
+  embedder search index "Who built the lighthouse?" -k 3                               # uses the saved index"""
+_WIDTH = 300  # characters of a key that are shown
+
+
+def search(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    parser = Arguments("search", _ABOUT)
+    parser.add_argument("path", help="a saved index; or with --keys an export, a checkpoint or any encoder's folder")
+    parser.add_argument("question", nargs="+", help="one or more questions, each in quotes")
+    parser.add_argument("--keys", metavar="FILE", help="JSON Lines with `text`, maybe `title` and other fields")
+    parser.add_argument("--save", metavar="FOLDER", help="where the index is kept for the next search")
+    parser.add_argument("--task", help="which task's instructions keys and questions get, where there are several")
+    parser.add_argument("-k", type=int, default=5, help="keys of a question, at most (5)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda:0, ...")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each question")
+    given = parser.parse_args(arguments)
+    run_plainly(lambda: _search(given))
+
+
+def _search(given: Namespace) -> None:
+    if given.save and not given.keys:
+        raise ConfigError("--save", "no folder without --keys, since what is searched is a saved index", given.save)
+    if given.keys:
+        from embedder.data.jsonl import JsonLines
+
+        rows = JsonLines(given.keys)  # a wrong file is an error before the model is loaded
+    from embedder.search.retriever import load
+
+    retriever = load(given.path, device=given.device)
+    if given.keys:
+        retriever.index(rows, given.task, progress=True)
+    elif not len(retriever):
+        raise ConfigError("--keys", "a file of keys, since there is no index in this folder", None)
+    if given.save:
+        retriever.save(Path(given.save))
+    for question, hits in zip(given.question, retriever.search(given.question, given.k), strict=True):
+        if given.json:
+            found = [{"rank": hit.rank, "score": round(hit.score, 6), "key": hit.key} for hit in hits]
+            print(json.dumps({"question": question, "hits": found}, ensure_ascii=False))  # noqa: T201
+            continue
+        print(shown(question))  # noqa: T201
+        for hit in hits:
+            where = ", ".join(str(hit.key[name]) for name in ("file", "heading", "page") if hit.key.get(name))
+            print(f"{hit.rank:4}  {hit.score:.4f}  {shown(hit.text, _WIDTH)}{shown(f'  [{where}]') if where else ''}")  # noqa: T201

@@ -1,0 +1,76 @@
+"""Keys as users give them: a text, or an object with `text`, maybe `title`, and whatever belongs to it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embedder.data.corpus import document_text
+from embedder.errors import ConfigError
+
+AnyKey = str | Mapping[str, Any]
+"""A text, or a mapping with `text`, maybe `title`, and any other values that JSON can hold."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A key that was found for a query.
+
+    Args:
+        rank: From 1, the best.
+        score: Cosine of query and key, where the index is exact.
+        key: The key with all that was given: `text`, and maybe `title`, `id`, `file`, ...
+    """
+
+    rank: int
+    score: float
+    key: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """What the encoder read of it: title and text."""
+        return text_of(self.key)
+
+
+def rows_of(keys: Iterable[AnyKey], name: str = "keys") -> list[dict[str, Any]]:
+    """Each key as an object; a plain text becomes its `text`.
+
+    >>> rows_of(["a lighthouse", {"title": "Oru", "text": "a builder", "page": 4}])
+    [{'text': 'a lighthouse'}, {'title': 'Oru', 'text': 'a builder', 'page': 4}]
+
+    Raises:
+        ConfigError: A key is neither, or one text was given in place of several.
+    """
+    if isinstance(keys, str | Mapping):
+        raise ConfigError(name, f"several keys, such as [{name}[0], ...]", keys)
+    rows = []
+    for number, key in enumerate(keys):
+        row = {"text": key} if isinstance(key, str) else dict(key) if isinstance(key, Mapping) else {}
+        if not _is_text(row.get("text")) or not _is_text(row.get("title") or ""):
+            raise ConfigError(f"{name}[{number}]", "a text, or a mapping with a `text` and maybe a `title`", key)
+        rows.append(row)
+    return rows
+
+
+def text_of(row: Mapping[str, Any]) -> str:
+    """What the encoder reads of a key."""
+    return document_text(row.get("title") or "", row["text"])
+
+
+def checked_texts(texts: Sequence[str], name: str) -> list[str]:
+    """The texts as a list.
+
+    Raises:
+        ConfigError: One text was given in place of several, or something else than a text.
+    """
+    if isinstance(texts, str):
+        raise ConfigError(name, "a list of texts", texts)
+    listed = list(texts)
+    for number, text in enumerate(listed):
+        if not _is_text(text):
+            raise ConfigError(f"{name}[{number}]", "a text", text)
+    return listed
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text of whole characters: a tokenizer takes no half of a surrogate pair."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)

@@ -1,0 +1,189 @@
+"""The public API: a trained retriever that encodes, builds an index of keys, searches it, and is saved with it."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+from embedder.encoders.checkpoint import TrainedEncoder, load_trained
+from embedder.errors import ConfigError
+from embedder.index.encode import index_corpus
+from embedder.index.faiss_index import FaissIndex
+from embedder.models.device import torch_device
+from embedder.search.folder import MODEL, Saved, is_saved, read_saved, write_saved
+from embedder.search.keys import AnyKey, Hit, checked_texts, rows_of, text_of
+from embedder.shown import nearest
+from embedder.types import FloatArray, TaskSides
+
+
+def load(path: Path | str, *, device: str = "auto") -> "Retriever":
+    """Open a retriever.
+
+    Example:
+        ```python
+        import embedder
+
+        retriever = embedder.load("outputs/train/.../export")
+        retriever.index(["The lighthouse was built by Oru.", {"title": "Oru", "text": "A river in the north."}])
+        hit = retriever.search(["Who built the lighthouse?"], k=1)[0][0]
+        print(hit.rank, hit.score, hit.text)
+        ```
+
+    Args:
+        path: A checkpoint (`.ckpt`), the folder `export/` of a training run, a folder that `Retriever.save` wrote, or
+            any sentence-transformers folder.
+        device: Where the encoder runs: `auto` (the first GPU if there is one) or a device of torch.
+
+    Raises:
+        DataError: It is none of these, was damaged, or gives other vectors than when it was written.
+        ConfigError: There is no such path or device.
+    """
+    chosen = torch_device(device, "device")
+    folder = Path(path).expanduser()
+    saved = read_saved(folder) if is_saved(folder) else None
+    model = folder if saved is None else folder / MODEL
+    trained = load_trained(model)
+    if device != "auto":
+        trained.encoder.to(chosen)  # type: ignore[attr-defined]  # both kinds of encoder have it
+    return Retriever(trained, model, saved)
+
+
+class Retriever:
+    """An encoder with the instructions of its tasks, and an index of keys once there is one; `embedder.load` makes it.
+
+    The instruction and the length of the task are always applied. With one task, or with a model of others, which has
+    its own prompts, `task` is left out.
+
+    Args:
+        trained: The encoder and how it reads each task.
+        source: The file or folder it was loaded from.
+        saved: The index that lay beside it.
+    """
+
+    def __init__(self, trained: TrainedEncoder, source: Path, saved: Saved | None = None) -> None:
+        self._trained, self._source, self._saved = trained, source, saved
+
+    def __repr__(self) -> str:
+        tasks = ", ".join(self.tasks) or "no tasks of its own"
+        return f"Retriever({str(self._source)!r}: {tasks}, {self.dimension} dimensions, {len(self)} keys)"
+
+    def __len__(self) -> int:
+        """Number of keys in the index."""
+        return 0 if self._saved is None else len(self._saved.keys)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it was trained on; none for a model of others."""
+        return tuple(self._trained.tasks)
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._trained.encoder.dimension
+
+    def encode_queries(self, texts: Sequence[str], task: str | None = None, *, progress: bool = False) -> FloatArray:
+        """Unit vectors of queries, float32 [n, D], each read behind the instruction of the task.
+
+        Args:
+            texts: The queries.
+            task: One of `tasks`; may be left out where there is one.
+            progress: Show a bar.
+
+        Raises:
+            ConfigError: `task` is missing or unknown, or something is not a text.
+        """
+        reading = self._sides(task).query
+        return self._trained.encoder.encode(checked_texts(texts, "texts"), reading, progress=progress)
+
+    def encode_keys(self, keys: Iterable[AnyKey], task: str | None = None, *, progress: bool = False) -> FloatArray:
+        """Unit vectors of keys, float32 [n, D]; title and text are joined as in training.
+
+        Args:
+            keys: Texts, or mappings with `text` and maybe `title`.
+            task: One of `tasks`; may be left out where there is one.
+            progress: Show a bar.
+
+        Raises:
+            ConfigError: `task` is missing or unknown, or something is no key.
+        """
+        texts = [text_of(row) for row in rows_of(keys)]
+        return self._trained.encoder.encode(texts, self._sides(task).key, progress=progress)
+
+    def index(
+        self, keys: Iterable[AnyKey], task: str | None = None, *, factory: str = "Flat", progress: bool = False
+    ) -> Self:
+        """Encode keys and build an index of them, in place of the one that there was; returns the retriever.
+
+        Args:
+            keys: Texts, or mappings with `text`, maybe `title`, and any other values, which a hit gives back.
+            task: One of `tasks`; may be left out where there is one. Queries of `search` are read for the same task.
+            factory: Of FAISS: `Flat` is exact, `IVF256,SQ8` small, `HNSW32` fast.
+            progress: Show a bar.
+
+        Raises:
+            ConfigError: `task` is missing or unknown, something is no key, there are none, or the factory is unknown.
+        """
+        reading, rows = self._sides(task).key, rows_of(keys)
+        if not rows:
+            raise ConfigError("keys", "one or more keys", rows)
+        index = FaissIndex(factory)
+        index_corpus(self._trained.encoder, map(text_of, rows), index, reading, progress=progress)
+        self._saved = Saved(self._task(task), rows, index)
+        return self
+
+    def search(self, queries: Sequence[str], k: int = 10) -> list[list[Hit]]:
+        """The best keys of each query, best first; fewer than `k` where the index has fewer.
+
+        Args:
+            queries: Texts.
+            k: Keys of a query, at most.
+
+        Raises:
+            ConfigError: There is no index yet, `k` is below 1, or something is not a text.
+        """
+        saved = self._indexed()
+        if type(k) is not int or k < 1:
+            raise ConfigError("k", "a whole number, 1 or more", k)
+        scores, positions = saved.index.search(self.encode_queries(queries, saved.task), min(k, len(saved.keys)))
+        return [
+            [Hit(rank, float(score), saved.keys[position]) for rank, (score, position) in enumerate(found, 1)]
+            for found in (
+                [(s, int(p)) for s, p in zip(*row, strict=True) if p >= 0]
+                for row in zip(scores, positions, strict=True)
+            )
+        ]
+
+    def save(self, path: Path | str) -> Path:
+        """Write the encoder with its index and its keys as one folder, which `embedder.load` opens.
+
+        The folder appears whole or not at all, with digests of its files: weights as safetensors, the index as FAISS
+        writes it, keys as JSON Lines. An older one is replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ConfigError: There is no index yet, a key holds what JSON cannot, or another kind of folder is there.
+        """
+        folder = Path(path).expanduser()
+        write_saved(folder, self._trained, self._source, self._indexed())
+        return folder
+
+    def _indexed(self) -> Saved:
+        if self._saved is None:
+            raise ConfigError("the index", "one: call index(keys) first, or load a folder that save() wrote", None)
+        return self._saved
+
+    def _task(self, task: str | None) -> str | None:
+        """The task that is meant; None for a model of others."""
+        known = self.tasks
+        if self._trained.sides is not None:
+            return None
+        if task is None and len(known) == 1:
+            return known[0]
+        if task not in known:
+            near = "" if task is None else nearest(task, list(known))
+            raise ConfigError("task", f"one of {', '.join(known)}, which the model was trained on{near}", task)
+        return task
+
+    def _sides(self, task: str | None) -> TaskSides:
+        return self._trained.sides_of(self._task(task) or "")
