@@ -114,8 +114,9 @@ def test_questions_train_from_labels_without_an_llm(quick):
 
 def test_labels_only_is_the_contrastive_loss_at_its_weight_or_at_one():
     scores, others = torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0]])
-    positives = torch.tensor([[True, False]])
-    alone = Objective({"contrastive": Contrastive()})(scores, None, positives, others)
+    positives, judged = torch.tensor([[True, False]]), torch.tensor([False])
+    batch = (scores, torch.zeros(1, 2), positives, judged, others)
+    (alone,) = Objective({"contrastive": Contrastive()})(*batch)
     for losses, factor in (
         ({"graded": Graded()}, 1.0),
         ({"graded": Graded(), "contrastive": Contrastive(weight=0.0)}, 1.0),
@@ -124,7 +125,8 @@ def test_labels_only_is_the_contrastive_loss_at_its_weight_or_at_one():
         objective = Objective(losses, labels_only=True)
         assert not objective.needs_rewards
         assert objective.needs_positives
-        assert objective(scores, None, positives, others) == pytest.approx(factor * alone)
+        assert torch.equal(objective(*batch), alone[None])
+        assert objective.weights == [factor]
 
 
 def test_no_reward_for_a_task_whose_objective_distils_them_is_refused_before_the_llm_is_asked(quick):

@@ -89,8 +89,8 @@ def test_of_several_batches_in_a_step_the_mean_factor_counts(tmp_path, bert_dire
     rates, paced = Rates(), SelfPacedRate(warmup=1, smoothing=0.0)
     paced._pace.load_state_dict(
         {
-            "tool": {"visits": 5, "decayed": 1.0, "reference": 2.0},
-            "qa": {"visits": 5, "decayed": 1.0, "reference": 1.0},
+            "tool": {"contrastive": {"visits": 5, "decayed": 1.0, "reference": 2.0}},
+            "qa": {"contrastive": {"visits": 5, "decayed": 1.0, "reference": 1.0}},
         }
     )
     fit(tmp_path, bert_directory, [paced, rates], tasks=("tool", "qa"), steps=1, accumulate_grad_batches=2)
@@ -121,9 +121,23 @@ def test_a_loss_that_grows_stops_the_run_and_a_steady_one_does_not():
     module = RetrieverModule(torch.nn.Linear(1, 1), {}, AdamWLinear(lr=1.0))
     for loss in (1.0, 1.2, 1.5, 1.0, 3.0):  # smoothed: 1, 1.1, 1.3, 1.15, 2.075; allowed 2 x 1.1
         module.step_loss = torch.tensor(loss)
+        module.step_losses = {"graded": module.step_loss}
         guard.on_before_backward(None, module, None)
-    module.step_loss = torch.tensor(3.0)  # smoothed 2.54
+    module.step_losses = {"graded": torch.tensor(3.0)}  # smoothed 2.54
     with pytest.raises(TrainingError, match=r"2 times that of the first 2 batches \(1\.1\).* g, h and 2 more"):
+        guard.on_before_backward(None, module, None)
+
+
+def test_a_loss_that_few_batches_have_is_no_divergence():
+    guard = LossGuard(diverged_at=2.0, warmup=2, smoothing=0.5)
+    guard._batch = type("B", (), {"task": "qa", "step": 9, "dataset": "d", "query_ids": ["a"]})()
+    module = RetrieverModule(torch.nn.Linear(1, 1), {}, AdamWLinear(lr=1.0))
+    for losses in [{"contrastive": 0.1}] * 5 + [{"contrastive": 0.1, "graded": 2.0}] * 4:
+        module.step_losses = {name: torch.tensor(loss) for name, loss in losses.items()}
+        module.step_loss = sum(module.step_losses.values())  # 20 times the first one
+        guard.on_before_backward(None, module, None)
+    module.step_losses["graded"] = torch.tensor(9.0)  # smoothed 5.5 and 0.1, the first ones 2 and 0.1
+    with pytest.raises(TrainingError, match=r"the smoothed loss is 5\.6, 2 times .* \(2\.1\)"):
         guard.on_before_backward(None, module, None)
 
 

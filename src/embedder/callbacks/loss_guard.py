@@ -21,7 +21,8 @@ class LossGuard(L.Callback):
 
     Args:
         diverged_at: A task diverges when its smoothed loss exceeds so many times the mean of its first losses: the
-            model is then worse than before training.
+            model is then worse than before training. Of several losses, each is smoothed over the batches that it
+            applies to, and their sums are compared.
         warmup: How many first losses of a task are averaged.
         smoothing: Weight of the past in the moving average.
 
@@ -36,8 +37,8 @@ class LossGuard(L.Callback):
         smoothing: ShareBelowOne = 0.9,
     ) -> None:
         self._diverged_at, self._warmup, self._smoothing = diverged_at, warmup, smoothing
-        self._first: dict[str, list[float]] = {}
-        self._smoothed: dict[str, float] = {}
+        self._first: dict[str, dict[str, list[float]]] = {}  # by task and loss
+        self._smoothed: dict[str, dict[str, float]] = {}
         self._batch: Batch | None = None
 
     def on_train_batch_start(
@@ -50,17 +51,21 @@ class LossGuard(L.Callback):
         """Judge the loss."""
         if self._batch is None:
             raise RuntimeError("no batch has begun")
-        batch, task = self._batch, self._batch.task
-        value = float(require_retriever(pl_module).step_loss)
+        batch, task, module = self._batch, self._batch.task, require_retriever(pl_module)
+        value = float(module.step_loss)
         if not math.isfinite(value):
             raise TrainingError(_describe(batch, f"the loss is {value}"))
-        first = self._first.setdefault(task, [])
-        if len(first) < self._warmup:
-            first.append(value)
-        start = sum(first) / len(first)
-        self._smoothed[task] = self._smoothing * self._smoothed.get(task, value) + (1 - self._smoothing) * value
-        if len(first) == self._warmup and self._smoothed[task] > self._diverged_at * start:
-            about = f"the smoothed loss is {self._smoothed[task]:.4g}, {self._diverged_at:g} times that of the first"
+        first, smoothed = self._first.setdefault(task, {}), self._smoothed.setdefault(task, {})
+        for name, loss in module.step_losses.items():
+            part = float(loss)
+            losses = first.setdefault(name, [])
+            if len(losses) < self._warmup:
+                losses.append(part)
+            smoothed[name] = self._smoothing * smoothed.get(name, part) + (1 - self._smoothing) * part
+        known = [name for name, losses in first.items() if len(losses) == self._warmup]
+        start, now = sum(sum(first[name]) / self._warmup for name in known), sum(smoothed[name] for name in known)
+        if now > self._diverged_at * start:
+            about = f"the smoothed loss is {now:.4g}, {self._diverged_at:g} times that of the first"
             raise TrainingError(_describe(batch, f"{about} {self._warmup} batches ({start:.4g})"))
 
     def start_over(self, tasks: Iterable[str]) -> None:

@@ -44,12 +44,13 @@ class SelfPacedRate(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Learn from the loss."""
+        """Learn from the losses."""
         module = require_retriever(pl_module)
         if len(module.tasks) == 1:
             return
         module.add_step_value(f"train/{batch.task}/rate_factor", self._factors[-1])
-        self._pace.observe(batch.task, float(module.step_loss), trainer.global_step)
+        losses = {name: float(loss) for name, loss in module.step_losses.items()}
+        self._pace.observe(batch.task, losses, trainer.global_step)
 
     def start_over(self, tasks: Iterable[str]) -> None:
         """Take new references for some tasks from their next losses, which will be of another size."""

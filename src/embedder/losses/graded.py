@@ -2,11 +2,23 @@
 
 from torch import Tensor
 
-from embedder.losses.masking import at_least_float32, check_temperature, infonce, masked_logsumexp, masked_softmax
+from embedder.losses.masking import (
+    Reduction,
+    at_least_float32,
+    check_temperature,
+    infonce,
+    masked_logsumexp,
+    masked_softmax,
+    reduced,
+)
 
 
 def graded_distillation_loss(
-    scores: Tensor, rewards: Tensor, other_scores: Tensor | None = None, teacher_temperature: float = 1.0
+    scores: Tensor,
+    rewards: Tensor,
+    other_scores: Tensor | None = None,
+    teacher_temperature: float = 1.0,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """Contrast every candidate with those that earned strictly less, weighted by its reward.
 
@@ -30,9 +42,11 @@ def graded_distillation_loss(
             negative of all others and a positive of none.
         other_scores: Scores of keys of other queries, negatives for every candidate, -inf where masked, [B, M].
         teacher_temperature: Below 1 sharpens the weights, above 1 flattens them.
+        reduction: `none` for the loss of each query.
 
     Returns:
-        The mean over queries, a scalar, float32 or float64; a query without candidates counts as 0.
+        The mean over queries, a scalar, or the loss of each, [B]; float32 or float64. A query without candidates
+        counts as 0.
 
     Raises:
         ValueError: The temperature is not above 0.
@@ -43,4 +57,4 @@ def graded_distillation_loss(
     weights = masked_softmax(at_least_float32(rewards) / teacher_temperature, present)  # [B, N]
     lower = rewards.unsqueeze(-2) < rewards.unsqueeze(-1)  # [B, N, N], [b, i, j]: j earned less than i
     negatives = masked_logsumexp(scores.unsqueeze(-2), lower & present.unsqueeze(-2))  # [B, N]
-    return (weights * infonce(scores, negatives, other_scores)).sum(dim=-1).mean()
+    return reduced((weights * infonce(scores, negatives, other_scores)).sum(dim=-1), reduction)

@@ -3,11 +3,15 @@
 import torch
 from torch import Tensor
 
-from embedder.losses.masking import at_least_float32, check_temperature, lowest, masked_softmax
+from embedder.losses.masking import Reduction, at_least_float32, check_temperature, lowest, masked_softmax, reduced
 
 
 def kl_distillation_loss(
-    scores: Tensor, rewards: Tensor, teacher_temperature: float = 1.0, student_temperature: float = 1.0
+    scores: Tensor,
+    rewards: Tensor,
+    teacher_temperature: float = 1.0,
+    student_temperature: float = 1.0,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """Kullback-Leibler divergence of the student's distribution over a query's candidates from the teacher's.
 
@@ -29,9 +33,11 @@ def kl_distillation_loss(
         rewards: LLM rewards of the same candidates, larger is better, [B, N].
         teacher_temperature: Below 1 sharpens the teacher, above 1 flattens it.
         student_temperature: The same for the student, on top of the temperature already in the scores.
+        reduction: `none` for the loss of each query.
 
     Returns:
-        The mean over queries, a scalar, float32 or float64; a query without candidates counts as 0.
+        The mean over queries, a scalar, or the loss of each, [B]; float32 or float64. A query without candidates
+        counts as 0.
 
     Raises:
         ValueError: A temperature is not above 0.
@@ -43,4 +49,4 @@ def kl_distillation_loss(
     teacher = masked_softmax(at_least_float32(rewards) / teacher_temperature, present)  # [B, N]
     student = scores.masked_fill(~present, lowest(scores)).log_softmax(dim=-1)  # [B, N]
     # Where p is 0 so is xlogy, and the student's log-probability is low but finite: absent candidates add 0.
-    return (torch.xlogy(teacher, teacher) - teacher * student).sum(dim=-1).mean()
+    return reduced((torch.xlogy(teacher, teacher) - teacher * student).sum(dim=-1), reduction)

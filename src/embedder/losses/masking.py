@@ -4,8 +4,24 @@
 place: its exponential is exactly 0, differences with it stay finite, and `masked_fill` passes no gradient through.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
+
+Reduction = Literal["mean", "none"]
+"""As in torch: `mean` over the queries, or `none`, the loss of each query."""
+
+
+def reduced(losses: Tensor, reduction: Reduction) -> Tensor:
+    """Losses of queries, [B], as they are or as their mean.
+
+    Raises:
+        ValueError: There is no such reduction.
+    """
+    if reduction not in ("mean", "none"):
+        raise ValueError(f"reduction: expected 'mean' or 'none', got {reduction!r}")
+    return losses if reduction == "none" else losses.mean()
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -37,8 +37,10 @@ class Batch:
     """bool [B, N]; K of them are true."""
     positives: Tensor
     """bool [B, N]"""
-    rewards: Tensor | None
-    """float [B, N], -inf where absent."""
+    rewards: Tensor
+    """float [B, N], -inf where absent, 0 in records that no LLM judged."""
+    judged: Tensor
+    """Which records have rewards, bool [B]."""
     key_hashes: Tensor
     """Hash of each key's text, int64 [B, N], 0 where absent."""
     known_positive_hashes: Tensor
@@ -49,7 +51,7 @@ def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, n_glob
     """Tokenise and lay out groups of one task.
 
     Args:
-        groups: One a query; either all have rewards or none.
+        groups: One a query, with rewards or without.
         task: Gives instructions, lengths and the size that groups are padded to.
         dataset: Name of the data set, for messages.
         step: Step of the plan.
@@ -59,9 +61,7 @@ def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, n_glob
     n = task.sampling.group_size  # not the largest group here: all processes need one shape
     p = max(1, *(len(group.known_positives) for group in groups))
     present = torch.tensor([[True] * len(group.keys) + [False] * (n - len(group.keys)) for group in groups])
-    rewards = None
-    if all(group.rewards is not None for group in groups):
-        rewards = torch.tensor([[*(group.rewards or ()), *[-math.inf] * (n - len(group.keys))] for group in groups])
+    rewards = [(0.0,) * len(group.keys) if group.rewards is None else group.rewards for group in groups]
     queries = [group.query for group in groups]
     query_tokens = tokenize(queries, task.query_instruction, task.query_max_length, task.query_keep)
     key_texts = [key.text for group in groups for key in group.keys]
@@ -77,7 +77,8 @@ def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, n_glob
         key_tokens=key_tokens,
         key_present=present,
         positives=torch.tensor([[*group.is_positive, *[False] * (n - len(group.keys))] for group in groups]),
-        rewards=rewards,
+        rewards=torch.tensor([[*earned, *[-math.inf] * (n - len(earned))] for earned in rewards]),
+        judged=torch.tensor([group.rewards is not None for group in groups]),
         key_hashes=torch.tensor([_padded([text_hash(key.text) for key in group.keys], n) for group in groups]),
         known_positive_hashes=torch.tensor([_padded([*group.known_positives], p) for group in groups]),
     )

@@ -128,16 +128,8 @@ class RetrieverDataModule(L.LightningDataModule):
 def _check_fits(records: Records, task: Task) -> None:
     """Fail before the first step when the records can never serve the objective."""
     first = records[0]
-    if task.objective.needs_rewards and first.rewards is None:
-        raise DataError(
-            records.path,
-            1,
-            f"the objective of task {task.name!r} distils rewards, but this record has no 'teacher_scores'",
-        )
-    if task.objective.needs_positives and not first.positives:
-        raise DataError(
-            records.path, 1, f"the objective of task {task.name!r} is contrastive, but this record has no 'pos'"
-        )
+    if (missing := task.missing(labelled=bool(first.positives), judged=first.rewards is not None)) is not None:
+        raise DataError(records.path, 1, missing)
 
 
 def _require_trainer(module: L.LightningDataModule) -> L.Trainer:

@@ -48,12 +48,14 @@ class RetrieverModule(L.LightningModule):
         self.temperatures = LearnedTemperatures({name: task.objective for name, task in self.tasks.items()})
         self.step_loss = torch.tensor(math.nan)
         """Loss of the last training batch, over all processes; for callbacks."""
+        self.step_losses: dict[str, Tensor] = {}
+        """Its parts: each loss that applied to a record of the batch, by name, times its weight."""
         self.step_values: dict[str, list[Tensor | float]] = {}
         """What training batches had to log since it was last written."""
         self.tokens_trained = 0
         """Tokens of this process's training batches so far, padding not counted."""
         self._optim, self._seed, self._dimensions = optim, seed, dimensions
-        self._held_out = torch.zeros(2)  # sum of losses, number of queries
+        self._held_out: dict[tuple[str, str], Tensor] = {}
         self._logged_tasks: set[str] = set()
         self._is_sharded = False
 
@@ -62,15 +64,41 @@ class RetrieverModule(L.LightningModule):
         torch.manual_seed((self._seed * 1_000_003 + batch.step) * 4099 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss of one batch: this process's share of it, so that the average over processes is the global mean."""
+        """Loss of one batch: this process's share of it, so that the average over processes is that of the batch.
+
+        Each loss is a mean over the records that it applies to on all processes, so the gradient of the whole batch
+        does not depend on how many of them a process has.
+        """
         self.tokens_trained += batch.n_tokens
-        loss = self.loss(batch) * (len(batch.query_ids) * world_size() / batch.n_global)
-        self.step_loss = sum_over_processes(loss) / world_size()
-        self.log(f"train/{batch.task}/loss", self.step_loss, batch_size=batch.n_global, prog_bar=True, logger=False)
-        self.add_step_value(f"train/{batch.task}/loss", self.step_loss)
-        if self.tasks[batch.task].objective.learned_temperature:
-            self.add_step_value(f"train/{batch.task}/temperature", self.temperatures(batch.task).detach())
-        return loss
+        objective = self.tasks[batch.task].objective
+        counts = sum_over_processes(self._counts(batch))  # [L], before the forward pass: waited for without delay
+        means = self.losses(batch) / counts.clamp(min=1)  # [L], of the local records over all of them
+        weights = means.new_tensor(objective.weights)
+        self._note_losses(batch, sum_over_processes(means), weights, counts.tolist())
+        return (weights * means).sum() * world_size()
+
+    def _note_losses(self, batch: Batch, means: Tensor, weights: Tensor, counts: Sequence[float]) -> None:
+        """Keep the losses of a training batch for callbacks, and log them.
+
+        Args:
+            batch: Of the step.
+            means: Of each loss, over the records that it applies to, [L].
+            weights: Of each loss, [L].
+            counts: How many records these are.
+        """
+        task, names = batch.task, list(self.tasks[batch.task].objective.used)
+        applied = [k for k, count in enumerate(counts) if count]
+        self.step_losses = {names[k]: weights[k] * means[k] for k in applied}
+        self.step_loss = (weights * means).sum()
+        self.log(f"train/{task}/loss", self.step_loss, batch_size=batch.n_global, prog_bar=True, logger=False)
+        self.add_step_value(f"train/{task}/loss", self.step_loss)
+        if len(names) > 1:
+            for k, name in enumerate(names):
+                self.add_step_value(f"train/{task}/records_{name}", counts[k])
+            for k in applied:
+                self.add_step_value(f"train/{task}/loss_{names[k]}", means[k])
+        if self.tasks[task].objective.learned_temperature:
+            self.add_step_value(f"train/{task}/temperature", self.temperatures(task).detach())
 
     def add_step_value(self, name: str, value: Tensor | float) -> None:
         """Log the value of a training batch, the same on all processes; the mean over some batches is written."""
@@ -78,25 +106,43 @@ class RetrieverModule(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the losses of the last validation."""
-        self._held_out = torch.zeros(2, device=self.device)
+        self._held_out = {}
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Loss of one validation batch, against the keys of that batch."""
-        loss = self.loss(batch)
-        # Of fewer queries than processes every process has all.
-        n = len(batch.query_ids) / (world_size() if batch.n_global < world_size() else 1)
-        self._held_out += torch.stack([loss * n, loss.new_tensor(n)])
-        name = f"val/{batch.task}/{batch.dataset}/loss"
-        self.log(name, loss, batch_size=len(batch.query_ids), add_dataloader_idx=False, sync_dist=True)
+        """Losses of one validation batch, against the keys of that batch."""
+        n = torch.tensor([float(len(batch.query_ids))], device=self.device)
+        sums = torch.cat([self.losses(batch), self._counts(batch), n])  # [2 L + 1]
+        if batch.n_global < world_size():  # every process has all queries
+            sums = sums / world_size()
+        name = batch.task, batch.dataset
+        self._held_out[name] = self._held_out.get(name, torch.zeros_like(sums)) + sums
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean over all validation queries."""
-        total, n = sum_over_processes(self._held_out)
-        if n > 0:
-            self.log("val/loss", total / n)
+        """Log the loss of each data set, each of its losses over all records that it applies to, and their mean."""
+        total = queries = 0.0
+        for (task, dataset), sums in self._held_out.items():
+            *parts, n = sum_over_processes(sums).double().tolist()
+            weights = self.tasks[task].objective.weights
+            means = [
+                part / max(count, 1.0) for part, count in zip(parts[: len(weights)], parts[len(weights) :], strict=True)
+            ]
+            loss = sum(weight * mean for weight, mean in zip(weights, means, strict=True))
+            self.log(f"val/{task}/{dataset}/loss", loss)
+            total, queries = total + n * loss, queries + n
+        if queries:
+            self.log("val/loss", total / queries)
 
     def loss(self, batch: Batch) -> Tensor:
-        """The objective of the batch's task over the local queries, which see the keys of the global batch."""
+        """The loss of a batch whose records are all here; see `Objective`."""
+        weights = torch.tensor(self.tasks[batch.task].objective.weights, device=self.device)
+        return (weights * self.losses(batch) / self._counts(batch).clamp(min=1)).sum()
+
+    def _counts(self, batch: Batch) -> Tensor:
+        """How many of the local records each loss of the batch's task applies to, [L]."""
+        return self.tasks[batch.task].objective.applies(batch.positives, batch.judged).sum(dim=1).float()
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Each loss of the batch's task, summed over the local queries, which see the keys of the global batch, [L]."""
         objective = self.tasks[batch.task].objective
         queries: Tensor = self.encoder(batch.query_tokens, "query")  # [B, D]
         keys = _lay_out(self.encoder(batch.key_tokens, "key"), batch.key_present)  # [B, N, D]
@@ -114,8 +160,9 @@ class RetrieverModule(L.LightningModule):
                 scores = scores.masked_fill(~batch.key_present, -math.inf)
                 other_scores = queries_view @ others_view.T / temperature  # [B, W * R * N]
                 other_scores = other_scores.masked_fill(~negatives, -math.inf)
-                losses.append(objective(scores, batch.rewards, batch.positives, other_scores))
-        return torch.stack(losses).mean()
+                of_view = objective(scores, batch.rewards, batch.positives, batch.judged, other_scores)  # [L, B]
+                losses.append(of_view.sum(dim=1))
+        return torch.stack(losses).mean(dim=0)
 
     def _others(self, batch: Batch, keys: Tensor) -> tuple[Tensor, Tensor]:
         """The keys of all processes, [W * R * N, D], and which of them are negatives of each query, [B, W * R * N]."""

@@ -23,8 +23,13 @@ class Loss(Protocol):
         ...
 
     @property
+    def needs_positives(self) -> bool:
+        """Whether it is a loss of labels: records without a labelled key take no part."""
+        ...
+
+    @property
     def needs_rewards(self) -> bool:
-        """Whether records without rewards cannot be trained on."""
+        """Whether it is a loss of rewards: records that no LLM judged take no part."""
         ...
 
     @property
@@ -32,8 +37,8 @@ class Loss(Protocol):
         """Whether keys of other queries take part."""
         ...
 
-    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
-        """The loss, a scalar; see `Objective`."""
+    def __call__(self, scores: Tensor, rewards: Tensor, positives: Tensor, other_scores: Tensor) -> Tensor:
+        """The loss of each query, finite also for those that take no part, [B]; see `Objective`."""
         ...
 
 
@@ -43,12 +48,13 @@ class Contrastive:
     """InfoNCE of the labelled positives against the other keys of the group and of the batch."""
 
     weight: NonNegativeFloat = 1.0
+    needs_positives = True
     needs_rewards = False
     needs_others = True
 
-    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
-        """The loss, a scalar; see `Objective`."""
-        return contrastive_loss(scores, positives, other_scores)
+    def __call__(self, scores: Tensor, rewards: Tensor, positives: Tensor, other_scores: Tensor) -> Tensor:
+        """The loss of each query, [B]; see `Objective`."""
+        return contrastive_loss(scores, positives, other_scores, reduction="none")
 
 
 @checked("objective.losses.graded")
@@ -58,12 +64,13 @@ class Graded:
 
     weight: NonNegativeFloat = 1.0
     teacher_temperature: PositiveFloat = 1.0
+    needs_positives = False
     needs_rewards = True
     needs_others = True
 
-    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
-        """The loss, a scalar; see `Objective`."""
-        return graded_distillation_loss(scores, _needed(rewards), other_scores, self.teacher_temperature)
+    def __call__(self, scores: Tensor, rewards: Tensor, positives: Tensor, other_scores: Tensor) -> Tensor:
+        """The loss of each query, [B]; see `Objective`."""
+        return graded_distillation_loss(scores, rewards, other_scores, self.teacher_temperature, reduction="none")
 
 
 @checked("objective.losses.kl")
@@ -74,12 +81,15 @@ class KL:
     weight: NonNegativeFloat = 1.0
     teacher_temperature: PositiveFloat = 0.1
     student_temperature: PositiveFloat = 1.0
+    needs_positives = False
     needs_rewards = True
     needs_others = False
 
-    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
-        """The loss, a scalar; see `Objective`."""
-        return kl_distillation_loss(scores, _needed(rewards), self.teacher_temperature, self.student_temperature)
+    def __call__(self, scores: Tensor, rewards: Tensor, positives: Tensor, other_scores: Tensor) -> Tensor:
+        """The loss of each query, [B]; see `Objective`."""
+        return kl_distillation_loss(
+            scores, rewards, self.teacher_temperature, self.student_temperature, reduction="none"
+        )
 
 
 LOWEST_LEARNED, HIGHEST_LEARNED = 0.005, 1.0
@@ -89,7 +99,12 @@ LOWEST_LEARNED, HIGHEST_LEARNED = 0.005, 1.0
 @checked("objective")
 @dataclass(frozen=True)
 class Objective:
-    """A weighted sum of losses over the same scores.
+    """A weighted sum of losses over the same scores, each the mean over the records that it applies to.
+
+        loss = sum_l weight_l * mean over the records of the batch, on all devices, that have what loss l needs
+
+    A labelled record trains by the losses of labels, one that an LLM judged by those of rewards, one with both by
+    both. A loss that applies to no record of a batch is 0 there.
 
     Args:
         losses: Named losses; those of weight 0 are left out.
@@ -111,43 +126,66 @@ class Objective:
             raise ConfigError("objective.losses", "at least one loss of positive weight", dict(self.losses))
 
     @property
-    def used(self) -> list[Loss]:
-        """The losses that count."""
+    def used(self) -> dict[str, Loss]:
+        """The losses that count, by name."""
         if not self.labels_only:
-            return [loss for loss in self.losses.values() if loss.weight > 0]
-        labels = [loss for loss in self.losses.values() if isinstance(loss, Contrastive)] or [Contrastive()]
-        return [replace(loss, weight=loss.weight or 1.0) for loss in labels]
+            return {name: loss for name, loss in self.losses.items() if loss.weight > 0}
+        labels = {name: loss for name, loss in self.losses.items() if isinstance(loss, Contrastive)}
+        labels = labels or {"contrastive": Contrastive()}
+        return {name: replace(loss, weight=loss.weight or 1.0) for name, loss in labels.items()}
+
+    @property
+    def weights(self) -> list[float]:
+        """Of the losses that count."""
+        return [loss.weight for loss in self.used.values()]
 
     @property
     def needs_rewards(self) -> bool:
-        """Whether records without rewards cannot be trained on."""
-        return any(loss.needs_rewards for loss in self.used)
+        """Whether any loss is one of rewards, so that an LLM has to judge."""
+        return any(loss.needs_rewards for loss in self.used.values())
 
     @property
     def needs_others(self) -> bool:
         """Whether keys of other queries take part, so that those of all processes are gathered."""
-        return any(loss.needs_others for loss in self.used)
+        return any(loss.needs_others for loss in self.used.values())
 
     @property
     def needs_positives(self) -> bool:
-        """Whether records without a labelled positive cannot be trained on."""
-        return any(isinstance(loss, Contrastive) for loss in self.used)
+        """Whether any loss is one of labels."""
+        return any(loss.needs_positives for loss in self.used.values())
 
-    def __call__(self, scores: Tensor, rewards: Tensor | None, positives: Tensor, other_scores: Tensor) -> Tensor:
-        """The loss of a batch, a scalar.
+    def applies_to(self, *, labelled: bool, judged: bool) -> bool:
+        """Whether any loss applies to a record that has labelled keys, or rewards, or both."""
+        return any(
+            (labelled or not loss.needs_positives) and (judged or not loss.needs_rewards) for loss in self.used.values()
+        )
+
+    def applies(self, positives: Tensor, judged: Tensor) -> Tensor:
+        """Which losses apply to which records, bool [L, B].
+
+        Args:
+            positives: Which keys of a group are labelled positives, bool [B, N].
+            judged: Which records have rewards, bool [B].
+        """
+        labelled, everywhere = positives.any(dim=-1), torch.ones_like(judged)
+        rows = [
+            (labelled if loss.needs_positives else everywhere) & (judged if loss.needs_rewards else everywhere)
+            for loss in self.used.values()
+        ]
+        return torch.stack(rows)
+
+    def __call__(
+        self, scores: Tensor, rewards: Tensor, positives: Tensor, judged: Tensor, other_scores: Tensor
+    ) -> Tensor:
+        """The losses of each record without their weights, 0 where they do not apply, [L, B].
 
         Args:
             scores: Cosines of each query with the keys of its group over the temperature, [B, N]; -inf where a group
                 has no such key.
-            rewards: Of the same keys, [B, N], or None.
-            positives: Which of them are labelled positives, bool [B, N].
+            rewards: Of the same keys, [B, N]; -inf where a group has no such key, 0 in records that are not judged.
+            positives: As in `applies`.
+            judged: As in `applies`.
             other_scores: The same with the keys of other queries, [B, M]; -inf where a key is no negative.
         """
-        terms = [loss.weight * loss(scores, rewards, positives, other_scores) for loss in self.used]
-        return torch.stack(terms).sum()
-
-
-def _needed(rewards: Tensor | None) -> Tensor:
-    if rewards is None:
-        raise ConfigError("task.objective", "losses without rewards for records that have none", "a distillation loss")
-    return rewards
+        losses = torch.stack([loss(scores, rewards, positives, other_scores) for loss in self.used.values()])
+        return losses.masked_fill(~self.applies(positives, judged), 0.0)

@@ -82,6 +82,17 @@ class Task:
             self.query_instruction, self.key_instruction, self.query_max_length, self.key_max_length, self.query_keep
         )
 
+    def missing(self, *, labelled: bool, judged: bool) -> str | None:
+        """Why no loss applies to a record that has labels, rewards or neither, as the end of a message; or None."""
+        if self.objective.applies_to(labelled=labelled, judged=judged):
+            return None
+        what = f"the objective of task {self.name!r}"
+        if not self.objective.needs_rewards:
+            return f"{what} is contrastive, but this record has no 'pos'"
+        if not self.objective.needs_positives:
+            return f"{what} distils rewards, but this record has no 'teacher_scores'"
+        return f"{what} trains on labels and on rewards, but this record has neither 'pos' nor 'teacher_scores'"
+
     def __post_init__(self) -> None:
         if not self.name or shown(self.name) != self.name:
             raise ConfigError("tasks.NAME.name", "a short name without control characters", self.name)
