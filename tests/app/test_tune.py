@@ -18,7 +18,7 @@ from embedder.questions.writer import QuestionWriter
 from embedder.rewards.reward import LikelihoodReward
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import OutputScore
-from tests.entry_points import run
+from tests.entry_points import run, run_here
 from tests.signalled import run_signalled
 
 PLACES = [f"{start}{end}" for start in ("Oru", "Vel", "Tam") for end in ("by", "dal", "ness", "wick")]
@@ -111,3 +111,27 @@ def test_killed_in_two_stages_and_started_from_its_configuration_it_comes_to_its
     kept, tuned = load_trained(folder / "export"), load_trained(folder / "export-tuned")
     assert tuned.tasks["qa"].query_instruction == "Represent this query for retrieving relevant documents: "
     assert (kept.tasks == tuned.tasks) == (verdict["kept"] == "tuned")
+    again = run_here("train.py", *command, "dry_run=true").stdout
+    assert "labels     already there" in again
+    assert "resumes from" in again
+    assert "tokens/s as last measured" in again
+
+
+def test_a_dry_run_says_what_a_run_does_and_asks_the_llm_for_nothing(command, tmp_path, monkeypatch):
+    for method in ("score", "generate", "answer", "sample"):
+        monkeypatch.setattr(HuggingFaceLanguageModel, method, None)
+    done = run_here("train.py", *command, "dry_run=true", "price.input=2", "price.output=8")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    said = {line.split()[0]: line for line in done.stdout.partition("a dry run")[2].splitlines() if line.split()}
+    # 12 passages, so 24 questions: 7 of them held out, 17 to train with, in 17 / 4 = 4.25 steps of one pass.
+    assert "12 passages of 12 files, of about 22 words" in said["documents"]
+    assert "24 wanted: 2 drafts about each of up to 12 passages" in said["questions"]
+    assert "17 questions with 3 candidates each: 68 prompts, each with 1 output to score" in said["labels"]
+    assert "4 steps of 4 questions, without the LLM; begins at the first step" in said["training"]
+    assert "7 held-out questions with each of none, bm25, base, trained" in said["answers"]
+    assert "by its tokenizer" in said["LLM"]
+    assert "not known before this LLM has been asked once" in said["time"]
+    numbers = [int(word.replace(",", "")) for word in said["LLM"].split() if word[0].isdigit()]
+    assert f"{(2 * numbers[0] + 8 * numbers[1]) / 1e6:,.2f} USD" in said["money"]
+    assert not (tmp_path / "data" / "store").exists()
+    assert not list((tmp_path / "run").glob("questions-*"))

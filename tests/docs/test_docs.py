@@ -17,12 +17,15 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 
+from embedder.app import tune_command
+from embedder.app.console import Arguments
 from tests.docs.in_docs import PAGES, ROOT, block, commands, files_of
 from tests.entry_points import run_here
 
 # What stands for something of the reader's own. Beside these the files are there under the names that the docs use.
 STANDS_FOR = {
     "run_dir=DIR": "run_dir=A",  # an evaluation, where DIR is a data set elsewhere
+    "outputs/train/DATE": "outputs/train/...",
     "checkpoint=A,B": "checkpoint=outputs/train/.../export,outputs/train/.../checkpoints/last.ckpt",
     "/other/machine/store": "data/store",
     "task_mix=TASK": "task_mix=qa",
@@ -45,6 +48,9 @@ def words(command):
     split = subprocess.run(["bash", "-fc", f"printf '%s\\0' {command}"], capture_output=True, check=True)
     parts = split.stdout.decode().split("\0")[:-1]
     parts = parts[1:] if parts[0] == "python" else parts
+    if parts[:2] == ["embedder", "tune"]:
+        parser = Arguments("tune", tune_command.DESCRIPTION)
+        parts = ["train.py", *tune_command.overrides_of(tune_command.parsed(parser, parts[2:]))]
     return [own for part in parts for own in (THE_REST if part == "..." else [part])]
 
 
@@ -103,6 +109,9 @@ def desk(tmp_path_factory, tiny):
         path = root / (f"{name}.jsonl" if "/" in name else name)
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (root / "docs").mkdir()
+    (root / "docs" / "mills.md").write_text("# Mills\n\nThe mill at Tam is old.\n")
+    (root / "q.jsonl").write_text(json.dumps({"question": "What is old?", "answers": ["the mill"]}) + "\n")
     for name, text in files_of("docs/extending.md").items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -132,7 +141,8 @@ def test_it_runs_as_written(desk, tiny, command):
 
 
 @pytest.mark.parametrize("command", of_kind("compose"))
-def test_it_composes(desk, command):
+def test_it_composes(desk, monkeypatch, command):
+    monkeypatch.setattr(tune_command, "_only_model", lambda url, api_key_env: "the only one")
     entry, *rest = words(command)
     rest = [word for word in rest if word != "-m"]
     parsed = OverridesParser.create().parse_overrides(rest)

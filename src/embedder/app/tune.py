@@ -7,7 +7,10 @@ from pathlib import Path
 
 from embedder.app.evaluate import EvaluateRun
 from embedder.app.train import TrainRun
-from embedder.app.tune_cost import Costs
+from embedder.app.trainer_settings import trainer_keywords
+from embedder.app.tune_cost import Costs, note_speed, speed_of
+from embedder.app.tune_estimate import rendered
+from embedder.app.tune_plan import Plan
 from embedder.app.tune_steps import StepRule
 from embedder.checks import checked
 from embedder.data.jsonl import JsonLines
@@ -15,6 +18,7 @@ from embedder.data.sources import Dataset
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.errors import ConfigError
+from embedder.evaluation.rows import row_names
 from embedder.files import copy_folder, write_atomically
 from embedder.index.bm25_index import BM25Index
 from embedder.llm.cached_lm import CachedLanguageModel
@@ -23,12 +27,13 @@ from embedder.llm.usage import Price
 from embedder.preparation.datasets import Source, dataset_pairs
 from embedder.preparation.dense import with_own_prompts
 from embedder.preparation.prepare import prepare
-from embedder.questions.file import question_file
+from embedder.questions.file import question_file, question_path
 from embedder.questions.reader import Reader
 from embedder.questions.settings import QuestionSettings
 from embedder.questions.writer import QuestionWriter
 from embedder.results.tuning import TuningVerdict
 from embedder.training.task import Task
+from embedder.types import LanguageModel
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +49,7 @@ class TuneRun:
         questions: What the LLM writes, where the source names no questions.
         steps: How long training is; None for what its trainer says.
         price: Of the LLM's tokens.
+        dry_run: Whether it says what it will do and cost, and does nothing else.
         output_dir: Of all stages: questions, checkpoints, `export-tuned/`, `evaluation/`, the verdict and `export/`.
         checkpoint: Where training resumes from; see `TrainRun`.
     """
@@ -55,6 +61,7 @@ class TuneRun:
     price: Price
     output_dir: str
     checkpoint: str | None = "last"
+    dry_run: bool = False
 
     @property
     def kept(self) -> str:
@@ -63,8 +70,41 @@ class TuneRun:
         again = f"to resume, run the same command with hydra.run.dir={self.output_dir}"
         return f"what the LLM has said is kept in {store}; {again}"
 
-    def run(self) -> TuningVerdict:
-        """Questions, labels, training, evaluation, verdict: each stage finds what an earlier start has done."""
+    def run(self) -> TuningVerdict | None:
+        """Questions, labels, training, evaluation, verdict: each stage finds what an earlier start has done.
+
+        Returns:
+            The verdict; None of a dry run.
+        """
+        if self.dry_run:
+            logger.info("a dry run: nothing is asked of the LLM\n%s", self.plan())
+            return None
+        return self._tuned()
+
+    def plan(self) -> str:
+        """What a run will do and cost, in words; the LLM is not asked."""
+        language_model = self.train.preparation.rewards.language_model
+        source = self.train.preparation.source
+        task, dataset = self._only(source)
+        if dataset.train is None:
+            path = question_path(self._writer(task, language_model), dataset.file("corpus"), Path(self.output_dir))
+            source = replace(source, questions=str(path)) if path.is_file() else source  # type: ignore[type-var]
+            _, dataset = self._only(source)
+        plan = Plan(
+            task=task,
+            dataset=dataset,
+            preparation=replace(self.train.preparation, source=source),
+            questions=self.questions,
+            steps=self.steps,
+            batch_size=self.train.data.batch_size,
+            max_steps=trainer_keywords(self.train.trainer)["max_steps"],
+            rows=row_names(self.evaluate.rows, str(self._folder(self.train.export_name))),
+            test_share=getattr(source, "test_share", None) or 0.0,
+            output_dir=Path(self.output_dir),
+        )
+        return rendered(plan, self.price, speed_of(self._store, language_model.fingerprint))
+
+    def _tuned(self) -> TuningVerdict:
         language_model = MeteredLanguageModel(self.train.preparation.rewards.language_model)
         costs = Costs(language_model.usage, self.price)
         with costs.stage("opening"):
@@ -79,6 +119,7 @@ class TuneRun:
             training.run()
         with costs.stage("answers"):
             verdict = TuningVerdict.of(judging.score())
+        note_speed(self._store, language_model.fingerprint, language_model.usage)
         self._conclude(verdict, costs)
         return verdict
 
@@ -87,15 +128,18 @@ class TuneRun:
         task, dataset = self._only(source)
         if getattr(source, "questions", None) is not None or dataset.train is not None:
             return source
+        writer = self._writer(task, language_model)
+        path = question_file(writer, dataset.file("corpus"), Path(self.output_dir))
+        return replace(source, questions=str(path))  # type: ignore[type-var]  # a source with questions is a dataclass
+
+    def _writer(self, task: Task, language_model: LanguageModel) -> QuestionWriter:
         if task.prompt is None:
             raise ConfigError(f"tasks.{task.name}.prompt", "a prompt, by which the LLM answers its questions", None)
         rewards = self.train.preparation.rewards
         shipped = [Path(path) for path in rewards.shipped_stores]
-        cached = CachedLanguageModel(language_model, Path(rewards.store), shipped)
+        cached = CachedLanguageModel(language_model, self._store, shipped)
         reader = Reader(cached, task.prompt, self.questions.reward, rewards.outputs)
-        writer = QuestionWriter(cached, self.questions, reader, BM25Index(self.train.preparation.bm25))
-        path = question_file(writer, dataset.file("corpus"), Path(self.output_dir))
-        return replace(source, questions=str(path))  # type: ignore[type-var]  # a source with questions is a dataclass
+        return QuestionWriter(cached, self.questions, reader, BM25Index(self.train.preparation.bm25))
 
     def _only(self, source: Source) -> tuple[Task, Dataset]:
         pairs = dataset_pairs(source, self.train.tasks)
@@ -135,6 +179,10 @@ class TuneRun:
         write_atomically(self._folder("verdict.md"), f"# Verdict\n\n{text}\n")
         logger.info("\n%s\n", text)
         logger.info("verdict: %s; page: %s", self._folder("verdict.md"), self._folder("evaluation/report.html"))
+
+    @property
+    def _store(self) -> Path:
+        return Path(self.train.preparation.rewards.store)
 
     def _folder(self, name: str) -> Path:
         return Path(self.output_dir) / name

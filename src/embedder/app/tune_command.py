@@ -28,7 +28,7 @@ def run(parser: ArgumentParser, arguments: Sequence[str]) -> None:
         parser: Without arguments of its own; it ends the process where they are wrong.
         arguments: Behind the name of the command.
     """
-    given = _parsed(parser, arguments)
+    given = parsed(parser, arguments)
     try:
         overrides = overrides_of(given)
     except EmbedderError as error:
@@ -36,7 +36,8 @@ def run(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     enter("train", overrides)
 
 
-def _parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
+def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
+    """The arguments by name; wrong ones end the process."""
     add = parser.add_argument
     add("documents", nargs="?", metavar="DOCS", help="a folder of documents, or one document")
     add("--llm", metavar="LLM", help="the URL of an OpenAI-compatible server, or a model: a folder or a name")

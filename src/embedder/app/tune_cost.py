@@ -1,13 +1,19 @@
 """What a tuning costs, stage by stage: minutes, tokens of the LLM, and money."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from embedder.files import write_atomically
 from embedder.llm.usage import Price, Tokens, Usage
 from embedder.rewards.estimate import duration
+
+_FEW_TOKENS = 1000  # of which no speed is learned
+_SPEEDS = "speed.json"
 
 
 @dataclass(frozen=True)
@@ -71,3 +77,21 @@ class Costs:
             f"Since it was last started it took {duration(seconds)} ({each}), {asked.read:,.0f} tokens that the LLM "
             f"read and {asked.written:,.0f} that it wrote{found}{money}."
         )
+
+
+def note_speed(store: Path, fingerprint: str, usage: Usage) -> None:
+    """Write beside what an LLM has said how fast it was, for the next estimate."""
+    tokens = usage.asked.read + usage.asked.written
+    if tokens >= _FEW_TOKENS and usage.seconds > 0:
+        speeds = _speeds(store) | {fingerprint: tokens / usage.seconds}
+        write_atomically(store / _SPEEDS, json.dumps(speeds, indent=1))
+
+
+def speed_of(store: Path, fingerprint: str) -> float | None:
+    """Tokens a second, as they were last measured; None where they never were."""
+    return _speeds(store).get(fingerprint)
+
+
+def _speeds(store: Path) -> dict[str, float]:
+    path = store / _SPEEDS
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -70,6 +70,10 @@ class HuggingFaceLanguageModel:
             for tokens in prompt_ids(self._local.tokenizer, prompts)
         ]
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Tokens of some texts; the weights are not loaded."""
+        return sum(map(len, prompt_ids(self._local.tokenizer, texts)))
+
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
 

@@ -1,5 +1,6 @@
 """An LLM whose tokens are counted."""
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -42,14 +43,14 @@ class MeteredLanguageModel:
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """See `LanguageModel`."""
-        before = self._language_model.tokens_run
+        before = self._now
         scores = self._language_model.score(prompts, outputs)
         self._count("score", before, _length(prompts) + sum(map(_length, outputs)), 0)
         return scores
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
         """See `LanguageModel`."""
-        before = self._language_model.tokens_run
+        before = self._now
         texts = self._language_model.generate(prompts, max_new_tokens, stop)
         self._count("write", before, _length(prompts), _length(texts))
         return texts
@@ -58,7 +59,7 @@ class MeteredLanguageModel:
         self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
     ) -> tuple[list[str], list[list[OutputScore]]]:
         """See `LanguageModel`."""
-        before = self._language_model.tokens_run
+        before = self._now
         texts, scores = self._language_model.answer(prompts, outputs, max_new_tokens)
         self._count("write", before, _length(prompts) + sum(map(_length, outputs)), _length(texts))
         return texts, scores
@@ -67,13 +68,19 @@ class MeteredLanguageModel:
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
         """See `LanguageModel`."""
-        before = self._language_model.tokens_run
+        before = self._now
         sampled = self._language_model.sample(prompts, n, max_new_tokens, temperature, seeds)
         self._count("sample", before, _length(prompts), sum(map(_length, sampled)))
         return sampled
 
-    def _count(self, kind: Kind, before: int, read: int, written: int) -> None:
-        self.usage.asked_for(kind, self._language_model.tokens_run - before, read, written)
+    def _count(self, kind: Kind, before: tuple[int, float], read: int, written: int) -> None:
+        tokens, clock = self._now
+        self.usage.asked_for(kind, tokens - before[0], read, written, clock - before[1])
+
+    @property
+    def _now(self) -> tuple[int, float]:
+        """Tokens run so far, and the time."""
+        return self._language_model.tokens_run, time.perf_counter()
 
 
 def _length(texts: Sequence[str]) -> int:

@@ -8,7 +8,8 @@ from embedder.bounds import NonNegativeFloat
 from embedder.checks import checked
 
 Kind = Literal["score", "write", "sample"]
-_CHARACTERS_A_TOKEN = 4.0  # of English; stands in while the LLM has not been asked for anything of a kind
+CHARACTERS_A_TOKEN = 4.0
+"""Of English; stands in while the LLM has not been asked for anything of a kind."""
 
 
 @checked("price")
@@ -63,7 +64,7 @@ class _OfKind:
 
     @property
     def tokens_a_character(self) -> float:
-        return self.tokens / (self.read + self.written) if self.tokens else 1 / _CHARACTERS_A_TOKEN
+        return self.tokens / (self.read + self.written) if self.tokens else 1 / CHARACTERS_A_TOKEN
 
 
 @dataclass
@@ -77,8 +78,12 @@ class Usage:
 
     _kinds: dict[Kind, _OfKind] = field(default_factory=lambda: defaultdict(_OfKind))
 
-    def asked_for(self, kind: Kind, tokens: int, read: int, written: int) -> None:
+    seconds: float = 0.0
+    """That the LLM took."""
+
+    def asked_for(self, kind: Kind, tokens: int, read: int, written: int, seconds: float = 0.0) -> None:
         """The LLM ran so many tokens, on so many characters that it read and wrote."""
+        self.seconds += seconds
         own = self._kinds[kind]
         own.tokens, own.read, own.written = own.tokens + tokens, own.read + read, own.written + written
 

@@ -25,12 +25,17 @@ def question_file(writer: QuestionWriter, corpus: Path, directory: Path) -> Path
     Raises:
         DataError: Too few questions were kept.
     """
+    path = question_path(writer, corpus, directory)
+    if not make_once(path.parent, lambda partial: _write(writer, corpus, partial)):
+        logger.info("the questions were written before: %s", path)
+    return path
+
+
+def question_path(writer: QuestionWriter, corpus: Path, directory: Path) -> Path:
+    """Where `question_file` writes, or has written."""
     fingerprint = writer.language_model.fingerprint
     made_of = identity(corpus=digest_of(corpus), llm=fingerprint, settings=writer.settings)
-    folder = directory / f"questions-{made_of[:10]}"
-    if not make_once(folder, lambda partial: _write(writer, corpus, partial)):
-        logger.info("the questions were written before: %s", folder / "questions.jsonl")
-    return folder / "questions.jsonl"
+    return directory / f"questions-{made_of[:10]}" / "questions.jsonl"
 
 
 def _write(writer: QuestionWriter, corpus: Path, folder: Path) -> None:
