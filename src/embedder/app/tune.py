@@ -5,6 +5,8 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lightning.pytorch.utilities import rank_zero_only
+
 from embedder.app.evaluate import EvaluateRun
 from embedder.app.train import TrainRun
 from embedder.app.trainer_settings import trainer_keywords
@@ -74,7 +76,7 @@ class TuneRun:
         """Questions, labels, training, evaluation, verdict: each stage finds what an earlier start has done.
 
         Returns:
-            The verdict; None of a dry run.
+            The verdict; None of a dry run, and of all processes but the first.
         """
         if self.dry_run:
             logger.info("a dry run: nothing is asked of the LLM\n%s", self.plan())
@@ -104,7 +106,7 @@ class TuneRun:
         )
         return rendered(plan, self.price, speed_of(self._store, language_model.fingerprint))
 
-    def _tuned(self) -> TuningVerdict:
+    def _tuned(self) -> TuningVerdict | None:
         language_model = MeteredLanguageModel(self.train.preparation.rewards.language_model)
         costs = Costs(language_model.usage, self.price)
         with costs.stage("opening"):
@@ -117,6 +119,8 @@ class TuneRun:
             prepare(training.tasks, training.preparation)
         with costs.stage("training"):
             training.run()
+        if getattr(rank_zero_only, "rank", 0) != 0:  # of the processes that train together one judges
+            return None
         with costs.stage("answers"):
             verdict = TuningVerdict.of(judging.score())
         note_speed(self._store, language_model.fingerprint, language_model.usage)
