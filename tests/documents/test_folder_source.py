@@ -3,10 +3,13 @@
 import json
 import logging
 
+import docx
 import pytest
+from fpdf import FPDF
 
 from embedder.data.corpus import Corpus
 from embedder.data.queries import Queries
+from embedder.documents import kept
 from embedder.documents.passages import Cutting
 from embedder.documents.source import FolderSource
 from embedder.errors import ConfigError, DataError
@@ -144,3 +147,68 @@ def test_without_questions_training_says_what_to_do(folder, tmp_path):
     (dataset,) = source(folder, tmp_path).datasets("qa")
     with pytest.raises(DataError, match=r"source.questions=FILE names questions"):
         dataset.file("train")
+
+
+def test_slow_files_are_read_once_and_again_if_what_was_kept_is_damaged(folder, tmp_path, monkeypatch):
+    document = docx.Document()
+    document.add_heading("Manual", 1)
+    document.add_paragraph("A paragraph.")
+    document.save(folder / "manual.docx")
+    read = []
+    original = kept.documents_of
+
+    def noted(path):
+        read.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(kept, "documents_of", noted)
+    first = rows(folder, tmp_path)
+    (folder / "new.txt").write_text("Something new.")
+    assert [row for row in rows(folder, tmp_path) if row["file"] != "new.txt"] == first
+    assert read.count("manual.docx") == 1
+    (place,) = (tmp_path / "converted" / "documents").glob("*.gz")
+    place.write_bytes(place.read_bytes()[:-9])
+    (folder / "newer.txt").write_text("Something newer.")
+    assert [row for row in rows(folder, tmp_path) if not row["file"].startswith("new")] == first
+    assert read.count("manual.docx") == 2
+
+
+def test_a_file_without_headings_is_called_as_its_name_is(tmp_path):
+    (tmp_path / "user_guide-2.txt").write_text("Text.")
+    assert [row["title"] for row in rows(tmp_path / "user_guide-2.txt", tmp_path)] == ["user guide 2"]
+
+
+def test_links_are_followed_and_no_folder_is_read_twice(folder, tmp_path, caplog):
+    (folder / "sub" / "up").symlink_to(folder)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "far.txt").write_text("Far away.")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "broken.txt").symlink_to(tmp_path / "nothing")
+    assert {row["file"] for row in rows(folder, tmp_path)} == {"guide.md", "sub/story.txt", "linked/far.txt"}
+    assert "broken.txt (a broken link" in caplog.text
+
+
+def test_pages_say_where_a_passage_is_and_which_are_gold(tmp_path):
+    writer = FPDF()
+    writer.set_font("helvetica")
+    for text in ("The first page is about Oru.", "The second is about Ume.", "The third is about Oru."):
+        writer.add_page()
+        writer.cell(0, 8, text)
+    writer.output(str(tmp_path / "a.pdf"))
+    given = [
+        {"question": "Where?", "answers": ["Oru"], "file": "a.pdf", "page": 3},
+        {"question": "What?", "answers": ["no such words"], "file": "a.pdf", "page": 2},
+    ]
+    path = questions(tmp_path, *given)
+    made = FolderSource(
+        str(tmp_path / "a.pdf"), str(tmp_path / "converted"), path, test_share=0.5, cutting=Cutting(words=6, overlap=0)
+    )
+    (dataset,) = made.datasets("qa")
+    pages = {row["id"]: row["page"] for row in map(json.loads, dataset.file("corpus").read_text().splitlines())}
+    assert list(pages.values()) == [1, 2, 3]
+    gold = {
+        query.text: [pages[key_id] for key_id in query.positives]
+        for some in by_role(dataset).values()
+        for query in some
+    }
+    assert gold == {"Where?": [3], "What?": [2]}

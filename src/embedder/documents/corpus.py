@@ -3,6 +3,7 @@
 import json
 import logging
 from collections import Counter
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from embedder.digests import digest_of
 from embedder.documents.corpus_rows import rows_of, without_copies
 from embedder.documents.document import UnreadableError
 from embedder.documents.folder import Files
+from embedder.documents.kept import kept_documents
 from embedder.documents.passages import Cutting
-from embedder.documents.reading import documents_of
 from embedder.errors import DataError
 from embedder.identity import identity
 from embedder.shown import shown, shown_names
@@ -43,48 +44,57 @@ def corpus_of(root: Path, files: Files, cutting: Cutting, converted_dir: Path) -
     folder = converted_dir / f"documents-{identity(format=_FORMAT, cutting=cutting, files=digests)[:16]}"
 
     def write(partial: Path) -> dict[str, int]:
-        unread: dict[str, str] = {}
-        guessed: dict[str, str] = {}
+        notes = _Notes()
         copies: list[dict[str, Any]] = []
         first_of = {digest: name for name, digest in reversed(digests.items())}
-        named = {name: first_of[digest] for name, digest in digests.items()}
-        rows = without_copies(_rows(files, named, cutting, unread, guessed), copies)
+        titles = {name: first_of[digest] for name, digest in digests.items()}
+        rows = without_copies(_rows(files, titles, cutting, converted_dir / "documents", notes), copies)
         counts = write_rows([("corpus", rows), ("copies", iter(copies))], partial)
         if not counts["corpus"]:
-            raise DataError(root, None, f"no document can be read: {_reasons(unread)}")
-        (partial / _NOTES).write_text(json.dumps({"unread": unread, "guessed": guessed}, indent=1), encoding="utf-8")
+            raise DataError(root, None, f"no document can be read: {_reasons(notes.unread)}")
+        (partial / _NOTES).write_text(json.dumps(asdict(notes), indent=1), encoding="utf-8")
         return counts
 
     write_once(folder, write, str(root))
-    _tell(root, folder, tuple(files.other_endings.items()), files.hidden)
+    _tell_once(str(root), folder, tuple(files.closed.items()), tuple(files.other_endings.items()), files.hidden)
     return folder
 
 
-def _rows(
-    files: Files, named: dict[str, str], cutting: Cutting, unread: dict[str, str], guessed: dict[str, str]
-) -> Rows:
+@dataclass
+class _Notes:
+    """What is to be said of files, by name."""
+
+    unread: dict[str, str] = field(default_factory=dict)
+    guessed: dict[str, str] = field(default_factory=dict)
+
+
+def _rows(files: Files, titles: dict[str, str], cutting: Cutting, kept: Path, notes: _Notes) -> Rows:
     """The passages of all files; notes which files cannot be read and why, and which encodings were guessed."""
     for name, path in track(files.documents.items(), "reading documents", transient=True):
         blank = 0
         try:
-            for document in documents_of(path):
+            for document in kept_documents(path, kept):
                 blank += not document.text.strip()
-                unread |= {name: document.missing} if document.missing else {}
-                guessed |= {name: document.guessed} if document.guessed else {}
-                yield from rows_of(document, name, named[name], cutting)
+                notes.unread |= {name: document.missing} if document.missing else {}
+                notes.guessed |= {name: document.guessed} if document.guessed else {}
+                yield from rows_of(document, name, titles[name], cutting)
             if blank:
-                unread[name] = f"{blank} rows without text"
+                notes.unread[name] = f"{blank} rows without text"
         except (UnreadableError, OSError) as error:
-            unread[name] = str(error)
+            notes.unread[name] = str(error)
+
+
+Pairs = tuple[tuple[str, Any], ...]
 
 
 @cache
-def _tell(root: Path, folder: Path, other_endings: tuple[tuple[str, int], ...], hidden: int) -> None:
-    """What was not read, once in a process."""
-    notes = json.loads((folder / _NOTES).read_text(encoding="utf-8"))
-    for name, what in (("unread", "not read, or not whole"), ("guessed", "read in an encoding that was guessed")):
-        if notes[name]:
-            logger.warning("%s: %s (number of files: %d): %s", root, what, len(notes[name]), _reasons(notes[name]))
+def _tell_once(root: str, folder: Path, closed: Pairs, other_endings: Pairs, hidden: int) -> None:
+    """What was not read; once in a process, although data sets are looked up several times."""
+    notes = _Notes(**json.loads((folder / _NOTES).read_text(encoding="utf-8")))
+    unread = dict(closed) | notes.unread
+    for what, reasons in (("not read, or not whole", unread), ("read in an encoding that was guessed", notes.guessed)):
+        if reasons:
+            logger.warning("%s: %s (number of files: %d): %s", root, what, len(reasons), _reasons(reasons))
     others = [f"{count} {shown(ending)}" for ending, count in Counter(dict(other_endings)).most_common()]
     if others or hidden:
         logger.info("%s: not read: %s", root, ", ".join([*others, *([f"{hidden} hidden"] if hidden else [])]))

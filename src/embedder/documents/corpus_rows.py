@@ -26,10 +26,15 @@ def rows_of(document: Document, file: str, named: str, cutting: Cutting) -> Iter
     """
     for passage in cutting.passages(document):
         text = document.text[passage.start : passage.end]
-        title = " > ".join(passage.headings) or document.title or PurePosixPath(named).stem
+        title = " > ".join(passage.headings) or document.title or _words(PurePosixPath(named).stem)
         row: dict[str, Any] = {"id": f"{file}#{_digest(title, text)}", "title": title, "text": text, "file": file}
         row |= {"headings": list(passage.headings)} if passage.headings else {}
         yield row | _position(document, passage)
+
+
+def _words(name: str) -> str:
+    """A name with blanks for what parts its words: `user_guide-2` is read as three words."""
+    return " ".join(name.replace("_", " ").replace("-", " ").split()) or name
 
 
 def _position(document: Document, passage: Passage) -> dict[str, Any]:

@@ -17,6 +17,8 @@ class Files:
     documents: dict[str, Path]
     other_endings: dict[str, int]
     """How many files are of each ending that is not read."""
+    closed: dict[str, str]
+    """Why a file or folder cannot be opened."""
     hidden: int
     """Files and folders whose name begins with a dot, as one finds them; nothing in such a folder is looked at."""
 
@@ -34,28 +36,38 @@ def files_below(root: Path, without: Path | None = None) -> Files:
     if not root.exists():
         raise ConfigError("source.path", "a folder of documents, or one of them", str(root))
     if root.is_file():
-        documents, others, hidden = {root.name: root}, Counter[str](), 0
         if root.suffix.lower() not in ENDINGS:
             raise ConfigError("source.path", f"a file that ends in {', '.join(ENDINGS)}", str(root))
-        return Files({root.name: root}, {}, 0)
-    documents, others, hidden = {}, Counter(), 0
+        return Files({root.name: root}, {}, {}, 0)
+    documents: dict[str, Path] = {}
+    closed: dict[str, str] = {}
+    others: Counter[str] = Counter()
+    hidden = 0
     left_out = None if without is None else without.resolve()
     for path in _walk(root, {root.resolve()}):
+        name = _text(path.relative_to(root).as_posix())
         if _is_hidden(path.name):
             hidden += 1
+        elif not path.is_file() or not os.access(path, os.R_OK):
+            closed[name] = "a broken link, or not to be opened"
         elif path.suffix.lower() not in ENDINGS:
             others[path.suffix.lower() or "without ending"] += 1
         elif path.resolve() != left_out:
-            documents[_text(path.relative_to(root).as_posix())] = path
+            documents[name] = path
     if not documents:
         expected = f"files that end in {', '.join(ENDINGS)}"
         raise ConfigError("source.path", expected + (f" (it has {_counts(others)})" if others else ""), str(root))
-    return Files(documents, dict(others), hidden)
+    return Files(documents, dict(others), closed, hidden)
 
 
 def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """All files below, in the order of their names, and what is hidden."""
-    for path in sorted(folder.iterdir()):
+    """All files below, in the order of their names, what is hidden, and folders that cannot be opened."""
+    try:
+        paths = sorted(folder.iterdir())
+    except PermissionError:
+        yield folder
+        return
+    for path in paths:
         if not path.is_dir() or _is_hidden(path.name):
             yield path
         elif (real := path.resolve()) not in seen:
