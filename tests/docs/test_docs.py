@@ -104,14 +104,20 @@ def desk(tmp_path_factory, tiny):
             | {"teacher_scores": [1.0, 0.0]}
             for i in range(12)
         ],
+        "questions": [
+            {"question": query["query"], "answers": query["answers"], "file": "guide.md"} for query in queries
+        ],
     }
     for name, lines in files.items():
-        path = root / (f"{name}.jsonl" if "/" in name else name)
+        path = root / (name if name == "FILE" else f"{name}.jsonl")
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     (root / "docs").mkdir()
     (root / "docs" / "mills.md").write_text("# Mills\n\nThe mill at Tam is old.\n")
     (root / "q.jsonl").write_text(json.dumps({"question": "What is old?", "answers": ["the mill"]}) + "\n")
+    (root / "DOCS").mkdir()
+    sections = [f"## The {what}\n\nThe {what} at {place} is old.\n" for what, place in things]
+    (root / "DOCS" / "guide.md").write_text("# Guide\n\n" + "\n".join(sections))
     for name, text in files_of("docs/extending.md").items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
