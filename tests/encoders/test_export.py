@@ -1,5 +1,10 @@
 import json
 import os
+import re
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,7 +15,9 @@ from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
+from embedder.encoders.framework_lines import FRAMEWORK_LINES
 from embedder.encoders.pooling import cls_pooling, last_pooling, mean_pooling
+from embedder.encoders.push import push_to_hub
 from embedder.errors import ConfigError, DataError
 from embedder.types import Reading, TaskSides
 from tests.tiny_models import adapted, tiny_backbone
@@ -330,3 +337,87 @@ def test_a_cut_of_an_export_has_unit_vectors_as_the_documents_say(bert_directory
     np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6)
     with pytest.raises(ConfigError, match=r"encoder\.dimension: expected null, or at most the 32 numbers"):
         CutEncoder(encoder, 64)
+
+
+CHANGE = "val/ndcg@10 was 0.6475 before training and is 0.9181 after 60 steps (+0.2706)"
+
+
+def exported_twice(bert_directory, tmp_path, **settings):
+    about = {
+        "data": {"qa/popqa": {"files": "05d4537a", "rewards": {"llm": "gguf:b179"}, "reward": {"class": "RankReward"}}},
+        "scores": {"val/ndcg@10": 0.9181, "val/loss": 1.0},
+        "changes": [CHANGE],
+    }
+    for name in ("one", "two"):
+        encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", **settings))
+        yield export(encoder, {**TASKS, "chat": TaskSides("say | ")}, tmp_path / name, about)
+
+
+def test_the_same_encoder_gives_the_same_bytes_wherever_it_is_written(bert_directory, tmp_path):
+    one, two = exported_twice(bert_directory, tmp_path)
+    names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(two) for path in two.rglob("*") if path.is_file())
+    assert [name for name in names if (one / name).read_bytes() != (two / name).read_bytes()] == []
+    assert not any(str(tmp_path).encode() in path.read_bytes() for path in one.rglob("*") if path.is_file())
+
+
+def test_the_card_says_what_a_user_needs_and_hubs_read_its_settings(bert_directory, tmp_path):
+    from huggingface_hub import ModelCard
+
+    one, _ = exported_twice(bert_directory, tmp_path)
+    text = (one / "README.md").read_text()
+    data = ModelCard.load(one / "README.md").data
+    assert (data.library_name, data.pipeline_tag) == ("sentence-transformers", "sentence-similarity")
+    assert data.base_model is None  # a folder of this machine is not on a hub
+    assert str(bert_directory) not in text
+    assert [(result.metric_type, result.metric_value) for result in data.eval_results] == [("ndcg@10", 0.9181)]
+    assert CHANGE in text
+    assert "| qa | query | `ask: ` | 64 | its start |" in text
+    assert "| chat | query | `say \\| ` | 256 | its start |" in text  # the length that the encoder itself has
+    assert "| qa/popqa | `05d4537a` | gguf:b179 | RankReward |" in text
+    description = json.loads((one / "embedder.json").read_text())
+    assert description["base"]["fingerprint"].startswith("files:")
+    assert description["tasks"]["chat"]["query_max_length"] == 256
+
+
+@pytest.mark.parametrize("name", FRAMEWORK_LINES)
+def test_the_lines_of_the_card_are_those_of_the_examples(name):
+    example = {"text-embeddings-inference": "text_embeddings_inference", "LlamaIndex": "llama_index"}.get(
+        name, name.lower().replace("-", "_")
+    )
+    code = (Path(__file__).parents[2] / "examples" / f"{example}_search.py").read_text(encoding="utf-8")
+    assert textwrap.dedent(FRAMEWORK_LINES[name]) in re.sub(r"^ +(?=request|response)", "", code, flags=re.M)
+
+
+class Client:
+    """Stands for the hub's client, which needs a network: it keeps what it is asked."""
+
+    asked: ClassVar[list] = []
+
+    def create_repo(self, *arguments, **settings):
+        self.asked.append(("create_repo", arguments, settings))
+
+    def upload_folder(self, **settings):
+        names = sorted(path.name for path in Path(settings["folder_path"]).iterdir())
+        self.asked.append(("upload_folder", names, settings))
+        return SimpleNamespace(commit_url="https://hub/me/mine/commit/1")
+
+
+def test_an_export_is_pushed_as_one_private_commit_unless_it_is_damaged(bert_directory, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("huggingface_hub.HfApi", Client)
+    monkeypatch.setenv("HF_TOKEN", "hf_abcdefghijklmnopqrstuv")
+    Client.asked.clear()
+    one, two = exported_twice(bert_directory, tmp_path)
+    with caplog.at_level("INFO"):
+        assert push_to_hub(one, "me/mine") == "https://hub/me/mine/commit/1"
+    (_, created, private), (_, names, settings) = Client.asked
+    assert (created, private) == (("me/mine",), {"private": True, "exist_ok": True})
+    assert {"README.md", "embedder.json", "model.safetensors", "modules.json", "digests.json"} <= set(names)
+    assert settings["repo_id"] == "me/mine"
+    assert "hf_" not in caplog.text
+    (two / "config.json").write_text("{}")
+    with pytest.raises(DataError, match=r"config\.json is not as it was written, so it is not sent to a hub"):
+        push_to_hub(two, "me/mine")
+    with pytest.raises(DataError, match="not an export"):
+        push_to_hub(bert_directory, "me/mine")
+    assert len(Client.asked) == 2

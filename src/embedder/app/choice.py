@@ -26,11 +26,18 @@ class Choice:
         untrained: The encoder as it was before the first step.
         weights: Of the checkpoint, by their names in the encoder; None for those that the trainer has now.
         scores: Of the exported weights in validation, by logged name.
+        changes: What training did to them, in sentences.
     """
 
     untrained: bool = False
     weights: Mapping[str, Any] | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the export says of its validation."""
+        return {"scores": dict(sorted(self.scores.items())), "changes": list(self.changes)}
 
     def encoder(self, trained: TextEncoder) -> TextEncoder:
         """The encoder with these weights.
@@ -60,16 +67,15 @@ def choose(trainer: L.Trainer, record: ValidationRecord, last: Path) -> Choice:
     if not path.is_file():
         logger.info("no best checkpoint: the last weights are exported")
         _report_change(record.before, record.last, None)
-        return Choice(
-            weights=encoder_weights(read_checkpoint(last)) if is_sharded(trainer) else None, scores=_scores(record.last)
-        )
+        weights = encoder_weights(read_checkpoint(last)) if is_sharded(trainer) else None
+        return Choice(False, weights, _scores(record.last), _sentences(record.before, record.last, None))
     checkpoint = read_checkpoint(path)
     before, after = recorded(checkpoint)
     if _report_change(before, after, monitor, "max" if best is None else best.mode):
         return Choice(untrained=True, scores=_scores(before))
     score = f" ({monitor} {after.scores[monitor]:.4f})" if monitor and after and monitor in after.scores else ""
     logger.info("exporting %s%s", path, score)
-    return Choice(weights=encoder_weights(checkpoint), scores=_scores(after))
+    return Choice(False, encoder_weights(checkpoint), _scores(after), _sentences(before, after, monitor))
 
 
 def optimised(trainer: L.Trainer, choice: Choice | None, name: str) -> float | None:
@@ -101,11 +107,7 @@ def _report_change(before: Validation | None, after: Validation | None, monitor:
     """
     if before is None or after is None:
         return False
-    ndcg = [name for name in after.scores if name.startswith("val/ndcg@") and name != monitor]
-    sentences = {name: told_change(name, before, after) for name in ([monitor] if monitor else []) + ndcg}
-    for name, sentence in sentences.items():
-        if sentence is None:
-            continue
+    for name, sentence in _told(before, after, monitor).items():
         if not ((change := gain(name, before, after, mode)) is not None and change < 0):
             logger.info("%s", sentence)
         elif name == monitor:
@@ -120,3 +122,14 @@ def _report_change(before: Validation | None, after: Validation | None, monitor:
                 "the exported encoder is worse than the untrained one on the validation queries: %s", sentence
             )
     return False
+
+
+def _told(before: Validation, after: Validation, monitor: str | None) -> dict[str, str]:
+    """What training did to the monitored score and to nDCG, in a sentence each, by the name of the score."""
+    ndcg = [name for name in after.scores if name.startswith("val/ndcg@") and name != monitor]
+    told = {name: told_change(name, before, after) for name in ([monitor] if monitor else []) + ndcg}
+    return {name: sentence for name, sentence in told.items() if sentence is not None}
+
+
+def _sentences(before: Validation | None, after: Validation | None, monitor: str | None) -> tuple[str, ...]:
+    return () if before is None or after is None else tuple(_told(before, after, monitor).values())

@@ -176,7 +176,7 @@ class TrainRun:
             value = optimised(trainer, choice, self.optimise)
             if choice is not None:
                 directory = Path(self.output_dir) / self.export_name
-                export(choice.encoder(encoder), run._sides, directory, about)
+                export(choice.encoder(encoder), run._sides, directory, {**about, **choice.about})
                 logger.info("exported model: %s", directory)
                 if self.artifacts:
                     keep_as_artifact(directory, trainer.loggers)

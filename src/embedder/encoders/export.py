@@ -2,15 +2,18 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.export_read_me import differences_of_long_texts, read_me
+from embedder.encoders.export_card import card, differences_of_long_texts
+from embedder.encoders.parts import folder_of
 from embedder.encoders.probes import description_of
 from embedder.encoders.query_only import check_export
 from embedder.encoders.sentence_form import write_json, write_modules
 from embedder.files import whole_folder
+from embedder.models.fingerprint import fingerprint_of
 from embedder.types import Side, TaskSides
 
 logger = logging.getLogger(__name__)
@@ -28,8 +31,8 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
 
     sentence-transformers opens it from version 4.1 on. Separate encoders become a `Router`, which needs version 5: it
     sends `encode_query()` and `encode_document()` to theirs, whatever prompt is named, and cuts each side at its own
-    length; plain `encode()` takes the one for keys. The directory appears whole or not at all, with digests of its
-    files; an older one is replaced.
+    length. Plain `encode()` takes the encoder and the instruction for keys. The directory appears whole or not at all,
+    with digests of its files; an older one is replaced. The same encoder, tasks and `about` give the same bytes.
 
     Example:
         ```python
@@ -42,7 +45,8 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
         encoder: The model.
         tasks: Its tasks; not empty.
         directory: Where to write.
-        about: What made the model (data, rewards, versions), kept in `embedder.json`.
+        about: What made the model (data, rewards, versions), kept in `embedder.json`; of it the card shows `data`,
+            `scores` and `changes`.
 
     Returns:
         The directory.
@@ -59,17 +63,35 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     prompts = {"query": default.query_instruction, "document": default.key_instruction}
     for name, task in tasks.items():
         prompts |= {f"{name}_query": task.query_instruction, f"{name}_key": task.key_instruction}
-    settings = {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    # Plain `encode` is what frameworks call for documents, and it is the side that a Router takes for it.
+    usual = "document" if default.key_instruction else None
+    settings = {"prompts": prompts, "default_prompt_name": usual, "similarity_fn_name": "cosine"}
     write_json(directory / "config_sentence_transformers.json", settings)
-    description = {"format": EXPORT_FORMAT, **description_of(encoder, tasks), **about}
+    tasks = {name: _settled(encoder, sides) for name, sides in tasks.items()}
+    described = description_of(encoder, tasks)
+    start = {"format": EXPORT_FORMAT, "base": _base(encoder), "dimension": encoder.dimension}
+    description = {**start, **described, **about}
     if encoder.query_only:
         check_export(encoder, tasks, description["key_fingerprints"], directory)
     write_json(directory / "embedder.json", description)
     differences = differences_of_long_texts(tasks, lengths)
-    (directory / "README.md").write_text(read_me(tasks, differences), encoding="utf-8")
+    (directory / "README.md").write_text(card(description, differences), encoding="utf-8")
     for difference in differences:
         logger.warning("sentence-transformers reads long texts of the export differently from training: %s", difference)
     _let_others_read(directory)
+
+
+def _base(encoder: TextEncoder) -> dict[str, str | None]:
+    """What the encoder was before training."""
+    folder = folder_of(encoder.config).key.transformer
+    fingerprint = fingerprint_of(folder, None, encoder.config.dtype)
+    return {"name": encoder.config.name, "revision": encoder.config.revision, "fingerprint": fingerprint}
+
+
+def _settled(encoder: TextEncoder, sides: TaskSides) -> TaskSides:
+    """A task with the lengths that its texts are cut at, also where it leaves them to the encoder."""
+    query, key = encoder.length(sides.query_max_length), encoder.length(sides.key_max_length)
+    return replace(sides, query_max_length=query, key_max_length=key)
 
 
 def _let_others_read(directory: Path) -> None:
