@@ -49,6 +49,7 @@ class LocalServer(ThreadingHTTPServer):
         self.retry_after = "0"
         self.bos = False
         self.key = None
+        self.strict = False
         self.together = 1
         self.delay = 0.0
         self.bodies = []
@@ -124,6 +125,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        if self.path == "/api/tags":
+            return self.answer(200, {"models": [{"name": "tiny:latest"}]})
         if self.path != "/v1/models":
             return self.answer(404, {"error": "no such page"})
         if not self.is_welcome():
@@ -146,13 +149,36 @@ class Handler(BaseHTTPRequestHandler):
                 server.quota -= 1
                 fault = "500" if server.quota < 0 else fault
         try:
-            if self.path != "/v1/completions":
+            if self.path in ("/v1/chat/completions", "/api/chat"):
+                self.chat(body)
+            elif self.path != "/v1/completions":
                 self.answer(404, {"error": "no such page"})
             elif self.is_welcome():
                 self.respond(body, fault)
         finally:
             with server.lock:
                 server.in_flight -= resets == server.resets  # an answer may be read, and forgotten, before this
+
+    def chat(self, body):
+        """A chat server whose chat template is the content of the one message; Ollama's form under /api."""
+        server, ollama = self.server, self.path == "/api/chat"
+        if server.strict and (
+            unknown := set(body) - {"model", "messages", "max_tokens", "temperature", "top_p", "seed"}
+        ):
+            return self.answer(422, {"error": f"unexpected fields {sorted(unknown)}"})
+        (message,) = body["messages"]
+        settings = body["options"] if ollama else body
+        asked = {"temperature": settings["temperature"], "seed": settings.get("seed", 0)}
+        asked["max_tokens"] = settings["num_predict" if ollama else "max_tokens"]
+        with server.lock:
+            ids = server.token_ids(message["content"])
+            choice = server.choice(ids, asked, 0)
+        reply = {"role": "assistant", "content": choice["text"]}
+        if ollama:
+            counts = {"prompt_eval_count": len(ids), "eval_count": asked["max_tokens"]}
+            return self.answer(200, {"message": reply, "done": True, "done_reason": "length"} | counts)
+        usage = {"total_tokens": len(ids) + asked["max_tokens"]}
+        return self.answer(200, {"choices": [{"index": 0, "message": reply, "finish_reason": "stop"}], "usage": usage})
 
     def is_welcome(self):
         given = self.headers.get("Authorization")

@@ -16,6 +16,7 @@ from embedder.llm.server.address import proxy_of
 from embedder.llm.server.client import Request, ServerClient
 from embedder.llm.server.language_model import ServerLanguageModel
 from embedder.llm.server.scores import choices_of, score_text, score_tokens, text_of
+from embedder.llm.server.settings import ServerSettings
 
 KEY = "sk-this-key-is-never-shown-4711"
 MODELS = {"data": [{"id": "tiny"}]}
@@ -89,7 +90,7 @@ def echoing(spoil=lambda choice: None):
 
 
 def model_of(server, **settings):
-    return ServerLanguageModel("tiny", server.url, **{"attempts": 1, "backoff_seconds": 0.0, **settings})
+    return ServerLanguageModel("tiny", url=server.url, **{"attempts": 1, "backoff_seconds": 0.0, **settings})
 
 
 def set_last(value):
@@ -233,7 +234,7 @@ def test_nonsense_beside_the_scores_is_passed_over(serve, field, value):
 )
 def test_a_url_that_cannot_be_is_a_wrong_setting(url):
     with pytest.raises(ConfigError, match=r"llm\.url: expected http://HOST:PORT/v1"):
-        ServerLanguageModel("tiny", url)
+        ServerLanguageModel("tiny", url=url)
 
 
 @pytest.mark.parametrize(
@@ -242,14 +243,14 @@ def test_a_url_that_cannot_be_is_a_wrong_setting(url):
 )
 def test_a_secret_in_the_url_is_not_repeated(url):
     with pytest.raises(ConfigError, match=r"llm\.url") as error:
-        ServerLanguageModel("tiny", url)
+        ServerLanguageModel("tiny", url=url)
     assert KEY not in str(error.value)
 
 
 @pytest.mark.parametrize("key", [KEY, "0123456789abcdef0123456789abcdef", "hunter2", 1234567890, "", "two words"])
 def test_a_key_in_place_of_the_name_of_its_variable_is_not_repeated(key):
     with pytest.raises(ConfigError, match=r"llm\.api_key_env: expected the name of an environment variable") as error:
-        ServerLanguageModel("tiny", "http://127.0.0.1:9/v1", api_key_env=key)
+        ServerLanguageModel("tiny", url="http://127.0.0.1:9/v1", api_key_env=key)
     assert not key or str(key) not in str(error.value)
 
 
@@ -314,7 +315,7 @@ def test_a_proxy_is_used_for_others_and_named_without_its_password(serve, monkey
     proxy = serve(always({"error": "not here"}, status=502))
     where = proxy.url.removeprefix("http://").removesuffix("/v1")
     monkeypatch.setenv("http_proxy", f"http://me:pass-word@{where}/")
-    client = ServerClient("http://llm.invalid:8000/v1", attempts=1)
+    client = ServerClient(ServerSettings(url="http://llm.invalid:8000/v1", attempts=1))
     request = Request("models", None, text_of)
     with pytest.raises(EmbedderError, match=rf"502.*through the proxy {where} .*NO_PROXY=llm\.invalid") as error:
         client.send([request])
@@ -338,5 +339,7 @@ def test_a_proxy_is_used_for_others_and_named_without_its_password(serve, monkey
 def test_a_proxy_that_cannot_be_is_one_error(monkeypatch, proxy):
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(EmbedderError, match=r"through the proxy [^ ]+:[0-9]+ of") as error:
-        ServerClient("http://llm.invalid:8000/v1", attempts=1).send([Request("models", None, text_of)])
+        ServerClient(ServerSettings(url="http://llm.invalid:8000/v1", attempts=1)).send(
+            [Request("models", None, text_of)]
+        )
     assert "pass-word" not in str(error.value)

@@ -60,7 +60,7 @@ def test_a_server_scores_the_same(model, folder, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     prompts, outputs = [prompt for prompt, _ in PAIRS], [[output] for _, output in PAIRS]
     with local_server(folder) as server:
-        behind = ServerLanguageModel("tiny", server.url, tokenizer=str(folder))
+        behind = ServerLanguageModel("tiny", url=server.url, tokenizer=str(folder))
         for ours, theirs in zip(model.score(prompts, outputs), behind.score(prompts, outputs), strict=True):
             assert theirs[0].n_tokens == ours[0].n_tokens
             assert theirs[0].sum_logprob == pytest.approx(ours[0].sum_logprob, abs=1e-3)

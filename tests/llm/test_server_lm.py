@@ -19,6 +19,7 @@ from embedder.llm.server.client import Request, ServerClient
 from embedder.llm.server.language_model import ServerLanguageModel
 from embedder.llm.server.reply import retry_after_of
 from embedder.llm.server.scores import score_text
+from embedder.llm.server.settings import ServerSettings
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
 from embedder.rewards.sampled_outputs import OutputSettings
@@ -65,7 +66,7 @@ def server(running, monkeypatch):
 def make(server, folder):
     def make_model(**settings):
         usual = {"tokenizer": str(folder), "backoff_seconds": 0.01, "timeout_seconds": 600.0}
-        return ServerLanguageModel("tiny", server.url, **{**usual, **settings})
+        return ServerLanguageModel("tiny", url=server.url, **{**usual, **settings})
 
     return make_model
 
@@ -149,7 +150,7 @@ def test_the_border_of_text_by_hand():
 
 
 def test_nothing_to_score_is_nothing_and_asks_nobody():
-    model = ServerLanguageModel("tiny", "http://127.0.0.1:9/v1", attempts=1)
+    model = ServerLanguageModel("tiny", url="http://127.0.0.1:9/v1", attempts=1)
     assert model.score([], []) == []
     assert model.score(["A"], [[]]) == [[]]
     assert model.generate([], 4) == []
@@ -241,7 +242,7 @@ def test_the_configuration_makes_a_model_whose_fingerprint_needs_no_network():
     with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
         config = compose("prepare", overrides=["llm=server", "llm.name=me/mine", "paths.root=/nowhere"])
     model = instantiate(config.prepare.rewards.language_model)
-    assert model == ServerLanguageModel("me/mine", "http://127.0.0.1:8000/v1", tokenizer="me/mine")
+    assert model == ServerLanguageModel("me/mine", url="http://127.0.0.1:8000/v1", tokenizer="me/mine")
     assert model.fingerprint == "server:me/mine@unknown:tokens"
 
 
@@ -264,7 +265,7 @@ def test_settings_are_checked_before_anything_is_sent(setting, value):
 
 def test_a_model_that_the_server_does_not_have_is_named_beside_those_it_has(server):
     with pytest.raises(EmbedderError, match=r"/v1/models: .*'other' \(llm\.name\); it has: tiny, tiny-lora"):
-        ServerLanguageModel("other", server.url).score(*SCORED_ONCE)
+        ServerLanguageModel("other", url=server.url).score(*SCORED_ONCE)
     assert server.bodies == []
 
 
@@ -355,7 +356,7 @@ def test_what_does_not_pass_ends_in_one_error_after_the_attempts(server, make, f
 
 def test_a_server_that_is_not_there_is_an_error_with_its_url():
     with pytest.raises(EmbedderError, match=r"http://127.0.0.1:9/v1/models: 2 attempts failed.*llm\.url"):
-        ServerLanguageModel("tiny", "http://127.0.0.1:9/v1", attempts=2, backoff_seconds=0.01).generate(["A"], 1)
+        ServerLanguageModel("tiny", url="http://127.0.0.1:9/v1", attempts=2, backoff_seconds=0.01).generate(["A"], 1)
 
 
 def test_a_request_that_is_wrong_is_not_tried_again(server, make):
@@ -365,7 +366,7 @@ def test_a_request_that_is_wrong_is_not_tried_again(server, make):
         model.score(*SCORED_ONCE)
     assert len(server.bodies) == 1
     with pytest.raises(EmbedderError, match=r"/models: status 404.*llm\.url usually ends in /v1"):
-        ServerLanguageModel("tiny", server.url.removesuffix("/v1")).score(*SCORED_ONCE)
+        ServerLanguageModel("tiny", url=server.url.removesuffix("/v1")).score(*SCORED_ONCE)
 
 
 def test_a_failure_is_raised_after_what_is_in_flight_has_ended(server):
@@ -373,7 +374,7 @@ def test_a_failure_is_raised_after_what_is_in_flight_has_ended(server):
     server.faults.append("400")  # at once, while the others wait
     done = []
     body = {"prompt": "A", "max_tokens": 1, "temperature": 0}
-    client = ServerClient(server.url, concurrency=4)
+    client = ServerClient(ServerSettings(url=server.url, concurrency=4))
     with pytest.raises(EmbedderError, match="status 400"):
         client.send(Request("completions", body, done.append) for _ in range(40))
     assert len(server.bodies) == len(done) + 1  # nothing was hung up on
@@ -384,7 +385,7 @@ def test_a_failure_is_raised_after_what_is_in_flight_has_ended(server):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("no_logprobs", "`logprobs` are missing.*vLLM and SGLang do.*llama.cpp"),
+        ("no_logprobs", "`logprobs` are missing.*vLLM and SGLang do.*llm=chat with reward=correct"),
         ("no_echo", "log-probabilities of the prompt are missing.*echo: true"),
         ("too_few_tokens", "log-probabilities came for|put a token in front"),
         ("too_many_tokens", "log-probabilities came for|put a token in front"),
@@ -435,7 +436,7 @@ def test_the_key_comes_from_the_environment_and_is_shown_nowhere(server, make, m
 @pytest.mark.parametrize("key", ["", "line\nbreak", "schl\N{LATIN SMALL LETTER U WITH DIAERESIS}ssel"])
 def test_a_key_that_cannot_be_sent_is_refused_without_showing_it(monkeypatch, key):
     monkeypatch.setenv("MY_LLM_KEY", key)
-    model = ServerLanguageModel("tiny", "http://127.0.0.1:9/v1", api_key_env="MY_LLM_KEY")
+    model = ServerLanguageModel("tiny", url="http://127.0.0.1:9/v1", api_key_env="MY_LLM_KEY")
     with pytest.raises(ConfigError, match=r"llm\.api_key_env.*'MY_LLM_KEY'") as error:
         model.score(*SCORED_ONCE)
     assert not key or key not in str(error.value)
@@ -443,7 +444,7 @@ def test_a_key_that_cannot_be_sent_is_refused_without_showing_it(monkeypatch, ke
 
 def test_a_password_in_the_url_is_refused_without_showing_it():
     with pytest.raises(ConfigError, match=r"llm\.url") as error:
-        ServerClient("http://me:pass-word@127.0.0.1/v1")
+        ServerClient(ServerSettings(url="http://me:pass-word@127.0.0.1/v1"))
     assert "pass-word" not in str(error.value)
 
 

@@ -101,8 +101,10 @@ def _only_model(url: str, api_key_env: str | None) -> str:
     """Asked once, so that a wrong URL or key shows at once."""
     from embedder.llm.server.client import ServerClient
     from embedder.llm.server.requests import only_model
+    from embedder.llm.server.settings import ServerSettings
 
-    return ServerClient(url, api_key_env, attempts=1, timeout_seconds=_SECONDS).send([only_model()])[0]
+    settings = ServerSettings(url=url, api_key_env=api_key_env, attempts=1, timeout_seconds=_SECONDS)
+    return ServerClient(settings).send([only_model()])[0]
 
 
 def _quoted(key: str, value: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from embedder.consumers.consumer import Outcome
 from embedder.data.prompts import Prompt, for_query
+from embedder.llm.abilities import writes_only
 from embedder.rewards.maths import rank
 from embedder.rewards.requests import LabelRequest, choose_outputs, lead_of
 from embedder.rewards.sampled_outputs import OutputSettings
@@ -22,11 +23,11 @@ def sample_competitors(
 
     Args:
         queries: Each with an answer.
-        settings: How they are sampled; None for no competitors.
+        settings: How they are sampled; None for no competitors, which an LLM without log-likelihoods has not either.
         language_model: Samples.
         prompt: How a query is shown.
     """
-    if settings is None:
+    if settings is None or writes_only(language_model):
         return [() for _ in queries]
     requests = [
         LabelRequest(
@@ -54,8 +55,11 @@ def measured(
         language_model: Scores what stands after a prompt.
 
     Returns:
-        Metric -> value of each query; `rank` only where there are competitors.
+        Metric -> value of each query; `rank` only where there are competitors, and neither where the LLM gives no
+        log-likelihoods.
     """
+    if writes_only(language_model):
+        return [dict(outcome.scores) for outcome in outcomes]
     rivals = [
         sampled if outcome.competitors is None else outcome.competitors
         for outcome, sampled in zip(outcomes, competitors, strict=True)
@@ -83,9 +87,11 @@ def against_alone(scores: Mapping[str, float], alone: Mapping[str, float]) -> di
         alone: Of the query without retrieval.
 
     Returns:
-        `gain`, and `harm` and `mended` where answers are right or wrong.
+        `gain` where there are log-likelihoods, and `harm` and `mended` where answers are right or wrong.
     """
-    changed = {"gain": scores["log_likelihood"] - alone["log_likelihood"]}
+    changed = {}
+    if "log_likelihood" in scores:
+        changed["gain"] = scores["log_likelihood"] - alone["log_likelihood"]
     if (right := next((metric for metric in _RIGHT if metric in scores), None)) is not None:
         changed["harm"] = float(alone[right] == 1.0 and scores[right] == 0.0)
         changed["mended"] = float(alone[right] == 0.0 and scores[right] == 1.0)

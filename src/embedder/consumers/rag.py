@@ -1,5 +1,6 @@
 """Retrieval-augmented answering: a consumer at work, its answers scored and measured against the LLM alone."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -8,8 +9,11 @@ from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, Search
 from embedder.consumers.paired import against_alone, measured, sample_competitors
 from embedder.data.queries import first_by_hash
+from embedder.llm.abilities import writes_only
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import Query, Ranking
+
+logger = logging.getLogger(__name__)
 
 
 @checked("rag")
@@ -67,6 +71,8 @@ class RagEvaluation:
         self._consumer, self._queries, self._scene = consumer, list(queries), scene
         self._sampled: dict[str, tuple[str, ...]] = {}
         self._settings = competitors
+        if writes_only(scene.language_model):
+            logger.info("the LLM gives no log-likelihoods: log_likelihood, rank and gain are left out")
         self._alone: tuple[list[Outcome], list[dict[str, float]]] | None = None
 
     def alone(self) -> RagResult:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
+from embedder.llm.abilities import writes_only
 from embedder.metrics.rouge import rouge_l
 from embedder.metrics.text import contains, exact_match, f1, popqa_accuracy
 from embedder.types import Query, Ranking
@@ -51,7 +52,9 @@ def answered(queries: Sequence[Query], keys: Sequence[Ranking], scene: Scene, ma
     """
     prompts = [scene.shown(query, shown.key_ids) for query, shown in zip(queries, keys, strict=True)]
     # What is scored behind the same prompts afterwards is scored with them, so that each is read once.
-    outputs = [[*scene.gold(query), *others] for query, others in zip(queries, scene.rivals(queries), strict=True)]
+    outputs: list[list[str]] = [[] for _ in queries]
+    if not writes_only(scene.language_model):
+        outputs = [[*scene.gold(query), *others] for query, others in zip(queries, scene.rivals(queries), strict=True)]
     written, _ = scene.language_model.answer(prompts, outputs, max_new_tokens)
     return [
         Outcome(shown, prompt, scene.gold(query), answer, answer_scores(answer, query.answers))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from embedder.errors import DataError
+from embedder.llm.abilities import writes_only
 from embedder.llm.address import output_address, sample_address, text_address
 from embedder.llm.metered import MeteredLanguageModel
 from embedder.llm.sample_store import SampleStore
@@ -37,17 +38,23 @@ class CachedLanguageModel:
         self._language_model = language_model
         self._scores = ScoreStore(directory / "scores", [path / "scores" for path in shipped])
         self._samples = SampleStore(directory / "samples", [path / "samples" for path in shipped])
+        self._shipped_texts = [path / "texts" for path in shipped]
         self._save_seconds = save_seconds
 
     @cached_property
     def _texts(self) -> SampleStore:
-        """Opened on first use, for labelling writes no texts."""
-        return SampleStore(self.directory / "texts")
+        """Opened on first use, for labelling by log-likelihoods writes no texts."""
+        return SampleStore(self.directory / "texts", self._shipped_texts)
 
     @property
     def fingerprint(self) -> str:
         """Identifies weights and tokenizer."""
         return self._language_model.fingerprint
+
+    @property
+    def writes_only(self) -> bool:
+        """Whether the LLM gives no log-likelihoods."""
+        return writes_only(self._language_model)
 
     @property
     def tokens_run(self) -> int:
@@ -115,6 +122,15 @@ class CachedLanguageModel:
             self._texts.add([address for address, _ in wave], [[text] for text in written])
 
         self._work(missing, write_wave, [self._texts], "writing answers")
+        return self.stored_texts(prompts, max_new_tokens, stop)
+
+    def stored_texts(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
+        """What `generate` gives, from the store alone.
+
+        Raises:
+            DataError: A prompt was never answered.
+        """
+        addresses = [text_address(self.fingerprint, prompt, max_new_tokens, stop) for prompt in prompts]
         return [text for (text,) in _all_stored(self._texts.get(addresses), self._texts, "texts")]
 
     def answer(
@@ -172,6 +188,7 @@ class CachedLanguageModel:
         """Read the scores and samples that other processes have added since."""
         self._scores.refresh()
         self._samples.refresh()
+        self._texts.refresh()
 
     def describe(self) -> str:
         """What the stores of labelling hold, in words, a line each."""

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from embedder.data.prompts import Prompt
 from embedder.preparation.long_prompts import query_named
 from embedder.preparation.reward_settings import Rewards
 from embedder.rewards.early_stop import EarlyStopReport
+from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest, lead_of
 from embedder.rewards.tables import ScoreTable
 from embedder.types import Candidate, Query
@@ -44,14 +44,11 @@ class Judge:
             labelled = [sum(c.source == "gold" for c in candidates) for _, candidates in proposed]
             rewards, report = self._settings.early_stop.label(self._engine, self._settings.reward, requests, labelled)
             self.early_stop_report += report
-            requests = [
-                replace(request, candidate_prompts=request.candidate_prompts[: len(earned)])
-                for request, earned in zip(requests, rewards, strict=True)
-            ]
+            requests = [request.first(len(earned)) for request, earned in zip(requests, rewards, strict=True)]
         else:
             self._engine.label(requests)
         tables = self._engine.tables(requests)
-        if self._settings.verify:
+        if self._settings.verify and isinstance(self._engine, RewardEngine):
             worst = self._engine.verify(requests, self._settings.verify, _VERIFY_TOLERANCE)
             n_scored = min(self._settings.verify, sum(len(r.candidate_prompts) + 1 for r in requests))
             logger.info("scored %d stored prompts again, live: largest difference %.1e nats", n_scored, worst)
@@ -76,4 +73,6 @@ class Judge:
             sample_prompts=tuple(unlabelled[: self._settings.sample_with_candidates]),
             options=tuple(self.prompt.output(option) for option in query.options if option.strip()),
             lead=lead_of(self.prompt.output),
+            question=query.text,
+            candidates=tuple(candidate.key.text for candidate in candidates),
         )

@@ -8,12 +8,15 @@ from embedder.bounds import NonNegativeInt
 from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.identity import described
+from embedder.llm.abilities import NEEDS_LIKELIHOODS, writes_only
 from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.rewards.asking import is_written
 from embedder.rewards.early_stop import EarlyStop
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.reward import NoReward, needs_competitors
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.rewards.tables import Reward
+from embedder.rewards.written_engine import WrittenEngine
 from embedder.training.task import Task
 from embedder.types import LanguageModel
 
@@ -25,8 +28,8 @@ class Rewards:
 
     Args:
         language_model: The LLM that the retriever is trained for.
-        reward: From stored log-likelihoods to rewards.
-        store: Directory of the stored log-likelihoods and sampled outputs.
+        reward: From stored log-likelihoods, or from stored texts, to rewards.
+        store: Directory of the stored log-likelihoods and texts.
         shipped_stores: Directories of read-only stores, looked into first.
         outputs: Which outputs the LLM scores.
         sample_with_candidates: Competitors are sampled with each of the first so many unlabelled candidates in the
@@ -66,22 +69,50 @@ class Rewards:
         if isinstance(judged.reward, NoReward):
             expected = f"a kind of reward, since the objective of task {task.name!r} distils them"
             raise ConfigError("reward", expected, "none")
+        judged.check_fit()
         return judged
 
-    def engine(self) -> RewardEngine:
+    def check_fit(self) -> None:
+        """Refuse a reward that the LLM, or what else is set, cannot give.
+
+        Raises:
+            ConfigError: It cannot.
+        """
+        name = type(self.reward).__name__
+        if not is_written(self.reward):
+            if writes_only(self.language_model):
+                expected = (
+                    "correct, f1, contains, judged or listwise, which need no log-likelihoods (docs/labelling.md), or "
+                    + NEEDS_LIKELIHOODS
+                )
+                raise ConfigError("reward", expected, f"{name} and an LLM that gives none")
+            return
+        if self.early_stop is not None and not self.reward.waves:
+            expected = f"null, since {name} judges all candidates of a query together"
+            raise ConfigError("prepare.rewards.early_stop", expected, self.early_stop)
+        if self.verify:
+            expected = f"0, since {name} rests on texts, which are not scored again"
+            raise ConfigError("prepare.rewards.verify", expected, self.verify)
+
+    def engine(self) -> RewardEngine | WrittenEngine:
         """The engine over the stores."""
         shipped = [Path(path) for path in self.shipped_stores]
-        return RewardEngine(CachedLanguageModel(self.language_model, Path(self.store), shipped), self.outputs)
+        language_model = CachedLanguageModel(self.language_model, Path(self.store), shipped)
+        if is_written(self.reward):
+            return WrittenEngine(language_model, self.reward)
+        return RewardEngine(language_model, self.outputs)
 
     def protocol(self) -> dict[str, Any]:
-        """What the log-likelihoods of the candidates depend on; the reward only if it decides which are judged."""
+        """What the tables of the candidates depend on.
+
+        A reward from log-likelihoods counts only if it decides which candidates are judged; one from texts always, and
+        how competitors are sampled does not.
+        """
         early_stop = None if self.early_stop is None else described([self.early_stop, self.reward])
-        return {
-            "llm": self.language_model.fingerprint,
-            "early_stop": early_stop,
-            **asdict(self.outputs),
-            "sample_with_candidates": self.sample_with_candidates,
-        }
+        protocol = {"llm": self.language_model.fingerprint, "early_stop": early_stop}
+        if is_written(self.reward):
+            return protocol | {"reward": described(self.reward), "texts": list(self.reward.texts)}
+        return protocol | {**asdict(self.outputs), "sample_with_candidates": self.sample_with_candidates}
 
     def column_protocol(self, task: Task) -> dict[str, Any]:
         """What the rewards of a task's records depend on beside their log-likelihoods."""

@@ -3,18 +3,29 @@
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol
 
 import numpy as np
 
 from embedder.bounds import PositiveInt, Seed, Share
 from embedder.checks import checked
-from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
 from embedder.rewards.tables import Reward
 
 logger = logging.getLogger(__name__)
+
+
+class Engine(Protocol):
+    """Labels requests, and reads rewards off the store."""
+
+    def label(self, requests: Sequence[LabelRequest]) -> None:
+        """Ask the LLM for whatever the store lacks."""
+        ...
+
+    def rewards(self, requests: Sequence[LabelRequest], reward: Reward) -> list[tuple[float, ...]]:
+        """Rewards of the candidates of each request."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,7 @@ class EarlyStop:
     seed: Seed = 0
 
     def label(
-        self, engine: RewardEngine, reward: Reward, requests: Sequence[LabelRequest], always: Sequence[int]
+        self, engine: Engine, reward: Reward, requests: Sequence[LabelRequest], always: Sequence[int]
     ) -> tuple[list[tuple[float, ...]], EarlyStopReport]:
         """Rewards of the candidates judged, the first ones of each request.
 
@@ -107,7 +118,7 @@ class EarlyStop:
         while active:
             for i in active:
                 judged[i] = min(sizes[i], max(judged[i], always[i]) + self.wave)
-            shortened = [_first(requests[i], judged[i]) for i in active]
+            shortened = [requests[i].first(judged[i]) for i in active]
             engine.label(shortened)
             for i, earned in zip(active, engine.rewards(shortened, reward), strict=True):
                 rewards[i] = earned
@@ -127,7 +138,7 @@ class EarlyStop:
 
     def _audit(
         self,
-        engine: RewardEngine,
+        engine: Engine,
         reward: Reward,
         requests: Sequence[LabelRequest],
         rewards: Sequence[tuple[float, ...]],
@@ -142,7 +153,3 @@ class EarlyStop:
         return EarlyStopReport(
             audited=len(chosen), changed=sum(loss > 0 for loss in losses), mean_loss=float(np.mean(losses))
         )
-
-
-def _first(request: LabelRequest, n: int) -> LabelRequest:
-    return replace(request, candidate_prompts=request.candidate_prompts[:n])

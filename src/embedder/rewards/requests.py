@@ -1,7 +1,7 @@
 """The prompts of a query, and the outputs that labelling, its estimate and evaluation have the LLM score."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from embedder.metrics.options import wrong_options
@@ -20,6 +20,8 @@ class LabelRequest:
         options: What there is to choose from. A query with options has the wrong ones as its competitors, and nothing
             is sampled for it.
         lead: White space between the prompt and a sampled output.
+        question: The text of the query, for an LLM that judges answers or candidates in a prompt of its own.
+        candidates: The text of each candidate, for the same; as many as `candidate_prompts`, or none.
     """
 
     prompt: str
@@ -28,6 +30,8 @@ class LabelRequest:
     sample_prompts: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     lead: str = " "
+    question: str = ""
+    candidates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not any(answer.strip() for answer in self.answers):
@@ -42,6 +46,10 @@ class LabelRequest:
     def sampled_after(self) -> tuple[str, ...]:
         """The prompts that competitors are sampled after."""
         return self.sample_prompts or (self.prompt,)
+
+    def first(self, n: int) -> "LabelRequest":
+        """The same with its first `n` candidates."""
+        return replace(self, candidate_prompts=self.candidate_prompts[:n], candidates=self.candidates[:n])
 
     def distinct_answers(self, n: int) -> tuple[str, ...]:
         """The first `n` gold answers, each once."""

@@ -11,6 +11,7 @@ import numpy as np
 from embedder.bounds import PositiveFloat
 from embedder.checks import checked
 from embedder.errors import ConfigError
+from embedder.rewards.asking import is_written
 from embedder.rewards.maths import (
     Numbers,
     likelihood_rewards,
@@ -144,6 +145,8 @@ class MixReward:
         object.__setattr__(self, "weights", dict(self.weights))  # would show up in the protocol
         if not self.rewards or set(self.rewards) != set(self.weights):
             raise ConfigError("reward.weights", f"one weight for each of {sorted(self.rewards)}", self.weights)
+        if any(map(is_written, self.rewards.values())):
+            raise ConfigError("reward.rewards", "rewards from log-likelihoods", sorted(self.rewards))
         if not all(math.isfinite(weight) for weight in self.weights.values()):
             raise ConfigError("reward.weights", "finite numbers", self.weights)
 

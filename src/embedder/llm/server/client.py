@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from embedder.bounds import NonNegativeFloat, PositiveFloat, PositiveInt
-from embedder.checks import check_types
 from embedder.errors import ConfigError, EmbedderError
-from embedder.llm.server.address import check_url, is_port, names_variable, proxy_hint, proxy_of
+from embedder.llm.server.address import is_port, proxy_hint, proxy_of
 from embedder.llm.server.reply import PassingError, content_of, read_reply
+from embedder.llm.server.settings import ServerSettings
 from embedder.shown import hide
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ class Request(Generic[Answer]):
     """Raises EmbedderError when the answer lacks something; the URL is put in front of the message."""
 
 
-@dataclass(frozen=True)
 class ServerClient:
     """Sends requests with bounded concurrency and repeats those that failed for a passing reason.
 
@@ -51,32 +49,11 @@ class ServerClient:
     Requests to this machine are sent directly, whatever proxies the environment names; others through its proxies.
 
     Args:
-        url: What paths are joined to, such as `http://127.0.0.1:8000/v1`.
-        api_key_env: The environment variable with the key; the key itself is never stored, logged or shown.
-        concurrency: Requests in flight.
-        timeout_seconds: For one attempt, from connecting to the last byte.
-        attempts: For one request, the first included.
-        backoff_seconds: Longest pause after the first failure.
-
-    Raises:
-        ConfigError: A setting has a value that cannot work.
+        settings: Where the server is, and how it is asked.
     """
 
-    url: str
-    api_key_env: str | None = None
-    concurrency: PositiveInt = 16
-    timeout_seconds: PositiveFloat = 120.0
-    attempts: PositiveInt = 8
-    backoff_seconds: NonNegativeFloat = 1.0
-
-    def __post_init__(self) -> None:
-        check_url(self.url)
-        if self.api_key_env is not None:
-            if not names_variable(self.api_key_env):  # and not shown: it may be the key
-                expected = "the name of an environment variable, such as LLM_API_KEY, and never the key itself"
-                raise ConfigError("llm.api_key_env", expected, "another text, which is not repeated here")
-            hide(os.environ.get(self.api_key_env, "").strip())
-        check_types(self, "llm")  # behind the two that are not shown
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
 
     def send(self, requests: Iterable[Request[Answer]]) -> list[Answer]:
         """Send all requests, begun in the given order, and return what was read from their answers in that order.
@@ -105,39 +82,41 @@ class ServerClient:
                     return
 
         async with self._open() as http:
-            await asyncio.gather(*(work(http) for _ in range(self.concurrency)))
+            await asyncio.gather(*(work(http) for _ in range(self._settings.concurrency)))
         if failures:
             if len(failures) > 1:
-                logger.warning("%s: %d requests failed, the first one is reported", self.url, len(failures))
+                logger.warning("%s: %d requests failed, the first one is reported", self._settings.url, len(failures))
             raise failures[0]
         return [answers[position] for position in range(len(answers))]
 
     def _open(self) -> "httpx.AsyncClient":
         import httpx
 
-        proxy = proxy_of(self.url)
+        proxy = proxy_of(self._settings.url)
         try:
             if proxy is not None and not is_port(httpx.URL(proxy).port):
                 raise ValueError("its port is not among 1 to 65535")
             return httpx.AsyncClient(
                 headers=self._headers(),
-                limits=httpx.Limits(max_connections=self.concurrency),
-                timeout=self.timeout_seconds,
+                limits=httpx.Limits(max_connections=self._settings.concurrency),
+                timeout=self._settings.timeout_seconds,
                 verify=_ssl_context(),
                 proxy=proxy,
                 trust_env=False,  # which proxy is used is decided here, so that errors can tell
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
-            message = f"{self.url}: the way to the server cannot be used ({error}){proxy_hint(self.url)}"
+            message = (
+                f"{self._settings.url}: the way to the server cannot be used ({error}){proxy_hint(self._settings.url)}"
+            )
             raise EmbedderError(message) from error
 
     async def _answer(self, http: "httpx.AsyncClient", request: Request[Answer]) -> Answer:
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
-        url = f"{self.url.rstrip('/')}/{request.path}"
+        url = f"{self._settings.url.rstrip('/')}/{request.path}"
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(PassingError),
-            stop=stop_after_attempt(self.attempts),
+            stop=stop_after_attempt(self._settings.attempts),
             wait=self._pause,
             before_sleep=lambda state: self._log(url, state),
             reraise=True,
@@ -145,7 +124,8 @@ class ServerClient:
         try:
             answer: Any = await retrying(self._attempt, http, url, request.body)
         except PassingError as error:
-            message = f"{url}: {self.attempts} attempts failed (llm.attempts), the last: {error}{proxy_hint(self.url)}"
+            failed = f"{self._settings.attempts} attempts failed (llm.attempts), the last: {error}"
+            message = f"{url}: {failed}{proxy_hint(url)}"
             raise EmbedderError(message) from error
         try:
             return request.read(answer)
@@ -157,11 +137,13 @@ class ServerClient:
 
         try:
             # The timeouts of httpx are for single steps: a server that sends a byte now and then would never end.
-            async with asyncio.timeout(self.timeout_seconds):
+            async with asyncio.timeout(self._settings.timeout_seconds):
                 async with http.stream("GET" if body is None else "POST", url, json=body) as response:
                     content = await content_of(response, url)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise PassingError(f"no answer within {self.timeout_seconds:g} s (llm.timeout_seconds)") from error
+            raise PassingError(
+                f"no answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
+            ) from error
         except UnicodeEncodeError as error:
             raise EmbedderError(f"{url}: a prompt holds half a character, which cannot be sent ({error})") from error
         except httpx.RequestError as error:
@@ -175,14 +157,14 @@ class ServerClient:
         retry_after = error.retry_after if isinstance(error, PassingError) else 0.0
         if retry_after > _LONGEST_RETRY_AFTER:
             message = "%s: the server asks for %.0f s before the next attempt (Retry-After); it gets %.0f s"
-            logger.warning(message, self.url, retry_after, _LONGEST_RETRY_AFTER)
-        backoff = wait_random_exponential(multiplier=self.backoff_seconds, max=_LONGEST_BACKOFF)
+            logger.warning(message, self._settings.url, retry_after, _LONGEST_RETRY_AFTER)
+        backoff = wait_random_exponential(multiplier=self._settings.backoff_seconds, max=_LONGEST_BACKOFF)
         return min(retry_after, _LONGEST_RETRY_AFTER) + backoff(state)
 
     def _log(self, url: str, state: "RetryCallState") -> None:
         error = state.outcome.exception() if state.outcome else None
         pause = state.next_action.sleep if state.next_action else 0.0
-        attempt = f"attempt {state.attempt_number} of {self.attempts}"
+        attempt = f"attempt {state.attempt_number} of {self._settings.attempts}"
         logger.info("%s: %s failed, the next in %.1f s: %s", url, attempt, pause, error)
 
     def _headers(self) -> dict[str, str]:
@@ -190,13 +172,13 @@ class ServerClient:
         return {} if key is None else {"Authorization": f"Bearer {key}"}
 
     def _key(self) -> str | None:
-        if self.api_key_env is None:
+        if self._settings.api_key_env is None:
             return None
-        key = os.environ.get(self.api_key_env, "").strip()
+        key = os.environ.get(self._settings.api_key_env, "").strip()
         # Checked here: the library's own error about a header shows the header.
         if not key or not key.isascii() or not key.isprintable():
             expected = "the name of an environment variable that holds a key of printable ASCII characters"
-            raise ConfigError("llm.api_key_env", expected, self.api_key_env)
+            raise ConfigError("llm.api_key_env", expected, self._settings.api_key_env)
         hide(key)  # some servers repeat the key that they refuse
         return key
 

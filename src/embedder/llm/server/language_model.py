@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from embedder.bounds import NonNegativeFloat, PositiveFloat, PositiveInt
-from embedder.checks import check_types
+from embedder.bounds import PositiveInt
 from embedder.errors import ConfigError, EmbedderError
 from embedder.llm.continuation import check_sampling
 from embedder.llm.server.client import Request, ServerClient
 from embedder.llm.server.requests import Completions
 from embedder.llm.server.scores import choices_of, tokens_of
+from embedder.llm.server.settings import ServerSettings
 from embedder.llm.server.texts import ServerTexts
 from embedder.types import OutputScore
 
@@ -24,7 +24,7 @@ _PROBE = ("The lighthouse was finished in 1783 and designed by", " Maren Tolvik"
 
 
 @dataclass(frozen=True)
-class ServerLanguageModel:
+class ServerLanguageModel(ServerSettings):
     """Implements `embedder.types.LanguageModel` over HTTP; the first request is sent on first use.
 
     With `tokenizer`, prompt and output are tokenised here and sent as token ids: the scores are those of
@@ -38,32 +38,24 @@ class ServerLanguageModel:
 
     Args:
         name: The model, as the server lists it.
-        url: Of the API, such as `http://127.0.0.1:8000/v1`.
         revision: What else identifies the served weights: commit, precision, quantisation.
         tokenizer: Hub name, folder or `package:NAME/PATH` of the server's tokenizer; None sends text.
         prompts_per_request: Prompts in a request to score or to continue greedily; sampling sends one, with its seed.
-        api_key_env, concurrency, timeout_seconds, attempts, backoff_seconds: See `ServerClient`.
+        url, api_key_env, concurrency, timeout_seconds, attempts, backoff_seconds: See `ServerSettings`.
 
     Raises:
         ConfigError: A setting has a value that cannot work.
     """
 
     name: str
-    url: str
     revision: str | None = None
     tokenizer: str | None = None
     prompts_per_request: PositiveInt = 1
-    api_key_env: str | None = None
-    concurrency: PositiveInt = 16
-    timeout_seconds: PositiveFloat = 120.0
-    attempts: PositiveInt = 8
-    backoff_seconds: NonNegativeFloat = 1.0
 
     def __post_init__(self) -> None:
         if not self.name:
             raise ConfigError("llm.name", "the name of a model that the server lists", self.name)
-        self._make_client()  # it checks its own settings, of which two are not shown
-        check_types(self, "llm")
+        super().__post_init__()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -165,11 +157,6 @@ class ServerLanguageModel:
                 answers.update(zip(batch, batch_answers, strict=True))
         return (answers[position] for position in range(len(answers)))
 
-    def _make_client(self) -> ServerClient:
-        return ServerClient(
-            self.url, self.api_key_env, self.concurrency, self.timeout_seconds, self.attempts, self.backoff_seconds
-        )
-
     @cached_property
     def _texts(self) -> ServerTexts:
         return ServerTexts(self.tokenizer)
@@ -181,7 +168,7 @@ class ServerLanguageModel:
     @cached_property
     def _client(self) -> ServerClient:
         """The client, once the server has been seen to serve the model and to score as is needed."""
-        client = self._make_client()
+        client = ServerClient(self)
         client.send([self._completions.check_listed()])
         prompt, output = _PROBE
         (pair,) = self._texts.pairs([prompt], [[output]])

@@ -17,7 +17,8 @@ _MOST_BYTES = 2**26  # of an answer: 64 MiB, many times what the longest prompts
 _EXCERPT = 300  # characters of an answer in a message
 _PASSING = frozenset({408, 409, 429})  # and all from 500 on
 _REFUSED = (
-    " (does the prompt fit, and does the server take `echo` with `logprobs`? Many versions of llama.cpp's do not)"
+    " (does the prompt fit, and does the server take what was asked? Log-likelihoods need `echo` with `logprobs`, "
+    "which few but vLLM and SGLang have: llm=chat with reward=correct, f1, contains, judged or listwise needs none)"
 )
 _HINTS = {
     400: _REFUSED,

@@ -15,7 +15,7 @@ _LISTED = 20  # models that an error names
 _MOST_TOKENS = 2**40  # a larger count is nonsense
 
 # Servers take what is not said here from the settings that come with a model, which often cut or bend the distribution.
-_WHOLE_DISTRIBUTION = {
+WHOLE_DISTRIBUTION = {
     "top_p": 1.0,
     "top_k": -1,
     "min_p": 0.0,
@@ -73,16 +73,14 @@ class Completions:
         settings = {"n": n, "max_tokens": max_new_tokens, "temperature": temperature, "stop": list(stop)}
         if seed is not None:
             settings["seed"] = seed % 2**31  # some servers take 32 bits
-        return Request("completions", self._body(prompts, settings | _WHOLE_DISTRIBUTION), read)
+        return Request("completions", self._body(prompts, settings | WHOLE_DISTRIBUTION), read)
 
     def check_listed(self) -> Request[None]:
         """Refuse a server that does not serve the model; its answer raises EmbedderError."""
 
         def read(answer: Any) -> None:
-            if self._model not in (listed := _listed(answer)):
-                raise EmbedderError(
-                    f"the server does not list {self._model!r} (llm.name); it has: {_names(list(listed)) or '-'}"
-                )
+            if self._model not in (listed := listed_models(answer)):
+                raise not_listed(self._model, list(listed))
 
         return Request("models", None, read)
 
@@ -90,15 +88,14 @@ class Completions:
         """What the model reads at most; None where the server, unlike vLLM, does not list it."""
 
         def read(answer: Any) -> int | None:
-            limit = _listed(answer)[self._model].get("max_model_len")
+            limit = listed_models(answer)[self._model].get("max_model_len")
             return limit if type(limit) is int and 0 < limit < _MOST_TOKENS else None
 
         return Request("models", None, read)
 
     def _count(self, answer: Any) -> None:
         usage = answer.get("usage") if isinstance(answer, dict) else None
-        total = usage.get("total_tokens") if isinstance(usage, dict) else None
-        self.total_tokens += total if type(total) is int and 0 <= total < _MOST_TOKENS else 0
+        self.total_tokens += count_of(usage.get("total_tokens")) if isinstance(usage, dict) else 0
 
     def _body(self, prompts: Sequence[Any], settings: dict[str, Any]) -> dict[str, Any]:
         # A prompt is complete text. vLLM alone knows these two, and others ignore them.
@@ -106,12 +103,22 @@ class Completions:
         return {"model": self._model, "prompt": prompts[0] if len(prompts) == 1 else list(prompts), **settings, **vllm}
 
 
-def _listed(answer: Any) -> dict[str, dict[str, Any]]:
+def listed_models(answer: Any) -> dict[str, dict[str, Any]]:
     """What the server says of each model that it serves, by name."""
     models = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(models, list):
         raise EmbedderError("the answer has no list of models as `data`: is this an OpenAI-compatible server?")
     return {str(model.get("id")): model for model in models if isinstance(model, dict)}
+
+
+def count_of(tokens: Any) -> int:
+    """A number of tokens that a server tells; 0 for what can be none."""
+    return tokens if type(tokens) is int and 0 <= tokens < _MOST_TOKENS else 0
+
+
+def not_listed(model: str, listed: Sequence[str]) -> EmbedderError:
+    """What is raised where a server does not list the model."""
+    return EmbedderError(f"the server does not list {model!r} (llm.name); it has: {_names(listed) or '-'}")
 
 
 def _names(models: Sequence[str]) -> str:
@@ -124,7 +131,7 @@ def only_model() -> Request[str]:
     """The one model that a server lists; of another number of them its answer raises EmbedderError."""
 
     def read(answer: Any) -> str:
-        models = list(_listed(answer))
+        models = list(listed_models(answer))
         if len(models) != 1:
             listed = _names(models) or "-"
             raise EmbedderError(f"which model is meant? The server lists: {listed}; --model NAME (llm.name) says it")

@@ -17,7 +17,7 @@ _HALVES = re.compile("[\ud800-\udfff]")  # of characters, which no file and no o
 
 _NEEDED = (
     "; scoring needs a server whose /v1/completions answers `echo: true, logprobs: 1` with the log-probabilities of "
-    "the prompt: vLLM and SGLang do as they are, the server of llama.cpp in many versions does not"
+    "the prompt: vLLM and SGLang do; for other servers, llm=chat with reward=correct, f1, contains, judged or listwise"
 )
 
 
@@ -49,6 +49,15 @@ def text_of(choice: Choice) -> str:
     text = choice.get("text")
     if not isinstance(text, str):
         raise EmbedderError("a choice without `text` came: is this the completion endpoint?")
+    return plain_text(text)
+
+
+def plain_text(text: str) -> str:
+    """What a server wrote; a half character in it becomes U+FFFD.
+
+    Raises:
+        EmbedderError: It repeats the API key, which is not to be kept.
+    """
     if holds_hidden(text):
         raise EmbedderError("a text that repeats the API key came, and it is not kept: is the server to be trusted?")
     return _HALVES.sub("\N{REPLACEMENT CHARACTER}", text)

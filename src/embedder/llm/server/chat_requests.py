@@ -1,0 +1,104 @@
+"""Requests to a chat server, in the form of OpenAI and in that of Ollama; each with how its answer is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from embedder.errors import EmbedderError
+from embedder.llm.continuation import check_length
+from embedder.llm.server.client import Request
+from embedder.llm.server.requests import WHOLE_DISTRIBUTION, count_of, listed_models
+from embedder.llm.server.scores import choices_of, plain_text
+
+Form = Literal["openai", "ollama"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatAnswer:
+    """What the LLM wrote as the assistant, and the tokens that the server says it read and wrote."""
+
+    text: str
+    n_tokens: int
+
+
+@dataclass(frozen=True)
+class ChatRequests:
+    """Makes the requests for one model: a prompt is one message of the user, and the server applies the chat template.
+
+    What else `/v1/chat/completions` takes differs: vLLM, SGLang and llama.cpp's server take all of
+    `WHOLE_DISTRIBUTION`, others refuse fields that they do not know, so that part is left out of the `plain` form. No
+    stop text is sent: servers cut in front of it, most without saying which, and the end of an answer is found here.
+
+    Args:
+        model: As the server lists it.
+        form: `openai` for `/v1/chat/completions`, `ollama` for `/api/chat`.
+        extra: Further fields of every request.
+        plain: Whether only the fields are sent that every server takes.
+    """
+
+    model: str
+    form: Form
+    extra: Mapping[str, Any]
+    plain: bool = False
+
+    def listing(self) -> Request[list[str]]:
+        """The names of the models that the server lists."""
+        if self.form == "ollama":
+            return Request("api/tags", None, _ollama_models)
+        return Request("models", None, lambda answer: list(listed_models(answer)))
+
+    def writing(
+        self, prompt: str, max_new_tokens: int, temperature: float, seed: int | None = None
+    ) -> Request[ChatAnswer]:
+        """One answer to a prompt.
+
+        Raises:
+            ConfigError: `max_new_tokens` is not above 0.
+        """
+        check_length(max_new_tokens)
+        body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": prompt}]}
+        seeded = {} if seed is None else {"seed": seed % 2**31}  # some servers take 32 bits
+        if self.form == "ollama":
+            extra = dict(self.extra)
+            options = {"num_predict": max_new_tokens, "temperature": temperature, **seeded, **_OLLAMA_DISTRIBUTION}
+            options |= extra.pop("options", {})
+            return Request("api/chat", body | {"stream": False, "options": options} | extra, _ollama_answer)
+        settings = {"max_tokens": max_new_tokens, "temperature": temperature, "top_p": 1.0, **seeded}
+        distribution = {} if self.plain else WHOLE_DISTRIBUTION
+        return Request("chat/completions", body | settings | distribution | dict(self.extra), _openai_answer)
+
+
+# Servers take what is not said here from the model's own settings. Ollama takes 0 for the whole vocabulary.
+_OLLAMA_DISTRIBUTION = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
+
+
+def _openai_answer(answer: Any) -> ChatAnswer:
+    (choice,) = choices_of(answer, 1)
+    usage = answer.get("usage")
+    n_tokens = count_of(usage.get("total_tokens")) if isinstance(usage, dict) else 0
+    return ChatAnswer(_content(choice.get("message"), choice.get("finish_reason")), n_tokens)
+
+
+def _ollama_answer(answer: Any) -> ChatAnswer:
+    if not isinstance(answer, dict):
+        raise EmbedderError("the answer is no JSON object: is this Ollama's API (llm.form=openai for others)?")
+    n_tokens = count_of(answer.get("prompt_eval_count")) + count_of(answer.get("eval_count"))
+    return ChatAnswer(_content(answer.get("message"), answer.get("done_reason")), n_tokens)
+
+
+def _content(message: Any, reason: Any) -> str:
+    """The text of the assistant's message; that of a model which only thought until it ran out of tokens is empty."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if content is None and isinstance(message, dict) and reason in ("stop", "length"):
+        content = ""
+    if not isinstance(content, str):
+        raise EmbedderError("an answer without the text of a `message` came: is this a chat server (llm.form)?")
+    return plain_text(content)
+
+
+def _ollama_models(answer: Any) -> list[str]:
+    models = answer.get("models") if isinstance(answer, dict) else None
+    if not isinstance(models, list):
+        raise EmbedderError("the answer has no list of `models`: is this Ollama's API (llm.form=openai for others)?")
+    names = [str(model.get("name")) for model in models if isinstance(model, dict)]
+    return [*names, *(name.removesuffix(":latest") for name in names if name.endswith(":latest"))]

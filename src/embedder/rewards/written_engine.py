@@ -1,0 +1,104 @@
+"""Label candidates by what the LLM writes: answers and judgments lie in its store, and rewards are made from them."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from embedder.errors import DataError
+from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.rewards.asking import Ask, Write, WrittenReward, converse
+from embedder.rewards.requests import LabelRequest
+from embedder.rewards.tables import Reward, ScoreTable, rewards_of
+from embedder.types import LanguageModel
+
+logger = logging.getLogger(__name__)
+
+
+class WrittenEngine:
+    """What `RewardEngine` is for log-likelihoods, for a reward that is computed from texts.
+
+    Args:
+        language_model: The LLM that the retriever is trained for, with the stores of what it said.
+        reward: Says what it is asked.
+    """
+
+    def __init__(self, language_model: CachedLanguageModel, reward: WrittenReward) -> None:
+        self._language_model = language_model
+        self._reward = reward
+
+    def label(self, requests: Sequence[LabelRequest]) -> None:
+        """Have the LLM write whatever the stores lack; can be stopped at any time and run again to continue."""
+        started = time.perf_counter()
+        self._language_model.refresh()  # what other processes have added since
+        talks = [self._reward.talk(request) for request in requests]
+        judged = converse(talks, lambda asks: write(self._language_model, asks))
+        logger.info("labelled %d queries in %.1f s", len(requests), time.perf_counter() - started)
+        if malformed := sum(own.malformed for own in judged):
+            queries = sum(own.malformed > 0 for own in judged)
+            message = "%d judgments of %d queries came in another form than asked for, and count as none"
+            logger.warning(message, malformed, queries)
+
+    def tables(self, requests: Sequence[LabelRequest]) -> list[ScoreTable]:
+        """The grades of each request, from the stores alone.
+
+        Raises:
+            DataError: Something was never labelled.
+        """
+        return [judged.table for judged in converse([self._reward.talk(own) for own in requests], self._stored)]
+
+    def rewards(self, requests: Sequence[LabelRequest], reward: Reward) -> list[tuple[float, ...]]:
+        """Rewards of the candidates of each request, from the stores alone.
+
+        Raises:
+            DataError: Something was never labelled.
+        """
+        return rewards_of(self.tables(requests), reward)
+
+    def count_scored(self, requests: Sequence[LabelRequest]) -> tuple[int, int]:
+        """Number of prompts of the requests that are labelled, and of all prompts; without the LLM."""
+        total = sum(len(request.prompts) for request in requests)
+        return total - sum(self.count_left(requests)), total
+
+    def count_left(self, requests: Sequence[LabelRequest]) -> list[int]:
+        """Prompts of each request that are not labelled yet: all of them, where any answer or judgment is missing."""
+        return [0 if self._is_labelled(request) else len(request.prompts) for request in requests]
+
+    def describe(self) -> str:
+        """What the stores hold, in words, a line each."""
+        return self._language_model.describe()
+
+    def _is_labelled(self, request: LabelRequest) -> bool:
+        try:
+            self.tables([request])
+        except DataError:
+            return False
+        return True
+
+    @property
+    def _stored(self) -> Write:
+        return lambda asks: write(_Stored(self._language_model), asks)
+
+
+class _Stored:
+    """The LLM as far as it is in the store."""
+
+    def __init__(self, language_model: CachedLanguageModel) -> None:
+        self.generate = language_model.stored_texts
+        self.sample = language_model.stored_samples
+
+
+def write(language_model: LanguageModel | _Stored, asks: Sequence[Ask]) -> list[list[str]]:
+    """The answers to each ask; asks of one kind go to the LLM together, in their order."""
+    kinds: dict[tuple[int, int, float], list[int]] = {}
+    for position, ask in enumerate(asks):
+        kinds.setdefault((ask.max_new_tokens, ask.n, ask.temperature), []).append(position)
+    answers: dict[int, list[str]] = {}
+    for (max_new_tokens, n, temperature), positions in kinds.items():
+        prompts = [asks[position].prompt for position in positions]
+        if temperature:
+            seeds = [asks[position].seed for position in positions]
+            texts = language_model.sample(prompts, n, max_new_tokens, temperature, seeds)
+        else:
+            texts = [[text] for text in language_model.generate(prompts, max_new_tokens)]
+        answers.update(zip(positions, texts, strict=True))
+    return [answers[position] for position in range(len(asks))]
