@@ -18,7 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 
 from embedder.app import tune_command
-from embedder.app.console import Arguments
+from embedder.app.arguments import Arguments
 from tests.docs.in_docs import PAGES, ROOT, block, commands, files_of
 from tests.entry_points import run_here
 
