@@ -34,6 +34,7 @@ from embedder.app.trainer_settings import (
 from embedder.app.wandb_logger import finishing_wandb, keep_as_artifact
 from embedder.bounds import Seed
 from embedder.callbacks.describe import DescribeCallback
+from embedder.callbacks.kept_keys import KeptKeys
 from embedder.callbacks.of_trainer import callbacks_of
 from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
 from embedder.callbacks.rag_eval import RagEvalSettings
@@ -49,6 +50,7 @@ from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, check_continues
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
+from embedder.encoders.key_side import key_fingerprint
 from embedder.entry.environment import environment
 from embedder.entry.sweep_job import in_sweep, searched_settings
 from embedder.errors import ConfigError, how_to_resume
@@ -85,6 +87,7 @@ class TrainRun:
         rag_eval: When the LLM answers validation queries.
         reindex: When and how new hard negatives are found.
         new_index: Makes an empty index.
+        vectors_dir: With `encoder.trainable: query`, where vectors of keys are kept.
         output_dir: Checkpoints, logs and the exported model go here.
         seed: Of everything random outside of the batch plan.
         optimise: The logged name that a sweep optimises.
@@ -105,6 +108,7 @@ class TrainRun:
     rag_eval: RagEvalSettings
     reindex: ReindexSettings
     new_index: Callable[[], VectorIndex]
+    vectors_dir: str
     output_dir: str
     seed: Seed
     optimise: str
@@ -196,7 +200,9 @@ class TrainRun:
         retrieval = self.retrieval_eval(datasets=datasets, new_index=self.new_index)
         record = ValidationRecord(retrieval)
         describe_run = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, self._sides, about))
+        kept = [KeptKeys(key_fingerprint(encoder), Path(self.vectors_dir))] if encoder.query_only else []
         working = [
+            *kept,
             *answering(self.rag_eval, self.preparation, self.tasks, datasets, self.new_index),
             *reindexing(self.reindex, self.new_index, Path(self.output_dir), checkpoint),
         ]

@@ -6,6 +6,8 @@ import lightning as L
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 
+from embedder.callbacks.kept_keys import KeptKeys
+from embedder.callbacks.of_trainer import callbacks_of
 from embedder.training.gather import Share, gather_shares, world_size
 from embedder.training.module import RetrieverModule
 from embedder.types import Encoder, FloatArray, Reading
@@ -38,6 +40,15 @@ class CurrentEncoder:
         """Unit vectors, [n, D]; see `Encoder`."""
         with self._precision.forward_context():  # around this alone: an LLM asked in between keeps its own precision
             return self._encoder.encode(texts, reading, progress=progress)
+
+
+def current_encoder(trainer: L.Trainer, module: RetrieverModule) -> Encoder:
+    """Encodes with the weights of the moment; keys that no step changes are read where they were encoded before."""
+    encoder = CurrentEncoder(trainer, module)
+    kept = callbacks_of(trainer, KeptKeys)
+    if not kept or is_sharded(trainer):  # where all encode together, none may find what another one does not
+        return encoder
+    return kept[0].around(encoder, str(trainer.precision))
 
 
 class DistributedEncoder:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import lightning as L
 
 from embedder.bounds import PositiveInt, Seed
-from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
+from embedder.callbacks.current_encoder import current_encoder, is_sharded
 from embedder.callbacks.of_trainer import callbacks_of, log_metrics
 from embedder.callbacks.throughput import off_the_clock
 from embedder.callbacks.validation_record import ValidationRecord
@@ -154,7 +154,7 @@ class RagEvalCallback(L.Callback):
         begin = time.monotonic()
         own: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)  # task -> data set -> metric -> mean
         for part in self._parts if trainer.is_global_zero or is_sharded(trainer) else ():
-            retriever = DenseRetriever(CurrentEncoder(trainer, module), self._new_index, module.tasks[part.task].sides)
+            retriever = DenseRetriever(current_encoder(trainer, module), self._new_index, module.tasks[part.task].sides)
             retriever.fit(part.searched)
             rankings = retriever.retrieve(part.queries, max(part.consumer.top_k, _DEPTH))
             if trainer.is_global_zero:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 
-from embedder.callbacks.current_encoder import CurrentEncoder, DistributedEncoder, is_sharded
+from embedder.callbacks.current_encoder import DistributedEncoder, current_encoder, is_sharded
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.mining import MinedDataset, Miner
@@ -115,7 +115,7 @@ class ReindexCallback(L.Callback):
 
     def _refresh(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         begin, step = time.monotonic(), trainer.global_step
-        encoder: Encoder = CurrentEncoder(trainer, module)
+        encoder: Encoder = current_encoder(trainer, module)
         share = Share(0, 1)
         if not (together := is_sharded(trainer)):
             encoder = DistributedEncoder(encoder, trainer.global_rank, module.device)

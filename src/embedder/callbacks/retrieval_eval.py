@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import lightning as L
 
 from embedder.bounds import PositiveInt
-from embedder.callbacks.current_encoder import CurrentEncoder, is_sharded
+from embedder.callbacks.current_encoder import current_encoder, is_sharded
 from embedder.callbacks.validation_time import Part, long_validation, measured
 from embedder.checks import checked
 from embedder.data.prepared import PreparedDataset
@@ -96,7 +96,7 @@ class RetrievalEvalCallback(L.Callback):
                 logger.info("%s", told)
 
     def _parts(self, trainer: L.Trainer, module: RetrieverModule) -> list[Part]:
-        encoder, parts = CurrentEncoder(trainer, module), []
+        encoder, parts = current_encoder(trainer, module), []
         for scored in self._scored:
             task = module.tasks[scored.dataset.task]
             held_out = len(scored.dataset.records("validation")) * (1 + task.sampling.group_size)
@@ -122,7 +122,7 @@ class RetrievalEvalCallback(L.Callback):
 
     def _score(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[tuple[str, str], float]:
         module = require_retriever(pl_module)
-        encoder = CurrentEncoder(trainer, module)
+        encoder = current_encoder(trainer, module)
         scores = {}
         for scored in self._scored:
             task, name, queries = scored.dataset.task, scored.dataset.name, scored.queries

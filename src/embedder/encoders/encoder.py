@@ -68,7 +68,7 @@ class TextEncoder(nn.Module):
         self.head = load_head(folder.query.dense, config, folder.trained)
         """Linear layers between pooling and the vector; of most models none."""
         self.key_head = load_head(folder.key.dense, config, folder.trained) if separate else None
-        if self.query_only and self.key_head is not None:
+        if self.query_only and self.key_backbone is not None and self.key_head is not None:
             self.key_backbone.requires_grad_(False)
             self.key_head.requires_grad_(False)
         for setting, wanted, most in (

@@ -81,9 +81,12 @@ def has_adapters(backbone: Any) -> bool:
 def as_base(backbone: Any) -> Iterator[None]:
     """Run the backbone as the base encoder that it was: past its adapters, without dropout."""
     was_training = backbone.training
+    trained = [parameter.requires_grad for parameter in backbone.parameters()]
     backbone.eval()
     try:
         with backbone.disable_adapter() if has_adapters(backbone) else nullcontext():
             yield
     finally:
         backbone.train(was_training)
+        for parameter, is_trained in zip(backbone.parameters(), trained, strict=True):
+            parameter.requires_grad_(is_trained)  # peft takes it off all adapters, and gives it to all
