@@ -13,17 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from embedder.data.corpus import join_title
     from embedder.search.keys import Hit
     from embedder.search.retriever import Retriever, load
     from embedder.training.module import RetrieverModule
 
 __version__ = "0.1.0"
-__all__ = ["Hit", "Retriever", "RetrieverModule", "load"]
+__all__ = ["Hit", "Retriever", "RetrieverModule", "join_title", "load"]
 
 _HOMES = {
     "Hit": "embedder.search.keys",
     "Retriever": "embedder.search.retriever",
     "RetrieverModule": "embedder.training.module",
+    "join_title": "embedder.data.corpus",
     "load": "embedder.search.retriever",
 }
 

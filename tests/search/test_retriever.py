@@ -213,3 +213,34 @@ def test_the_package_imports_nothing_before_it_is_used():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "module 'embedder' has no attribute 'Retreiver'\n"
+
+
+@pytest.mark.parametrize("lora", [None, {"r": 2}], ids=["full", "lora"])
+def test_a_retriever_trained_query_only_searches_the_index_of_its_base(encoder, exported, tmp_path, lora):
+    base = embedder.load(exported, device="cpu").index(KEYS)
+    index = base.save(tmp_path / "deployed")
+    trained = TextEncoder(EncoderConfig(str(exported), trainable="query", lora=lora))
+    with torch.no_grad():
+        for name, parameter in trained.named_parameters():
+            if parameter.requires_grad and ("lora_B" in name or lora is None):
+                parameter.add_(0.3)
+    sides = TaskSides("seek: ", QA.key_instruction, 16, QA.key_max_length)
+    retriever = embedder.load(export(trained, {"qa": sides}, tmp_path / "query only", {}), device="cpu")
+    hits = retriever.use_index(index).search(["Who wrote it?"], k=4)[0]
+    expected = (trained.encode(["Who wrote it?"], sides.query) @ base.encode_keys(KEYS).T)[0]
+    assert [hit.text for hit in hits] == [TEXTS[position] for position in np.argsort(-expected)]
+    np.testing.assert_allclose([hit.score for hit in hits], np.sort(expected)[::-1], atol=1e-5)
+
+    with torch.no_grad():  # of an encoder whose keys were trained too
+        changed = TextEncoder(EncoderConfig(str(exported)))
+        changed.backbone.embeddings.word_embeddings.weight.mul_(1.01)
+    other = embedder.load(export(changed, {"qa": QA}, tmp_path / "other", {}), device="cpu")
+    with pytest.raises(DataError, match=r"deployed: another encoder made this index \(its keys are of"):
+        other.use_index(index)
+    with pytest.raises(DataError, match=r"not a folder that Retriever\.save wrote"):
+        other.use_index(tmp_path)
+
+
+def test_title_and_text_are_joined_as_in_training():
+    assert embedder.join_title("Oru", "Oru is a river") == "Oru Oru is a river"
+    assert embedder.join_title("", "a river") == "a river"

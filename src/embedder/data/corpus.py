@@ -38,7 +38,7 @@ class Corpus:
 
     def __getitem__(self, position: int) -> Key:
         row = self._rows.row(position)
-        return Key(id=row.text("id"), text=document_text(row.text("title", default=""), row.text("text")))
+        return Key(id=row.text("id"), text=join_title(row.text("title", default=""), row.text("text")))
 
     def __iter__(self) -> Iterator[Key]:
         return (self[position] for position in range(len(self)))
@@ -56,9 +56,17 @@ class Corpus:
         return self.position(first_id), self.position(last_id) + 1
 
 
-def document_text(title: str, text: str) -> str:
+def join_title(title: str, text: str) -> str:
     """What is indexed, encoded and shown of a document: title and text with a blank between them, as BEIR has it.
 
-    A text that begins with its title then has it twice, just as in texts that are joined for an exported model.
+    Join keys in this way wherever they are encoded with an exported model: it is how they were read in training. A text
+    that begins with its title then has it twice.
+
+    >>> join_title("Oru", "A river in the north.")
+    'Oru A river in the north.'
+
+    Args:
+        title: May be empty.
+        text: The rest.
     """
     return f"{title} {text}".strip() if title.strip() else text

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from embedder.encoders.encoder import TextEncoder
-from embedder.types import Reading
+from embedder.errors import ConfigError
+from embedder.types import Encoder, Reading
 
 _ADAPTER = re.compile(r"(^base_model\.model\.|\.base_layer(?=\.))")  # what peft adds to a name
 _OF_A_FILE = frozenset({"architectures", "dtype", "torch_dtype", "transformers_version", "use_cache", "name_or_path"})
@@ -40,8 +41,23 @@ def key_fingerprint(encoder: TextEncoder) -> str:
 def key_fingerprints(encoder: TextEncoder, readings: Mapping[str, Reading]) -> dict[str, str]:
     """The same with the instruction and the length, for each task."""
     contents = key_fingerprint(encoder)
-    read = {name: [one.instruction, str(encoder.length(one.max_length))] for name, one in readings.items()}
-    return {name: hashlib.sha256(json.dumps([contents, *parts]).encode()).hexdigest() for name, parts in read.items()}
+    return {name: _read_with(contents, encoder, reading) for name, reading in readings.items()}
+
+
+def keys_of(encoder: Encoder, reading: Reading) -> str:
+    """The same for one reading.
+
+    Raises:
+        ConfigError: The model is run by sentence-transformers itself, so that its contents are not known.
+    """
+    if not isinstance(encoder, TextEncoder):
+        raise ConfigError("encoder", "a model of Transformer, Pooling and Dense", type(encoder).__name__)
+    return _read_with(key_fingerprint(encoder), encoder, reading)
+
+
+def _read_with(contents: str, encoder: TextEncoder, reading: Reading) -> str:
+    read = [contents, reading.instruction, encoder.length(reading.max_length)]
+    return hashlib.sha256(json.dumps(read).encode()).hexdigest()
 
 
 def _weights(module: Any) -> Iterator[tuple[str, torch.Tensor]]:

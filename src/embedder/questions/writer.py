@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedder.data.corpus import Corpus, document_text
+from embedder.data.corpus import Corpus, join_title
 from embedder.data.jsonl import JsonLines
 from embedder.index.bm25_index import BM25Index
 from embedder.llm.address import sample_address
@@ -139,5 +139,5 @@ class QuestionWriter:
 
 def _passage(rows: JsonLines, position: int, max_words: int) -> Passage:
     row = rows.row(position)
-    text = document_text(row.text("title", default=""), row.text("text"))
+    text = join_title(row.text("title", default=""), row.text("text"))
     return Passage(position, row.text("id"), shown(text, max_words), row.text("file", default="") or None)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embedder.data.corpus import document_text
+from embedder.data.corpus import join_title
 from embedder.errors import ConfigError
 
 AnyKey = str | Mapping[str, Any]
@@ -53,7 +53,7 @@ def rows_of(keys: Iterable[AnyKey], name: str = "keys") -> list[dict[str, Any]]:
 
 def text_of(row: Mapping[str, Any]) -> str:
     """What the encoder reads of a key."""
-    return document_text(row.get("title") or "", row["text"])
+    return join_title(row.get("title") or "", row["text"])
 
 
 def checked_texts(texts: Sequence[str], name: str) -> list[str]:

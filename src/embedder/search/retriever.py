@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Self
 
 from embedder.encoders.checkpoint import TrainedEncoder, load_trained
-from embedder.errors import ConfigError
+from embedder.encoders.key_side import keys_of
+from embedder.errors import ConfigError, DataError
 from embedder.index.encode import index_corpus
 from embedder.index.faiss_index import FaissIndex
 from embedder.models.device import torch_device
@@ -128,6 +129,31 @@ class Retriever:
         index = FaissIndex(factory)
         index_corpus(self._trained.encoder, map(text_of, rows), index, reading, progress=progress)
         self._saved = Saved(self._task(task), rows, index)
+        return self
+
+    def use_index(self, folder: Path | str, task: str | None = None) -> Self:
+        """Search an index that another retriever saved, whose keys are read by the same weights in the same way.
+
+        A retriever that was trained with `encoder.trainable=query` searches the index of its base encoder.
+
+        Args:
+            folder: What `Retriever.save` of the other one wrote.
+            task: One of `tasks`; may be left out where there is one. Queries of `search` are read for it.
+
+        Raises:
+            DataError: The folder is none, or its keys were encoded by other weights, with another instruction, or cut
+                at another length.
+        """
+        folder = Path(folder).expanduser()
+        if not is_saved(folder):
+            raise DataError(folder, None, "not a folder that Retriever.save wrote")
+        saved, other = read_saved(folder), load_trained(folder / MODEL)
+        readings = (self._sides(task).key, other.sides_of(saved.task or "").key)
+        own, theirs = (keys_of(one.encoder, key) for one, key in zip((self._trained, other), readings, strict=True))
+        if own != theirs:
+            difference = f"its keys are of {theirs[:12]}, those of {self._source} are of {own[:12]}"
+            raise DataError(folder, None, f"another encoder made this index ({difference}): index the keys anew")
+        self._saved = Saved(self._task(task), saved.keys, saved.index)
         return self
 
     def search(self, queries: Sequence[str], k: int = 10) -> list[list[Hit]]:
