@@ -18,7 +18,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 
 from embedder.app import tune_command
-from embedder.app.arguments import Arguments
 from tests.docs.in_docs import PAGES, ROOT, block, commands, files_of
 from tests.entry_points import run_here
 
@@ -49,8 +48,7 @@ def words(command):
     parts = split.stdout.decode().split("\0")[:-1]
     parts = parts[1:] if parts[0] == "python" else parts
     if parts[:2] == ["embedder", "tune"]:
-        parser = Arguments("tune", tune_command.DESCRIPTION)
-        parts = ["train.py", *tune_command.overrides_of(tune_command.parsed(parser, parts[2:]))]
+        parts = ["train.py", *tune_command.overrides_of(tune_command.parsed(parts[2:]))]
     return [own for part in parts for own in (THE_REST if part == "..." else [part])]
 
 

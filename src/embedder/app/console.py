@@ -19,10 +19,9 @@ class Command:
 
 
 def _tune(arguments: Sequence[str]) -> None:
-    from embedder.app import tune_command
-    from embedder.app.arguments import Arguments
+    from embedder.app.tune_command import tune
 
-    tune_command.run(Arguments("tune", tune_command.DESCRIPTION), arguments)
+    tune(arguments)
 
 
 def _search(arguments: Sequence[str]) -> None:

@@ -1,15 +1,16 @@
 """`embedder tune DOCS --llm URL`: the arguments of the command as the settings of `train.py experiment=tune`."""
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from embedder.app.arguments import Arguments
 from embedder.entry.start import end, enter
 from embedder.errors import ConfigError, EmbedderError
 
 _SECONDS = 20.0
-DESCRIPTION = """\
+_DESCRIPTION = """\
 Tune a retriever to your LLM, from a folder of documents to a verdict.
 
 The LLM writes questions about the documents, unless you have some, and judges which passages help it to answer;
@@ -21,14 +22,9 @@ retrieve. The tuned encoder is exported if it is better beyond chance, or else t
   embedder tune --resume outputs/train/DATE                      go on with a run that was stopped"""
 
 
-def run(parser: ArgumentParser, arguments: Sequence[str]) -> None:
-    """Start the run that the arguments describe.
-
-    Args:
-        parser: Without arguments of its own; it ends the process where they are wrong.
-        arguments: Behind the name of the command.
-    """
-    given = parsed(parser, arguments)
+def tune(arguments: Sequence[str]) -> None:
+    """Start the run that the arguments behind the name of the command describe."""
+    given = parsed(arguments)
     try:
         overrides = overrides_of(given)
     except EmbedderError as error:
@@ -36,8 +32,9 @@ def run(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     enter("train", overrides)
 
 
-def parsed(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
+def parsed(arguments: Sequence[str]) -> Namespace:
     """The arguments by name; wrong ones end the process."""
+    parser = Arguments("tune", _DESCRIPTION)
     add = parser.add_argument
     add("documents", nargs="?", metavar="DOCS", help="a folder of documents, or one document")
     add("--llm", metavar="LLM", help="the URL of an OpenAI-compatible server, or a model: a folder or a name")

@@ -29,6 +29,7 @@ UNNEEDED = "there were enough"
 DROPPED = (*REASONS, VAGUE, DISAGREES, UNHELPED, ALIKE, UNNEEDED)
 """Why a draft is not kept, in the order in which it is looked at."""
 _SMALLEST_ROUND = 8  # passages
+_SPARE = 1.2  # times as many as seem needed, so that no tiny round follows
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class QuestionWriter:
         done = 0
         while len(self._kept) < wanted and done < len(order):
             each = max(len(self._kept) / done, 0.1) if done else 1.0  # questions that a passage gave
-            chosen = order[done : done + max(_SMALLEST_ROUND, round((wanted - len(self._kept)) / each))]
+            size = max(_SMALLEST_ROUND, round(_SPARE * (wanted - len(self._kept)) / each))
+            chosen = order[done : done + size]
             self._round([_passage(rows, position, self.settings.max_words) for position in chosen], wanted)
             done += len(chosen)
             logger.info("%d of %d questions, after %d of %d passages", len(self._kept), wanted, done, len(order))
