@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from embedder.app.tune_steps import StepRule
-from embedder.data.corpus import document_text
+from embedder.data.corpus import join_title
 from embedder.data.examples import FewShotExample
 from embedder.data.jsonl import JsonLines
 from embedder.data.prompts import with_examples
@@ -95,7 +95,7 @@ class Plan:
 
     def _text(self, rows: JsonLines, position: int) -> str:
         row = rows.row(position)
-        return shown(document_text(row.text("title", default=""), row.text("text")), self.questions.max_words)
+        return shown(join_title(row.text("title", default=""), row.text("text")), self.questions.max_words)
 
     def _writing(self, wanted: int, order: Sequence[int], short: int, texts: Sequence[str]) -> Planned:
         passages = min(len(order), round(wanted / _QUESTIONS_A_PASSAGE))
