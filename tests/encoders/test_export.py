@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from embedder.encoders.around import CutEncoder
+from embedder.encoders.card_facts import CardFacts, complete_card
 from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
@@ -421,3 +422,26 @@ def test_an_export_is_pushed_as_one_private_commit_unless_it_is_damaged(bert_dir
     with pytest.raises(DataError, match="not an export"):
         push_to_hub(bert_directory, "me/mine")
     assert len(Client.asked) == 2
+
+
+def test_a_user_completes_the_card_with_licences_and_an_evaluation(bert_directory, tmp_path):
+    from huggingface_hub import ModelCard
+
+    one, _ = exported_twice(bert_directory, tmp_path)
+    before = (one / "README.md").read_text()
+    assert "Licences of the data: not recorded." in before
+    (tmp_path / "evaluate").mkdir()
+    facts = CardFacts("apache-2.0", ["akariasai/PopQA"], ["en"], "PopQA is MIT", tmp_path / "evaluate")
+    with pytest.raises(DataError, match=r"table\.md: the table of an evaluation cannot be read"):
+        complete_card(one, facts)
+    assert (one / "README.md").read_text() == before
+    (tmp_path / "evaluate" / "table.md").write_text("| a | ndcg@10 |\n|---|---|\n| trained | 0.996 |\n")
+    complete_card(one, facts)
+    card = ModelCard.load(one / "README.md")
+    assert (card.data.license, card.data.datasets, card.data.language) == ("apache-2.0", ["akariasai/PopQA"], ["en"])
+    assert "| trained | 0.996 |" in card.text
+    assert "Licences of the data: PopQA is MIT." in card.text
+    assert CHANGE in card.text
+    load_trained(one)  # its digests are of the new files
+    complete_card(one, CardFacts())
+    assert (one / "README.md").read_text() == before

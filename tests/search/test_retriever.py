@@ -244,3 +244,21 @@ def test_a_retriever_trained_query_only_searches_the_index_of_its_base(encoder, 
 def test_title_and_text_are_joined_as_in_training():
     assert embedder.join_title("Oru", "Oru is a river") == "Oru Oru is a river"
     assert embedder.join_title("", "a river") == "a river"
+
+
+def test_a_retriever_pushes_the_export_that_it_was_loaded_from(exported, checkpoint, monkeypatch):
+    asked = []  # the hub's client, which needs a network, is the one thing that is stood in for here
+    client = type(
+        "Client",
+        (),
+        {
+            "create_repo": lambda self, name, **settings: asked.append((name, settings)),
+            "upload_folder": lambda self, **settings: asked.append(settings["folder_path"]) or self,
+            "commit_url": "https://hub/commit",
+        },
+    )
+    monkeypatch.setattr("huggingface_hub.HfApi", client)
+    assert embedder.load(exported).push_to_hub("me/mine", private=False) == "https://hub/commit"
+    assert asked == [("me/mine", {"private": False, "exist_ok": True}), exported]
+    with pytest.raises(DataError, match="not an export"):
+        embedder.load(checkpoint).push_to_hub("me/mine")

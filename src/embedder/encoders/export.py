@@ -69,8 +69,8 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     write_json(directory / "config_sentence_transformers.json", settings)
     tasks = {name: _settled(encoder, sides) for name, sides in tasks.items()}
     described = description_of(encoder, tasks)
-    start = {"format": EXPORT_FORMAT, "base": _base(encoder), "dimension": encoder.dimension}
-    description = {**start, **described, **about}
+    own = {"base": _base(encoder), "dimension": encoder.dimension, "lengths": lengths}
+    description = {"format": EXPORT_FORMAT, **own, **described, **about}
     if encoder.query_only:
         check_export(encoder, tasks, description["key_fingerprints"], directory)
     write_json(directory / "embedder.json", description)

@@ -28,7 +28,7 @@ def _settings(description: Mapping[str, Any]) -> str:
     """The YAML block; what is not known is left out, such as the licence."""
     from huggingface_hub import EvalResult, ModelCardData
 
-    named = str(description["base"]["name"])
+    named, facts = str(description["base"]["name"]), description.get("card", {})
     results = [
         EvalResult("text-retrieval", "validation", "validation queries", metric.removeprefix("val/"), value)
         for metric, value in sorted(description.get("scores", {}).items())
@@ -41,6 +41,9 @@ def _settings(description: Mapping[str, Any]) -> str:
         pipeline_tag="sentence-similarity",
         tags=["sentence-transformers", "feature-extraction", "sentence-similarity", "retrieval", "embedder"],
         eval_results=results or None,
+        license=facts.get("license"),
+        datasets=list(facts.get("datasets", ())) or None,
+        language=list(facts.get("language", ())) or None,
     )
     return f"---\n{data.to_yaml()}\n---"
 
@@ -64,7 +67,7 @@ def _parts(description: Mapping[str, Any]) -> Iterator[str]:
     yield f"\nThe prompts `query` and `document` are those of `{default}`; each task has `TASK_query` and `TASK_key`.\n"
     yield from _frameworks(default, separate=not description["encoder"]["shared"])
     yield from _evaluation(description)
-    yield from _data(description.get("data", {}))
+    yield from _data(description.get("data", {}), description.get("card", {}).get("data_licenses"))
     yield (
         "## Check a copy\n`embedder.json` holds the vectors of three texts (`probes`, `probe_sides`); embedder checks "
         "them when it loads. `digests.json` holds SHA-256 of every file.\n"
@@ -118,9 +121,11 @@ def _evaluation(description: Mapping[str, Any]) -> Iterator[str]:
         yield "## Validation\nOn queries of the training data that were not trained on:\n"
         yield from (f"- {sentence}" for sentence in changes)
         yield ""
+    if table := description.get("card", {}).get("evaluation"):
+        yield f"## Evaluation\nOn test queries, with the protocol of its `scores.json`:\n\n{table}\n"
 
 
-def _data(data: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _data(data: Mapping[str, Mapping[str, Any]], licenses: str | None) -> Iterator[str]:
     if not data:
         return
     yield "## Training data\n| data set | fingerprint | rewards of the LLM | reward |\n|---|---|---|---|"
@@ -128,7 +133,7 @@ def _data(data: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         llm = protocol.get("rewards", {}).get("llm", "none: labels alone")
         reward = protocol.get("reward", {}).get("class", "none")
         yield f"| {shown(name)} | `{protocol.get('files', 'unknown')}` | {shown(str(llm))} | {reward} |"
-    yield "\nThe licences of the data sets are not recorded: whoever publishes this model adds them.\n"
+    yield f"\nLicences of the data: {shown(licenses) if licenses else 'not recorded'}.\n"
 
 
 def _long_texts(default: str, differences: Sequence[str]) -> str:

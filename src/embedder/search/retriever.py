@@ -6,6 +6,7 @@ from typing import Self
 
 from embedder.encoders.checkpoint import TrainedEncoder, load_trained
 from embedder.encoders.key_side import keys_of
+from embedder.encoders.push import push_to_hub
 from embedder.errors import ConfigError, DataError
 from embedder.index.encode import index_corpus
 from embedder.index.faiss_index import FaissIndex
@@ -193,6 +194,21 @@ class Retriever:
         folder = Path(path).expanduser()
         write_saved(folder, self._trained, self._source, self._indexed())
         return folder
+
+    def push_to_hub(self, repository: str, *, private: bool = True) -> str:
+        """Upload the export that it was loaded from, with its model card, to a Hugging Face hub.
+
+        Args:
+            repository: `USER/NAME`, which is made if it does not exist.
+            private: Whether a repository that is made here is seen by its owner only.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            DataError: It was not loaded from an export, or this was damaged since.
+        """
+        return push_to_hub(self._source, repository, private=private)
 
     def _indexed(self) -> Saved:
         if self._saved is None:
