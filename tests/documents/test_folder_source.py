@@ -14,6 +14,8 @@ from embedder.documents.passages import Cutting
 from embedder.documents.source import FolderSource
 from embedder.errors import ConfigError, DataError
 
+WORDS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -212,3 +214,46 @@ def test_pages_say_where_a_passage_is_and_which_are_gold(tmp_path):
         for query in some
     }
     assert gold == {"Where?": [3], "What?": [2]}
+
+
+def test_an_excerpt_of_another_cut_names_the_passages_that_it_overlaps(tmp_path):
+    sentences = [f"The {word} keeper of the lighthouse of Oru lit it {n} times in all." for n, word in enumerate(WORDS)]
+    (tmp_path / "a.txt").write_text(" ".join(sentences))
+    given = [
+        {"question": "Two?", "answers": ["no such words"], "passages": [" ".join(sentences[2:6]).upper()]},
+        {"question": "One of them?", "answers": ["5 times"], "passages": [" ".join(sentences[2:6])]},
+        {
+            "question": "Inside?",
+            "answers": ["x"],
+            "passages": ["seventh keeper of the lighthouse of Oru lit it 6 times"],
+        },
+    ]
+    made = FolderSource(
+        str(tmp_path / "a.txt"),
+        str(tmp_path / "converted"),
+        questions(tmp_path, *given),
+        test_share=0.4,
+        cutting=Cutting(words=28, overlap=0),
+    )
+    (dataset,) = made.datasets("qa")
+    ids = [json.loads(line)["id"] for line in dataset.file("corpus").read_text().splitlines()]
+    gold = {query.text: list(query.positives) for some in by_role(dataset).values() for query in some}
+    assert len(ids) == 4  # two sentences each
+    assert gold == {"Two?": ids[1:3], "One of them?": [ids[2]], "Inside?": [ids[3]]}
+
+
+def test_the_id_of_a_row_names_its_passages(tmp_path):
+    (tmp_path / "docs").mkdir()
+    rows = [{"id": 7, "text": "Oru is old. It was built in 1964."}, {"id": 8, "text": "Ume is new."}]
+    (tmp_path / "docs" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = [{"question": f"When {n}?", "answers": ["1964"], "passages": ["7"]} for n in range(3)]
+    made = FolderSource(
+        str(tmp_path / "docs"),
+        str(tmp_path / "converted"),
+        questions(tmp_path, *given),
+        cutting=Cutting(words=5, overlap=0),
+    )
+    (dataset,) = made.datasets("qa")
+    (gold,) = {query.positives for some in by_role(dataset).values() for query in some}
+    corpus = Corpus(dataset.file("corpus"))
+    assert [corpus[corpus.position(key_id)].text for key_id in gold] == ["It was built in 1964."]

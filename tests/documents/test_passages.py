@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from embedder.documents import passages
 from embedder.documents.document import Writing, whole
 from embedder.documents.passages import Cutting
 from embedder.texts import stretches
@@ -60,15 +61,15 @@ def test_a_long_sentence_is_cut_between_lines_or_words_and_never_inside_a_word()
 
 def test_headings_cut_and_name_passages():
     document = written("Before.", (1, "Guide"), "About it.", (2, "Install"), "Run pip.", (1, "Other"), "The end.")
-    passages = list(Cutting(min_words=0).passages(document))
-    assert [p.headings for p in passages] == [(), ("Guide",), ("Guide", "Install"), ("Other",)]
+    found = list(Cutting(min_words=0).passages(document))
+    assert [p.headings for p in found] == [(), ("Guide",), ("Guide", "Install"), ("Other",)]
     assert texts(document, min_words=0) == ["Before.", "About it.", "Run pip.", "The end."]
 
 
 def test_small_sections_with_a_common_heading_are_joined_with_their_headings_in_the_text():
     document = written((1, "Guide"), (2, "Install"), "Run pip.", (2, "Use"), "Run it.", (1, "Other"), "The end.")
-    passages = list(Cutting(min_words=20).passages(document))
-    assert [p.headings for p in passages] == [("Guide",), ("Other",)]
+    found = list(Cutting(min_words=20).passages(document))
+    assert [p.headings for p in found] == [("Guide",), ("Other",)]
     assert texts(document) == ["Install\n\nRun pip.\n\nUse\n\nRun it.", "The end."]
 
 
@@ -108,14 +109,14 @@ DOCUMENTS = st.lists(st.one_of(st.tuples(st.integers(1, 3), st.sampled_from("ABC
 @given(DOCUMENTS, st.integers(1, 12), st.integers(0, 3), st.integers(0, 8))
 def test_nothing_is_lost_or_too_long(parts, words, overlap, min_words):
     document = written(*parts)
-    passages = list(Cutting(words, overlap, min_words).passages(document))
+    found = list(Cutting(words, overlap, min_words).passages(document))
     held = set()
-    for passage in passages:
+    for passage in found:
         text = document.text[passage.start : passage.end]
         assert text == text.strip() != ""
         assert len(stretches(text)) <= words or (text,) == passage.headings[-1:]
         held |= set(range(passage.start, passage.end)) | set(passage.headings)
-    assert [p.start for p in passages] == sorted({p.start for p in passages})
+    assert [p.start for p in found] == sorted({p.start for p in found})
     for section in document.sections:
         own = {n for n in range(section.body, section.end) if not document.text[n].isspace()}
         assert own <= held
@@ -146,3 +147,10 @@ def test_nothing_of_a_long_text_is_lost(end):
     found = list(Cutting(words=40, overlap=0).passages(document))
     assert " ".join(text[p.start : p.end] for p in found).split() == text.split()
     assert all(text[p.start : p.end].startswith("Sentence number") for p in found)
+
+
+def test_a_text_that_is_looked_at_in_windows_is_cut_alike(monkeypatch):
+    text = "\n\n".join(f"Paragraph {n} begins here. It ends there." for n in range(60))
+    whole_text = texts(whole(text), words=20)
+    monkeypatch.setattr(passages, "_WINDOW", 70)
+    assert texts(whole(text), words=20) == whole_text

@@ -16,7 +16,8 @@ def rows_of(document: Document, file: str, named: str, cutting: Cutting) -> Iter
     """The passages of a document as rows.
 
     The title of a passage is its headings, or else that of the document, or else the name of the file without its
-    ending. Its id is made of the file and of what it says, so that it never comes to mean another text.
+    ending; rows of a file are not called as the file is. An id is made of the file and of what the passage says, so
+    that it never comes to mean another text.
 
     Args:
         document: What was read.
@@ -26,7 +27,9 @@ def rows_of(document: Document, file: str, named: str, cutting: Cutting) -> Iter
     """
     for passage in cutting.passages(document):
         text = document.text[passage.start : passage.end]
-        title = " > ".join(passage.headings) or document.title or _words(PurePosixPath(named).stem)
+        title = " > ".join(passage.headings) or document.title
+        if not title and document.line is None:
+            title = _words(PurePosixPath(named).stem)
         row: dict[str, Any] = {"id": f"{file}#{_digest(title, text)}", "title": title, "text": text, "file": file}
         row |= {"headings": list(passage.headings)} if passage.headings else {}
         yield row | _position(document, passage)

@@ -13,6 +13,7 @@ from embedder.texts import stretches
 
 Span = tuple[int, int]
 """Where a part of a text begins and ends, in characters."""
+_WINDOW = 1 << 18  # characters whose sentences are looked for at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +103,15 @@ class Cutting:
             while first < new < len(units) and sum(sizes[first : new + 1]) > self.words:
                 first += 1
 
+    def _sentences(self, text: str, start: int, end: int) -> Iterator[Span]:
+        for first, last in _windows(text, start, end):
+            for found in get_sentence_boundaries(self.language, text[first:last]):
+                if found["text"].strip():
+                    yield _stripped(text, first + found["start_index"], first + found["end_index"])
+
     def _units(self, text: str, start: int, end: int) -> Iterator[Span]:
         """Sentences without the white space around them; a longer one than a passage in lines, or in runs of words."""
-        for found in get_sentence_boundaries(self.language, text[start:end]):
-            if not found["text"].strip():
-                continue
-            sentence = _stripped(text, start + found["start_index"], start + found["end_index"])
+        for sentence in self._sentences(text, start, end):
             if self._size(text, *sentence) <= self.words:
                 yield sentence
                 continue
@@ -116,6 +120,15 @@ class Cutting:
                 yield from _spans(
                     ["".join(pieces[at : at + self.words]) for at in range(0, len(pieces), self.words)], line[0], text
                 )
+
+
+def _windows(text: str, start: int, end: int) -> Iterator[Span]:
+    """Stretches of whole paragraphs, so that little memory is needed for the sentences of a long text."""
+    while start < end:
+        stop = text.find("\n\n", start + _WINDOW, end)
+        stop = end if stop < 0 else stop
+        yield start, stop
+        start = stop
 
 
 @dataclass(frozen=True, slots=True)
