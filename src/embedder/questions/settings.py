@@ -32,7 +32,7 @@ class QuestionSettings:
     most: PositiveInt = 1000
     least: PositiveInt = 20
     drafts: PositiveInt = 3
-    found_within: Limit | None = 20
+    found_within: Limit | None = 5
     min_reward: NonNegativeFloat = 0.0
     temperature: PositiveFloat = 0.5
     max_new_tokens: PositiveInt = 64
