@@ -91,6 +91,7 @@ def test_the_export_has_the_keys_of_the_base_folder_bit_for_bit(tmp_path, lora):
     assert key_fingerprint(loaded.encoder) == key_fingerprint(base) == key_fingerprint(encoder)
     stored = json.loads((exported / "embedder.json").read_text())
     assert list(stored["key_fingerprints"]) == ["qa"]
+    assert f"(fingerprint `{stored['key_fingerprints']['qa'][:12]}` (qa))" in (exported / "README.md").read_text()
     assert not any("lora" in name for name, _ in loaded.encoder.named_parameters())
 
 

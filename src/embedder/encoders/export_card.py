@@ -8,7 +8,7 @@ from embedder.encoders.framework_lines import FRAMEWORK_LINES
 from embedder.shown import shown
 from embedder.types import Side, TaskSides
 
-_TITLES = "A key with a title is read as its title, a blank and its text."
+_TITLES = "A key with a title is read as its title, a blank and its text (`embedder.join_title`): join them so."
 
 
 def card(description: Mapping[str, Any], differences: Sequence[str]) -> str:
@@ -64,6 +64,12 @@ def _parts(description: Mapping[str, Any]) -> Iterator[str]:
     )
     yield "## How texts are read"
     yield from _readings(description["tasks"])
+    if fingerprints := description.get("key_fingerprints"):
+        listed = ", ".join(f"`{shown(value[:12])}` ({shown(name)})" for name, value in fingerprints.items())
+        yield (
+            f"\nOnly queries were trained: keys are those of the base encoder (fingerprint {listed}), so that an index "
+            "that it made stays valid. The whole fingerprints are in `embedder.json`."
+        )
     yield f"\nThe prompts `query` and `document` are those of `{default}`; each task has `TASK_query` and `TASK_key`.\n"
     yield from _frameworks(default, separate=not description["encoder"]["shared"])
     yield from _evaluation(description)
