@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embedder.app.arguments import Arguments, run_plainly
+from embedder.entry.surroundings import quiet_libraries
 
 _ABOUT = """\
 Export the encoder of a checkpoint as a sentence-transformers folder with its instructions. A training run exports its
@@ -24,4 +25,5 @@ def export(arguments: Sequence[str]) -> None:
 def _export(checkpoint: Path, folder: Path) -> None:
     from embedder.search.folder import export_checkpoint
 
+    quiet_libraries()
     print(f"exported model: {export_checkpoint(checkpoint, folder)}")  # noqa: T201

@@ -1,13 +1,19 @@
 """`embedder search`: the best keys for a question, from a saved index or from a file of keys."""
 
 import json
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from embedder.app.arguments import Arguments, run_plainly
+from embedder.entry.surroundings import quiet_libraries
 from embedder.errors import ConfigError
 from embedder.shown import shown
+
+if TYPE_CHECKING:
+    from embedder.search.keys import AnyKey, Hit
 
 _ABOUT = """\
 Find the best keys for a question with a trained retriever.
@@ -33,21 +39,25 @@ def search(arguments: Sequence[str]) -> None:
 
 
 def _search(given: Namespace) -> None:
-    if given.save and not given.keys:
-        raise ConfigError("--save", "no folder without --keys, since what is searched is a saved index", given.save)
-    if given.keys:
-        from embedder.data.jsonl import JsonLines
-
-        rows = JsonLines(given.keys)  # a wrong file is an error before the model is loaded
+    """What is wrong with the arguments is an error before the model is loaded."""
+    from embedder.search.folder import check_writable, is_saved
     from embedder.search.retriever import load
 
-    retriever = load(given.path, device=given.device)
-    if given.keys:
-        retriever.index(rows, given.task, progress=True)
-    elif not len(retriever):
-        raise ConfigError("--keys", "a file of keys, since there is no index in this folder", None)
+    if given.k < 1:
+        raise ConfigError("-k", "1 or more", given.k)
+    if given.save and not given.keys:
+        raise ConfigError("--save", "no folder without --keys, since what is searched is a saved index", given.save)
     if given.save:
-        retriever.save(Path(given.save))
+        check_writable(Path(given.save))
+    if not given.keys and Path(given.path).exists() and not is_saved(Path(given.path)):
+        raise ConfigError("--keys", f"a file of keys, since {given.path} has no index", None)
+    keys = _read(given.keys) if given.keys else None
+    quiet_libraries()
+    retriever = load(given.path, device=given.device)
+    if keys is not None:
+        retriever.index(keys, given.task, progress=sys.stdout.isatty())  # the bar is drawn on standard output
+    if given.save:
+        retriever.save(given.save)
     for question, hits in zip(given.question, retriever.search(given.question, given.k), strict=True):
         if given.json:
             found = [{"rank": hit.rank, "score": round(hit.score, 6), "key": hit.key} for hit in hits]
@@ -55,5 +65,21 @@ def _search(given: Namespace) -> None:
             continue
         print(shown(question))  # noqa: T201
         for hit in hits:
-            where = ", ".join(str(hit.key[name]) for name in ("file", "heading", "page") if hit.key.get(name))
-            print(f"{hit.rank:4}  {hit.score:.4f}  {shown(hit.text, _WIDTH)}{shown(f'  [{where}]') if where else ''}")  # noqa: T201
+            print(f"{hit.rank:4}  {hit.score:.4f}  {shown(hit.text, _WIDTH)}{_where(hit)}")  # noqa: T201
+
+
+def _read(file: str) -> "list[AnyKey]":
+    """The keys of a file; a wrong line is an error that names it."""
+    from embedder.data.jsonl import JsonLines
+
+    keys: list[AnyKey] = []
+    for row in JsonLines(file).rows():
+        row.text("text"), row.text("title", default="")
+        keys.append(row.values)
+    return keys
+
+
+def _where(hit: "Hit") -> str:
+    """Where a key comes from, if it says so."""
+    parts = [shown(hit.key[name]) for name in ("file", "heading", "page") if hit.key.get(name)]
+    return f"  [{', '.join(parts)}]" if parts else ""

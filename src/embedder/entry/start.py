@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -16,7 +15,7 @@ from embedder.entry.project import conf_folder
 from embedder.entry.secrets import refuse_arguments
 from embedder.entry.settings import check_settings
 from embedder.entry.signals import Stopped, stopping_at_signals
-from embedder.entry.surroundings import settle, speak_any_encoding
+from embedder.entry.surroundings import quiet_libraries, settle, speak_any_encoding
 from embedder.errors import Interrupted
 from embedder.shown import shown_message
 from embedder.started import command
@@ -101,7 +100,7 @@ def _start(config: Any) -> float | None:
             log_plainly()
             check_settings(config, list(hydra.overrides.task))
             settle(Path(config.paths.data_dir) / "home")
-            _quiet_libraries()
+            quiet_libraries()
             logger.info("environment: %s", ", ".join(f"{name} {value}" for name, value in environment().items()))
             logger.info("config: %s", output_dir / ".hydra" / "config.yaml")
             from hydra.utils import instantiate
@@ -136,24 +135,3 @@ def end(line: str, status: int) -> NoReturn:
     """End the process with a message."""
     sys.stderr.write(f"{shown_message(line)}\n")
     sys.exit(status)
-
-
-def _quiet_libraries() -> None:
-    """Libraries speak when something is wrong; progress and one line a stage are ours."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # workers fork after the tokenizer has been used
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # FAISS and torch share the cores
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-    # Between Lightning and torch, for their developers.
-    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
-    for name in (
-        "httpx",
-        "urllib3",
-        "faiss",
-        "sentence_transformers",
-        "lightning.pytorch.utilities.rank_zero",
-        "lightning.pytorch.trainer.connectors.checkpoint_connector",
-    ):
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,10 +1,11 @@
-"""Makes a run independent of its surroundings: the terminal's encoding, a home folder, a name of the user."""
+"""Makes a run independent of its surroundings: the terminal's encoding, a home folder, what libraries say."""
 
 import getpass
 import io
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -47,3 +48,24 @@ def _lacking_home() -> str | None:
     except OSError as error:
         return f"HOME={home} cannot be written ({error.strerror})"
     return None
+
+
+def quiet_libraries() -> None:
+    """Libraries speak when something is wrong; progress and one line a stage are ours."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # workers fork after the tokenizer has been used
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # FAISS and torch share the cores
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+    # Between Lightning and torch, for their developers.
+    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+    for name in (
+        "httpx",
+        "urllib3",
+        "faiss",
+        "sentence_transformers",
+        "lightning.pytorch.utilities.rank_zero",
+        "lightning.pytorch.trainer.connectors.checkpoint_connector",
+    ):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -19,6 +19,8 @@ from embedder.index.faiss_index import FaissIndex
 
 MODEL, _INDEX, _KEYS, _ABOUT = "model", "index.faiss", "keys.jsonl", "retriever.json"
 _FORMAT = 1
+_NOT_READ = shutil.ignore_patterns("*.bin", "*.pkl", "*.pt", "*.h5", "*.msgpack", "onnx", "openvino", ".git", ".cache")
+"""Other forms of the weights in a model's folder: only safetensors are read."""
 
 
 class Keys(Protocol):
@@ -76,10 +78,10 @@ def write_saved(folder: Path, trained: TrainedEncoder, source: Path, saved: Save
     Raises:
         ConfigError: Another kind of folder or a file is there, or a key holds what JSON cannot.
     """
-    check_free(folder, _ABOUT, "a folder that Retriever.save wrote")
+    check_writable(folder)
     with whole_folder(folder, replace=folder.exists()) as partial:
         if source.is_dir():
-            shutil.copytree(source, partial / MODEL)
+            shutil.copytree(source, partial / MODEL, ignore=_NOT_READ)
         else:
             _export(trained, source, partial / MODEL)
         with (partial / _KEYS).open("w", encoding="utf-8") as file:
@@ -87,6 +89,15 @@ def write_saved(folder: Path, trained: TrainedEncoder, source: Path, saved: Save
         saved.index.save(partial / _INDEX)
         about = {"format": _FORMAT, "task": saved.task, "keys": len(saved.keys)}
         write_atomically(partial / _ABOUT, json.dumps(about, indent=1))
+
+
+def check_writable(folder: Path) -> None:
+    """Whether a retriever can be saved there, before its keys are encoded.
+
+    Raises:
+        ConfigError: Another kind of folder or a file is there.
+    """
+    check_free(folder, _ABOUT, "the folder of a saved retriever")
 
 
 def export_checkpoint(checkpoint: Path, folder: Path) -> Path:
@@ -98,8 +109,8 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> Path:
     """
     if checkpoint.is_dir():
         raise ConfigError("checkpoint", "a file .ckpt; a folder is an export already", str(checkpoint))
-    trained = load_trained(checkpoint)
     check_free(folder, "embedder.json", "the folder of an export")
+    trained = load_trained(checkpoint)
     return _export(trained, checkpoint, folder)
 
 

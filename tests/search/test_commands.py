@@ -1,0 +1,94 @@
+"""`embedder search` and `embedder export`: what they print, and one clear error before the model is loaded."""
+
+import json
+
+import pytest
+
+import embedder
+from embedder.app.export_command import export as export_command
+from embedder.app.search_command import search as search_command
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.export import export
+from embedder.types import TaskSides
+
+ROWS = [{"text": "the lighthouse at Oru", "file": "a.md", "page": 2}, {"title": "Oru", "text": "a \x1b[2Jriver"}]
+
+
+@pytest.fixture(scope="module")
+def exported(bert_directory, tmp_path_factory):
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
+    return export(encoder, {"qa": TaskSides("ask: ", "passage: ")}, tmp_path_factory.mktemp("one") / "export", {})
+
+
+@pytest.fixture
+def keys(tmp_path):
+    path = tmp_path / "keys.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in ROWS))
+    return str(path)
+
+
+def refused(capsys, command, *arguments):
+    """What is said of arguments."""
+    with pytest.raises(SystemExit) as end:
+        command([str(argument) for argument in arguments])
+    assert end.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    return said.err.strip()
+
+
+def test_keys_are_encoded_once_and_searched_again(exported, keys, tmp_path, capsys):
+    index = str(tmp_path / "index")
+    search_command([str(exported), "lighthouse", "Oru", "--keys", keys, "--save", index, "--json"])
+    first = capsys.readouterr().out
+    search_command([index, "lighthouse", "Oru", "--json"])
+    assert capsys.readouterr().out == first
+    found = [json.loads(line) for line in first.splitlines()]
+    assert [one["question"] for one in found] == ["lighthouse", "Oru"]
+    hits = embedder.load(exported).index(ROWS).search(["lighthouse", "Oru"])
+    assert [[hit["key"] for hit in one["hits"]] for one in found] == [[hit.key for hit in row] for row in hits]
+    search_command([index, "lighthouse", "-k", "1"])
+    question, line = capsys.readouterr().out.splitlines()
+    best = hits[0][0]
+    assert question == "lighthouse"
+    assert line.startswith(f"   1  {best.score:.4f}  ")
+    search_command([index, "Oru"])
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown  # foreign text moves no cursor
+    assert "the lighthouse at Oru  [a.md, 2]" in shown
+
+
+def test_wrong_arguments_are_one_line_before_the_model_is_loaded(exported, keys, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("embedder.search.retriever.load_trained", lambda path: pytest.fail("it was loaded"))
+    (tmp_path / "bad.jsonl").write_text('{"text": "a"}\n{"title": "b"}\n')
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").touch()
+    for arguments, line in (
+        ([exported, "Oru"], f"--keys: expected a file of keys, since {exported} has no index, got None"),
+        ([exported, "Oru", "--save", "x"], "--save: expected no folder without --keys, since what is searched is"),
+        ([exported, "Oru", "--keys", tmp_path / "bad.jsonl"], f"{tmp_path}/bad.jsonl:2: missing field 'text'"),
+        ([exported, "Oru", "--keys", tmp_path / "none"], f"{tmp_path}/none: no such file"),
+        ([exported, "Oru", "--keys", keys, "-k", "0"], "-k: expected 1 or more, got 0"),
+        ([exported, "Oru", "--keys", keys, "-k", "two"], "embedder search: argument -k: invalid int value: 'two'; emb"),
+        ([exported, "Oru", "--keys", keys, "--save", tmp_path / "full"], "the folder to write: expected a new one, or"),
+        ([exported], "embedder search: the following arguments are required: question; embedder search --help"),
+    ):
+        assert refused(capsys, search_command, *arguments).startswith(line)
+
+
+def test_what_is_no_checkpoint_is_not_exported(exported, tmp_path, capsys):
+    line = "checkpoint: expected a file .ckpt; a folder is an export already"
+    assert refused(capsys, export_command, exported, tmp_path / "new").startswith(line)
+    (tmp_path / "one.ckpt").write_text("no checkpoint")
+    line = f"{tmp_path}/one.ckpt: not a checkpoint: torch cannot read it"
+    assert refused(capsys, export_command, tmp_path / "one.ckpt", tmp_path / "new") == line
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_example_of_the_docstring_runs(exported, capsys):
+    code = embedder.load.__doc__.partition("```python\n")[2].partition("```")[0]
+    exec("\n".join(line.strip() for line in code.replace("outputs/train/.../export", str(exported)).splitlines()), {})  # noqa: S102
+    rank, score, text = capsys.readouterr().out.split(maxsplit=2)
+    assert (rank, text) == ("1", "The lighthouse was built by Oru.\n") or text.startswith("Oru A river")
+    assert -1 <= float(score) <= 1
