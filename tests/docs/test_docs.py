@@ -17,7 +17,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 
-from embedder.app import tune_command
+from embedder.app import search_command, tune_command
 from tests.docs.in_docs import PAGES, ROOT, block, commands, files_of
 from tests.entry_points import run_here
 
@@ -211,3 +211,5 @@ def test_what_it_names_exists(command):
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         for extra in re.findall(r"\[(\w+)\]", command):
             assert extra in project["optional-dependencies"]
+    elif command.startswith("embedder search "):
+        assert search_command.parser().parse_args(words(command)[2:]).question

@@ -25,17 +25,23 @@ _WIDTH = 300  # characters of a key that are shown
 
 def search(arguments: Sequence[str]) -> None:
     """Run the command."""
-    parser = Arguments("search", _ABOUT)
-    parser.add_argument("path", help="a saved index; or with --keys an export, a checkpoint or any encoder's folder")
-    parser.add_argument("question", nargs="+", help="one or more questions, each in quotes")
-    parser.add_argument("--keys", metavar="FILE", help="JSON Lines with `text`, maybe `title` and other fields")
-    parser.add_argument("--save", metavar="FOLDER", help="where the index is kept for the next search")
-    parser.add_argument("--task", help="which task's instructions keys and questions get, where there are several")
-    parser.add_argument("-k", type=int, default=5, help="keys of a question, at most (5)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda:0, ...")
-    parser.add_argument("--json", action="store_true", help="print a JSON object for each question")
-    given = parser.parse_args(arguments)
+    given = parser().parse_args(arguments)
     run_plainly(lambda: _search(given))
+
+
+def parser() -> Arguments:
+    """Its arguments."""
+    arguments = Arguments("search", _ABOUT)
+    add = arguments.add_argument
+    add("path", help="a saved index; or with --keys an export, a checkpoint or any encoder's folder")
+    add("question", nargs="+", help="one or more questions, each in quotes")
+    add("--keys", metavar="FILE", help="JSON Lines with `text`, maybe `title` and other fields")
+    add("--save", metavar="FOLDER", help="where the index is kept for the next search")
+    add("--task", help="which task's instructions keys and questions get, where there are several")
+    add("-k", type=int, default=5, help="keys of a question, at most (5)")
+    add("--device", default="auto", help="auto, cpu, cuda:0, ...")
+    add("--json", action="store_true", help="print a JSON object for each question")
+    return arguments
 
 
 def _search(given: Namespace) -> None:
