@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 
 import docx
 import pytest
@@ -257,3 +258,11 @@ def test_the_id_of_a_row_names_its_passages(tmp_path):
     (gold,) = {query.positives for some in by_role(dataset).values() for query in some}
     corpus = Corpus(dataset.file("corpus"))
     assert [corpus[corpus.position(key_id)].text for key_id in gold] == ["It was built in 1964."]
+
+
+def test_names_that_are_no_text_stay_apart(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for name in (b"a\xff.txt", b"a\xfe.txt"):
+        with open(os.path.join(os.fsencode(tmp_path / "docs"), name), "w") as file:  # noqa: PTH118, PTH123  # bytes
+            file.write(f"Text of {name!r}.")
+    assert len({row["file"] for row in rows(tmp_path / "docs", tmp_path)}) == 2

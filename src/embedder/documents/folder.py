@@ -81,7 +81,7 @@ def _is_hidden(name: str) -> bool:
 
 def _text(name: str) -> str:
     """A name as text, although file systems allow any bytes in it."""
-    return os.fsencode(name).decode(errors="replace")
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _counts(endings: Counter[str]) -> str:
