@@ -27,7 +27,7 @@ class StepRule:
     epochs: PositiveFloat = 8.0
     least: PositiveInt = 60
     most: PositiveInt = 600
-    validations: PositiveInt = 6
+    validations: PositiveInt = 4
 
     def __post_init__(self) -> None:
         if self.least > self.most:
