@@ -9,7 +9,7 @@ import griffe
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "api.md"
 SECTIONS = {  # what a user imports, by the title of a section
-    "The retriever": ("embedder", ["load", "Retriever", "Hit"]),
+    "The retriever": ("embedder", ["load", "Retriever", "Hit", "join_title"]),
     "Training with Lightning": ("embedder", ["RetrieverModule"]),
     "Losses": ("embedder.losses", None),  # None: all public names
     "Rewards": ("embedder.rewards", None),
