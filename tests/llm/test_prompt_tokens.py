@@ -87,7 +87,9 @@ def test_control_tokens_in_a_text_are_plain_characters(llama_directory, folder):
         model = HuggingFaceLanguageModel(str(name), device="cpu")
         (number,) = model._local.tokenizer.convert_tokens_to_ids([control])
         (prompt,) = prompt_ids(model._local.tokenizer, [f"In HTML, {control} closes it.\nA:"])
-        ((output,),) = output_ids(model._local.tokenizer, ["A:"], [[f" {control}"]], behind=model._local.reads_behind)
+        ((output,),) = output_ids(
+            model._local.tokenizer, ["A:"], [[f" {control}"]], behind=model._local.reader.reads_behind
+        )
         assert number not in prompt
         assert number not in output
         assert len(output) > 1

@@ -13,7 +13,7 @@ from embedder.llm.continuation import check_length, check_sampling, cut_behind
 from embedder.llm.decoding import Choose, Writing, greedy, sampler, write
 from embedder.llm.local_model import Dtype, LocalModel
 from embedder.llm.packed_scoring import score_and_write, score_packed
-from embedder.llm.prompt_tokens import output_ids, prompt_ids
+from embedder.llm.prompt_tokens import prompt_ids
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
 from embedder.llm.shared_prefix import can_share
 from embedder.types import OutputScore
@@ -34,6 +34,7 @@ class HuggingFaceLanguageModel:
         device: `auto` (the first GPU if there is one), or a device of torch such as `cpu` or `cuda:1`.
         cache_directory: Where GGUF files are converted to; the user's cache folder by default.
         batch_tokens: Token budget of a forward pass, padding included.
+        chat: Whether prompts are shown by the chat template of the tokenizer, see `TextReader`.
 
     Raises:
         ConfigError: A setting has a value that cannot work.
@@ -47,8 +48,9 @@ class HuggingFaceLanguageModel:
         device: str = "auto",
         cache_directory: str | Path | None = None,
         batch_tokens: PositiveInt = 4096,
+        chat: bool = False,
     ) -> None:
-        self._local = LocalModel(name, revision, dtype, device, cache_directory)
+        self._local = LocalModel(name, revision, dtype, device, cache_directory, chat=chat)
         self._batch_tokens = batch_tokens
         self._tokens_run = 0
 
@@ -66,8 +68,7 @@ class HuggingFaceLanguageModel:
         """Whether the LLM can read each prompt with so many tokens after it; true where its settings tell no limit."""
         limit = self._local.max_tokens
         return [
-            limit is None or len(tokens) + max_new_tokens <= limit
-            for tokens in prompt_ids(self._local.tokenizer, prompts)
+            limit is None or len(tokens) + max_new_tokens <= limit for tokens in self._local.reader.prompts(prompts)
         ]
 
     def count_tokens(self, texts: Sequence[str]) -> int:
@@ -134,7 +135,7 @@ class HuggingFaceLanguageModel:
         self, prompts: Sequence[str], n: int, max_new_tokens: int, choose: Choose, stop: Sequence[str] = ("\n",)
     ) -> list[str]:
         check_length(max_new_tokens)
-        tokenised = prompt_ids(self._local.tokenizer, prompts)
+        tokenised = self._local.reader.prompts(prompts)
         for tokens, prompt in zip(tokenised, prompts, strict=True):
             self._check_length(len(tokens) + max_new_tokens, prompt)
         writing = Writing(max_new_tokens, self._completes(stop), choose)
@@ -145,8 +146,8 @@ class HuggingFaceLanguageModel:
     def _requests(
         self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int = 0
     ) -> list[TokenisedRequest]:
-        output_tokens = output_ids(self._local.tokenizer, prompts, outputs, behind=self._local.reads_behind)
-        prompt_tokens = prompt_ids(self._local.tokenizer, prompts)
+        output_tokens = self._local.reader.outputs(prompts, outputs)
+        prompt_tokens = self._local.reader.prompts(prompts)
         requests = [TokenisedRequest(*tokens) for tokens in zip(prompt_tokens, output_tokens, strict=True)]
         for request, prompt in zip(requests, prompts, strict=True):
             longest = max(map(len, request.outputs), default=0)

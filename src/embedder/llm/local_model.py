@@ -10,7 +10,7 @@ import torch
 
 from embedder.llm.gguf import convert_gguf
 from embedder.llm.packed_scoring import takes_packed_branches
-from embedder.llm.prompt_tokens import reads_otherwise_behind
+from embedder.llm.text_reader import TextReader
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.models.fingerprint import fingerprint_of
 from embedder.models.folder import load_settings, load_tokenizer
@@ -28,7 +28,7 @@ class LocalModel:
     """Opens a causal model of Hugging Face; code from the hub is never run.
 
     Args:
-        name, revision, dtype, device, cache_directory: See `HuggingFaceLanguageModel`.
+        name, revision, dtype, device, cache_directory, chat: See `HuggingFaceLanguageModel`.
     """
 
     def __init__(
@@ -38,20 +38,22 @@ class LocalModel:
         dtype: Dtype = "float32",
         device: str = "auto",
         cache_directory: str | Path | None = None,
+        *,
+        chat: bool = False,
     ) -> None:
-        self.name, self.dtype = name, dtype
+        self.name, self.dtype, self._chat = name, dtype, chat
         self._revision, self._device, self._cache_directory = revision, device, cache_directory
 
     @cached_property
     def fingerprint(self) -> str:
         """Identifies weights, tokenizer, precision and how outputs are read, without loading the model."""
         files = fingerprint_of(resolve_model(self.name, "llm.name"), self._revision, self.dtype)
-        return f"{files}:behind" if self.reads_behind else files
+        return files + self.reader.mark
 
     @cached_property
-    def reads_behind(self) -> bool:
-        """Whether an output has other tokens behind a prompt than by itself."""
-        return reads_otherwise_behind(self.tokenizer)
+    def reader(self) -> TextReader:
+        """How its tokenizer reads prompts and outputs."""
+        return TextReader(self.tokenizer, chat=self._chat)
 
     @cached_property
     def max_tokens(self) -> int | None:

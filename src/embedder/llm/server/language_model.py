@@ -40,6 +40,7 @@ class ServerLanguageModel(ServerSettings):
         name: The model, as the server lists it.
         revision: What else identifies the served weights: commit, precision, quantisation.
         tokenizer: Hub name, folder or `package:NAME/PATH` of the server's tokenizer; None sends text.
+        chat: Whether prompts are shown by the chat template of `tokenizer`, which it needs.
         prompts_per_request: Prompts in a request to score or to continue greedily; sampling sends one, with its seed.
         url, api_key_env, concurrency, timeout_seconds, attempts, backoff_seconds: See `ServerSettings`.
 
@@ -50,12 +51,16 @@ class ServerLanguageModel(ServerSettings):
     name: str
     revision: str | None = None
     tokenizer: str | None = None
+    chat: bool = False
     prompts_per_request: PositiveInt = 1
 
     def __post_init__(self) -> None:
         if not self.name:
             raise ConfigError("llm.name", "the name of a model that the server lists", self.name)
         super().__post_init__()
+        if self.chat and self.tokenizer is None:
+            expected = "false without llm.tokenizer, whose template it applies (llm=chat leaves that to the server)"
+            raise ConfigError("llm.chat", expected, self.chat)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -68,7 +73,7 @@ class ServerLanguageModel(ServerSettings):
         form = "text" if self.tokenizer is None else "tokens"
         other = f"={self.tokenizer}" if self.tokenizer not in (None, self.name) else ""
         try:
-            behind = ":behind" if self.tokenizer is not None and self._texts.reads_behind else ""
+            behind = "" if self.tokenizer is None else self._texts.reader.mark
         except EmbedderError:  # a tokenizer that is not here yet; nothing can be scored without it
             behind = ""
         return f"server:{self.name}@{self.revision or 'unknown'}:{form}{other}{behind}"
@@ -159,7 +164,7 @@ class ServerLanguageModel(ServerSettings):
 
     @cached_property
     def _texts(self) -> ServerTexts:
-        return ServerTexts(self.tokenizer)
+        return ServerTexts(self.tokenizer, chat=self.chat)
 
     @cached_property
     def _completions(self) -> Completions:

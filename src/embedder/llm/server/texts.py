@@ -6,8 +6,9 @@ from functools import cached_property, partial
 from typing import Any
 
 from embedder.errors import EmbedderError
-from embedder.llm.prompt_tokens import not_empty, output_ids, prompt_ids, reads_otherwise_behind
+from embedder.llm.prompt_tokens import not_empty
 from embedder.llm.server.scores import Choice, score_text, score_tokens
+from embedder.llm.text_reader import TextReader
 from embedder.models.folder import load_tokenizer
 from embedder.models.hub import local_folder
 from embedder.models.packages import resolve_model
@@ -27,15 +28,16 @@ class ServerTexts:
 
     Args:
         tokenizer: Hub name, folder or `package:NAME/PATH` of the server's tokenizer; None sends text.
+        chat: Whether prompts are shown by its chat template; needs the tokenizer.
     """
 
-    def __init__(self, tokenizer: str | None) -> None:
-        self._name = tokenizer
+    def __init__(self, tokenizer: str | None, *, chat: bool = False) -> None:
+        self._name, self._chat = tokenizer, chat
 
     def prompts(self, texts: Sequence[str]) -> list[Any]:
         """What is sent for each prompt: the text itself, or its token ids."""
         if self._name is not None:
-            return prompt_ids(self._tokenizer, texts) if texts else []
+            return self.reader.prompts(texts) if texts else []
         return not_empty(texts, list(texts), "prompt")
 
     def pairs(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[Pair]:
@@ -63,9 +65,9 @@ class ServerTexts:
                 )
 
     @cached_property
-    def reads_behind(self) -> bool:
-        """Whether an output has other tokens behind a prompt than by itself; needs the tokenizer."""
-        return reads_otherwise_behind(self._tokenizer)
+    def reader(self) -> TextReader:
+        """How the tokenizer reads prompts and outputs; needs the tokenizer."""
+        return TextReader(self._tokenizer, chat=self._chat)
 
     def _pair(self, prompt: Any, output: Any) -> Pair:
         if self._name is None:
@@ -74,7 +76,7 @@ class ServerTexts:
 
     def _outputs(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[Any]]:
         if self._name is not None and prompts:
-            return output_ids(self._tokenizer, prompts, outputs, behind=self.reads_behind)
+            return self.reader.outputs(prompts, outputs)
         return [not_empty(own, list(own), "output") for own in outputs]
 
     @cached_property
