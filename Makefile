@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= outputs/demo
 BROWSER := $(firstword $(shell command -v chromium chromium-browser google-chrome))
+LLAMA := $(firstword $(LLAMA_SERVER) $(shell command -v llama-server))
+SERVE = $(wildcard $(VENV)/lib/python*/site-packages/uvicorn)
 
 .PHONY: setup demo demo-store test clean
 
@@ -42,7 +44,10 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(if $(BROWSER),,@echo "No chromium here: the tests of the report's page in a browser are left out.")
-	$(BIN)/python -m pytest -n 2 $(if $(BROWSER),,-m "not slow and not gpu and not realdata and not browser")
+	$(if $(LLAMA),,@echo "No llama-server here (PATH or LLAMA_SERVER): the tests with it are left out.")
+	$(if $(SERVE),,@echo "No transformers[serving] here: the tests with transformers serve are left out.")
+	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu and not realdata$(if $(BROWSER),, and not browser)$(if \
+	  $(LLAMA),, and not llama_server)$(if $(SERVE),, and not transformers_serve)"
 
 clean:
 	rm -rf $(VENV) outputs multirun .mypy_cache .ruff_cache .pytest_cache
