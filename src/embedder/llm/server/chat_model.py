@@ -140,8 +140,10 @@ class ChatLanguageModel(ServerSettings):
     def _opened(self) -> tuple[ServerClient, ChatRequests]:
         """The client and the requests that the server takes, once it has been seen to answer."""
         client, requests = ServerClient(self), ChatRequests(self.name, self.form, self.extra)
-        (listed,) = client.send([requests.listing()])
-        if self.name not in listed and listed and not self.name.startswith(("/", ".")):
+        # What loads a folder by its path lists none; without a cache of the hub, `transformers serve` fails to list.
+        by_path = self.name.startswith(("/", "."))
+        listed = [] if by_path else client.send([requests.listing()])[0]
+        if self.name not in listed and listed:
             raise EmbedderError(f"{self.url}: {not_listed(self.name, listed)}")
         try:
             self._count(client.send([_probe(requests)]))
