@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 
 from embedder.app import search_command, tune_command
-from tests.docs.in_docs import PAGES, ROOT, block, commands, files_of
+from tests.docs.in_docs import PAGES, ROOT, block, blocks, commands, files_of, rows_of
 from tests.entry_points import run_here
 
 # What stands for something of the reader's own. Beside these the files are there under the names that the docs use.
@@ -30,6 +31,14 @@ STANDS_FOR = {
     "task_mix=TASK": "task_mix=qa",
     "public.nq.corpus.table.files=wiki-18.jsonl.gz": "public.nq.corpus.table.files=FILE",
 }
+EXPORTS = re.compile(r"outputs/\w+/(train|DATE)/export")
+ELSEWHERE = ["push_to_hub", "use_index"]
+"""Python that needs a hub or a deployed index; the tests of these functions have them."""
+PYTHON = [
+    one
+    for one in blocks()
+    if one.language == "python" and one.imports and not one.file and not any(name in one.text for name in ELSEWHERE)
+]
 THE_REST = ["source=corpus", "source.path=DIR"]
 """What ` ... ` stands for, where it stands for the rest of a command."""
 
@@ -101,7 +110,8 @@ def desk(tmp_path_factory, tiny):
             {"query": f"who made thing {i}?", "pos": [f"thing {i} was made"], "neg": [f"thing {i} is lost"]}
             | {"teacher_scores": [1.0, 0.0]}
             for i in range(12)
-        ],
+        ]
+        + [json.loads(block("README.md", '  "query_id"'))],
         "questions": [
             {"question": query["query"], "answers": query["answers"], "file": "guide.md"} for query in queries
         ],
@@ -116,6 +126,9 @@ def desk(tmp_path_factory, tiny):
     (root / "DOCS").mkdir()
     sections = [f"## The {what}\n\nThe {what} at {place} is old.\n" for what, place in things]
     (root / "DOCS" / "guide.md").write_text("# Guide\n\n" + "\n".join(sections))
+    for name, rows in rows_of("docs/how-to.md").items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("".join(json.dumps(row) + "\n" for row in grown(name, rows)))
     for name, text in files_of("docs/extending.md").items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -130,6 +143,20 @@ def desk(tmp_path_factory, tiny):
         yield root
 
 
+def grown(name, rows):
+    """What a training takes: documents go on after `...`, and queries are repeated under other numbers."""
+    long = " ".join(f"word{n}" for n in range(250))
+    rows = [row | {"text": row["text"].replace("...", long)} if "text" in row else row for row in rows]
+    if not name.endswith("/train.jsonl"):
+        return rows
+    numbered = ("query_id", "query", "doc_id")
+    return [
+        {key: f"{value} {n}" if key in numbered else value for key, value in row.items()}
+        for row in rows
+        for n in range(4)
+    ]
+
+
 def ran(entry, tiny, *rest):
     sweep = [word for word in rest if word == "-m"]
     done = run_here(f"{entry}.py", *sweep, *tiny[entry], *(word for word in rest if word not in sweep))
@@ -140,8 +167,15 @@ def ran(entry, tiny, *rest):
 @pytest.mark.parametrize("command", of_kind("run"))
 def test_it_runs_as_written(desk, tiny, command):
     entry, *rest = words(command)
+    short = ["tasks.lrlm.form.chunk_words=8", "tasks.lrlm.form.every=1"] if "task_mix=lrlm" in rest else []
     changed = tiny | ({"train": [one for one in tiny["train"] if "rewards" not in one]} if "FILE" in command else {})
-    ran(entry.removesuffix(".py"), changed, *rest)
+    ran(entry.removesuffix(".py"), changed, *short, *rest)
+
+
+@pytest.mark.parametrize("python", PYTHON, ids=lambda one: f"{one.page}:{one.text[:30]!r}")
+def test_python_runs_as_written(desk, python):
+    (desk / "shown.py").write_text(EXPORTS.sub("outputs/train/.../export", python.text))
+    runpy.run_path("shown.py")
 
 
 @pytest.mark.parametrize("command", of_kind("compose"))
