@@ -88,3 +88,35 @@ def test_a_line_whose_keys_are_all_labelled_on_another_is_left_out_and_counted(t
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     task = Task("lrlm", "", "", 64, 64, Objective({"kl": KL()}), Sampling())
     assert import_records(path, task, Validation(0.1, 5), tmp_path) == {"train": 8, "validation": 1, "skipped": 1}
+
+
+def test_labels_and_rewards_of_one_file_train_each_by_its_loss(tmp_path, caplog):
+    kinds = [
+        {"pos": ["p"], "neg": ["n"], "teacher_scores": [1.0, 0.0]},
+        {"pos": ["p"], "neg": ["n"], "teacher_scores": [0.1, 0.0]},  # flat, and labelled
+        {"pos": [], "neg": ["m", "n"], "teacher_scores": [0.1, 0.0]},  # flat, and not labelled
+        {"pos": [], "neg": ["m", "n"], "teacher_scores": [2.0, 0.0]},
+        {"pos": ["p"], "neg": ["n"]},
+    ]
+    rows = [{"query": f"q{i}"} | kind for i in range(6) for kind in kinds]
+    for number, row in enumerate(rows):
+        row["query"] += f" of kind {number % 5}"
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def imported(losses, name):
+        task = Task("lrlm", "", "", 64, 64, Objective(losses), Sampling(), labelling=Labelling(min_reward_gap=0.5))
+        (tmp_path / name).mkdir()
+        counts = import_records(path, task, Validation(0.1, 3), tmp_path / name)
+        trained = PreparedDataset("lrlm", "mine", tmp_path / name, tmp_path / "corpus.jsonl").records("train")
+        return counts, {record.query[-1]: record for record in trained}
+
+    counts, both = imported({"kl": KL(), "contrastive": Contrastive()}, "both")
+    assert sorted(both) == ["0", "1", "3", "4"]
+    assert [both[kind].rewards for kind in "0134"] == [(1.0, 0.0), None, (2.0, 0.0), None]
+    assert counts["train"] + counts["validation"] + counts["skipped"] == 30
+    _, rewards = imported({"kl": KL()}, "rewards")
+    assert sorted(rewards) == ["0", "3"]
+    assert "6 records have neither labels nor rewards that the objective could train on" in caplog.text
+    _, labels = imported({"contrastive": Contrastive()}, "labels")
+    assert sorted(labels) == ["0", "1", "4"]

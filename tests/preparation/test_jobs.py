@@ -1,6 +1,7 @@
 """Which queries are held out, and that prompts do not change with how many are labelled or held out."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,20 +14,21 @@ from embedder.data.prompts import QuestionPrompt
 from embedder.data.queries import question_of
 from embedder.data.sources import Dataset
 from embedder.errors import DataError
-from embedder.preparation.job import make_job
+from embedder.preparation.job import BEYOND, UNUSABLE, make_job
 from embedder.preparation.validation import Validation, held_out_together
 from embedder.texts import question_form, question_hash
-from embedder.training.objective import Graded, Objective
+from embedder.training.budget import Budget
+from embedder.training.objective import Contrastive, Graded, Objective
 from embedder.training.sampling import Sampling
-from embedder.training.task import Task
+from embedder.training.task import Labelling, Task
 
 TASK = Task(
     "qa", "q: ", "k: ", 64, 64, Objective({"graded": Graded()}), Sampling(), prompt=QuestionPrompt(Examples(n=2))
 )
 
 
-def job_of(task, dataset, validation, max_train_queries):
-    return make_job(task, dataset, Corpus(dataset.file("corpus")), validation, max_train_queries)
+def job_of(task, dataset, validation, max_train_queries, budget=Budget()):  # noqa: B008  # frozen
+    return make_job(task, dataset, Corpus(dataset.file("corpus")), validation, max_train_queries, budget)
 
 
 @pytest.fixture
@@ -111,10 +113,6 @@ def test_of_a_single_dialogue_some_queries_are_held_out(tmp_path):
 
 
 def test_a_task_limits_its_own_queries(tmp_path, make):
-    from dataclasses import replace
-
-    from embedder.training.task import Labelling
-
     task = replace(TASK, labelling=Labelling(max_train_queries=7))
     assert len(job_of(task, make(60), Validation(0.2, 30), None).queries) == 7
     assert len(job_of(task, make(60), Validation(0.2, 30), 5).queries) == 5
@@ -179,3 +177,71 @@ def test_test_questions_that_are_training_questions_are_counted_over_all_data_se
     assert trained_on([one, other]) == {one: 2, other: 0}
     (record,) = caplog.records
     assert "qa/one: 2 of 3 test questions are training questions too" in record.getMessage()
+
+
+BOTH = replace(TASK, objective=Objective({"graded": Graded(), "contrastive": Contrastive()}))
+
+
+def mixed(make, tmp_path, n=80):
+    """A quarter each of queries with answers and labels, answers alone, labels alone, neither."""
+    dataset = make(n)
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").open()]
+    for i, row in enumerate(rows):
+        row |= {"answers": row["answers"] if i % 4 < 2 else [" "], "pos": row["pos"] if i % 2 == 0 else []}
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return dataset
+
+
+def kinds(ids):
+    return {int(query_id) % 4 for query_id in ids}
+
+
+def test_every_label_and_every_answer_is_used(make, tmp_path):
+    job = job_of(BOTH, mixed(make, tmp_path), Validation(0.1, 30), None)
+    assert len(job.queries) == 60
+    assert kinds(job.judged) == {0, 1}
+    assert len(job.judged) == 40
+    assert job.skipped == {UNUSABLE: 20}
+    for task, left in ((TASK, {0, 1}), (replace(TASK, objective=Objective()), {0, 2})):
+        one = job_of(task, mixed(make, tmp_path), Validation(0.1, 30), None)
+        assert kinds(query.id for query in one.queries) == left
+        assert one.skipped == {UNUSABLE: 40}
+
+
+def test_the_budget_is_spent_on_queries_with_answers_and_a_smaller_one_on_the_first_of_them(make, tmp_path):
+    dataset = mixed(make, tmp_path)
+    jobs = [job_of(BOTH, dataset, Validation(0.1, 30), None, Budget(queries=n)) for n in (5, 12, 100)]
+    orders = [[query.id for query in job.to_judge] for job in jobs]
+    assert list(map(len, orders)) == [5, 12, 40]
+    assert orders[2][:12] == orders[1]
+    assert orders[1][:5] == orders[0]
+    assert len({job.prompt for job in jobs}) == 1
+    for job in jobs[:2]:
+        labelled = {query.id for query in job.queries if query.positives}
+        assert len(labelled) == 40  # all of them train, judged or not
+        assert {query.id for query in job.queries} == labelled | job.judged
+        assert job.skipped == {
+            UNUSABLE: 20,
+            BEYOND: len([i for i in orders[2] if int(i) % 4 == 1]) - len(job.judged - labelled),
+        }
+    alone = job_of(TASK, dataset, Validation(0.1, 30), None, Budget(queries=12))
+    assert {query.id for query in alone.queries} == alone.judged == set(orders[1])
+
+
+def test_the_cap_is_on_what_trains_and_not_on_what_is_drawn(make, tmp_path):
+    job = job_of(BOTH, mixed(make, tmp_path), Validation(0.1, 30), 20, Budget(queries=4))
+    assert len(job.queries) + job.skipped[BEYOND] == 20
+    assert len(job.judged) == 4
+
+
+def test_what_an_open_budget_did_not_reach_trains_on_its_labels(make, tmp_path):
+    job = job_of(BOTH, mixed(make, tmp_path), Validation(0.1, 30), None, Budget(minutes=1))
+    reached = {query.id for query in job.to_judge[:9]}
+    spent = job.spent(reached)
+    same = job_of(BOTH, mixed(make, tmp_path), Validation(0.1, 30), None, Budget(queries=9))
+    assert [query.id for query in spent.queries] == [query.id for query in same.queries]
+    assert (spent.judged, spent.prompt, spent.skipped) == (same.judged, same.prompt, same.skipped)
+    shown = {example.question for example in spent.prompt.examples.pool}
+    assert not shown & {query.text for query in spent.queries if query.id in spent.held_out}
+    with pytest.raises(DataError, match="1 queries are labelled or were judged within the budget"):
+        job_of(TASK, mixed(make, tmp_path), Validation(0.1, 30), None, Budget(minutes=1)).spent({job.to_judge[0].id})

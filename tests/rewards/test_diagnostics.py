@@ -238,7 +238,6 @@ def test_a_published_file_has_no_sources(tmp_path):
 @pytest.mark.parametrize(
     ("rewards", "changes", "message"),
     [
-        (None, {}, r"train\.jsonl:1: has no 'teacher_scores'"),
         ((1.0, math.nan, 0.0), {}, r"train\.jsonl:1: .*not finite"),
         ((1.0, 2.0, 0.0), {"neg_source": [["bm25", 1, 2.0]]}, r"train\.jsonl:1: field 'neg_source'"),
         ((1.0, 2.0, 0.0), {"neg_source": [["bm25", "first", 2.0]] * 2}, r"train\.jsonl:1: field 'neg_source'"),
@@ -248,6 +247,15 @@ def test_a_published_file_has_no_sources(tmp_path):
 def test_a_bad_line_is_named(tmp_path, rewards, changes, message):
     with pytest.raises(DataError, match=message):
         label_report(Records(write(tmp_path / "train.jsonl", rewards, **changes), "qa"))
+
+
+def test_records_that_are_not_judged_are_not_reported_on(tmp_path):
+    path = write(tmp_path / "train.jsonl", None)
+    with pytest.raises(EmbedderError, match="no rewards to report on"):
+        label_report(Records(path, "qa"))
+    judged = write(tmp_path / "judged.jsonl", (2.0, -1.0, 3.0)).read_text()
+    path.write_text(path.read_text() + judged)
+    assert label_report(Records(path, "qa")).n_queries == 1
 
 
 @pytest.mark.parametrize("whole", [True, False])

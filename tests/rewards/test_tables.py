@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from embedder.data.records import Records
-from embedder.data.reward_column import RewardColumn, write_reward_column
+from embedder.data.reward_column import RewardColumn, without_flat, write_reward_column
 from embedder.errors import DataError
 from embedder.rewards.reward import LikelihoodReward, RankReward
 from embedder.rewards.tables import ScoreTable, TableWriter, rewards_of, rewards_of_file
@@ -57,18 +57,33 @@ def test_records_take_the_rewards_of_their_column(tmp_path):
         Records(tmp_path / "r.jsonl", rewards=RewardColumn(tmp_path / "short.npy"))
 
 
-def test_wide_records_by_hand(tmp_path):
-    # Gaps 3, 0.25, 0 and 0.5; a gap that is just reached counts.
-    rewards = np.float32([2.0, -1.0, 0.5, 0.25, 0.5, 1.0, 1.0, 0.0, 0.5, 0.25])
-    write_reward_column(tmp_path / "r.npy", [(rewards[:5], np.array([3, 2])), (rewards[5:], np.array([2, 3]))])
+def test_queries_that_are_not_judged_have_no_rewards(tmp_path):
+    some = tables(40)
+    mixed = [None if k % 3 == 0 else table for k, table in enumerate(some)]
+    with TableWriter(tmp_path / "t.arrow") as writer:
+        writer.write([None, None])
+        writer.write(mixed)
+    write_reward_column(tmp_path / "r.npy", rewards_of_file(tmp_path / "t.arrow", RankReward()))
     column = RewardColumn(tmp_path / "r.npy")
-    assert [column.wide(gap).tolist() for gap in (0.0, 0.25, 0.5, 9.0)] == [[0, 1, 2, 3], [0, 1, 3], [0, 3], []]
-    write_reward_column(tmp_path / "bare.npy", [(np.float32([1.0, 2.0]), np.array([0, 2, 0]))])
-    assert RewardColumn(tmp_path / "bare.npy").wide(0.5).tolist() == [1]
-    rows = [{"query": f"q{i}", "pos": [], "neg": [f"{k}" for k in range(n)]} for i, n in enumerate((3, 2, 2, 3))]
+    assert len(column) == 42
+    expected = [[] if table is None else list(rewards_of([table], RankReward())[0]) for table in mixed]
+    assert [column[k] for k in range(42)] == [[], [], *expected]
+
+
+def test_flat_rewards_are_taken_away_by_hand(tmp_path):
+    # Gaps 3, 0.25, none, 0 and 0.5; a gap that is just reached counts.
+    rewards = np.float32([2.0, -1.0, 0.5, 0.25, 0.5, 1.0, 1.0, 0.0, 0.5, 0.25])
+    blocks = [(rewards[:5], np.array([3, 2, 0])), (rewards[5:], np.array([2, 3]))]
+
+    def filled(gap):
+        return [length > 0 for _, lengths in without_flat(blocks, gap) for length in lengths]
+
+    assert filled(0.25) == [True, True, False, False, True]
+    assert filled(0.5) == [True, False, False, False, True]
+    assert not any(filled(9.0))
+    write_reward_column(tmp_path / "r.npy", without_flat(blocks, 0.5))
+    rows = [{"query": f"q{i}", "pos": ["p"][: n == 2], "neg": [f"{k}" for k in range(n - (n == 2))]}
+            for i, n in enumerate((3, 2, 2, 2, 3))]  # fmt: skip
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    records = Records(tmp_path / "r.jsonl", rewards=column, kept=column.wide(0.5))
-    assert [(record.query, record.rewards) for record in records] == [
-        ("q0", (2.0, -1.0, 0.5)),
-        ("q3", (0.0, 0.5, 0.25)),
-    ]
+    records = Records(tmp_path / "r.jsonl", rewards=RewardColumn(tmp_path / "r.npy"))
+    assert [record.rewards for record in records] == [(2.0, -1.0, 0.5), None, None, None, (0.0, 0.5, 0.25)]

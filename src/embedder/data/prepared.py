@@ -20,6 +20,10 @@ from embedder.types import IntArray, Query
 
 QUESTIONS = "train.questions.npy"
 """`question_of` each line of `train.jsonl`."""
+KEPT = "train.kept.npy"
+"""Beside rewards: the lines of `train.jsonl` that `min_reward_gap` leaves."""
+LABELLED = "train.labelled.npy"
+"""Whether each line of `train.jsonl` has a labelled key; beside records that we prepare."""
 KNOWN_POSITIVES = "positives.npy"
 """See `KnownPositives`."""
 
@@ -87,9 +91,10 @@ class PreparedDataset:
     def kept(self) -> IntArray | None:
         """The lines of `train.jsonl` that are trained on, in rising order; None for all of them.
 
-        It leaves out those below `min_reward_gap`, and those that ask what another data set of the run validates on.
+        It leaves out those that have nothing but rewards below `min_reward_gap`, and those that ask what another data
+        set of the run validates on.
         """
-        path = None if self.rewards is None else self.rewards / "train.kept.npy"
+        path = None if self.rewards is None else self.rewards / KEPT
         kept: IntArray | None = np.load(path) if path is not None and path.is_file() else None
         leaked = self.leaked
         if not len(leaked):

@@ -29,7 +29,7 @@ class Records:
     Args:
         path: A JSON Lines file in the format above.
         task: If given, a record that names another task is an error.
-        rewards: Replaces the field `teacher_scores` of every record.
+        rewards: Takes the place of the field `teacher_scores`; a record without rewards there is not judged.
         kept: Indices of the lines that count, in rising order; None for all of them.
         known: Positives of the same queries on other lines.
 
@@ -67,7 +67,9 @@ class Records:
         """The row of a record as the file has it, with its rewards."""
         row = self._rows.row(position)
         if self._rewards is not None:
-            row.values["teacher_scores"] = self._rewards[row.line - 1]
+            row.values.pop("teacher_scores", None)
+            if rewards := self._rewards[row.line - 1]:
+                row.values["teacher_scores"] = rewards
         return row
 
     def __iter__(self) -> Iterator[Record]:

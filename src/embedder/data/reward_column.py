@@ -1,6 +1,6 @@
 """Rewards beside a file of records: for another reward a small file is written, and the records stay unchanged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from embedder.errors import DataError
 
 Values = npt.NDArray[np.float32]
 Lengths = npt.NDArray[np.int64]
+Block = tuple[Values, Lengths]
+"""Rewards of successive records, one record after the other, and how many of them each record has."""
 
 
 class RewardColumn:
@@ -41,23 +43,26 @@ class RewardColumn:
         rewards: list[float] = self._values[start : int(self._ends[position])].tolist()
         return rewards
 
-    def wide(self, min_gap: float) -> npt.NDArray[np.int64]:
-        """Indices of the records whose best and worst rewards differ by `min_gap` or more."""
-        starts = np.concatenate([[0], self._ends[:-1]]).astype(np.int64)[: len(self)]
-        filled = starts < self._ends  # reduceat has no value for a record without rewards
-        gaps = np.zeros(len(self), np.float32)
+
+def without_flat(blocks: Iterable[Block], min_gap: float) -> Iterator[Block]:
+    """The same blocks without the rewards of records whose best and worst differ by less than `min_gap`."""
+    for values, lengths in blocks:
+        starts = np.cumsum(lengths) - lengths
+        filled = lengths > 0  # reduceat has no value for a record without rewards
+        gaps = np.zeros(len(lengths), np.float32)
         if filled.any():
             runs = starts[filled]
-            gaps[filled] = np.maximum.reduceat(self._values, runs) - np.minimum.reduceat(self._values, runs)
-        return np.flatnonzero(gaps >= np.float32(min_gap))
+            gaps[filled] = np.maximum.reduceat(values, runs) - np.minimum.reduceat(values, runs)
+        wide = gaps >= np.float32(min_gap)
+        yield values[np.repeat(wide, lengths)], np.where(wide, lengths, 0)
 
 
-def write_reward_column(path: Path, blocks: Iterable[tuple[Values, Lengths]]) -> None:
+def write_reward_column(path: Path, blocks: Iterable[Block]) -> None:
     """Write the files of a `RewardColumn`.
 
     Args:
         path: Ends in `.npy`.
-        blocks: Rewards of successive records, one record after the other, and how many of them each record has.
+        blocks: In the order of the records.
     """
     values, lengths = [], []
     for block_values, block_lengths in blocks:

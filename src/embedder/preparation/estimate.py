@@ -12,6 +12,7 @@ from embedder.preparation.preparation import Preparation
 from embedder.rewards.estimate import LabelEstimate, estimate
 from embedder.rewards.label_counts import count_requests
 from embedder.rewards.probe import probe
+from embedder.training.budget import Budget
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -51,17 +52,18 @@ class EstimateRun:
             logger.info("%s: already prepared, nothing is left to do", name)
             return None
         job = self.preparation.job(task, dataset)
-        judge, settings = self.preparation.judge(job), self.preparation.rewards.of_task(task).outputs
+        judge = self.preparation.judge(job)
         if judge is None:
             logger.info("%s: trains on labels alone, no LLM is run", name)
             return None
-        queries = first_by_hash(job.queries, self.sample, "estimate")
+        settings, budget = self.preparation.rewards.of_task(task).outputs, self.preparation.rewards.of_task(task).budget
+        queries = first_by_hash(job.to_judge, self.sample, "estimate")
         proposed = zip(queries, self.preparation.finder(job).propose(queries), strict=True)
         requests = [judge.request(query, candidates) for query, candidates in proposed]
         unscored = judge.count_left(requests)
         total = sum(1 + len(request.candidate_prompts) for request in requests)
         # As many queries as have so many prompts: some are scored in part, as after a change of candidates.n.
-        left = round(len(job.queries) * sum(unscored) / total)
+        left = round(len(job.judged) * sum(unscored) / total)
         n = min(self.probed, int((_MOST_OF_THE_WORK * left - 1) / 2))  # each is timed alone and with the others
         if n < 1:
             of_sample = f"{sum(unscored):,} of {total:,} prompts of {len(queries):,} queries are left to score"
@@ -73,5 +75,18 @@ class EstimateRun:
         estimated = estimate(dataclasses.replace(counts, queries=left), measured)
         done = 1 - sum(unscored) / total
         progress = f": {done:.0%} of the prompts are scored already" if done else ""
-        logger.info("%s%s\n%s", name, progress, estimated.render())
+        logger.info("%s%s\n%s%s", name, progress, estimated.render(), _limited(estimated, budget))
         return estimated
+
+
+def _limited(estimated: LabelEstimate, budget: Budget) -> str:
+    """A line that says where a budget of tokens or minutes ends the labelling; empty where it does not."""
+    costs = (
+        (budget.tokens, estimated.score_tokens + estimated.sample_tokens, "tokens"),
+        (None if budget.minutes is None else 60 * budget.minutes, estimated.seconds, "minutes"),
+    )
+    shares = [(limit / cost, what) for limit, cost, what in costs if limit is not None and cost > limit]
+    if not shares:
+        return ""
+    share, what = min(shares)
+    return f"\n  budget its {what} end after about {round(share * estimated.counts.queries):,} of these queries"

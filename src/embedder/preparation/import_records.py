@@ -1,7 +1,8 @@
 """Import published JSON Lines: check every record, choose some for validation, and make a corpus from their keys."""
 
+import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
 
     Every line is checked before the first one is written. Validation records are chosen by a hash of the question, so
     all lines of a question are used for validation or none. A text that any line of a query labels is a negative on
-    none of them. Training records that the task's `min_reward_gap` leaves out, or whose keys are all such negatives,
-    are counted as skipped.
+    none of them. Lines that no loss of the objective applies to, training records that the task's `min_reward_gap`
+    leaves out, and those whose keys are all such negatives, are counted as skipped.
 
     Args:
         path: The file.
@@ -54,15 +55,23 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
     def record_of(line: int) -> Record:
         return parse_record(records.row(line), task.name, known)
 
-    held_out = _held_out(lines.questions, validation, path)
-    flat = np.array(sorted(line for line in lines.flat if not held_out[line]), np.int64)
-    if len(flat) + held_out.sum() == len(records):
+    used = np.ones(len(records), np.bool_)
+    used[list(lines.unusable)] = False
+    held_out = _held_out(lines.questions, used, validation, path)
+    flat = np.array(sorted(line for line in lines.flat if used[line] and not held_out[line]), np.int64)
+    on_labels = set[int]()
+    if task.objective.needs_positives:
+        on_labels = set(flat.tolist()) - lines.without_positive
+    used[[line for line in flat.tolist() if line not in on_labels]] = False
+    if len(flat) and not (used & ~held_out).any():
         expected = f"at most what the rewards of a training record of {path.name} differ by"
         raise ConfigError(f"tasks.{task.name}.labelling.min_reward_gap", expected, task.labelling.min_reward_gap)
     if len(flat):
-        logger.info("%s: rewards of %d training records differ too little: they are left out", path, len(flat))
-    used = np.ones(len(records), np.bool_)
-    used[flat] = False
+        message = "%s: rewards of %d training records differ too little: %d are left out, the others train on labels"
+        logger.info(message, path, len(flat), len(flat) - len(on_labels))
+    if lines.unusable:
+        message = "%s: %d records have neither labels nor rewards that the objective could train on: they are left out"
+        logger.warning(message, path, len(lines.unusable))
     without_keys = [line for line in _may_lose_its_keys(lines, known) if used[line] and not _keys(record_of(line))]
     used[without_keys] = False
     if without_keys:
@@ -72,7 +81,14 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
             path,
             n,
         )
-    _copy_lines(path, directory / "train.jsonl", directory / "validation.jsonl", used=used, held_out=held_out)
+    _copy_lines(
+        path,
+        directory / "train.jsonl",
+        directory / "validation.jsonl",
+        used=used,
+        held_out=held_out,
+        without_rewards=on_labels,
+    )
     np.save(directory / QUESTIONS, lines.questions[used & ~held_out])
     _write_queries_and_corpus(directory, record_of, np.flatnonzero(used), held_out)
     return {
@@ -82,13 +98,14 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
     }
 
 
-def _held_out(questions: IntArray, validation: Validation, path: Path) -> BoolArray:
+def _held_out(questions: IntArray, used: BoolArray, validation: Validation, path: Path) -> BoolArray:
     """Which lines are used for validation, [R]: those of the first questions by their hash, in every file the same."""
-    n = min(validation.max_queries, max(1, round(validation.share * len(questions))))
-    if n >= len(questions):
-        raise DataError(path, None, f"{len(questions)} records are too few for training and validation")
-    held_out: BoolArray = np.isin(questions, np.sort(questions)[:n])
-    if held_out.all():
+    usable = np.sort(questions[used])
+    n = min(validation.max_queries, max(1, round(validation.share * len(usable))))
+    if n >= len(usable):
+        raise DataError(path, None, f"{len(usable)} records are too few for training and validation")
+    held_out: BoolArray = np.isin(questions, usable[:n]) & used
+    if held_out.sum() == len(usable):
         raise DataError(path, None, "all records are of one query: nothing is left to train on")
     return held_out
 
@@ -99,10 +116,22 @@ def _may_lose_its_keys(lines: PublishedLines, known: KnownPositives) -> list[int
     return [line for line in sorted(lines.without_positive) if on_several_lines[line]]
 
 
-def _copy_lines(path: Path, train: Path, validation: Path, *, used: BoolArray, held_out: BoolArray) -> None:
-    """Copy the lines that are used, as they are, into one file or the other."""
+def _copy_lines(
+    path: Path,
+    train: Path,
+    validation: Path,
+    *,
+    used: BoolArray,
+    held_out: BoolArray,
+    without_rewards: Collection[int],
+) -> None:
+    """Copy the lines that are used, as they are but for rewards that do not train, into one file or the other."""
     with path.open("rb") as source, train.open("wb") as train_file, validation.open("wb") as validation_file:
         for line, raw in enumerate(source):
+            if line in without_rewards:
+                row = json.loads(raw)
+                del row["teacher_scores"]
+                raw = json_line(row).encode()
             if used[line]:
                 (validation_file if held_out[line] else train_file).write(raw.rstrip(b"\r\n") + b"\n")
 

@@ -54,6 +54,11 @@ class Judge:
             logger.info("scored %d stored prompts again, live: largest difference %.1e nats", n_scored, worst)
         return tables
 
+    @property
+    def tokens_run(self) -> int:
+        """Tokens that the LLM has run so far; what is in the store costs none."""
+        return self._settings.language_model.tokens_run
+
     def count_scored(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> tuple[int, int]:
         """How many of the prompts of some queries are scored already, and all of them."""
         return self._engine.count_scored([self.request(query, candidates) for query, candidates in proposed])

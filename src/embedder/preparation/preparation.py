@@ -21,10 +21,12 @@ from embedder.preparation.dense import DenseSettings
 from embedder.preparation.job import Job, make_job
 from embedder.preparation.judge import Judge
 from embedder.preparation.reward_settings import Rewards
+from embedder.preparation.spending import spend
 from embedder.preparation.validation import Validation
+from embedder.training.budget import Budget
 from embedder.training.task import Task
 
-_FORMAT = 14  # raised when what is prepared changes, so that an older folder is never taken for a new one
+_FORMAT = 15  # raised when what is prepared changes, so that an older folder is never taken for a new one
 
 _Queries = Annotated[int, Bound("2 or more (one for validation)", at_least=2, null="null for all")]
 
@@ -41,7 +43,7 @@ class Preparation:
         rewards: Judges candidates of the tasks that distil rewards.
         dense: The encoder that proposes candidates, where `candidates.sources` names it.
         directory: Where prepared data sets lie.
-        max_train_queries: So many of a data set are taken, chosen by a hash of their ids; None for all.
+        max_train_queries: So many of a data set are used, judged or not, chosen by a hash of their ids; None for all.
         bm25: How BM25 ranks, where `candidates.sources` names it.
     """
 
@@ -92,6 +94,7 @@ class Preparation:
             if "dense" in self.candidates.sources:
                 protocol["dense"] = self.dense.protocol(task)
             if task.objective.needs_rewards:
+                protocol["budget"] = described(self.rewards.of_task(task).budget)
                 protocol |= {"rewards": self.rewards.of_task(task).protocol(), "prompt": described(task.prompt)}
         return protocol
 
@@ -100,7 +103,8 @@ class Preparation:
         path = dataset.file("corpus")
         if path not in self._corpora:
             self._corpora[path] = Corpus(path)
-        return make_job(task, dataset, self._corpora[path], self.validation, self.max_train_queries)
+        budget = self.rewards.of_task(task).budget if task.objective.needs_rewards else Budget()
+        return make_job(task, dataset, self._corpora[path], self.validation, self.max_train_queries, budget)
 
     @cached_property
     def _corpora(self) -> dict[Path, Corpus]:
@@ -112,6 +116,14 @@ class Preparation:
         if job.prompt is None or not job.task.objective.needs_rewards:
             return None
         return Judge(job.prompt, self.rewards.of_task(job.task), job.dataset.file("train"))
+
+    def spent(self, job: Job, prepared: PreparedDataset) -> Job:
+        """The job once its budget is spent, which takes the LLM where the budget is in tokens or minutes."""
+        judge = self.judge(job)
+        if judge is None or not (budget := self.rewards.of_task(job.task).budget).is_open:
+            return job
+        ledger = prepared.directory.with_name(f".{prepared.directory.name}.spent.json")
+        return spend(job, self.finder(job), judge, budget, ledger)
 
     def finder(self, job: Job) -> CandidateFinder:
         """What proposes the candidates of a data set."""

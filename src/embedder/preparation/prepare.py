@@ -10,7 +10,7 @@ from pathlib import Path
 from embedder.data.overlap import trained_on
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
-from embedder.errors import DataError
+from embedder.errors import ConfigError, DataError
 from embedder.files import remove_orphans, whole_folder
 from embedder.locks import in_turn
 from embedder.preparation.datasets import dataset_pairs, trainable
@@ -50,6 +50,7 @@ class PrepareRun:
         if self.shard is None:
             return prepare(self.tasks, self.preparation)
         shard = Shard.parse(self.shard)
+        self._check_budget()
         with in_turn(Path(self.preparation.rewards.store) / f".part-{shard.number}-of-{shard.of}.lock"):
             for task, dataset in self.preparation.datasets(self.tasks):
                 if dataset.records is None:  # published records need no labels
@@ -58,6 +59,13 @@ class PrepareRun:
         logger.info("when all parts are labelled, run this again without shard to write the records")
         return []
 
+    def _check_budget(self) -> None:
+        """Refuse limits whose end a part cannot know."""
+        for task in self.tasks.values():
+            if task.objective.needs_rewards and self.preparation.rewards.of_task(task).budget.is_open:
+                expected = "queries alone, since a part does not know what the others have spent"
+                raise ConfigError("prepare.rewards.budget", expected, "tokens or minutes")
+
 
 def label(job: Job, shard: Shard, preparation: Preparation) -> int:
     """Judge the queries of one part into the store, and write no records.
@@ -65,7 +73,7 @@ def label(job: Job, shard: Shard, preparation: Preparation) -> int:
     Returns:
         How many queries the part has.
     """
-    queries = [query for query in job.queries if query in shard]
+    queries = [query for query in job.to_judge if query in shard]
     judge = preparation.judge(job)
     if judge is not None and queries:
         for chunk in chunks(zip(queries, preparation.finder(job).propose(queries), strict=True)):
@@ -129,7 +137,8 @@ def _write_in_turn(
             raise DataError(dataset.name, None, message)
         with whole_folder(prepared.directory) as partial:
             if job is not None:
-                counts, labelling = write_records(job, preparation.finder(job), preparation.judge(job), partial)
+                job, judge = preparation.spent(job, prepared), preparation.judge(job)
+                counts, labelling = write_records(job, preparation.finder(job), judge, partial)
             else:
                 counts = import_records(dataset.file("records"), task, preparation.validation, partial)
                 labelling = {}

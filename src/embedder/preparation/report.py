@@ -47,7 +47,7 @@ class ReportRun:
         if not prepared.is_complete and dataset.records is None:
             job = self.preparation.job(task, dataset)
             judge = self.preparation.judge(job)
-            proposed = zip(job.queries, self.preparation.finder(job).propose(job.queries), strict=True)
+            proposed = zip(job.to_judge, self.preparation.finder(job).propose(job.to_judge), strict=True)
             scored = total = 0
             for chunk in chunks(proposed):
                 scored_here, prompts_here = (0, 0) if judge is None else judge.count_scored(chunk)

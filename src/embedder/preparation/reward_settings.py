@@ -17,6 +17,7 @@ from embedder.rewards.reward import NoReward, needs_competitors
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.rewards.tables import Reward
 from embedder.rewards.written_engine import WrittenEngine
+from embedder.training.budget import Budget
 from embedder.training.task import Task
 from embedder.types import LanguageModel
 
@@ -36,6 +37,7 @@ class Rewards:
             prompt, which makes them harder; 0 samples them without a candidate, as the paper does.
         early_stop: When to stop judging the candidates of a query; None judges all.
         verify: So many prompts whose scores are computed again and compared with the store.
+        budget: How many queries of each data set the LLM judges, or how long.
     """
 
     language_model: LanguageModel
@@ -46,6 +48,7 @@ class Rewards:
     sample_with_candidates: NonNegativeInt = 0
     early_stop: EarlyStop | None = None
     verify: NonNegativeInt = 0
+    budget: Budget = Budget()  # noqa: RUF009  # frozen
 
     def __post_init__(self) -> None:
         if self.outputs.n_outputs == 0 and needs_competitors(self.reward):
@@ -62,7 +65,8 @@ class Rewards:
         reward = self.reward if task.labelling.reward is None else task.labelling.reward
         try:
             outputs = replace(self.outputs, **{name: value for name, value in own.items() if value is not None})
-            judged = replace(self, reward=reward, outputs=outputs)
+            budget = self.budget.of_task(task.labelling.budget)
+            judged = replace(self, reward=reward, outputs=outputs, budget=budget)
         except ConfigError as error:
             setting = error.setting.rpartition(".")[2]
             raise ConfigError(f"tasks.{task.name}.labelling.{setting}", error.expected, error.got) from error

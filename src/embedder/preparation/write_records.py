@@ -11,7 +11,7 @@ import numpy as np
 
 from embedder.candidates.candidates import CandidateFinder
 from embedder.data.jsonl import json_line
-from embedder.data.prepared import QUESTIONS
+from embedder.data.prepared import LABELLED, QUESTIONS
 from embedder.data.queries import question_of
 from embedder.data.records import record_row
 from embedder.preparation.job import Job
@@ -38,19 +38,19 @@ def write_records(
     Args:
         job: The queries, and which of them are used for validation.
         finder: Proposes keys for them.
-        judge: Scores these; None where labels are all that the task needs.
+        judge: Scores those of the queries that are to be judged; None where labels are all that the task needs.
         directory: Where to write.
 
     Returns:
         How many queries went where, and what the manifest should tell of the labelling.
     """
-    counts = {"train": 0, "validation": 0, "skipped": job.skipped}
+    counts = {"train": 0, "validation": 0, "skipped": job.skipped.total(), "labelled": 0, "judged": 0}
+    labelled: list[bool] = []
     questions = [question_of(query) for query in job.queries if query.id not in job.held_out]
     np.save(directory / QUESTIONS, np.array(questions, np.int64))
     name = f"{job.task.name}/{job.dataset.name}"
-    if job.skipped:
-        n = job.skipped + len(job.queries)
-        logger.warning("%s: %d of %d queries lack what the objective needs and are left out", name, job.skipped, n)
+    for reason, n in job.skipped.items():
+        logger.warning("%s: %d queries are left out: %s", name, n, reason)
     with ExitStack() as files:
         out = {
             split: files.enter_context((directory / f"{split}.jsonl").open("w", encoding="utf-8"))
@@ -62,20 +62,33 @@ def write_records(
             if judge is not None
         }
         for chunk in chunks(zip(job.queries, finder.propose(job.queries), strict=True)):
-            scored = judge(chunk) if judge is not None else [None] * len(chunk)
-            by_split: dict[str, list[ScoreTable]] = {split: [] for split in SPLITS}
-            for (query, proposed), table in zip(chunk, scored, strict=True):
+            to_judge = [pair for pair in chunk if pair[0].id in job.judged]
+            scored = iter(judge(to_judge) if judge is not None and to_judge else [])
+            by_split: dict[str, list[ScoreTable | None]] = {split: [] for split in SPLITS}
+            for query, proposed in chunk:
                 split = "validation" if query.id in job.held_out else "train"
                 counts[split] += 1
+                table = next(scored) if judge is not None and query.id in job.judged else None
+                by_split[split].append(table)
                 if table is not None:
-                    by_split[split].append(table)
+                    counts["judged"] += 1
                     proposed = proposed[: table.n_candidates]  # early stop judges the first ones only
+                has_label = any(candidate.source == "gold" for candidate in proposed)
+                counts["labelled"] += has_label
+                if split == "train":
+                    labelled.append(has_label)
                 row = record_row(query, proposed, job.task.name, _no_negatives(query, proposed, job))
                 out[split].write(json_line(row))
                 out["queries" if split == "validation" else "train.queries"].write(json_line(_query_row(query)))
             for split, writer in tables.items():
                 writer.write(by_split[split])
-    return counts, _labelling(name, finder, judge, len(job.queries))
+    np.save(directory / LABELLED, np.array(labelled, np.bool_))
+    if judge is not None:
+        logger.info(
+            "%s: %d of %d queries are judged, %d labelled", name, counts["judged"], len(job.queries), counts["labelled"]
+        )
+    about = {"left_out": dict(job.skipped)} if job.skipped else {}
+    return counts, about | _labelling(name, finder, judge, len(job.queries))
 
 
 def _labelling(name: str, finder: CandidateFinder, judge: Judge | None, n_queries: int) -> dict[str, Any]:

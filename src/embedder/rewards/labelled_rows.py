@@ -39,16 +39,16 @@ class LabelledRow:
 
 
 def labelled_rows(records: Records) -> Iterator[LabelledRow]:
-    """The rewards of each record; sources and ranks are None in a file without `pos_source`, `neg_source`.
+    """The rewards of each judged record; sources and ranks are None in a file without `pos_source`, `neg_source`.
 
     Raises:
-        DataError: A row is not a record, belongs to another task, or has no rewards.
+        DataError: A row is not a record, belongs to another task.
     """
     for position in range(len(records)):
         row = records.row(position)
         record = parse_record(row, records.task)
         if record.rewards is None:
-            raise row.error("has no 'teacher_scores': this file was prepared without an LLM, so there is no reward")
+            continue
         n_positives, n_negatives = len(record.positives), len(record.negatives)
         proposed = [
             *_sources(row, "pos_source", n_positives),

@@ -49,6 +49,9 @@ class ScoreTable:
         return int(self.sums.shape[-2]) - 1
 
 
+_NOT_JUDGED = ScoreTable(np.empty((0, 0)), np.empty((0, 0), np.int32), 0)
+
+
 class Reward(Protocol):
     """Rewards of candidates from the scores without and with each of them; larger is better."""
 
@@ -68,10 +71,11 @@ class TableWriter(AbstractContextManager["TableWriter"]):
         self._file = pa.OSFile(str(path), "wb")
         self._writer = pa.ipc.new_file(self._file, _SCHEMA)
 
-    def write(self, tables: Sequence[ScoreTable]) -> None:
-        """Append one table for each query."""
+    def write(self, tables: Sequence[ScoreTable | None]) -> None:
+        """Append one table for each query; None for one that is not judged, which gets no rewards."""
         if not tables:
             return
+        tables = [_NOT_JUDGED if table is None else table for table in tables]
         offsets = np.cumsum([0, *(table.sums.size for table in tables)], dtype=np.int32)
         columns = [
             pa.array([table.n_answers for table in tables], pa.int32()),
@@ -103,7 +107,8 @@ def rewards_of_file(path: Path, reward: Reward) -> Iterator[tuple[npt.NDArray[np
         reward: Queries of one shape are handed to it together.
 
     Yields:
-        Rewards of a block of records, one record after the other, and how many rewards each record has.
+        Rewards of a block of records, one record after the other, and how many rewards each record has;
+        none where it is not judged.
 
     Raises:
         DataError: The file is damaged.
@@ -122,11 +127,13 @@ def _block_rewards(block: pa.RecordBatch, reward: Reward) -> tuple[npt.NDArray[n
     ends = np.cumsum(block.column("sums").value_lengths().to_numpy(), dtype=np.int64)
     sizes = np.diff(ends, prepend=0)
     n_rows, n_answers = (block.column(name).to_numpy() for name in ("n_rows", "n_answers"))
-    n_rewards = (n_rows - 1).astype(np.int64)
+    n_rewards = np.maximum(n_rows - 1, 0).astype(np.int64)
     reward_starts = np.cumsum(n_rewards) - n_rewards
     earned = np.empty(int(n_rewards.sum()), dtype=np.float32)
     shapes, which = np.unique(np.stack([n_rows, sizes, n_answers]), axis=1, return_inverse=True)
     for k, (rows, size, answers) in enumerate(shapes.T.tolist()):
+        if not rows:  # not judged
+            continue
         members = np.flatnonzero(which.ravel() == k)
         cells = (ends[members] - size)[:, None] + np.arange(size)  # [Q, (1 + C) * (A + N)]
         shape = (len(members), rows, size // rows)

@@ -10,6 +10,7 @@ from embedder.data.forms.form import Form
 from embedder.data.prompts import Prompt
 from embedder.errors import ConfigError
 from embedder.shown import shown
+from embedder.training.budget import Budget
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.types import Keep, TaskSides
@@ -29,8 +30,10 @@ class Labelling:
         reward: From stored log-likelihoods to rewards.
         n_outputs: Sampled competitors; 0 for none, where the reward needs none.
         max_new_tokens: Length of a sampled competitor.
-        min_reward_gap: Training records whose best and worst rewards differ by less are left out: they teach nothing.
-        max_train_queries: So many training queries of a data set are taken at most: each costs time of the LLM.
+        min_reward_gap: Rewards of training records whose best and worst differ by less are left out: they teach
+            nothing. Such a record trains on its labels, if it has some and the objective has a loss for them.
+        max_train_queries: So many training queries of a data set are used at most, judged or not.
+        budget: How many of these the LLM judges.
     """
 
     reward: Callable[..., Any] | None = None
@@ -38,6 +41,7 @@ class Labelling:
     max_new_tokens: int | None = None
     min_reward_gap: NonNegativeFloat = 0.0
     max_train_queries: _Queries | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True)
