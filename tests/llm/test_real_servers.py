@@ -106,8 +106,8 @@ def test_llama_server_answers_chats_and_rewards_come_from_them(llama_server, tmp
     with caplog.at_level("INFO"):
         assert "Tokyo" in model.generate([PROMPT], 12)[0]
     assert "gives no log-likelihoods" in caplog.text
-    samples = model.sample([PROMPT], 3, 8, 1.0, [5])
-    assert samples == model.sample([PROMPT], 3, 8, 1.0, [5])
+    # Not compared with a second draw: with the prompt in its cache the same seed may give another sample.
+    assert len(set(model.sample([PROMPT], 4, 8, 1.0, [5])[0])) > 1
     check_rewards(model, tmp_path)
 
 
