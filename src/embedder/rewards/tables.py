@@ -75,14 +75,14 @@ class TableWriter(AbstractContextManager["TableWriter"]):
         """Append one table for each query; None for one that is not judged, which gets no rewards."""
         if not tables:
             return
-        tables = [_NOT_JUDGED if table is None else table for table in tables]
-        offsets = np.cumsum([0, *(table.sums.size for table in tables)], dtype=np.int32)
+        filled = [_NOT_JUDGED if table is None else table for table in tables]
+        offsets = np.cumsum([0, *(table.sums.size for table in filled)], dtype=np.int32)
         columns = [
-            pa.array([table.n_answers for table in tables], pa.int32()),
-            pa.array([len(table.sums) for table in tables], pa.int32()),
+            pa.array([table.n_answers for table in filled], pa.int32()),
+            pa.array([len(table.sums) for table in filled], pa.int32()),
             *(
                 pa.ListArray.from_arrays(offsets, np.concatenate([np.ravel(values) for values in column]))
-                for column in ([table.sums for table in tables], [table.counts for table in tables])
+                for column in ([table.sums for table in filled], [table.counts for table in filled])
             ),
         ]
         self._writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
