@@ -96,3 +96,14 @@ def test_a_resumed_run_is_the_same_to_the_bit(tools, tmp_path, bert_directory, f
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     frozen = [name for name in ours if name.startswith("encoder.key_backbone")]
     assert bool(frozen) == ("encoder.lora={r: 2}" not in form)
+
+
+@pytest.mark.slow
+@FORMS
+def test_two_processes_with_a_part_of_the_weights_each_train_as_one(tools, tmp_path, bert_directory, form):
+    common = [*command(tools, tmp_path, bert_directory), *TRAINING, *form]
+    one = run_here("train.py", *common, f"hydra.run.dir={tmp_path}/one")
+    two = run("train.py", *common, "trainer=fsdp", f"hydra.run.dir={tmp_path}/two")
+    assert (one.returncode, two.returncode) == (0, 0), two.stdout[-2000:] + two.stderr[-2000:]
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
+    assert list(load_trained(tmp_path / "two" / "export").tasks) == ["tool"]

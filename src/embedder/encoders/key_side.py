@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 
 from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError
@@ -66,7 +67,8 @@ def _weights(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
     for name, tensor in module.state_dict().items():
         plain = _ADAPTER.sub("", name)
         if "lora_" not in plain and not plain.startswith("pooler."):
-            yield plain, tensor
+            # With FSDP2 each process has a part, and all of them describe a checkpoint together.
+            yield plain, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
