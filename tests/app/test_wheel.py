@@ -1,9 +1,11 @@
 """The built wheel has all that it needs, and works in another folder than the checkout."""
 
+import json
 import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -57,5 +59,52 @@ def test_it_composes_its_own_settings_elsewhere(unpacked):
 def test_the_demo_needs_the_checkout_and_says_so(unpacked):
     done = unpacked("prepare", "experiment=demo")
     assert done.returncode == 2
-    assert "paths.project: expected the folder of a checkout of this project" in done.stdout
+    assert "[ERROR] - paths.project: expected the folder of a checkout of this project" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_it_is_installed_and_trains_searches_and_exports_in_another_folder(
+    wheel, tmp_path, bert_directory, llama_directory
+):
+    command = [sys.executable, "-m", "venv", "--system-site-packages", "--without-pip", str(tmp_path / "venv")]
+    subprocess.run(command, check=True)
+    site = next((tmp_path / "venv").glob("lib/python*/site-packages"))
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(site),
+        str(wheel),
+    ]
+    subprocess.run(pip, check=True)
+    (site / "others.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")  # the packages that the tests run with
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    python = str(tmp_path / "venv" / "bin" / "python")
+
+    def embedder(*arguments):
+        run = subprocess.run(
+            [python, "-m", "embedder", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+        return run.stdout
+
+    where = [python, "-c", "import embedder; print(embedder.__file__)"]
+    file = subprocess.run(where, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert Path(file).is_relative_to(site)  # not the checkout
+    small = [f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu", "encoder.sha256=null"]
+    small += ["source.settings.passages=200", "source.settings.questions=20", "llm_outputs.n_outputs=2"]
+    small += ["llm_outputs.max_new_tokens=4", "trainer.accelerator=cpu", "trainer.max_steps=1", "data.batch_size=4"]
+    small += ["trainer.val_check_interval=1", "prepare.max_train_queries=8", "hydra.run.dir=run"]
+    embedder("train", "source=world", *small)
+    assert (tmp_path / "data" / "store").is_dir()  # what it computes lies in the current folder
+    (tmp_path / "keys.jsonl").write_text('{"text": "a lighthouse"}\n{"text": "a river"}\n')
+    found = embedder("search", "run/export", "a lighthouse", "--keys", "keys.jsonl", "-k", "1", "--json")
+    assert len(json.loads(found)["hits"]) == 1
+    embedder("export", "run/checkpoints/last.ckpt", "exported")
+    assert (tmp_path / "exported" / "modules.json").is_file()

@@ -9,10 +9,12 @@ from typing import Any
 
 from embedder.checks import check_value
 from embedder.entry.signatures import parameters
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, EmbedderError
 from embedder.shown import nearest
 
 _REFERENCE = re.compile(r"\$\{(?:oc\.select:)?([A-Za-z_][\w.@]*)(?:,null)?\}")
+
+_RAISED_HERE = "ConfigError raised while resolving interpolation: "
 
 
 def check_settings(config: Any, overrides: Sequence[str] = ()) -> None:
@@ -98,8 +100,8 @@ class _Check:
         try:
             value = OmegaConf.select(self._config, path)
         except OmegaConfBaseException as error:
-            if isinstance(error.__cause__, ConfigError):  # of an interpolation of this project
-                raise error.__cause__ from None
+            if _RAISED_HERE in str(error):  # by an interpolation of this project; OmegaConf keeps its words alone
+                raise EmbedderError(str(error).partition(_RAISED_HERE)[2].splitlines()[0]) from error
             raise ConfigError(path, "a value that can be worked out", str(error).splitlines()[0]) from error
         return OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
 
