@@ -1,5 +1,7 @@
 """Rewards from what an LLM writes, with an LLM that is a table of answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,9 +10,11 @@ from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.rewards.asking import Ask, converse
 from embedder.rewards.correct import CorrectReward
 from embedder.rewards.early_stop import EarlyStop
+from embedder.rewards.label_counts import count_requests
 from embedder.rewards.listwise import ListwiseReward, permutation
 from embedder.rewards.requests import LabelRequest
 from embedder.rewards.written_engine import WrittenEngine, write
+from embedder.rewards.written_estimate import estimate_written
 
 
 class Writer:
@@ -193,6 +197,18 @@ def test_early_stop_asks_for_fewer(tmp_path):
     assert rewards == [(1.0, 0.0, 0.0, 0.0)]
     assert report.judged == 4
     assert len(model.asked) == 5
+
+
+def test_the_price_is_that_of_what_is_asked():
+    model, reward = Writer(by_candidate), CorrectReward("judged")
+    requests = [request(), request(("Oru", "Ann")), request(("Ann",))]
+    ticks = iter(range(100))  # each query takes a second
+    counts = replace(count_requests(requests, 0, 3), queries=30)
+    priced = estimate_written(model, reward, requests, counts, 3, lambda: next(ticks))
+    # Answers without and with each candidate: 4 + 3 + 2. Judged: "a crab" and "Oru" of each query, 3 times, in vain.
+    assert priced.sampled_prompts == 30 / 3 * (9 + 18)
+    assert (priced.seconds, priced.seconds_low, priced.seconds_high) == (30.0, 30, 30)
+    assert "270 prompts x  1.0 outputs" in priced.render()
 
 
 def test_settings_that_cannot_work():

@@ -9,9 +9,11 @@ from embedder.checks import checked
 from embedder.data.queries import first_by_hash
 from embedder.data.sources import Dataset
 from embedder.preparation.preparation import Preparation
+from embedder.rewards.asking import is_written
 from embedder.rewards.estimate import LabelEstimate, estimate
 from embedder.rewards.label_counts import count_requests
 from embedder.rewards.probe import probe
+from embedder.rewards.written_estimate import estimate_written
 from embedder.training.budget import Budget
 from embedder.training.task import Task
 
@@ -56,7 +58,8 @@ class EstimateRun:
         if judge is None:
             logger.info("%s: trains on labels alone, no LLM is run", name)
             return None
-        settings, budget = self.preparation.rewards.of_task(task).outputs, self.preparation.rewards.of_task(task).budget
+        rewards = self.preparation.rewards.of_task(task)
+        settings, budget = rewards.outputs, rewards.budget
         queries = first_by_hash(job.to_judge, self.sample, "estimate")
         proposed = zip(queries, self.preparation.finder(job).propose(queries), strict=True)
         requests = [judge.request(query, candidates) for query, candidates in proposed]
@@ -70,9 +73,12 @@ class EstimateRun:
             logger.info("%s: %s%s", name, of_sample, ", too few to be worth an estimate" if left else "")
             return None
         unfinished = [request for request, prompts in zip(requests, unscored, strict=True) if prompts]
-        measured = probe(self.preparation.rewards.language_model, unfinished, settings, n)
         counts = count_requests(unfinished, settings.n_outputs, settings.max_answers)
-        estimated = estimate(dataclasses.replace(counts, queries=left), measured)
+        counts = dataclasses.replace(counts, queries=left)
+        if is_written(rewards.reward):
+            estimated = estimate_written(rewards.language_model, rewards.reward, unfinished, counts, n)
+        else:
+            estimated = estimate(counts, probe(rewards.language_model, unfinished, settings, n))
         done = 1 - sum(unscored) / total
         progress = f": {done:.0%} of the prompts are scored already" if done else ""
         logger.info("%s%s\n%s%s", name, progress, estimated.render(), _limited(estimated, budget))

@@ -22,11 +22,11 @@ class LabelEstimate:
 
     counts: LabelCounts
     passes: int
-    """Prompts to score, each once with all its outputs; several share a batch."""
+    """Prompts to score, each once with all its outputs; several share a batch. None for a reward from texts."""
     outputs: float
-    """Outputs scored in a pass: competitors and gold answers."""
+    """Outputs scored in a pass: competitors and gold answers; for a reward from texts those written for a prompt."""
     sampled_prompts: int
-    """Prompts to sample after; a query that needs a second round counts twice."""
+    """Prompts to sample or to write after; a query that needs a second round counts twice."""
     score_tokens: int
     """Tokens of prompts and outputs."""
     sample_tokens: int
@@ -54,16 +54,18 @@ class LabelEstimate:
     def render(self) -> str:
         """Plain text for people."""
         counts = self.counts
-        rows = (
-            ("sample", self.sampled_prompts, DRAWS, self.sample_tokens, self.sample_seconds),
-            ("score", self.passes, self.outputs, self.score_tokens, self.score_seconds),
+        prompts_a_second = (
+            f"{_count(self.sampled_prompts / self.sample_seconds)} prompts/s" if self.sampled_prompts else "none needed"
         )
-        rates = (
-            f"{_count(self.sampled_prompts / self.sample_seconds)} prompts/s"
-            if self.sampled_prompts
-            else "none needed",
-            f"{_count(self.score_tokens / self.score_seconds)} tokens/s",
-        )
+        if self.passes:
+            rows = [
+                ("sample", self.sampled_prompts, float(DRAWS), self.sample_tokens, self.sample_seconds),
+                ("score", self.passes, self.outputs, self.score_tokens, self.score_seconds),
+            ]
+            rates = [prompts_a_second, f"{_count(self.score_tokens / self.score_seconds)} tokens/s"]
+        else:  # a reward from texts
+            rows = [("write", self.sampled_prompts, self.outputs, self.sample_tokens, self.sample_seconds)]
+            rates = [prompts_a_second]
         low, high = duration(self.seconds_low), duration(self.seconds_high)
         return "\n".join(
             [

@@ -91,7 +91,7 @@ def probe(
     if not requests:
         raise ConfigError("prepare", "queries to label", "none")
     started = clock()
-    chosen = _spread(requests, n_requests, settings.seed)
+    chosen = spread(requests, n_requests, settings.seed)
     runner = _Runner(language_model, settings, clock)
     runner.warm_up(chosen[0])
     # All together first, as labelling does it: what is sampled is what is scored, and the rounds it takes are counted.
@@ -174,7 +174,7 @@ class _Runner:
         )
 
 
-def _spread(requests: Sequence[LabelRequest], n: int, seed: int) -> list[LabelRequest]:
+def spread(requests: Sequence[LabelRequest], n: int, seed: int) -> list[LabelRequest]:
     """The shortest, the longest, and one at random of each equal part between, in order of length."""
     order = sorted(range(len(requests)), key=lambda k: (sum(map(len, requests[k].prompts)), k))
     if n >= len(order):
