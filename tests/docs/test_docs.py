@@ -111,7 +111,7 @@ def desk(tmp_path_factory, tiny):
             | {"teacher_scores": [1.0, 0.0]}
             for i in range(12)
         ]
-        + [json.loads(block("README.md", '  "query_id"'))],
+        + [json.loads(block("docs/data.md", '  "query_id"'))],
         "questions": [
             {"question": query["query"], "answers": query["answers"], "file": "guide.md"} for query in queries
         ],

@@ -3,11 +3,14 @@
 import ast
 import importlib
 import re
+from functools import cache
 
 import pytest
+from omegaconf import DictConfig
 
 from tests.docs.in_docs import PAGES, ROOT, Block, blocks, command_in
 from tests.docs.test_docs import KINDS, PYTHON
+from tests.entry_points import composed
 
 LISTED = [command for _, command in KINDS]
 
@@ -25,7 +28,7 @@ def checked_by(block: Block) -> str | None:
         return "test_docs.py"
     if block.rows_of_files and block.page == "docs/how-to.md":
         return "test_docs.py, as files"
-    others = {"json": ["README.md"], "mermaid": ["docs/architecture.md"]}
+    others = {"json": ["docs/data.md"], "mermaid": ["docs/architecture.md"]}
     if block.page in others.get(block.language, []):
         return "test_docs.py, test_picture.py"
     return "what a command wrote, or a prompt" if block.language == "text" else None
@@ -47,6 +50,43 @@ def test_its_names_exist(block):
             assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
         elif isinstance(node, ast.Import):
             assert all(importlib.import_module(name.name) for name in node.names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_exist(page):
+    inline = re.findall(r"`'?([a-z_]+[\w.@/]*)=([^`\s]*)`", page.read_text(encoding="utf-8"))
+    settings = {(key.replace("tasks.NAME", "tasks.qa"), value) for key, value in inline}
+    settings = {(key, value) for key, value in settings if "NAME" not in key and not key.startswith("hydra.")}
+    unknown = [f"{key}={value}" for key, value in settings if not (is_choice(key, value) or key in keys())]
+    assert not [
+        one for one in unknown if page.name not in ("log.md", "benchmarks.md")
+    ]  # of the past; of the public form
+
+
+def is_choice(key, value):
+    group = ROOT / "conf" / key.partition("@")[0]
+    return group.is_dir() and (not value or value.isupper() or (group / f"{value.rstrip(chr(39))}.yaml").is_file())
+
+
+@cache
+def keys():
+    """All settings, each below each choice that has it."""
+    commands = [
+        ("train", "task_mix=all", "source=folder", "experiment=tune", "callbacks=reindex"),
+        ("train", "source=corpus", "callbacks=rag_eval", "llm=server"),
+        ("prepare", "llm=chat", "reward=judged"),
+        ("evaluate", "source=world", "consumer=single_shot"),
+        *[("evaluate", f"action={action}") for action in ("compare", "html", "dashboard")],
+    ]
+    configs = [composed(*command) for command in commands]
+    return {name for config in configs for name in names_of(config)}
+
+
+def names_of(config, above=""):
+    for name in config:
+        yield above + str(name)
+        if isinstance(below := config._get_node(name), DictConfig) and not below._is_none():
+            yield from names_of(below, f"{above}{name}.")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
