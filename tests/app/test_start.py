@@ -114,7 +114,10 @@ def test_every_target_of_the_configuration_can_be_looked_up():
     ("override", "message"),
     [
         ("soruce=corpus", "soruce: there is no such setting; did you mean source?"),
-        ("source=corpsu", "source: expected one of corpus, jsonl, public, world (did you mean corpus?), got 'corpsu'"),
+        (
+            "source=corpsu",
+            "source: expected one of corpus, folder, jsonl, public, world (did you mean corpus?), got 'corpsu'",
+        ),
         ("encoder.poolin=cls", "encoder.poolin: there is no such setting; did you mean encoder.pooling?"),
         ("benchmark=nq", "benchmark: a group of evaluate alone"),
         (
@@ -132,7 +135,8 @@ def test_every_target_of_the_configuration_can_be_looked_up():
         ("max_steps=3", "max_steps: there is no such setting; did you mean trainer.max_steps?"),
         (
             "source.path=x",
-            "source.path: a setting of source=corpus or source=jsonl, which this command does not choose",
+            "source.path: a setting of source=corpus or source=folder or source=jsonl, which this command does not"
+            " choose",
         ),
     ],
 )
