@@ -58,6 +58,16 @@ def test_a_local_model_and_questions_become_settings(started, tmp_path):
     assert started(str(tmp_path / awkward), "--llm", "smollm2")["source.path"] == str(tmp_path / awkward)
 
 
+def test_a_chat_api_has_rewards_from_texts_unless_others_are_named(tmp_path):
+    def overrides(*more):
+        arguments = [str(tmp_path), "--llm", "http://127.0.0.1:9/v1", "--model", "m", "--chat", *more]
+        return tune_command.overrides_of(tune_command.parsed(arguments))
+
+    assert {"llm=chat", "reward=f1", "reward@questions.reward=f1"} < set(overrides())
+    assert not any("tokenizer" in one for one in overrides())
+    assert [one for one in overrides("reward=listwise") if one.startswith("reward=")] == ["reward=listwise"]
+
+
 def test_a_server_is_asked_for_its_model_where_none_is_named(capsys, started, tmp_path, llama_directory):
     assert only_model().read({"data": [{"id": "mine"}]}) == "mine"
     with local_server(llama_directory) as server:

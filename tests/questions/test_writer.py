@@ -17,6 +17,7 @@ from embedder.questions.file import question_file
 from embedder.questions.reader import Reader
 from embedder.questions.settings import QuestionSettings
 from embedder.questions.writer import ALIKE, DISAGREES, UNHELPED, VAGUE, QuestionWriter
+from embedder.rewards.correct import CorrectReward
 from embedder.rewards.reward import LikelihoodReward
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import OutputScore
@@ -63,6 +64,21 @@ class Writer:
         return [[OutputScore(value, 1) for _ in own] for value, own in zip(sums, outputs, strict=True)]
 
 
+class ChatWriter(Writer):
+    """The same behind an API that gives no log-likelihoods: it answers rightly where the passage is shown."""
+
+    writes_only = True
+
+    def generate(self, prompts, max_new_tokens, stop=("\n",)):
+        shown = [prompt.rpartition("\n\n")[0].rpartition("\n\n")[2].startswith("Knowledge") for prompt in prompts]
+        return ["Ada" if s or "Brack" in own else "nobody" for s, own in zip(shown, prompts, strict=True)]
+
+    def answer(self, prompts, outputs, max_new_tokens):
+        raise AssertionError
+
+    score = answer
+
+
 @pytest.fixture
 def corpus(tmp_path):
     path = tmp_path / "corpus.jsonl"
@@ -71,10 +87,10 @@ def corpus(tmp_path):
     return path
 
 
-def writer(tmp_path, **changed):
-    llm = Writer()
+def writer(tmp_path, llm=None, reward=None, **changed):
+    llm = llm or Writer()
     own = {"n": 12, "drafts": 2, "least": 1, "shortest": 3, "found_within": 4} | changed
-    settings = QuestionSettings(LikelihoodReward(), **own)
+    settings = QuestionSettings(reward or LikelihoodReward(), **own)
     cached = CachedLanguageModel(llm, tmp_path / "store")
     reader = Reader(cached, QuestionPrompt(), settings.reward, OutputSettings())
     return llm, QuestionWriter(cached, settings, reader, BM25Index())
@@ -94,6 +110,15 @@ def test_what_is_kept_and_why_the_rest_is_not(tmp_path, corpus):
     assert {name: n for name, n in counts.items() if n} == {
         "kept": 3, "drafts": 16, NO_FORM: 2, ELSEWHERE: 2, VAGUE: 4, DISAGREES: 2, UNHELPED: 2, ALIKE: 1
     }  # fmt: skip
+
+
+def test_behind_a_chat_api_a_passage_is_judged_by_the_answers_with_it_and_without(tmp_path, corpus):
+    _, asked = writer(tmp_path, ChatWriter(), CorrectReward("f1"))
+    rows = [json.loads(line) for line in question_file(asked, corpus, tmp_path / "questions").read_text().splitlines()]
+    # As above, but Ness is answered rightly; Brack is answered without its passage too, which therefore does not help.
+    assert sorted(row["pos"][0] for row in rows) == ["Marsh", "Ness", "Ness", "Oru", "Oru"]
+    assert {row["reward"] for row in rows} == {1.0}
+    assert asked.counts[UNHELPED] == 2
 
 
 def test_without_a_word_search_vague_questions_are_kept_once(tmp_path, corpus):

@@ -19,6 +19,7 @@ retrieve. The tuned encoder is exported if it is better beyond chance, or else t
 
   embedder tune docs/ --llm http://127.0.0.1:8000/v1 --dry-run   what it will do, and cost
   embedder tune docs/ --llm http://127.0.0.1:8000/v1             do it
+  embedder tune docs/ --llm http://127.0.0.1:8000/v1 --chat      with a chat API, which gives no log-likelihoods
   embedder tune --resume outputs/train/DATE                      go on with a run that was stopped"""
 
 
@@ -39,6 +40,7 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     add("documents", nargs="?", metavar="DOCS", help="a folder of documents, or one document")
     add("--llm", metavar="LLM", help="the URL of an OpenAI-compatible server, or a model: a folder or a name")
     add("--model", metavar="NAME", help="as the server lists it; by default the only one that it lists")
+    add("--chat", action="store_true", help="the server writes texts only: rewards from texts (reward=f1)")
     add("--api-key-env", metavar="VARIABLE", help="the environment variable that holds the server's API key")
     add("--questions", metavar="FILE", help="JSON Lines with `question` and `answers`")
     add("--dry-run", action="store_true", help="say what the run will do and cost, without the LLM")
@@ -91,6 +93,10 @@ def _llm(given: Namespace) -> list[str]:
     set_already = any(setting.startswith("llm.name=") for setting in given.settings)
     model = given.model if given.model or set_already else _only_model(given.llm, given.api_key_env)
     name = [] if model is None else [_quoted("llm.name", model)]
+    if given.chat:
+        own = {setting.partition("=")[0] for setting in given.settings}
+        rewards = [f"{group}=f1" for group in ("reward", "reward@questions.reward") if group not in own]
+        return ["llm=chat", _quoted("llm.url", given.llm), *name, *key, *rewards]
     return ["llm=server", _quoted("llm.url", given.llm), *name, "llm.tokenizer=null", *key]
 
 

@@ -83,7 +83,7 @@ class Plan:
         if self.dataset.train is None:
             n = self.questions.wanted(len(order))
             yield self._writing(n, order, short, texts)
-            n_test = max(1, round(self.test_share * n))
+            n_test = min(n, max(1, round(self.test_share * n)))  # none of no passage that is long enough
             n_train = n - n_test
         else:
             n_train = JsonLines(self.dataset.train).n_lines

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from embedder.data.prompts import Prompt, with_examples
+from embedder.llm.abilities import writes_only
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import f1
 from embedder.questions.draft import EXAMPLES, Draft
+from embedder.rewards.asking import is_written
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest, lead_of
 from embedder.rewards.reward import needs_competitors
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.rewards.tables import Reward
+from embedder.rewards.written_engine import WrittenEngine
 
 _SAME_ANSWER = 0.5
 """F1 from which two answers are taken for one: `Tolvik` and `Maren Tolvik`."""
@@ -46,8 +49,12 @@ class Reader:
     ) -> None:
         self._language_model, self._reward = language_model, reward
         self._prompt = with_examples(prompt, EXAMPLES)
-        n_outputs = outputs.n_outputs if needs_competitors(reward) else 0
-        self._engine = RewardEngine(language_model, replace(outputs, n_outputs=n_outputs))
+        self._engine: RewardEngine | WrittenEngine
+        if is_written(reward):
+            self._engine = WrittenEngine(language_model, reward)
+        else:
+            n_outputs = outputs.n_outputs if needs_competitors(reward) else 0
+            self._engine = RewardEngine(language_model, replace(outputs, n_outputs=n_outputs))
 
     def read(self, drafts: Sequence[Draft]) -> list[Read]:
         """Each question with its own passage, and without."""
@@ -55,8 +62,10 @@ class Reader:
             return []
         requests = [self._request(draft) for draft in drafts]
         prompts = [request.candidate_prompts[0] for request in requests]
-        # Both at once: the LLM reads a passage once for its answer and for the likelihood of the draft's.
-        texts, _ = self._language_model.answer(prompts, [request.answers for request in requests], _ANSWER_TOKENS)
+        if writes_only(self._language_model):
+            texts = self._language_model.generate(prompts, _ANSWER_TOKENS)
+        else:  # both at once: the LLM reads a passage once for its answer and for the likelihood of the draft's
+            texts, _ = self._language_model.answer(prompts, [request.answers for request in requests], _ANSWER_TOKENS)
         self._engine.label(requests)
         return [
             Read(f1(text, [draft.answer]) >= _SAME_ANSWER, reward)
