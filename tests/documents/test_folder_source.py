@@ -84,6 +84,13 @@ def test_what_is_not_read_is_counted_and_named(folder, tmp_path, caplog):
     assert "not read: 1 .png, 1 hidden" in log
 
 
+def test_each_of_several_files_that_are_not_read_is_named(folder, tmp_path, caplog):
+    for name in "pqrst":
+        (folder / f"{name * 60}.txt").write_bytes(b"\0")
+    rows(folder, tmp_path)
+    assert all(f"{name * 60}.txt (not text: it holds zero bytes)" in caplog.text for name in "pqrst")
+
+
 def test_nothing_to_read_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match=r"source.path: expected a folder of documents"):
         source(tmp_path / "none", tmp_path).datasets("qa")

@@ -150,6 +150,12 @@ def test_the_encoding_that_a_page_names_counts(tmp_path):
     assert read(made(tmp_path, "a.html", page)).text == "é"
 
 
+@pytest.mark.parametrize("encoding", ["undefined", "idna", "base64", "no-such"])
+def test_a_page_that_names_no_encoding_of_texts_is_read_all_the_same(tmp_path, encoding):
+    page = f'<meta charset="{encoding}"><p>stra\xdfe</p>'.encode("cp1252")
+    assert read(made(tmp_path, "a.html", page)).text == "stra\xdfe"
+
+
 def test_line_breaks_of_other_systems(tmp_path):
     assert read(made(tmp_path, "a.txt", b"one\r\ntwo\rthree\n")).text == "one\ntwo\nthree\n"
 

@@ -72,9 +72,17 @@ def test_wrong_arguments_are_one_line_before_the_model_is_loaded(exported, keys,
         ([exported, "Oru", "--keys", keys, "-k", "0"], "-k: expected 1 or more, got 0"),
         ([exported, "Oru", "--keys", keys, "-k", "two"], "embedder search: argument -k: invalid int value: 'two'; emb"),
         ([exported, "Oru", "--keys", keys, "--save", tmp_path / "full"], "the folder to write: expected a new one, or"),
+        ([exported, " ", "--keys", keys], "QUESTION: expected a question that is not blank"),
+        ([exported, "Oru", "--task", "qa"], "--keys: expected a file of keys"),
         ([exported], "embedder search: the following arguments are required: question; embedder search --help"),
     ):
         assert refused(capsys, search_command, *arguments).startswith(line)
+
+
+def test_the_task_of_a_saved_index_is_its_own(exported, tmp_path, capsys):
+    folder = embedder.load(exported).index(ROWS).save(tmp_path / "index")
+    line = "--task: expected no task without --keys, since a saved index has its own, got 'tool'"
+    assert refused(capsys, search_command, folder, "Oru", "--task", "tool") == line
 
 
 def test_what_is_no_checkpoint_is_not_exported(exported, tmp_path, capsys):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -143,12 +144,18 @@ def test_static_vectors_of_others_are_searched_too(tmp_path):
         (lambda r: r.search(["Oru"]), r"the index: expected one: call index\(keys\) first"),
         (lambda r: r.save("nowhere"), r"the index: expected one: call index\(keys\) first"),
         (lambda r: r.encode_queries("Oru"), "texts: expected a list of texts, got 'Oru'"),
-        (lambda r: r.encode_queries(["Oru", 5]), r"texts\[1\]: expected a text, got 5"),
-        (lambda r: r.encode_queries(["\ud800"]), r"texts\[0\]: expected a text, got"),
+        (lambda r: r.encode_queries(["Oru", 5]), r"texts\[1\]: expected a text that is not blank, got 5"),
+        (lambda r: r.encode_queries(["\ud800"]), r"texts\[0\]: expected a text that is not blank, got"),
+        (lambda r: r.encode_queries([" "]), r"texts\[0\]: expected a text that is not blank, got ' '"),
+        (lambda r: r.encode_queries(["Oru"], task=3), "task: expected one of qa"),
+        (lambda r: r.encode_queries({"Oru": 1}), "texts: expected a list of texts, got"),
+        (lambda r: r.index(pd.DataFrame({"text": KEYS})), r"keys: expected texts or mappings, .* got 'DataFrame'"),
+        (lambda r: r.index(["Oru"]).search(["Oru"], k=True), "k: expected a whole number, 1 or more, got True"),
         (lambda r: r.index("Oru"), r"keys: expected several keys, such as .*, got 'Oru'"),
         (lambda r: r.index([]), r"keys: expected one or more keys, got \[\]"),
-        (lambda r: r.index(["Oru", {"title": "Oru"}]), r"keys\[1\]: expected a text, or a mapping with a `text`"),
-        (lambda r: r.index([{"text": "Oru", "title": 5}]), r"keys\[0\]: expected a text, or a mapping with a `text`"),
+        (lambda r: r.index(["Oru", {"title": "Oru"}]), r"keys\[1\]: expected a text that is not blank, or a mapping"),
+        (lambda r: r.index([{"text": "Oru", "title": 5}]), r"keys\[0\]: expected a text that is not blank"),
+        (lambda r: r.index([{"text": "", "title": ""}]), r"keys\[0\]: expected a text that is not blank"),
         (lambda r: r.index(["Oru"], factory="Flatt"), "index.factory: expected a FAISS factory string"),
         (lambda r: r.index(["Oru"]).search(["Oru"], k=0), "k: expected a whole number, 1 or more, got 0"),
         (lambda r: r.index([{"text": "Oru", "x": {1}}]).save("new"), r"keys\[0\]: expected values that JSON can hold"),

@@ -53,10 +53,14 @@ def _search(given: Namespace) -> None:
         raise ConfigError("-k", "1 or more", given.k)
     if given.save and not given.keys:
         raise ConfigError("--save", "no folder without --keys, since what is searched is a saved index", given.save)
+    if any(not question.strip() for question in given.question):
+        raise ConfigError("QUESTION", "a question that is not blank", "")
     if given.save:
         check_writable(Path(given.save))
     if not given.keys and Path(given.path).exists() and not is_saved(Path(given.path)):
         raise ConfigError("--keys", f"a file of keys, since {given.path} has no index", None)
+    if given.task and not given.keys:
+        raise ConfigError("--task", "no task without --keys, since a saved index has its own", given.task)
     keys = _read(given.keys) if given.keys else None
     quiet_libraries()
     retriever = load(given.path, device=given.device)

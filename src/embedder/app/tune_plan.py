@@ -102,6 +102,8 @@ class Plan:
         drafts = passages * self.questions.drafts
         read_again = _READ_SHARE * drafts * (self._prompt(texts, 0) + self._prompt(texts, 1))
         left_out = f"; {short:,} passages are too short" if short else ""
+        if drafts < self.questions.least:
+            left_out += f"; fewer than questions.least={self.questions.least}, so that a run will end here"
         return Planned(
             "questions",
             f"{wanted:,} wanted: {self.questions.drafts} drafts about each of up to {passages:,} passages, of which a "

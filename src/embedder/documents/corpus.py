@@ -20,12 +20,13 @@ from embedder.documents.kept import kept_documents
 from embedder.documents.passages import Cutting
 from embedder.errors import DataError
 from embedder.identity import identity
-from embedder.shown import shown, shown_names
+from embedder.shown import shown
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1  # raised when reading or cutting changes, so that an older folder is never taken for a new one
 _NOTES = "notes.json"
+_NAMED = 50  # files, at most, in one warning
 
 
 def corpus_of(root: Path, files: Files, cutting: Cutting, converted_dir: Path) -> Path:
@@ -101,4 +102,6 @@ def _tell_once(root: str, folder: Path, closed: Pairs, other_endings: Pairs, hid
 
 
 def _reasons(unread: dict[str, str]) -> str:
-    return shown_names([f"{name} ({reason})" for name, reason in unread.items()])
+    names = [shown(f"{name} ({reason})") for name, reason in unread.items()]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

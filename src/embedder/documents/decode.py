@@ -43,7 +43,7 @@ def decoded(content: bytes, declared: str = "") -> tuple[str, str]:
     guessed = ""
     try:
         text = content.decode(marked or declared or "utf-8")
-    except (UnicodeDecodeError, LookupError):
+    except (ValueError, LookupError):  # `undefined` and names with a zero byte are declared too
         guessed = _guessed(content)
         text = content.decode(guessed)
     if "\0" in text:

@@ -42,11 +42,14 @@ def rows_of(keys: Iterable[AnyKey], name: str = "keys") -> list[dict[str, Any]]:
     """
     if isinstance(keys, str | Mapping):
         raise ConfigError(name, f"several keys, such as [{name}[0], ...]", keys)
+    if hasattr(keys, "columns"):  # a table gives the names of its columns, not its rows
+        raise ConfigError(name, "texts or mappings, such as table.to_dict('records')", type(keys).__name__)
     rows = []
     for number, key in enumerate(keys):
         row = {"text": key} if isinstance(key, str) else dict(key) if isinstance(key, Mapping) else {}
-        if not _is_text(row.get("text")) or not _is_text(row.get("title") or ""):
-            raise ConfigError(f"{name}[{number}]", "a text, or a mapping with a `text` and maybe a `title`", key)
+        if not _is_text(row.get("text")) or not _is_text(row.get("title") or "") or not text_of(row).strip():
+            expected = "a text that is not blank, or a mapping with a `text` and maybe a `title`"
+            raise ConfigError(f"{name}[{number}]", expected, key)
         rows.append(row)
     return rows
 
@@ -62,12 +65,12 @@ def checked_texts(texts: Sequence[str], name: str) -> list[str]:
     Raises:
         ConfigError: One text was given in place of several, or something else than a text.
     """
-    if isinstance(texts, str):
+    if isinstance(texts, str | Mapping) or hasattr(texts, "columns"):
         raise ConfigError(name, "a list of texts", texts)
     listed = list(texts)
     for number, text in enumerate(listed):
-        if not _is_text(text):
-            raise ConfigError(f"{name}[{number}]", "a text", text)
+        if not _is_text(text) or not text.strip():
+            raise ConfigError(f"{name}[{number}]", "a text that is not blank", text)
     return listed
 
 

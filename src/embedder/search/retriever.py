@@ -1,6 +1,7 @@
 """The public API: a trained retriever that encodes, builds an index of keys, searches it, and is saved with it."""
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Self
 
@@ -168,9 +169,9 @@ class Retriever:
             ConfigError: There is no index yet, `k` is below 1, or something is not a text.
         """
         saved = self._indexed()
-        if type(k) is not int or k < 1:
+        if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
             raise ConfigError("k", "a whole number, 1 or more", k)
-        scores, positions = saved.index.search(self.encode_queries(queries, saved.task), min(k, len(saved.keys)))
+        scores, positions = saved.index.search(self.encode_queries(queries, saved.task), min(int(k), len(saved.keys)))
         return [
             [Hit(rank, float(score), saved.keys[position]) for rank, (score, position) in enumerate(found, 1)]
             for found in (
@@ -223,7 +224,7 @@ class Retriever:
         if task is None and len(known) == 1:
             return known[0]
         if task not in known:
-            near = "" if task is None else nearest(task, list(known))
+            near = "" if task is None else nearest(str(task), list(known))
             raise ConfigError("task", f"one of {', '.join(known)}, which the model was trained on{near}", task)
         return task
 
