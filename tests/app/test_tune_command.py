@@ -1,5 +1,6 @@
 """`embedder tune` is `train.py experiment=tune` in other words, and says early what is wrong."""
 
+import contextlib
 import sys
 
 import pytest
@@ -81,11 +82,32 @@ def test_a_server_is_asked_for_its_model_where_none_is_named(capsys, started, tm
 def test_a_run_is_resumed_by_its_own_configuration(started, tmp_path):
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text("seed: 0\n")
-    handed = started("--resume", str(tmp_path), "questions.n=50")
+    handed = started("--resume", str(tmp_path), "questions.n=50", "--dry-run")
     assert handed == {
         "hydra.run.dir": str(tmp_path),
+        "dry_run": True,
         "questions.n": 50,
     }
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "kept"),
+    [([], 2, "old"), (["--dry-run"], None, "old"), (["--dry-run"], 130, "old"), ([], 130, "new"), ([], None, "new")],
+)
+def test_a_refused_or_dry_resume_leaves_the_settings_of_the_run(tmp_path, monkeypatch, flags, status, kept):
+    config = tmp_path / ".hydra" / "config.yaml"
+    config.parent.mkdir()
+    config.write_text("old")
+
+    def run(name, overrides):
+        config.write_text("new")  # as Hydra does before it starts
+        if status is not None:
+            sys.exit(status)
+
+    monkeypatch.setattr(tune_command, "enter", run)
+    with contextlib.suppress(SystemExit):
+        tune_command.tune(["--resume", str(tmp_path), *flags])
+    assert config.read_text() == kept
 
 
 def test_what_is_wrong_is_one_line_before_anything_is_loaded(capsys, started, tmp_path, monkeypatch):
@@ -94,6 +116,10 @@ def test_what_is_wrong_is_one_line_before_anything_is_loaded(capsys, started, tm
     assert "expected DOCS and --llm LLM" in said(capsys, started)
     assert "expected DOCS and --llm LLM" in said(capsys, started, there)
     assert "takes DOCS and --llm from the run" in said(capsys, started, "--resume", there, "--llm", "x")
+    for flag in ("--questions", "--model", "--api-key-env"):
+        assert "and --questions, --model and --api-key-env too" in said(capsys, started, "--resume", there, flag, "x")
+        if flag != "--questions":
+            assert "belong to a server" in said(capsys, started, there, "--llm", "smollm2", flag, "x")
     assert "--resume: expected the folder of a run" in said(capsys, started, "--resume", there)
     assert "DOCS: expected a folder of documents" in said(capsys, started, f"{there}/none", "--llm", "smollm2")
     assert "--questions: expected a file" in said(capsys, started, there, "--llm", "smollm2", "--questions", "none")

@@ -2,14 +2,17 @@
 
 import re
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from embedder.app.arguments import Arguments
 from embedder.entry.start import end, enter
 from embedder.errors import ConfigError, EmbedderError
+from embedder.files import write_atomically
 
 _SECONDS = 20.0
+_REFUSED = 2  # the status of a run that a user can correct
 _DESCRIPTION = """\
 Tune a retriever to your LLM, from a folder of documents to a verdict.
 
@@ -30,7 +33,8 @@ def tune(arguments: Sequence[str]) -> None:
         overrides = overrides_of(given)
     except EmbedderError as error:
         end(str(error), 2)
-    enter("train", overrides)
+    with _settings_kept(given):
+        enter("train", overrides)
 
 
 def parsed(arguments: Sequence[str]) -> Namespace:
@@ -51,8 +55,12 @@ def parsed(arguments: Sequence[str]) -> Namespace:
         given.settings, given.documents = [given.documents, *given.settings], None  # the first free argument
     if given.resume is None and (given.documents is None or given.llm is None):
         parser.error("expected DOCS and --llm LLM, or --resume RUN")
-    if given.resume is not None and (given.documents is not None or given.llm is not None):
-        parser.error("--resume RUN takes DOCS and --llm from the run")
+    of_run = (given.documents, given.llm, given.questions, given.model, given.api_key_env)
+    if given.resume is not None and any(value is not None for value in of_run):
+        parser.error("--resume RUN takes DOCS and --llm from the run, and --questions, --model and --api-key-env too")
+    with_server = given.llm is None or given.llm.startswith(("http://", "https://"))
+    if not with_server and (given.model is not None or given.api_key_env is not None):
+        parser.error("--model and --api-key-env belong to a server, and --llm is no URL")
     return given
 
 
@@ -63,7 +71,7 @@ def overrides_of(given: Namespace) -> list[str]:
         ConfigError: A folder or file is not there, or the server cannot be asked for its model.
     """
     if given.resume is not None:
-        return [*_of_run(Path(given.resume)), *given.settings]
+        return [*_of_run(Path(given.resume)), *_dry(given), *given.settings]
     if not Path(given.documents).exists():
         raise ConfigError("DOCS", "a folder of documents, or a document", given.documents)
     overrides = ["experiment=tune", "source=folder", _quoted("source.path", given.documents), *_llm(given)]
@@ -71,7 +79,31 @@ def overrides_of(given: Namespace) -> list[str]:
         if not Path(given.questions).is_file():
             raise ConfigError("--questions", "a file of JSON Lines", given.questions)
         overrides.append(_quoted("source.questions", given.questions))
-    return [*overrides, *(["dry_run=true"] if given.dry_run else []), *given.settings]
+    return [*overrides, *_dry(given), *given.settings]
+
+
+def _dry(given: Namespace) -> list[str]:
+    return ["dry_run=true"] if given.dry_run else []
+
+
+@contextmanager
+def _settings_kept(given: Namespace) -> Iterator[None]:
+    """Hydra writes changed settings into a resumed run before it starts: put its own back if that was refused, or dry.
+
+    Otherwise a wrong setting would be taken from there by each later `--resume`.
+    """
+    folder = None if given.resume is None else Path(given.resume) / ".hydra"
+    before = {} if folder is None else {path: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
+    put_back = True
+    try:
+        yield
+        put_back = given.dry_run
+    except SystemExit as error:
+        put_back = given.dry_run or error.code == _REFUSED
+        raise
+    finally:
+        for path, text in before.items() if put_back else ():
+            write_atomically(path, text)
 
 
 def _of_run(folder: Path) -> list[str]:
