@@ -5,16 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from embedder.consumers.consumer import Outcome
+from embedder.consumers.paired import against_alone, measured
 from embedder.errors import ConfigError, DataError
 from embedder.llm.cached_lm import CachedLanguageModel
+from embedder.preparation.reward_settings import Rewards
 from embedder.rewards.asking import Ask, converse
 from embedder.rewards.correct import CorrectReward
 from embedder.rewards.early_stop import EarlyStop
 from embedder.rewards.label_counts import count_requests
 from embedder.rewards.listwise import ListwiseReward, permutation
 from embedder.rewards.requests import LabelRequest
+from embedder.rewards.reward import MixReward, RankReward
+from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.rewards.written_engine import WrittenEngine, write
 from embedder.rewards.written_estimate import estimate_written
+from embedder.types import Ranking
 
 
 class Writer:
@@ -234,3 +240,34 @@ def test_talks_run_side_by_side_and_end_on_their_own():
 
     assert converse([talk(2), talk(0), talk(1)], reply) == [["2/0!", "2/1!"], [], ["1/0!"]]
     assert waves == [["2/0", "1/0"], ["2/1"]]
+
+
+def test_a_reward_that_the_llm_cannot_give_is_one_error(tmp_path):
+    def settings(reward, model=None, **more):
+        return Rewards(model or Writer(by_candidate), reward, str(tmp_path), **more)
+
+    for works in (CorrectReward(), ListwiseReward()):
+        settings(works).check_fit()
+    with pytest.raises(ConfigError, match=r"reward: expected correct, f1, contains, judged or listwise"):
+        settings(RankReward()).check_fit()
+    with pytest.raises(ConfigError, match=r"early_stop: expected null"):
+        settings(ListwiseReward(), early_stop=EarlyStop()).check_fit()
+    with pytest.raises(ConfigError, match=r"verify: expected 0"):
+        settings(CorrectReward(), verify=3).check_fit()
+    with pytest.raises(ConfigError, match=r"reward\.rewards: expected rewards from log-likelihoods"):
+        MixReward({"f1": CorrectReward("f1")}, {"f1": 1.0})
+
+
+def test_identity_names_reward_and_prompts_but_not_how_competitors_are_sampled(tmp_path):
+    def protocol(reward, **outputs):
+        return Rewards(Writer(by_candidate), reward, str(tmp_path), outputs=OutputSettings(**outputs)).protocol()
+
+    assert protocol(CorrectReward(), n_outputs=3) == protocol(CorrectReward(), n_outputs=5)
+    assert protocol(CorrectReward()) != protocol(CorrectReward("f1"))
+    assert protocol(ListwiseReward())["texts"]
+
+
+def test_evaluation_without_log_likelihoods_has_the_other_scores():
+    outcome = Outcome(Ranking((), ()), "Q", (" Oru",), "Oru", {"em": 1.0}, None)
+    assert measured([outcome], [()], Writer(by_candidate)) == [{"em": 1.0}]
+    assert against_alone({"em": 1.0}, {"em": 0.0}) == {"harm": 0.0, "mended": 1.0}
