@@ -6,7 +6,14 @@ import json
 import pytest
 import torch
 
+from embedder.app.query_only import sides_of_base
 from embedder.encoders.checkpoint import load_trained
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.export import export
+from embedder.training.objective import Contrastive, Objective
+from embedder.training.sampling import Sampling
+from embedder.training.task import Task
 from tests.entry_points import run, run_here
 
 FORMS = pytest.mark.parametrize(
@@ -43,6 +50,20 @@ TRAINING = [
     *("logger=csv", "callbacks.plain.progress=null", "callbacks.plain.last.every_n_steps=1"),
     *("callbacks.reindex.every_n_steps=2", "callbacks.reindex.candidates.n=4"),
 ]
+
+
+@pytest.mark.parametrize("own", [{}, {"key_instruction": "key: "}, {"shared": False}, {"lora": {"r": 2}}])
+def test_where_tuning_does_not_help_the_base_encoder_is_exported_with_the_keys_of_its_index(
+    bert_directory, tmp_path, own
+):
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), trainable="query", **own))
+    task = Task("tool", "ask: ", "tool: ", 16, 24, Objective({"contrastive": Contrastive()}), Sampling())
+    sides = sides_of_base({"tool": task}, encoder)
+    assert (sides["tool"].query_instruction, sides["tool"].key_instruction) == ("", own.get("key_instruction", ""))
+    export(encoder, sides, tmp_path / "export", {})  # which refuses other keys than those of the base encoder
+    kept = load_trained(tmp_path / "export")
+    raw = TextEncoder(EncoderConfig(name=str(bert_directory))).encode(["Oru"], sides["tool"].query)
+    assert abs(kept.encoder.encode(["Oru"], kept.tasks["tool"].query) - raw).max() < 1e-6
 
 
 def losses(folder):

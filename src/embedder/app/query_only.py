@@ -1,4 +1,4 @@
-"""Tasks of a query-only training, whose keys are read as the base encoder's index has them."""
+"""How the base encoder reads texts, and the tasks of a query-only training, whose keys are read in the same way."""
 
 import logging
 from collections.abc import Mapping
@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.query_only import deployed_keys
+from embedder.preparation.dense import with_own_prompts
 from embedder.training.task import Task
+from embedder.types import TaskSides
 
 logger = logging.getLogger(__name__)
 
@@ -27,3 +29,18 @@ def with_deployed_keys(tasks: Mapping[str, Task], encoder: TextEncoder) -> dict[
                 *(reading.instruction, length, task.key_instruction, task.key_max_length),
             )
     return deployed
+
+
+def sides_of_base(tasks: Mapping[str, Task], encoder: TextEncoder) -> dict[str, TaskSides]:
+    """How an encoder reads the tasks as long as it is not trained: with its own prompts.
+
+    Args:
+        tasks: As they are set.
+        encoder: One that could be trained; if its keys are to stay, the base encoder's index has them.
+    """
+    sides = {name: with_own_prompts(task.sides, encoder.config) for name, task in tasks.items()}
+    if encoder.query_only:
+        for name, key in deployed_keys(encoder, tasks).items():
+            length = encoder.length(key.max_length)
+            sides[name] = replace(sides[name], key_instruction=key.instruction, key_max_length=length)
+    return sides

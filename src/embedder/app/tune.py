@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.evaluate import EvaluateRun
+from embedder.app.query_only import sides_of_base
 from embedder.app.train import TrainRun
 from embedder.app.trainer_settings import trainer_keywords
 from embedder.app.tune_cost import Costs, note_speed, speed_of
@@ -27,7 +28,6 @@ from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.metered import MeteredLanguageModel
 from embedder.llm.usage import Price
 from embedder.preparation.datasets import Source, dataset_pairs
-from embedder.preparation.dense import with_own_prompts
 from embedder.preparation.prepare import prepare
 from embedder.questions.file import question_file, question_path
 from embedder.questions.reader import Reader
@@ -174,9 +174,8 @@ class TuneRun:
         if verdict.keeps_tuned:
             copy_folder(self._folder(self.train.export_name), self._folder("export"))
         else:
-            config = self.train.encoder
-            sides = {name: with_own_prompts(task.sides, config) for name, task in self.train.tasks.items()}
-            export(TextEncoder(config), sides, self._folder("export"), {"verdict": verdict.as_json()})
+            base = TextEncoder(self.train.encoder)
+            export(base, sides_of_base(self.train.tasks, base), self._folder("export"), {"verdict": verdict.as_json()})
         text = "\n\n".join([*verdict.sentences(), costs.sentence()])
         written = json.dumps(verdict.as_json() | {"cost": costs.as_json()}, indent=1, ensure_ascii=False)
         write_atomically(self._folder("verdict.json"), written)
