@@ -108,7 +108,7 @@ class TuneRun:
 
     def _tuned(self) -> TuningVerdict | None:
         language_model = MeteredLanguageModel(self.train.preparation.rewards.language_model)
-        costs = Costs(language_model.usage, self.price)
+        costs = Costs(self._folder("costs.json"), language_model.usage, self.price)
         with costs.stage("opening"):
             self.train.opened()
             language_model.generate(["The LLM is there"], 1)  # what is wrong with it shows before anything is read

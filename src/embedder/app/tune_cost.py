@@ -1,10 +1,10 @@
-"""What a tuning costs, stage by stage: minutes, tokens of the LLM, and money."""
+"""What a tuning costs, stage by stage and over all its starts: minutes, tokens of the LLM, and money."""
 
 import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ _SPEEDS = "speed.json"
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a run, since the run was last started."""
+    """One stage of a run, in one of its starts; what the store had would have been asked without it."""
 
     name: str
     seconds: float
@@ -26,56 +26,83 @@ class Stage:
     stored: Tokens
 
 
-@dataclass
 class Costs:
-    """Adds up what stages take.
+    """Adds up what stages take, also those of earlier starts of the same run.
+
+    A stage is written down when it ends, whatever ends it; only what a killed process did in its last stage is not
+    counted.
 
     Args:
+        path: Where the stages are kept.
         usage: Of the LLM that all stages ask.
         price: Of its tokens.
     """
 
-    usage: Usage
-    price: Price
-    stages: list[Stage] = field(default_factory=list)
+    def __init__(self, path: Path, usage: Usage, price: Price) -> None:
+        self._path, self._usage, self._price = path, usage, price
+        rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        self._earlier = [
+            Stage(row["name"], row["seconds"], Tokens(**row["asked"]), Tokens(**row["stored"])) for row in rows
+        ]
+        self._now: list[Stage] = []
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Count what happens inside as a stage."""
-        started, asked, stored = time.perf_counter(), self.usage.asked, self.usage.stored
-        yield
-        seconds = time.perf_counter() - started
-        self.stages.append(Stage(name, seconds, self.usage.asked - asked, self.usage.stored - stored))
+        started, asked, stored = time.perf_counter(), self._usage.asked, self._usage.stored
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - started
+            self._now.append(Stage(name, seconds, self._usage.asked - asked, self._usage.stored - stored))
+            write_atomically(self._path, json.dumps([asdict(stage) for stage in self._stages], indent=1))
+
+    @property
+    def _stages(self) -> list[Stage]:
+        return [*self._earlier, *self._now]
+
+    @property
+    def asked(self) -> Tokens:
+        """Tokens that the LLM read and wrote, in all starts."""
+        return sum((stage.asked for stage in self._stages), Tokens())
+
+    @property
+    def stored(self) -> Tokens:
+        """What this start found in the store, which includes what earlier starts have put there."""
+        return sum((stage.stored for stage in self._now), Tokens())
 
     @property
     def money(self) -> float | None:
         """For the tokens that were asked; None without a price."""
-        return self.price.of(self.usage.asked.read, self.usage.asked.written)
+        return self._price.of(self.asked.read, self.asked.written)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, as plain values."""
         return {
-            "stages": [asdict(stage) for stage in self.stages],
-            "asked": asdict(self.usage.asked),
-            "stored": asdict(self.usage.stored),
-            "price": asdict(self.price),
+            "stages": [asdict(stage) for stage in self._stages],
+            "asked": asdict(self.asked),
+            "stored": asdict(self.stored),
+            "price": asdict(self._price),
             "money": self.money,
         }
 
     def sentence(self) -> str:
         """What it cost, in words."""
-        asked, stored = self.usage.asked, self.usage.stored
-        seconds = sum(stage.seconds for stage in self.stages)
-        each = ", ".join(f"{stage.name} {duration(stage.seconds)}" for stage in self.stages)
-        money = "" if self.money is None else f", and {self.money:,.2f} {self.price.currency}"
+        asked, stored = self.asked, self.stored
+        of_stage: dict[str, float] = {}
+        for stage in self._stages:
+            of_stage[stage.name] = of_stage.get(stage.name, 0.0) + stage.seconds
+        seconds = sum(of_stage.values())
+        each = ", ".join(f"{name} {duration(own)}" for name, own in of_stage.items())
+        money = "" if self.money is None else f", and {self.money:,.2f} {self._price.currency}"
         found = (
-            f" (about {stored.read:,.0f} and {stored.written:,.0f} more were in the store)"
+            f" (about {stored.read:,.0f} and {stored.written:,.0f} more were in the store when it was last started)"
             if stored.read or stored.written
             else ""
         )
         return (
-            f"Since it was last started it took {duration(seconds)} ({each}), {asked.read:,.0f} tokens that the LLM "
-            f"read and {asked.written:,.0f} that it wrote{found}{money}."
+            f"It took {duration(seconds)} ({each}), {asked.read:,.0f} tokens that the LLM read and "
+            f"{asked.written:,.0f} that it wrote{found}{money}."
         )
 
 
