@@ -133,7 +133,7 @@ def fit(
 
 def test_harder_negatives_start_the_pace_of_their_task_anew(dataset, bert_directory, tmp_path):
     paced = SelfPacedRate(warmup=1)
-    learnt = {"visits": 5, "decayed": 0.1, "reference": 2.0}
+    learnt = {"contrastive": {"visits": 5, "decayed": 0.1, "reference": 2.0}}
     paced.load_state_dict({"tool": learnt, "qa": learnt})
     fit(dataset, bert_directory, tmp_path, steps=4, more=[paced])
     assert paced.state_dict() == {"qa": learnt}

@@ -285,7 +285,7 @@ def test_a_missing_library_is_named_with_its_command(tmp_path, monkeypatch):
 
 def test_a_library_that_would_run_code_of_data_sets_is_refused(monkeypatch):
     monkeypatch.setattr(datasets, "__version__", "3.6.0")
-    message = r"datasets: expected version 4 or later.*'embedder\[benchmark\]'.*got '3\.6\.0'"
+    message = r"datasets: expected version 4 or later.*'embedder-llm\[benchmark\]'.*got '3\.6\.0'"
     with pytest.raises(ConfigError, match=message):
         next(Table("json", files="x").rows(["a"]))
 
