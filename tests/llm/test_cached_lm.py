@@ -1,5 +1,6 @@
 import pytest
 
+from embedder.errors import DataError
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.types import LanguageModel
@@ -92,3 +93,19 @@ def test_what_was_done_before_a_failure_is_kept(model, tmp_path, monkeypatch):
     model.asked.clear()
     assert CachedLanguageModel(model, tmp_path).generate(prompts, 4) == original(prompts, 4)
     assert model.asked == prompts[8:]  # the first wave has 8
+
+
+def test_a_shipped_directory_may_have_some_of_the_stores(llama_directory, tmp_path):
+    model = HuggingFaceLanguageModel(str(llama_directory))
+    first = CachedLanguageModel(model, tmp_path / "shipped")
+    scores = first.score(PROMPTS[:1], OUTPUTS[:1])
+    assert not (tmp_path / "shipped" / "texts").exists()
+    counting = Counting(model)
+    second = CachedLanguageModel(counting, tmp_path / "own", [tmp_path / "shipped"])
+    second.refresh()
+    assert second.score(PROMPTS[:1], OUTPUTS[:1]) == scores
+    assert not counting.asked
+    assert second.describe()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty: is no store"):
+        CachedLanguageModel(model, tmp_path / "own", [tmp_path / "empty"])

@@ -11,7 +11,6 @@ from embedder.app.evaluate import EvaluateRun
 from embedder.app.query_only import sides_of_base
 from embedder.app.train import TrainRun
 from embedder.app.trainer_settings import trainer_keywords
-from embedder.app.tune_cost import Costs, note_speed, speed_of
 from embedder.app.tune_estimate import rendered
 from embedder.app.tune_plan import Plan
 from embedder.app.tune_steps import StepRule
@@ -34,6 +33,7 @@ from embedder.questions.reader import Reader
 from embedder.questions.settings import QuestionSettings
 from embedder.questions.writer import QuestionWriter
 from embedder.results.tuning import TuningVerdict
+from embedder.rewards.costs import Costs, note_speed, speed_of
 from embedder.training.task import Task
 from embedder.types import LanguageModel
 

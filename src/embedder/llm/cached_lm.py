@@ -18,6 +18,18 @@ from embedder.types import LanguageModel, OutputScore
 Item = TypeVar("Item")
 
 
+def _of_shipped(shipped: Sequence[Path], store: str) -> list[Path]:
+    """The folders of one store, where a shipped directory has it.
+
+    Raises:
+        DataError: A directory has no store at all.
+    """
+    for path in shipped:
+        if not any((path / name).is_dir() for name in ("scores", "samples", "texts")):
+            raise DataError(path, None, "is no store: it has none of the folders scores, samples and texts")
+    return [path / store for path in shipped if (path / store).is_dir()]
+
+
 class CachedLanguageModel:
     """Implements `embedder.types.LanguageModel` over another one, with stores that labelling and evaluation share.
 
@@ -27,7 +39,7 @@ class CachedLanguageModel:
     Args:
         language_model: The LLM that computes what the stores lack.
         directory: Of the stores `scores`, `samples` and `texts`.
-        shipped: Directories of read-only stores, looked into first.
+        shipped: Directories of read-only stores, looked into first; each has one or more of the three.
         save_seconds: How much work a kill may lose, roughly.
     """
 
@@ -36,9 +48,9 @@ class CachedLanguageModel:
     ) -> None:
         self.directory = directory
         self._language_model = language_model
-        self._scores = ScoreStore(directory / "scores", [path / "scores" for path in shipped])
-        self._samples = SampleStore(directory / "samples", [path / "samples" for path in shipped])
-        self._shipped_texts = [path / "texts" for path in shipped]
+        self._scores = ScoreStore(directory / "scores", _of_shipped(shipped, "scores"))
+        self._samples = SampleStore(directory / "samples", _of_shipped(shipped, "samples"))
+        self._shipped_texts = _of_shipped(shipped, "texts")
         self._save_seconds = save_seconds
 
     @cached_property

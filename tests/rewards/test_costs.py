@@ -4,8 +4,8 @@ import contextlib
 
 import pytest
 
-from embedder.app.tune_cost import Costs
 from embedder.llm.usage import Price, Usage
+from embedder.rewards.costs import Costs
 
 
 def test_costs_of_a_stopped_start_are_counted_in_the_next(tmp_path):
