@@ -127,7 +127,7 @@ def test_nothing_is_lost_or_too_long(parts, words, overlap, min_words):
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.integers(9, 30), st.integers(0, 3))
 def test_the_overlap_is_as_set(sizes, words, overlap):
-    sentences = [" ".join(["Word", *[f"w{n}x{m}" for m in range(size - 1)]]) + "." for n, size in enumerate(sizes)]
+    sentences = [" ".join([f"Word{n}", *[f"w{n}x{m}" for m in range(size - 1)]]) + "." for n, size in enumerate(sizes)]
     sizes = [len(sentence.split()) for sentence in sentences]
     passages = texts(whole(" ".join(sentences)), words=words, overlap=overlap)
     which = [re.findall(r"Word[^.]*\.", text) for text in passages]
