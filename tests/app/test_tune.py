@@ -109,8 +109,8 @@ def test_killed_in_two_stages_and_started_from_its_configuration_it_comes_to_its
     assert page.startswith("# Verdict\n\nYour LLM answers ")
     assert (folder / "evaluation" / "report.html").is_file()
     kept, tuned = load_trained(folder / "export"), load_trained(folder / "export-tuned")
-    assert tuned.tasks["qa"].query_instruction == "Represent this query for retrieving relevant documents: "
-    assert (kept.tasks == tuned.tasks) == (verdict["kept"] == "tuned")
+    assert kept.tasks == tuned.tasks  # one task alone is read as the base encoder reads it
+    assert tuned.tasks["qa"].query_instruction == ""
     again = run_here("train.py", *command, "dry_run=true").stdout
     assert "labels     already there" in again
     assert "resumes from" in again

@@ -16,7 +16,7 @@ from embedder.encoders.encoder import TextEncoder
 from embedder.entry.environment import environment
 from embedder.errors import ConfigError, MissingExtraError, extra
 from embedder.files import write_atomically
-from embedder.preparation.dense import with_own_prompts
+from embedder.preparation.dense import read_by
 from embedder.training.task import Task
 from embedder.types import Encoder, FloatArray, TaskSides
 
@@ -151,7 +151,7 @@ class MtebRun:
 
     def _model(self, task: Task) -> tuple[Encoder, TaskSides]:
         if self.checkpoint is None:
-            return TextEncoder(self.encoder), with_own_prompts(task.sides, self.encoder)
+            return TextEncoder(self.encoder), read_by(self.encoder, task, instructions=False)
         trained = load_trained(self.checkpoint)
         return trained.encoder, trained.sides_of(task.name)
 

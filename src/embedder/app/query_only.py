@@ -6,17 +6,24 @@ from dataclasses import replace
 
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.query_only import deployed_keys
-from embedder.preparation.dense import with_own_prompts
+from embedder.preparation.dense import read_by
 from embedder.training.task import Task
 from embedder.types import TaskSides
 
 logger = logging.getLogger(__name__)
 
 
-def with_deployed_keys(tasks: Mapping[str, Task], encoder: TextEncoder) -> dict[str, Task]:
-    """The tasks as they are trained; of an encoder whose keys are trained, as they are. What changes is logged."""
-    if not encoder.query_only:
-        return dict(tasks)
+def as_trained(tasks: Mapping[str, Task], encoder: TextEncoder) -> dict[str, Task]:
+    """The tasks with the instructions that they leave to the encoder; query-only, its keys too, which is logged."""
+    read = {name: read_by(encoder.config, task) for name, task in tasks.items()}
+    named = {
+        name: replace(task, query_instruction=read[name].query_instruction, key_instruction=read[name].key_instruction)
+        for name, task in tasks.items()
+    }
+    return _with_deployed_keys(named, encoder) if encoder.query_only else named
+
+
+def _with_deployed_keys(tasks: Mapping[str, Task], encoder: TextEncoder) -> dict[str, Task]:
     deployed = {}
     for name, reading in deployed_keys(encoder, tasks).items():
         task, length = tasks[name], encoder.length(reading.max_length)
@@ -38,7 +45,7 @@ def sides_of_base(tasks: Mapping[str, Task], encoder: TextEncoder) -> dict[str, 
         tasks: As they are set.
         encoder: One that could be trained; if its keys are to stay, the base encoder's index has them.
     """
-    sides = {name: with_own_prompts(task.sides, encoder.config) for name, task in tasks.items()}
+    sides = {name: read_by(encoder.config, task, instructions=False) for name, task in tasks.items()}
     if encoder.query_only:
         for name, key in deployed_keys(encoder, tasks).items():
             length = encoder.length(key.max_length)

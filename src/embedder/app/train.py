@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from embedder.app.choice import choose, optimised
 from embedder.app.csv_logger import keep_earlier_log
 from embedder.app.monitors import check_logged, check_monitors
-from embedder.app.query_only import with_deployed_keys
+from embedder.app.query_only import as_trained
 from embedder.app.resume import (
     callbacks_on_steps,
     checkpoint_of,
@@ -151,7 +151,7 @@ class TrainRun:
         trainer = self._trainer()
         L.seed_everything(self.seed, workers=True, verbose=False)  # new adapters are drawn at random
         encoder = TextEncoder(self.encoder)
-        tasks = with_deployed_keys(self.tasks, encoder)
+        tasks = as_trained(self.tasks, encoder)
         check_instructions(tasks, encoder.tokenize)
         self.new_index()
         return trainer, encoder, tasks

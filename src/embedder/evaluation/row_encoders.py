@@ -15,7 +15,7 @@ from embedder.errors import ConfigError
 from embedder.identity import identity
 from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
-from embedder.preparation.dense import encoder_protocol, with_own_prompts
+from embedder.preparation.dense import encoder_protocol, read_by
 from embedder.training.task import Task
 from embedder.types import Encoder, TaskSides
 
@@ -71,7 +71,7 @@ class RowEncoders:
             ConfigError: The trained model does not know the task.
         """
         if name == "base":
-            sides = task.sides if self.base_instructions else with_own_prompts(task.sides, self.untrained)
+            sides = read_by(self.untrained, task, instructions=self.base_instructions)
             return self._with_deployed_keys(sides, task) if self._keys_stayed else sides
         return self._loaded.sides_of(task.name)
 

@@ -32,10 +32,20 @@ def encoder_protocol(encoder: EncoderConfig) -> dict[str, Any]:
     return {"encoder": [fingerprint_of(model, None, "float32") for model in models], "settings": settings}
 
 
-def with_own_prompts(sides: TaskSides, encoder: EncoderConfig) -> TaskSides:
-    """How an encoder that was not trained on a task reads its texts: with the prompts of its own folder, if any."""
-    own = folder_of(encoder).sides
-    return replace(sides, query_instruction=own.query_instruction, key_instruction=own.key_instruction)
+def read_by(encoder: EncoderConfig, task: Task, *, instructions: bool = True) -> TaskSides:
+    """How an encoder reads the texts of a task.
+
+    Args:
+        encoder: Its settings.
+        task: Where it names no instruction (None), the encoder's own folder does, if it has prompts.
+        instructions: False for an encoder that was not trained on those of the task: it has the prompts of its folder.
+    """
+    own, sides = folder_of(encoder).sides, task.sides
+    if not instructions or task.query_instruction is None:
+        sides = replace(sides, query_instruction=own.query_instruction)
+    if not instructions or task.key_instruction is None:
+        sides = replace(sides, key_instruction=own.key_instruction)
+    return sides
 
 
 @checked("prepare.dense")
@@ -59,7 +69,7 @@ class DenseSettings:
         return DenseProposer(self._built, self.new_index, self._sides(task))
 
     def _sides(self, task: Task) -> TaskSides:
-        return task.sides if self.instructions else with_own_prompts(task.sides, self.encoder)
+        return read_by(self.encoder, task, instructions=self.instructions)
 
     def protocol(self, task: Task) -> dict[str, Any]:
         """What the proposed candidates depend on."""

@@ -63,9 +63,10 @@ def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, n_glob
     present = torch.tensor([[True] * len(group.keys) + [False] * (n - len(group.keys)) for group in groups])
     rewards = [(0.0,) * len(group.keys) if group.rewards is None else group.rewards for group in groups]
     queries = [group.query for group in groups]
-    query_tokens = tokenize(queries, task.query_instruction, task.query_max_length, task.query_keep)
+    sides = task.sides
+    query_tokens = tokenize(queries, sides.query_instruction, task.query_max_length, task.query_keep)
     key_texts = [key.text for group in groups for key in group.keys]
-    key_tokens = tokenize(key_texts, task.key_instruction, task.key_max_length, "start")
+    key_tokens = tokenize(key_texts, sides.key_instruction, task.key_max_length, "start")
     return Batch(
         task=task.name,
         dataset=dataset,

@@ -26,8 +26,8 @@ def check_instructions(tasks: Mapping[str, Task], tokenize: Callable[[Sequence[s
     """
     for name, task in tasks.items():
         for side in ("query", "key"):
-            length = getattr(task, f"{side}_max_length")
-            instruction = getattr(task, f"{side}_instruction")
+            length = getattr(task.sides, f"{side}_max_length")
+            instruction = getattr(task.sides, f"{side}_instruction")
             n = tokenize([""], instruction)["input_ids"].shape[1]
             if length < n + _LEAST_TEXT:
                 expected = f"{n + _LEAST_TEXT} or more, since the instruction takes {n} tokens"

@@ -50,8 +50,9 @@ class Task:
 
     Args:
         name: As in logged names (`train/<name>/loss`) and in the names of exported prompts.
-        query_instruction: Prefix of every query, at training and at inference.
-        key_instruction: Prefix of every key.
+        query_instruction: Prefix of every query, at training and at inference; None for the prompt of the encoder's own
+            folder, if it has one.
+        key_instruction: Prefix of every key; None likewise.
         query_max_length: Tokens of a query, instruction and special tokens included.
         key_max_length: Tokens of a key.
         objective: The losses of the task.
@@ -66,8 +67,8 @@ class Task:
     """
 
     name: str
-    query_instruction: str
-    key_instruction: str
+    query_instruction: str | None
+    key_instruction: str | None
     query_max_length: _Length
     key_max_length: _Length
     objective: Objective
@@ -81,9 +82,13 @@ class Task:
 
     @property
     def sides(self) -> TaskSides:
-        """The part of the task that inference needs."""
+        """The part of the task that inference needs; `preparation.dense.read_by` fills in the encoder's own prompts."""
         return TaskSides(
-            self.query_instruction, self.key_instruction, self.query_max_length, self.key_max_length, self.query_keep
+            self.query_instruction or "",
+            self.key_instruction or "",
+            self.query_max_length,
+            self.key_max_length,
+            self.query_keep,
         )
 
     def missing(self, *, labelled: bool, judged: bool) -> str | None:
