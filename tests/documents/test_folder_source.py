@@ -131,6 +131,16 @@ def test_questions_train_and_test(folder, tmp_path):
     assert (queries["Answer alone?"].positives, queries["Answer alone?"].group("type")) == ((), "hard")
 
 
+def test_a_file_that_holds_no_answer_is_gold_where_it_is_one_passage(folder, tmp_path):
+    given = [
+        {"question": f"In {file}?", "answers": ["no such words"], "file": file}
+        for file in ("sub/story.txt", "guide.md")
+    ]
+    (dataset,) = source(folder, tmp_path, questions=questions(tmp_path, *given), test_share=0.5).datasets("qa")
+    gold = {query.text: len(query.positives) for some in by_role(dataset).values() for query in some}
+    assert gold == {"In sub/story.txt?": 1, "In guide.md?": 0}
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -73,7 +73,7 @@ class GoldKeys:
                 self._of_file[copy["file"]].append(copy | {"id": original["id"], "text": original["text"]})
 
     def of(self, question: Named) -> list[str]:
-        """The ids of its gold keys, empty if it names a file alone, no passage of which holds an answer.
+        """The ids of its gold keys, empty if it names a file alone, none of whose passages holds an answer.
 
         Raises:
             DataError: What it names is not there.
@@ -86,9 +86,7 @@ class GoldKeys:
             what = "which is neither the id nor the text of one, nor shares much of its text with one"
             raise question.row.error(f"names the passage {passage[:60]!r}, {what}")
         rows = self._of_passage[passage]
-        return (
-            [row["id"] for row in rows] if len(rows) == 1 else _holding(question, rows) or [row["id"] for row in rows]
-        )
+        return _holding(question, rows) or [row["id"] for row in rows]
 
     def _in_file(self, question: Named) -> list[str]:
         rows = self._of_file.get(question.file, [])
@@ -96,7 +94,7 @@ class GoldKeys:
             near = nearest(question.file, sorted(self._files))
             raise question.row.error(f"names the file {question.file!r}, of which nothing was read{near}")
         if question.page is None:
-            return _holding(question, rows)
+            return _holding(question, rows) or [row["id"] for row in rows if len(rows) == 1]
         rows = [row for row in rows if row.get("page", 0) <= question.page <= row.get("last_page", row.get("page", 0))]
         if not rows:
             raise question.row.error(f"names the page {question.page} of {question.file}, on which nothing was read")
