@@ -47,6 +47,15 @@ def test_the_sentences_by_hand():
     assert conclusion == "Tuning helps: the tuned encoder is exported."
 
 
+@pytest.mark.parametrize(
+    ("ndcg", "said"),
+    [((0, 9), "better, {}: the tuned encoder is exported."), ((9, 0), "worse, {}: the base encoder is kept.")],
+)
+def test_it_says_where_retrieval_alone_decides(ndcg, said):
+    *_, conclusion = TuningVerdict.of(rows(40, contains=(0, 0), ndcg_at_10=ndcg)).sentences()
+    assert conclusion == f"Retrieval is {said.format('and these questions cannot tell whether the answers are')}"
+
+
 def test_where_nothing_can_be_said_the_base_encoder_is_kept_and_it_says_what_would_do():
     *_, conclusion = TuningVerdict.of(rows(40, contains=(0, 3), ndcg_at_10=(0, 0))).sentences()
     assert conclusion.startswith("These questions cannot tell whether tuning helps: the base encoder is kept. About ")

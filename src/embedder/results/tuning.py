@@ -82,10 +82,13 @@ class TuningVerdict:
         return [*found, self._conclusion()]
 
     def _conclusion(self) -> str:
-        if self.keeps_tuned:
-            return "Tuning helps: the tuned encoder is exported."
-        if self.beyond_chance < 0:
-            return "Tuning made it worse: the base encoder is kept."
+        if self.beyond_chance:
+            helps = self.beyond_chance > 0
+            what = "Tuning helps" if helps else "Tuning made it worse"
+            if self.answers is not None and not self.answers.beyond_chance:
+                what = f"Retrieval is {'better' if helps else 'worse'}"
+                what += ", and these questions cannot tell whether the answers are"
+            return f"{what}: the {'tuned encoder is exported' if helps else 'base encoder is kept'}."
         needed = [verdict.needed for verdict in (self.answers, self.retrieval) if verdict and verdict.needed]
         more = f" About {min(needed):,} questions would show a difference of this size." if needed else ""
         return f"These questions cannot tell whether tuning helps: the base encoder is kept.{more}"
