@@ -92,13 +92,13 @@ def test_texts_are_read_for_the_wanted_queries(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"query_id": 3}, 'queries.jsonl:2: expected "task", "dataset", "retriever" and "query_id", all text'),
-        ({"query": None}, '"query": expected text, got None'),
-        ({"keys": [{"text": "no id"}]}, '"keys": expected objects with "id", "score" and "text"'),
+        ({"query_id": 3}, "queries.jsonl:2: field 'query_id': expected a string, got int '3'"),
+        ({"query": None}, "field 'query': expected a string, got NoneType"),
+        ({"keys": [{"text": "no id"}]}, 'field \'keys\': expected objects with "id", "score" and "text"'),
         ({"keys": [{"id": "k", "text": ""}]}, 'expected objects with "id", "score" and "text"'),
-        ({"scores": {"em": "1"}}, '"scores": expected a number for each metric'),
-        ({"answers": "1285"}, '"answers": expected a list of texts'),
-        ({"output": 5}, '"output": expected text or null, got 5'),
+        ({"scores": {"em": "1"}}, "field 'scores': expected numbers by metric"),
+        ({"answers": "1285"}, "field 'answers': expected a list of strings"),
+        ({"output": 5}, "field 'output': expected text or null, got 5"),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path, change, message):

@@ -115,9 +115,11 @@ def test_few_cutoffs_are_all_shown():
     only = made_row("BM25", {f"{name}@{k}": [0.5, 1.0] for name in ("ndcg", "recall", "mrr") for k in (1, 3)})
     head = "| qa/world | ndcg@1 | ndcg@3 | recall@3 | mrr@3 |"
     assert [render([only], sampling=some).splitlines()[0].replace("  ", "") for some in (SAMPLING, None)] == [head] * 2
-    many = [f"{name}@{k}" for name in ("ndcg", "recall", "mrr") for k in (1, 3, 5, 10, 100)]
-    assert shown_metrics(many, [1, 3, 5, 10, 100]) == ["ndcg@5", "ndcg@10", "recall@10", "mrr@10"]
-    assert shown_metrics(many, [1, 2, 3, 100]) == ["ndcg@100", "recall@100", "mrr@100"]
+    for cutoffs, shown in (
+        ((1, 3, 5, 10, 100), ["ndcg@5", "ndcg@10", "recall@10", "mrr@10"]),
+        ((1, 2, 3, 100), ["ndcg@100", "recall@100", "mrr@100"]),
+    ):
+        assert shown_metrics([f"{name}@{k}" for name in ("ndcg", "recall", "mrr") for k in cutoffs]) == shown
 
 
 def sorted_row(title, values, dataset="mix", **parts):
@@ -183,7 +185,7 @@ def test_a_part_has_the_metric_of_its_queries_and_perplexity_is_of_mean_nats():
 
 def test_one_answer_recall_is_shown():
     names = [f"answer_recall@{k}" for k in (100, 10, 5)]
-    assert shown_metrics([*names, "em"], [5, 10, 100]) == ["answer_recall@10", "em"]
+    assert shown_metrics([*names, "em"]) == ["answer_recall@10", "em"]
 
 
 def test_a_narrow_table_keeps_the_headline_columns_and_the_marks_of_the_whole_one():

@@ -7,7 +7,8 @@ from typing import Literal
 from embedder.report.measures import headlines
 from embedder.results.answers import Answered
 from embedder.results.measures import improvement
-from embedder.results.scores import DatasetName, Scores
+from embedder.results.row import DatasetName
+from embedder.results.scores import Scores
 
 _LEAST = 0.0005
 _ORDER = ("answers", "likelihood", "retrieval")

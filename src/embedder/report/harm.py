@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.results.scores import DatasetName, Mean, Scores
+from embedder.results.row import DatasetName
+from embedder.results.scores import Mean, Scores
 from embedder.results.titles import ALONE
 
 

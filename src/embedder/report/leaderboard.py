@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from embedder.report.measures import columns
 from embedder.results.measures import is_given, narrowed, sign
-from embedder.results.scores import DatasetName, Mean, Scores
+from embedder.results.row import DatasetName
+from embedder.results.scores import Mean, Scores
 from embedder.results.titles import UPPER_BOUND
 from embedder.results.verdict import Verdict, corrected
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from embedder.results.measures import UNBOUNDED, cutoffs_of, is_retrieval, shown_metrics
+from embedder.results.measures import UNBOUNDED, is_retrieval, shown_metrics
 
 Kind = Literal["retrieval", "answers", "likelihood"]
 
@@ -70,7 +70,7 @@ def compared(metrics: Collection[str]) -> list[str]:
 
 def columns(metrics: Sequence[str]) -> list[str]:
     """The metrics that a table shows, in order: those of the written table, then what else the LLM was scored by."""
-    shown = shown_metrics(metrics, cutoffs_of(metrics))
+    shown = shown_metrics(metrics)
     return shown + [name for name in metrics if not is_retrieval(name) and name not in shown]
 
 

@@ -1,17 +1,18 @@
 """`queries.jsonl` of an evaluation folder: what was retrieved for each query, and what the LLM answered."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines, json_line
-from embedder.errors import DataError
 from embedder.results.scores_file import is_number
 
 ANSWERS = "queries.jsonl"
 Address = tuple[str, str, str, str]
 """Task, data set, retriever and query id."""
+_ADDRESS = ("task", "dataset", "retriever", "query_id")
 
 
 @dataclass(frozen=True)
@@ -91,47 +92,24 @@ def all_answers(folder: Path | str) -> Iterator[Answered]:
     Raises:
         DataError: There is no such file, or a line is damaged.
     """
-    path = Path(folder) / ANSWERS
-    return (_answered(path, number, line) for number, line in enumerate(JsonLines(path), start=1))
+    return map(_answered, JsonLines(Path(folder) / ANSWERS).rows())
 
 
-def _answered(path: Path, number: int, line: Mapping[str, Any]) -> Answered:
-    def check(fits: bool, message: str) -> None:
+def _answered(line: Row) -> Answered:
+    keys, output, scores = line.items("keys"), line.values.get("output"), line.values.get("scores", {})
+    for name, value, fits, expected in (
+        ("keys", keys, all(map(_is_key, keys)), 'objects with "id", "score" and "text"'),
+        ("output", output, output is None or isinstance(output, str), "text or null"),
+        ("scores", scores, isinstance(scores, dict) and all(map(is_number, scores.values())), "numbers by metric"),
+    ):
         if not fits:
-            raise DataError(path, number, message)
-
-    named = all(isinstance(line.get(name), str) for name in ("task", "dataset", "retriever", "query_id"))
-    check(named, 'expected "task", "dataset", "retriever" and "query_id", all text')
-    check(isinstance(line.get("query"), str), f'"query": expected text, got {line.get("query")!r:.60}')
-    lists = {name: line.get(name, []) for name in ("answers", "gold", "steps")}
-    for name, texts in lists.items():
-        fits = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
-        check(fits, f'"{name}": expected a list of texts, got {texts!r:.60}')
-    keys, output, scores = line.get("keys", []), line.get("output"), line.get("scores", {})
-    fits = isinstance(keys, list) and all(map(_is_key, keys))
-    check(fits, f'"keys": expected objects with "id", "score" and "text", got {keys!r:.60}')
-    check(output is None or isinstance(output, str), f'"output": expected text or null, got {output!r:.60}')
-    fits = isinstance(scores, dict) and all(map(is_number, scores.values()))
-    check(fits, f'"scores": expected a number for each metric, got {scores!r:.60}')
-    return Answered(
-        task=line["task"],
-        dataset=line["dataset"],
-        retriever=line["retriever"],
-        query_id=line["query_id"],
-        query=line["query"],
-        answers=tuple(lists["answers"]),
-        gold=tuple(lists["gold"]),
-        keys=tuple(Shown(key["id"], key["score"], key.get("text", "")) for key in keys),
-        output=output,
-        steps=tuple(lists["steps"]),
-        scores=scores,
-    )
+            raise line.error(f"field {name!r}: expected {expected}, got {value!r:.60}")
+    task, dataset, retriever, query_id, query = map(line.text, (*_ADDRESS, "query"))
+    answers, gold, steps = map(line.texts, ("answers", "gold", "steps"))
+    found = tuple(Shown(key["id"], key["score"], key.get("text", "")) for key in keys)
+    return Answered(task, dataset, retriever, query_id, query, answers, gold, found, output, steps, scores)
 
 
 def _is_key(key: Any) -> bool:
-    return (
-        isinstance(key, dict)
-        and isinstance(key.get("id"), str)
-        and isinstance(key.get("text", ""), str)
-        and is_number(key.get("score"))
-    )
+    texts = (key.get("id"), key.get("text", "")) if isinstance(key, dict) else (None,)
+    return all(isinstance(text, str) for text in texts) and is_number(key.get("score"))

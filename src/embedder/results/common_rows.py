@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from embedder.results.changed_queries import ChangedQueries, changed_queries
-from embedder.results.measures import BINARY, cutoffs_of, is_given, main_metrics, shown_metrics
+from embedder.results.measures import BINARY, is_given, main_metrics, shown_metrics
 from embedder.results.protocols import check_comparable
-from embedder.results.row import Row
-from embedder.results.scores import DatasetName, Scores
+from embedder.results.row import DatasetName, Row
+from embedder.results.scores import Scores
 from embedder.results.scores_file import Results
 from embedder.results.verdict import Verdict
 
@@ -104,7 +104,7 @@ class CommonRows:
     def _over_parts(self, scores: Scores) -> Iterator[Verdict]:
         """The mean that counts the parts of a data set the same, where a benchmark has one."""
         for name, dataset in self.datasets.items():
-            own = [row for row in self.rows() if (row.task, row.dataset) == name]
+            own = [row for row in self.rows() if row.of == name]
             macro = replace(scores, rows=own).macro(name)
             if macro is None or dataset.a.parts != dataset.b.parts:
                 continue
@@ -139,4 +139,4 @@ def _compared(both: list[str], wanted: Sequence[str] | None) -> list[str]:
         return [metric for metric in wanted if metric in both]
     if "log_likelihood" in both:
         both = [metric for metric in both if metric != "gain"]  # its differences are those of log_likelihood
-    return shown_metrics(both, cutoffs_of(both))
+    return shown_metrics(both)

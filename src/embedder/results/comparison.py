@@ -13,7 +13,7 @@ from embedder.results.changed_queries import ChangedQueries, read_texts
 from embedder.results.common_rows import CommonRows
 from embedder.results.protocols import differing_versions
 from embedder.results.resampling import Resamples, Sampling
-from embedder.results.row import Row
+from embedder.results.row import Row, RowName
 from embedder.results.scores import Scores
 from embedder.results.scores_file import Results
 from embedder.results.verdict import Verdict, corrected
@@ -162,10 +162,10 @@ def _contents(results: Results) -> str:
 
 def _joined(rows: Iterable[Row]) -> list[Row]:
     """Each row once, with the metrics of all pairs that it is in."""
-    found: dict[tuple[str, str, str], Row] = {}
+    found: dict[RowName, Row] = {}
     for row in rows:
-        name = (row.task, row.dataset, row.retriever)
-        found[name] = replace(row, per_query=found[name].per_query | row.per_query) if name in found else row
+        others = found[row.name].per_query if row.name in found else {}
+        found[row.name] = replace(row, per_query=others | row.per_query)
     return list(found.values())
 
 

@@ -84,7 +84,7 @@ def _legend(comparison: Comparison) -> str:
         f"{BETTER} B better, {WORSE} B worse: p < {ALPHA:.2f} in a paired two-sided test (randomisation; McNemar's "
         f"exact test for metrics of 0 and 1), p after Holm's correction for all {datasets}"
         + (f", and apart from them for all {means} means" if means else "")
-        + f". Intervals: bootstrap over queries, {comparison.settings.resamples:,} resamples, not corrected.",
+        + f". Intervals: bootstrap over queries, {comparison.settings.resamples:,} resamples, not corrected."
     ]
     if any(verdict.needed is not None for pair in comparison.pairs for verdict in pair.datasets):
         lines.append(

@@ -10,13 +10,10 @@ from typing import Any
 from embedder.errors import DataError
 from embedder.files import whole_file, write_atomically
 from embedder.results.answers import ANSWERS, Answered
-from embedder.results.row import Row
+from embedder.results.row import Row, RowName
 from embedder.results.scores_file import SCORES, UNFINISHED, head_line, read_rows, row_line, scores_text
 
 logger = logging.getLogger(__name__)
-
-Name = tuple[str, str, str]
-"""Task, data set and retriever."""
 
 
 class EvaluationFolder:
@@ -47,7 +44,7 @@ class EvaluationFolder:
         self._earlier: Path | None = None
         """Where those go, and which have gone there."""
         self._found_protocol = self._protocol
-        self._kept = {_name(row): row for row in self._read()}
+        self._kept = {row.name: row for row in self._read()}
         self._is_clean = False  # whether the files hold the rows of `rows` and `_kept` and nothing else
 
     def take(self, row: Row) -> bool:
@@ -56,11 +53,11 @@ class EvaluationFolder:
         Args:
             row: What is to be scored; its scores are not read.
         """
-        kept = self._kept.get(_name(row))
+        kept = self._kept.get(row.name)
         if kept is None:
             return False
         if kept.protocol != _plain(row.protocol):
-            self._aside.append(self._kept.pop(_name(row)))
+            self._aside.append(self._kept.pop(row.name))
             self._is_clean = False
             return False
         self.rows.append(kept)
@@ -78,18 +75,18 @@ class EvaluationFolder:
 
     def close(self) -> None:
         """Keep the rows of this run; the others are moved to another folder."""
-        scored = {_name(row) for row in self.rows}
+        scored = {row.name for row in self.rows}
         self._aside += [row for name, row in self._kept.items() if name not in scored]
         self._set_aside()
         write_atomically(self.scores_path, scores_text(self._protocol, self.rows))
         self._rows_path.unlink(missing_ok=True)
-        self._keep_lines({_name(row) for row in self.rows})
+        self._keep_lines({row.name for row in self.rows})
         self._is_clean = False
 
     def _clean(self) -> None:
         """From here on `rows.jsonl` counts; rows go before the lines of their queries."""
         self._set_aside()
-        rows = self._kept | {_name(row): row for row in self.rows}
+        rows = self._kept | {row.name: row for row in self.rows}
         with whole_file(self._rows_path) as file:
             file.write(head_line(self._protocol).encode())
             file.writelines(row_line(row).encode() for row in rows.values())
@@ -107,10 +104,10 @@ class EvaluationFolder:
         self._moved += self._aside
         write_atomically(self._earlier / SCORES, scores_text(self._found_protocol, self._moved))
         if self._queries_path.is_file():
-            names = {_name(row) for row in self._aside}
+            names = {row.name for row in self._aside}
             with self._queries_path.open("rb") as old, (self._earlier / ANSWERS).open("ab") as new:
                 new.writelines(line for line in old if _name_of_line(line) in names)
-        names_aside = ", ".join("/".join(_name(row)) for row in self._aside)
+        names_aside = ", ".join("/".join(row.name) for row in self._aside)
         logger.warning(
             "rows of an earlier run are moved to %s, because this run has other settings or rows: %s",
             self._earlier,
@@ -138,7 +135,7 @@ class EvaluationFolder:
             self._aside, self._found_protocol = rows, protocol
         return rows if same else []
 
-    def _keep_lines(self, names: Collection[Name]) -> None:
+    def _keep_lines(self, names: Collection[RowName]) -> None:
         """Drop the lines of other rows, and a last line that was cut off."""
         if not self._queries_path.is_file():
             return
@@ -146,11 +143,7 @@ class EvaluationFolder:
             new.writelines(line for line in old if _name_of_line(line) in names)
 
 
-def _name(row: Row) -> Name:
-    return row.task, row.dataset, row.retriever
-
-
-def _name_of_line(line: bytes) -> Name | None:
+def _name_of_line(line: bytes) -> RowName | None:
     try:
         values = json.loads(line)
         return values["task"], values["dataset"], values["retriever"]

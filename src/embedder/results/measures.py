@@ -16,32 +16,10 @@ UNBOUNDED = EXPONENTIAL | {"log_likelihood", "gain", "rank"}
 
 _RANKING = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10")
 _FEW_CUTOFFS = 3  # chosen by hand, as those of a benchmark: nDCG is shown at each
-_ANSWERS = (
-    "score",
-    "em",
-    "f1",
-    "contains",
-    "popqa_accuracy",
-    "accuracy",
-    "rouge_l",
-    "log_likelihood",
-    "gain",
-    "rank",
-    "perplexity",
-    "harm",
-)
+_OUTPUTS = ("score", "em", "f1", "contains", "popqa_accuracy", "accuracy", "rouge_l")
+_ANSWERS = (*_OUTPUTS, "log_likelihood", "gain", "rank", "perplexity", "harm")
 # For looking at single queries: F1 changes by degrees where exact match mostly stays.
-_MAIN_ANSWER = (
-    "score",
-    "f1",
-    "accuracy",
-    "rouge_l",
-    "popqa_accuracy",
-    "em",
-    "contains",
-    "perplexity",
-    "log_likelihood",
-)
+_MAIN = ("score", "f1", "accuracy", "rouge_l", "popqa_accuracy", "em", "contains", "perplexity", "log_likelihood")
 # Which columns a narrow table keeps, in this order.
 _FIRST = ("score", "recall@10", "em", "accuracy", "perplexity", "log_likelihood", "gain", "harm", "mrr@10", "f1")
 _LARGEST_SHOWN = 10
@@ -73,26 +51,20 @@ def known_sign(metric: str) -> int | None:
 
 
 def is_given(metric: str, retriever: str) -> bool:
-    """Whether a value holds by definition: gain, harm and mended are measured against the LLM alone, whose own are 0.
+    """Whether a value is 0 by definition, as gain, harm and mended of the LLM alone, which these are measured against.
 
-    Such a value is 0 by definition, so it has no interval, is never marked as best and is not compared.
+    Such a value has no interval, is never marked as best and is not compared.
     """
     return retriever == ALONE and metric in ("gain", "harm", "mended")
 
 
-def cutoffs_of(available: Collection[str]) -> list[int]:
-    """Ranks at which ranking metrics were cut."""
-    return sorted({_cutoff(name) for name in available if name.startswith("ndcg@")})
+def shown_metrics(available: Collection[str]) -> list[str]:
+    """The metrics that a table shows, in its order, of those that were measured.
 
-
-def shown_metrics(available: Collection[str], cutoffs: Sequence[int]) -> list[str]:
-    """The metrics that a table shows, in its order.
-
-    Args:
-        available: What was measured.
-        cutoffs: Ranks at which ranking metrics were cut. Of three or fewer, nDCG is shown at each and the others at
-            the largest; of more, what 5 and 10 give, or else the largest.
+    Of three or fewer cut-offs, nDCG is shown at each and other ranking metrics at the largest; of more, what 5 and 10
+    give, or else the largest.
     """
+    cutoffs = sorted({_cutoff(name) for name in available if name.startswith("ndcg@")})
     ranking = [name for name in _RANKING if _cutoff(name) in cutoffs]
     if cutoffs and (len(cutoffs) <= _FEW_CUTOFFS or not ranking):
         each = cutoffs if len(cutoffs) <= _FEW_CUTOFFS else [max(cutoffs)]
@@ -105,15 +77,14 @@ def shown_metrics(available: Collection[str], cutoffs: Sequence[int]) -> list[st
 def narrowed(shown: Sequence[str], most: int) -> list[str]:
     """At most so many of the metrics that a table shows, in its order: first the last nDCG, then those of `_FIRST`."""
     ndcg = [name for name in shown if name.startswith("ndcg@")]
-    kept = dict.fromkeys((*ndcg[-1:], *(name for name in _FIRST if name in shown), *shown))
-    kept = dict.fromkeys(list(kept)[:most])
+    kept = list(dict.fromkeys((*ndcg[-1:], *(name for name in _FIRST if name in shown), *shown)))[:most]
     return [name for name in shown if name in kept]
 
 
 def main_metrics(available: Sequence[str]) -> list[str]:
     """At most two metrics to look at query by query: of the ranking, and of the LLM's answers."""
     ndcg = [name for name in available if name.startswith("ndcg@")]
-    found = ndcg[-1:] + [name for name in _MAIN_ANSWER if name in available][:1]
+    found = ndcg[-1:] + [name for name in _MAIN if name in available][:1]
     return found or list(available[:1])
 
 

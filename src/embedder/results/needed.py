@@ -18,8 +18,8 @@ def questions_text(rows: Sequence[Row]) -> str:
         rows: Of any data sets.
     """
     lines = []
-    for task, dataset in dict.fromkeys((row.task, row.dataset) for row in rows):
-        own = [row for row in rows if (row.task, row.dataset) == (task, dataset) and row.retriever != UPPER_BOUND]
+    for name in dict.fromkeys(row.of for row in rows):
+        own = [row for row in rows if row.of == name and row.retriever != UPPER_BOUND]
         counts = {metric: max((len(row.per_query.get(metric, ())) for row in own), default=0) for metric in _METRICS}
         metric = max(counts, key=counts.__getitem__)
         best = sorted((row for row in own if metric in row.mean), key=lambda row: -row.mean[metric])[:2]
@@ -37,5 +37,6 @@ def questions_text(rows: Sequence[Row]) -> str:
             if needed is not None
             else f"as many of {len(shared)} questions go each way ({only_first})"
         )
-        lines.append(f"{markdown_cell(f'{task}/{dataset}, {metric}')}: best are {names}; {difference}.")
+        title = markdown_cell(f"{'/'.join(name)}, {metric}")
+        lines.append(f"{title}: best are {names}; {difference}.")
     return "\n".join(lines)

@@ -7,6 +7,11 @@ from typing import Any
 
 from embedder.results.measures import mean_of
 
+DatasetName = tuple[str, str]
+"""Task and data set."""
+RowName = tuple[str, str, str]
+"""Task, data set and retriever."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -30,6 +35,16 @@ class Row:
     parts: dict[str, dict[str, str]] = field(default_factory=dict)
     macro: Sequence[str] = ()
 
+    @property
+    def of(self) -> DatasetName:
+        """The data set that it is of."""
+        return self.task, self.dataset
+
+    @property
+    def name(self) -> RowName:
+        """Which row of an evaluation it is."""
+        return self.task, self.dataset, self.retriever
+
     @cached_property
     def mean(self) -> dict[str, float]:
         """Metric -> mean over queries (`mean_of`); every other mean is one of these."""
@@ -50,12 +65,9 @@ def split(row: Row, fields: Sequence[str]) -> list[Row]:
         if outer:
             queries.setdefault((outer, *(part or outer for part in inner)), set()).add(query_id)
     found = []
-    for names in sorted(queries):
-        own = {
-            metric: {query_id: value for query_id, value in values.items() if query_id in queries[names]}
-            for metric, values in row.per_query.items()
-        }
+    for names, own in sorted(queries.items()):
+        values = {metric: {q: value for q, value in all_.items() if q in own} for metric, all_ in row.per_query.items()}
         task = whole if len(names) == 1 else f"{whole}, {names[0]}"
-        per_query = {metric: values for metric, values in own.items() if values}
+        per_query = {metric: kept for metric, kept in values.items() if kept}
         found.append(Row(task, names[-1], row.retriever, per_query, row.protocol))
     return found

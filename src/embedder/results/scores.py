@@ -5,21 +5,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self, TypeVar
 
-from embedder.results.measures import (
-    EXPONENTIAL,
-    UNBOUNDED,
-    averaged,
-    cutoffs_of,
-    is_given,
-    is_retrieval,
-    shown_metrics,
-)
+from embedder.results.measures import EXPONENTIAL, UNBOUNDED, averaged, is_given, is_retrieval, shown_metrics
 from embedder.results.resampling import Column, Sampling, Values, resample
-from embedder.results.row import Row, split
+from embedder.results.row import DatasetName, Row, split
 from embedder.results.statistics import Difference, Interval, macro_difference, macro_interval, nested_weights
 
-DatasetName = tuple[str, str]
-"""Task and data set."""
 Name = TypeVar("Name", bound=tuple[str, ...])
 
 
@@ -78,15 +68,15 @@ class Scores:
 
     def datasets(self, task: str | None = None) -> list[DatasetName]:
         """Those of a task, or all."""
-        return list(dict.fromkeys((row.task, row.dataset) for row in self.rows if task in (None, row.task)))
+        return list(dict.fromkeys(row.of for row in self.rows if task in (None, row.task)))
 
     def of(self, dataset: DatasetName) -> list[Row]:
         """The rows of a data set."""
-        return [row for row in self.rows if (row.task, row.dataset) == dataset]
+        return [row for row in self.rows if row.of == dataset]
 
     def metrics(self, datasets: Collection[DatasetName]) -> list[str]:
         """All that any retriever was scored by."""
-        return list(dict.fromkeys(m for row in self.rows if (row.task, row.dataset) in datasets for m in row.per_query))
+        return list(dict.fromkeys(m for row in self.rows if row.of in datasets for m in row.per_query))
 
     def row(self, dataset: DatasetName, retriever: str) -> Row | None:
         """One row, where there is one."""
@@ -178,7 +168,7 @@ class Scores:
         found: dict[tuple[DatasetName, str, str], Column] = {}
         for name in self.datasets():
             metrics = self.metrics([name])
-            shown = shown_metrics(metrics, cutoffs_of(metrics))
+            shown = shown_metrics(metrics)
             if not self.every_metric:
                 metrics = [m for m in metrics if m in shown or m.startswith("ndcg@") or not is_retrieval(m)]
             values = {

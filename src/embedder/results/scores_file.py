@@ -1,7 +1,7 @@
 """`scores.json` of an evaluation folder: its one reader and its one writer."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isclose, isfinite
@@ -16,14 +16,7 @@ from embedder.results.scores import Scores
 FORMAT = 2
 SCORES, UNFINISHED = "scores.json", "rows.jsonl"
 """What holds the rows of a finished evaluation, and of one that is under way: a head, then a row on each line."""
-_FIELDS: dict[str, type] = {
-    "task": str,
-    "dataset": str,
-    "retriever": str,
-    "mean": dict,
-    "per_query": dict,
-    "protocol": dict,
-}
+_FIELDS = {"task": str, "dataset": str, "retriever": str, "mean": dict, "per_query": dict, "protocol": dict}
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
     if not isinstance(rows, list) or not isinstance(protocol, dict):
         raise DataError(path, None, 'expected "protocol" and a list of "rows" that is not empty')
     read = [_row(path, number, row) for number, row in enumerate(rows)]
-    names = [(row.task, row.dataset, row.retriever) for row in read]
+    names = [row.name for row in read]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise DataError(path, None, f"the row {' / '.join(repeated[0])} is there twice")
     return protocol, read
@@ -142,40 +135,28 @@ def _parsed(path: Path, content: bytes) -> dict[str, Any]:
 
 
 def _row(path: Path, number: int, row: Any) -> Row:
-    name = f"rows[{number}]"
-    if not isinstance(row, dict):
-        raise DataError(path, None, f"{name}: expected a JSON object, got {type(row).__name__}")
+    def check(fits: bool, where: str, expected: str, got: Any) -> None:
+        if not fits:
+            raise DataError(path, None, f"rows[{number}]{where}: expected {expected}, got {got!r:.60}")
+
+    check(isinstance(row, dict), "", "a JSON object", row)
     for field, kind in _FIELDS.items():
-        if not isinstance(row.get(field), kind):
-            expected = "text" if kind is str else "a JSON object"
-            raise DataError(path, None, f"{name}.{field}: expected {expected}, got {row.get(field)!r:.60}")
+        expected = "text" if kind is str else "a JSON object"
+        check(isinstance(row.get(field), kind), f".{field}", expected, row.get(field))
     for metric, values in row["per_query"].items():
-        _check_values(path, f"{name}.per_query.{metric}", metric, values)
-        _check_mean(path, name, metric, row["mean"].get(metric), values)
+        where, mean = f".per_query.{metric}", row["mean"].get(metric)
+        check(isinstance(values, dict) and bool(values), where, "a value for each query id", values)
+        is_positive = metric in EXPONENTIAL
+        for query_id, value in values.items():
+            fits = is_number(value) and (value > 0 or not is_positive)
+            check(fits, f"{where}.{query_id}", "a number above 0" if is_positive else "a number", value)
+        check(is_number(mean), f".mean.{metric}", "a number", mean)
+        found = mean_of(metric, values.values())
+        if not isclose(found, mean, rel_tol=1e-6, abs_tol=1e-9):
+            message = f"expected values whose mean is {mean:g}, as the row says; their mean is {found:g}"
+            raise DataError(path, None, f"rows[{number}]{where}: {message}: was the file edited?")
     parts, macro = row.get("parts", {}), row.get("macro", [])
-    if not isinstance(parts, dict) or not all(isinstance(own, dict) for own in parts.values()):
-        raise DataError(path, None, f"{name}.parts: expected the part of each query id by field, got {parts!r:.60}")
-    if not isinstance(macro, list):
-        raise DataError(path, None, f"{name}.macro: expected a list of fields, got {macro!r:.60}")
+    fits = isinstance(parts, dict) and all(isinstance(own, dict) for own in parts.values())
+    check(fits, ".parts", "the part of each query id by field", parts)
+    check(isinstance(macro, list), ".macro", "a list of fields", macro)
     return Row(row["task"], row["dataset"], row["retriever"], row["per_query"], row["protocol"], parts, macro)
-
-
-def _check_values(path: Path, where: str, metric: str, values: Any) -> None:
-    if not isinstance(values, dict) or not values:
-        raise DataError(path, None, f"{where}: expected a value for each query id, got {values!r:.60}")
-    fits: Callable[[Any], bool] = is_number
-    expected = "a number"
-    if metric in EXPONENTIAL:
-        fits, expected = (lambda value: is_number(value) and value > 0), "a number above 0"
-    for query_id, value in values.items():
-        if not fits(value):
-            raise DataError(path, None, f"{where}.{query_id}: expected {expected}, got {value!r:.60}")
-
-
-def _check_mean(path: Path, name: str, metric: str, mean: Any, values: Mapping[str, float]) -> None:
-    if not is_number(mean):
-        raise DataError(path, None, f"{name}.mean.{metric}: expected a number, got {mean!r:.60}")
-    found = mean_of(metric, values.values())
-    if not isclose(found, mean, rel_tol=1e-6, abs_tol=1e-9):
-        message = f"expected values whose mean is {mean:g}, as the row says; their mean is {found:g}"
-        raise DataError(path, None, f"{name}.per_query.{metric}: {message}: was the file edited?")

@@ -95,18 +95,13 @@ def nested_weights(names: Sequence[tuple[str, ...]]) -> list[float]:
     return weights
 
 
-def macro_interval(columns: Sequence[Column], weights: Sequence[float] | None = None) -> Interval:
+def macro_interval(columns: Sequence[Column], weights: Sequence[float]) -> Interval:
     """The 95 % interval of the mean over data sets; queries are resampled within each, as in `macro_difference`.
 
     Args:
-        columns: One for each data set, resampled in streams of their own.
-        weights: One for each, with the sum 1; None for equal ones.
-
-    Raises:
-        ValueError: There are no columns.
+        columns: One for each data set, resampled in streams of their own; at least one.
+        weights: One for each, with the sum 1.
     """
-    if not columns:
-        raise ValueError("columns: expected at least one data set")
     if len(columns) == 1:
         return mean_interval(columns[0])
     means = np.average([column.scaled(column.resampled) for column in columns], axis=0, weights=weights)
@@ -126,7 +121,8 @@ def paired_difference(a: Column, b: Column) -> Difference:
     Raises:
         ValueError: The columns are not over the same queries.
     """
-    _check(a, b)
+    if a.queries != b.queries or len(a.resampled) != len(b.resampled) or a.exponential != b.exponential:
+        raise ValueError("a paired comparison needs the same metric, queries and resamples on both sides")
     change = b.values - a.values  # [n]
     rose, fell = int((change > TOLERANCE).sum()), int((change < -TOLERANCE).sum())
     if a.is_binary and b.is_binary:
@@ -138,7 +134,7 @@ def paired_difference(a: Column, b: Column) -> Difference:
     return Difference(len(change), a.mean, b.mean, b.mean - a.mean, interval, p, rose, fell)
 
 
-def macro_difference(pairs: Sequence[tuple[Column, Column]], weights: Sequence[float] | None = None) -> Difference:
+def macro_difference(pairs: Sequence[tuple[Column, Column]], weights: Sequence[float]) -> Difference:
     """B against A on the mean over data sets; queries are resampled and flipped within each data set.
 
         difference = sum_d w_d (b_d - a_d)
@@ -147,31 +143,24 @@ def macro_difference(pairs: Sequence[tuple[Column, Column]], weights: Sequence[f
     with other data sets.
 
     Args:
-        pairs: The columns of A and of B for each data set, resampled in streams of their own.
-        weights: One for each, with the sum 1; None for equal ones.
+        pairs: The columns of A and of B for each data set, resampled in streams of their own; at least one.
+        weights: One for each, with the sum 1.
 
     Raises:
-        ValueError: There are no pairs; the columns of a pair are not over the same queries.
+        ValueError: The columns of a pair are not over the same queries.
     """
-    if not pairs:
-        raise ValueError("pairs: expected at least one data set")
-    for a, b in pairs:
-        _check(a, b)
-    shares = [1 / len(pairs)] * len(pairs) if weights is None else list(weights)
-    weighted = list(zip(pairs, shares, strict=True))
     parts = [paired_difference(a, b) for a, b in pairs]
     if len(pairs) == 1:
         return parts[0]
-    observed = sum(share * float((b.values - a.values).mean()) for (a, b), share in weighted)
-    flipped = np.sum([share * (b.flipped - a.flipped) for (a, b), share in weighted], axis=0)  # [R]
-    resampled = np.sum([share * _differences(a, b) for (a, b), share in weighted], axis=0)  # [R]
-    mean_a, mean_b = (
-        sum(share * getattr(part, side) for part, share in zip(parts, shares, strict=True)) for side in "ab"
-    )
+    changes = [b.values - a.values for a, b in pairs]
+    observed = float(np.dot(weights, [change.mean() for change in changes]))
+    flipped = np.dot(weights, [b.flipped - a.flipped for a, b in pairs])  # [R]
+    resampled = np.dot(weights, [_differences(a, b) for a, b in pairs])  # [R]
+    mean_a, mean_b = (float(np.dot(weights, [getattr(part, side) for part in parts])) for side in "ab")
     n = sum(part.n for part in parts)
     rose, fell = sum(part.rose for part in parts), sum(part.fell for part in parts)
     p = 1.0 if rose + fell == 0 else _share_beyond(flipped, observed)
-    interval = _percentiles(resampled, [b.values - a.values for a, b in pairs])
+    interval = _percentiles(resampled, changes)
     return Difference(n, mean_a, mean_b, mean_b - mean_a, interval, p, rose, fell)
 
 
@@ -197,11 +186,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected = np.empty(len(p_values))
     corrected[ascending] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return [float(p) for p in corrected]
-
-
-def _check(a: Column, b: Column) -> None:
-    if a.queries != b.queries or len(a.resampled) != len(b.resampled) or a.exponential != b.exponential:
-        raise ValueError("a paired comparison needs the same metric, queries and resamples on both sides")
 
 
 def _differences(a: Column, b: Column) -> Floats:

@@ -1,13 +1,14 @@
 """The tables that people read: means with their marks, 95 % intervals, parts of data sets, means over them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from embedder.results.measures import cutoffs_of, main_metrics, narrowed, shown_metrics
+from embedder.results.measures import main_metrics, narrowed, shown_metrics
 from embedder.results.plain_text import markdown_cell
 from embedder.results.resampling import Sampling
-from embedder.results.row import Row
-from embedder.results.scores import DatasetName, Mean, Pairs, Scores
+from embedder.results.row import DatasetName, Row
+from embedder.results.scores import Mean, Pairs, Scores
 from embedder.results.statistics import ALPHA, LEVEL
 from embedder.results.verdict import Verdict, corrected
 
@@ -65,7 +66,7 @@ def _bare(scores: Scores, name: DatasetName) -> str:
     """The means of one data set."""
     rows = scores.of(name)
     available = {metric for row in rows for metric in row.mean}
-    shown = shown_metrics(available, cutoffs_of(available))
+    shown = shown_metrics(available)
     lines = [[row.retriever, *(f"{row.mean[m]:.3f}" if m in row.mean else _NONE for m in shown)] for row in rows]
     return align([["/".join(name), *shown], *lines])
 
@@ -73,7 +74,7 @@ def _bare(scores: Scores, name: DatasetName) -> str:
 def _block(title: str, scores: Scores, datasets: Sequence[DatasetName], baseline: str, most: int | None = None) -> str:
     """Means and intervals over some data sets; empty where none has a value."""
     available = scores.metrics(datasets)
-    shown = shown_metrics(available, cutoffs_of(available))
+    shown = shown_metrics(available)
     cells = _cells(scores, datasets, shown, baseline)
     if not cells.means:
         return ""
@@ -90,7 +91,7 @@ def _block(title: str, scores: Scores, datasets: Sequence[DatasetName], baseline
 def _part_tables(scores: Scores, name: DatasetName, baseline: str) -> list[str]:
     """The main metrics of the parts by each field that sorts the queries; last the mean that counts parts the same."""
     title, rows, available = "/".join(name), scores.of(name), scores.metrics([name])
-    metrics = main_metrics(shown_metrics(available, cutoffs_of(available)))
+    metrics = main_metrics(shown_metrics(available))
     tables = [
         _part_table(f"{title}, {metric} by {field}", scores.parts(name, [field]), metric)
         for field in dict.fromkeys(field for row in rows for field in row.parts)
@@ -178,11 +179,13 @@ def _legend(scores: Scores, datasets: Sequence[DatasetName], cells: _Cells, base
 
 def _left_out(rows: Sequence[Row]) -> str:
     """Which queries have no value, and why; as the protocols of the rows have it."""
-    found = {(row.task, row.dataset): row.protocol.get("left_out", {}) for row in rows}
-    n = sum({(row.task, row.dataset): row.protocol.get("queries", 0) for row in rows}.values())
-    reasons = dict.fromkeys(reason for own in found.values() for reason in own)
-    counts = [f"{sum(own.get(reason, 0) for own in found.values()):,} {reason}" for reason in reasons]
-    return f" Left out of {n:,} queries: {', '.join(counts)}." if counts else ""
+    protocols = {row.of: row.protocol for row in rows}.values()
+    left_out = Counter[str]()
+    for protocol in protocols:
+        left_out.update(protocol.get("left_out", {}))
+    n = sum(protocol.get("queries", 0) for protocol in protocols)
+    counts = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+    return f" Left out of {n:,} queries: {counts}." if counts else ""
 
 
 def _sizes(sizes: Sequence[int]) -> str:

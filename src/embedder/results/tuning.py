@@ -76,9 +76,9 @@ class TuningVerdict:
         """What was found, in words."""
         found = []
         if self.answers is not None:
-            found.append(f"Your LLM answers {_numbers(self.answers, 'of ' + _questions(self.answers))}.")
+            found.append(f"Your LLM answers {_numbers(self.answers, 'of')}.")
         if self.retrieval is not None:
-            found.append(f"Retrieval: {_numbers(self.retrieval, 'on ' + _questions(self.retrieval))}.")
+            found.append(f"Retrieval: {_numbers(self.retrieval, 'on')}.")
         return [*found, self._conclusion()]
 
     def _conclusion(self) -> str:
@@ -95,25 +95,15 @@ class TuningVerdict:
 
 
 def _verdict(scores: Scores, metrics: Sequence[str]) -> Verdict | None:
-    base, trained = TITLES["base"], TITLES["trained"]
-    names = scores.datasets()
+    base, trained, names = TITLES["base"], TITLES["trained"], scores.datasets()
+    scope = "/".join(names[0]) if len(names) == 1 else f"mean of {len(names)} data sets"
     for metric in metrics:
-        pairs = scores.pairs(metric, trained, base, names)
-        if pairs is not None:
-            return Verdict.of(base, trained, _scope(scores), metric, pairs)
+        if (pairs := scores.pairs(metric, trained, base, names)) is not None:
+            return Verdict.of(base, trained, scope, metric, pairs)
     return None
 
 
-def _scope(scores: Scores) -> str:
-    names = ["/".join(name) for name in scores.datasets()]
-    return names[0] if len(names) == 1 else f"mean of {len(names)} data sets"
-
-
-def _questions(verdict: Verdict) -> str:
-    return f"{verdict.difference.n:,} held-out questions"
-
-
-def _numbers(verdict: Verdict, of: str) -> str:
+def _numbers(verdict: Verdict, word: str) -> str:
     found, mean = verdict.difference, verdict.mean
     unit, scale = ("", 1.0) if verdict.metric in UNBOUNDED else (" %", 100.0)
     interval = (
@@ -123,7 +113,8 @@ def _numbers(verdict: Verdict, of: str) -> str:
     )
     p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.3f}"
     named = _NAMES.get(verdict.metric, verdict.metric)
+    questions = f"{word} {found.n:,} held-out questions"
     return (
-        f"{found.a * scale:.1f}{unit} {of} with the base encoder and {found.b * scale:.1f}{unit} after tuning "
+        f"{found.a * scale:.1f}{unit} {questions} with the base encoder and {found.b * scale:.1f}{unit} after tuning "
         f"({interval}{p}; {named}); worse on {verdict.worse:,} of {found.n:,}"
     )
