@@ -181,7 +181,7 @@ def test_a_damaged_folder_is_refused(exported, tmp_path):
     folder = embedder.load(exported).index(KEYS).save(tmp_path / "index")
     text = (folder / "keys.jsonl").read_text()
     (folder / "keys.jsonl").write_text(text.replace("lighthouse", "lightning"))
-    with pytest.raises(DataError, match=r"keys.jsonl is not as it was written: save the retriever anew"):
+    with pytest.raises(DataError, match=r"keys.jsonl is not as it was written: save the retriever again"):
         embedder.load(folder)
     (folder / "digests.json").unlink()
     with pytest.raises(DataError, match=r"digests.json is missing"):

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from embedder.encoders.checkpoint import trained_tasks
+from embedder.encoders.checkpoint import training_of
 from embedder.errors import ConfigError
 from embedder.preparation.datasets import Source
 from embedder.training.task import Task
@@ -23,11 +23,11 @@ def tasks_of_checkpoint(tasks: Mapping[str, Task], checkpoint: str | None) -> di
     Raises:
         ConfigError: It was trained on a task that is not known, as one of the user's own.
     """
-    names = trained_tasks(checkpoint) if checkpoint is not None else []
+    names = training_of(checkpoint).tasks if checkpoint is not None else ()
     by_name = {task.name: task for task in tasks.values()}
     if unknown := [name for name in names if name not in by_name]:
         expected = (
-            f"the file of each task of the checkpoint, which was trained on {names} ('~task_mix' "
+            f"the file of each task of the checkpoint, which was trained on {list(names)} ('~task_mix' "
             f"+task@tasks.{unknown[0]}={unknown[0]}, as in training), or another mix"
         )
         raise ConfigError("task_mix", expected, sorted(by_name))

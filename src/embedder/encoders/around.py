@@ -24,16 +24,11 @@ class CutEncoder:
         if dimension > encoder.dimension:
             expected = f"null, or at most the {encoder.dimension} numbers of a vector of the checkpoint"
             raise ConfigError("encoder.dimension", expected, dimension)
-        self._encoder, self._dimension = encoder, dimension
-
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        return self._dimension
+        self._encoder, self.dimension = encoder, dimension
 
     def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors, [n, D], float32."""
-        return _unit(self._encoder.encode(texts, reading, progress=progress)[:, : self._dimension])
+        return _unit(self._encoder.encode(texts, reading, progress=progress)[:, : self.dimension])
 
 
 class HalfPrecisionEncoder:
@@ -48,12 +43,7 @@ class HalfPrecisionEncoder:
     """
 
     def __init__(self, encoder: Encoder, device: str) -> None:
-        self._encoder, self._device = encoder, device
-
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        return self._encoder.dimension
+        self._encoder, self._device, self.dimension = encoder, device, encoder.dimension
 
     def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors, [n, D], float32."""

@@ -85,7 +85,7 @@ def _checkpoint_layers(backbone: Any) -> None:
     try:
         backbone.activation_checkpointing_enable({"use_reentrant": False})
     except ValueError as error:
-        expected = f"false, since {type(backbone).__name__} cannot compute its layers anew"
+        expected = f"false, since {type(backbone).__name__} cannot compute its layers again"
         raise ConfigError("encoder.gradient_checkpointing", expected, True) from error
 
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from embedder.digests import DIGESTS, damage
+from embedder.digests import DIGESTS
+from embedder.encoders.export import check_whole
 from embedder.encoders.export_card import card, differences_of_long_texts
+from embedder.encoders.sentence_files import DESCRIPTION
 from embedder.encoders.sentence_form import write_json
 from embedder.errors import DataError
 from embedder.files import whole_folder
@@ -44,11 +46,8 @@ def complete_card(folder: Path, facts: CardFacts) -> Path:
     Raises:
         DataError: The folder is no export or is damaged, or the evaluation has no table.
     """
-    if not (folder / "embedder.json").is_file():
-        raise DataError(folder, None, "not an export (no embedder.json)")
-    if (folder / DIGESTS).is_file() and (wrong := damage(folder)) is not None:
-        raise DataError(folder, None, f"{wrong}: export it anew")
-    description = json.loads((folder / "embedder.json").read_text(encoding="utf-8"))
+    check_whole(folder)
+    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     known = {name: value for name, value in asdict(facts).items() if value and name != "evaluation"}
     if facts.evaluation is not None:
         known["evaluation"] = _table(facts.evaluation)
@@ -56,7 +55,7 @@ def complete_card(folder: Path, facts: CardFacts) -> Path:
     tasks = {name: TaskSides(**sides) for name, sides in description["tasks"].items()}
     with whole_folder(folder, replace=True) as partial:
         shutil.copytree(folder, partial, dirs_exist_ok=True, ignore=shutil.ignore_patterns(DIGESTS))
-        write_json(partial / "embedder.json", description)
+        write_json(partial / DESCRIPTION, description)
         text = card(description, differences_of_long_texts(tasks, description["lengths"]))
         (partial / "README.md").write_text(text, encoding="utf-8")
     return folder

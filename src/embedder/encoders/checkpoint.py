@@ -1,23 +1,21 @@
 """Load a trained encoder with its instructions, from a training checkpoint or an exported directory."""
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embedder.digests import DIGESTS, damage
 from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, load_weights, read_checkpoint
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.export import EXPORT_FORMAT
+from embedder.encoders.export import EXPORT_FORMAT, check_whole
 from embedder.encoders.probes import check_probes, description_of
 from embedder.encoders.query_only import check_keys
 from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
-from embedder.encoders.sentence_folder import own_prompts, read_folder
-from embedder.encoders.sentence_modules import OtherModulesError
+from embedder.encoders.sentence_files import DESCRIPTION, SentenceFiles, read_json
+from embedder.encoders.sentence_folder import OtherModulesError, read_folder
 from embedder.errors import ConfigError, DataError, MissingExtraError
 from embedder.models.loading import reason
 from embedder.types import Encoder, TaskSides
@@ -52,9 +50,33 @@ class TrainedEncoder:
         return self.tasks[task]
 
 
-def describe(encoder: TextEncoder, tasks: Mapping[str, TaskSides], about: Mapping[str, Any]) -> dict[str, Any]:
-    """What a checkpoint says about its encoder, as plain values: base model, tasks, probe vectors, provenance."""
-    return {**description_of(encoder, tasks), "about": dict(about)}
+@dataclass(frozen=True)
+class Training:
+    """What a model was trained on.
+
+    Args:
+        tasks: Their names.
+        data: By task and data set.
+        keys_stayed: Whether it was trained query-only: its keys are those of its base encoder.
+    """
+
+    tasks: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    keys_stayed: bool = False
+
+
+def describe(
+    encoder: TextEncoder, tasks: Mapping[str, TaskSides], about: Mapping[str, Any], keys: str | None = None
+) -> dict[str, Any]:
+    """What a checkpoint says of its encoder, as plain values: base model, tasks, probe vectors, provenance.
+
+    Args:
+        encoder: The model.
+        tasks: How it reads the texts of its tasks.
+        about: What made it.
+        keys: `key_fingerprint` of the encoder where its keys stay what they are; None to compute it where needed.
+    """
+    return {**description_of(encoder, tasks, keys), "about": dict(about)}
 
 
 def load_trained(path: Path | str) -> TrainedEncoder:
@@ -73,7 +95,7 @@ def load_trained(path: Path | str) -> TrainedEncoder:
     path = existing(path)
     if path.is_file():
         return _from_checkpoint(path)
-    if (path / "embedder.json").is_file():
+    if (path / DESCRIPTION).is_file():
         return _from_export(path)
     if (path / "modules.json").is_file():
         return _of_others(path)
@@ -91,15 +113,13 @@ def _from_checkpoint(path: Path) -> TrainedEncoder:
 
 
 def _from_export(path: Path) -> TrainedEncoder:
-    if (path / DIGESTS).is_file() and (wrong := damage(path)) is not None:
-        advice = f"export it anew; if it was changed on purpose, delete {DIGESTS} there"
-        raise DataError(path, None, f"{wrong}: {advice}")
-    file = path / "embedder.json"
+    check_whole(path)
+    file = path / DESCRIPTION
     with _damage_named(file):
-        description = json.loads(file.read_text(encoding="utf-8"))
+        description = read_json(file)
         if description["format"] != EXPORT_FORMAT:
             formats = f"format {description['format']!r}; this version reads the format {EXPORT_FORMAT}"
-            raise DataError(file, None, f"{formats}: export it anew from its checkpoint")
+            raise DataError(file, None, f"{formats}: export it again from its checkpoint")
         # As it was trained, but for where it lies and what only training needs.
         here = {"name": str(path), "revision": None, "sha256": None, "device": "auto", "attention": "auto"}
         merged = {"lora": None, "gradient_checkpointing": False}
@@ -109,64 +129,37 @@ def _from_export(path: Path) -> TrainedEncoder:
 
 def _checked(encoder: TextEncoder, description: Mapping[str, Any], path: Path) -> TrainedEncoder:
     tasks = {name: TaskSides(**sides) for name, sides in description["tasks"].items()}
-    check_keys(encoder, tasks, description.get("key_fingerprints", {}), path)
+    readings = {name: sides.key for name, sides in tasks.items()}
+    check_keys(encoder, readings, description.get("key_fingerprints", {}), path)
     check_probes(encoder, description, path)
     return TrainedEncoder(encoder, tasks)
 
 
 def _of_others(path: Path) -> TrainedEncoder:
+    files = SentenceFiles(path, "checkpoint", str(path))
     try:
-        folder = read_folder(path, "checkpoint", str(path))
+        folder = read_folder(files)
     except OtherModulesError as error:
         logger.info("%s is read by sentence-transformers itself: %s", path, error)
-        return TrainedEncoder(SentenceTransformerEncoder(path), {}, own_prompts(path))
+        return TrainedEncoder(SentenceTransformerEncoder(files), {}, files.prompts)
     config = EncoderConfig(str(path), shared=folder.query == folder.key)
     return TrainedEncoder(TextEncoder(config), {}, folder.sides)
 
 
-def trained_tasks(path: Path | str) -> list[str]:
-    """Names of the tasks that a checkpoint or an exported directory was trained on; none for models of others.
+def training_of(path: Path | str) -> Training:
+    """What a checkpoint or an exported directory says of its training; nothing for models of others.
 
     Raises:
         DataError: It is damaged, or a file that is no checkpoint.
     """
-    with _described(path) as (description, _):
-        return list(description["tasks"])
-
-
-def trained_data(path: Path | str) -> dict[str, Any]:
-    """What a checkpoint or an exported directory was trained on, by task and data set; nothing for models of others.
-
-    Raises:
-        DataError: It is damaged, or a file that is no checkpoint.
-    """
-    with _described(path) as (_, about):
-        return dict(about.get("data", {}))
-
-
-def keys_stayed(path: Path | str) -> bool:
-    """Whether a checkpoint or an exported directory was trained query-only: its keys are those of its base encoder.
-
-    Raises:
-        DataError: It is damaged, or a file that is no checkpoint.
-    """
-    with _described(path) as (description, _):
-        return bool(description.get("key_fingerprints"))
-
-
-@contextmanager
-def _described(path: Path | str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """What a model says of itself, and of what made it; what is missing there is damage."""
     path = existing(path)
-    if path.is_file():
-        description = read_checkpoint(path)[CHECKPOINT_KEY]
-        with _damage_named(path):
-            yield description, description["about"]
-        return
-    file = path / "embedder.json"
+    file = path if path.is_file() else path / DESCRIPTION
+    if not file.is_file():
+        return Training()
     with _damage_named(file):
-        description = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"tasks": ()}
-        yield description, description
+        description = read_checkpoint(file)[CHECKPOINT_KEY] if file is path else read_json(file)
+        data = description.get("about", description).get("data", {})  # an export has it beside the rest
+        return Training(tuple(description["tasks"]), dict(data), bool(description.get("key_fingerprints")))
 
 
 def existing(path: Path | str) -> Path:

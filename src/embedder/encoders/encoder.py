@@ -78,8 +78,9 @@ class TextEncoder(nn.Module):
             if wanted is not None and wanted > most:
                 raise ConfigError(f"encoder.{setting}", f"at most the {most} numbers of a vector", wanted)
         longest, own = most_tokens(self.backbone), self.tokenizer.model_max_length
-        self._max_length = longest if folder.modules else min(longest, own)
-        self._usual_length = min(self._max_length, own, folder.max_length or own)
+        self.max_length = int(longest if folder.modules else min(longest, own))
+        """Most tokens that the backbone reads, special tokens included."""
+        self._usual_length = int(min(self.max_length, own, folder.max_length or own))
         backbones = [self.backbone, self.key_backbone] if separate else [self.backbone]
         self._can_unpad = config.unpadded and all(map(prepare_unpadded, backbones))
         self.tokens_run = 0
@@ -107,14 +108,9 @@ class TextEncoder(nn.Module):
         last: Any = self.head[-1] if len(self.head) else None
         return int(self.backbone.config.hidden_size if last is None else last.out_features)
 
-    @property
-    def max_length(self) -> int:
-        """Most tokens that the backbone reads, special tokens included."""
-        return int(self._max_length)
-
     def length(self, max_length: int | None) -> int:
         """Tokens that are read of a text: at most `max_length`, or what the model's own folder says."""
-        return int(min(max_length or self._usual_length, self._max_length))
+        return min(max_length or self._usual_length, self.max_length)
 
     def tokenize(
         self, texts: Sequence[str], instruction: str = "", max_length: int | None = None, keep: Keep = "start"

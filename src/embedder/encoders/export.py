@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from embedder.digests import DIGESTS, damage
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export_card import card, differences_of_long_texts
 from embedder.encoders.parts import folder_of
 from embedder.encoders.probes import description_of
 from embedder.encoders.query_only import check_export
+from embedder.encoders.sentence_files import DESCRIPTION
 from embedder.encoders.sentence_form import write_json, write_modules
+from embedder.errors import DataError
 from embedder.files import whole_folder
 from embedder.models.fingerprint import fingerprint_of
 from embedder.types import Side, TaskSides
@@ -19,7 +22,7 @@ from embedder.types import Side, TaskSides
 logger = logging.getLogger(__name__)
 
 EXPORT_FORMAT = 2
-"""Of `embedder.json`, raised when an older version could not read it."""
+"""Of the description, raised when an older version could not read it."""
 
 
 def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path, about: Mapping[str, Any]) -> Path:
@@ -56,6 +59,18 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     return directory
 
 
+def check_whole(folder: Path) -> None:
+    """Refuse what is no export, and an export that changed since it was written.
+
+    Raises:
+        DataError: It is one of these.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        raise DataError(folder, None, f"not an export (no {DESCRIPTION})")
+    if (folder / DIGESTS).is_file() and (wrong := damage(folder)) is not None:
+        raise DataError(folder, None, f"{wrong}: export it again; if it was changed on purpose, delete {DIGESTS} there")
+
+
 def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path, about: Mapping[str, Any]) -> None:
     lengths = longest(encoder, tasks)
     write_modules(encoder, lengths, directory)
@@ -73,7 +88,7 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     description = {"format": EXPORT_FORMAT, **own, **described, **about}
     if encoder.query_only:
         check_export(encoder, tasks, description["key_fingerprints"], directory)
-    write_json(directory / "embedder.json", description)
+    write_json(directory / DESCRIPTION, description)
     differences = differences_of_long_texts(tasks, lengths)
     (directory / "README.md").write_text(card(description, differences), encoding="utf-8")
     for difference in differences:

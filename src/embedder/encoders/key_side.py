@@ -3,11 +3,10 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch.distributed.tensor import DTensor
 
 from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError
@@ -33,42 +32,31 @@ def key_fingerprint(encoder: TextEncoder) -> str:
         "tokenizer": json.loads(encoder.tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None},
     }
     digest.update(json.dumps(about, sort_keys=True, default=str).encode())
-    for name, tensor in sorted((*_weights(backbone), *_weights(head))):
+    weights = [*backbone.state_dict().items(), *(() if head is None else head.state_dict().items())]
+    for name, tensor in sorted((_ADAPTER.sub("", name), tensor) for name, tensor in weights):
+        if "lora_" in name or name.startswith("pooler."):
+            continue
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
-def key_fingerprints(encoder: TextEncoder, readings: Mapping[str, Reading]) -> dict[str, str]:
-    """The same with the instruction and the length, for each task."""
-    contents = key_fingerprint(encoder)
-    return {name: _read_with(contents, encoder, reading) for name, reading in readings.items()}
+def key_fingerprints(encoder: TextEncoder, readings: Mapping[str, Reading], keys: str | None = None) -> dict[str, str]:
+    """`key_fingerprint` with instruction and length, of the keys of each task; `keys` is the former, where known."""
+    keys = key_fingerprint(encoder) if keys is None else keys
+    read = {name: [keys, reading.instruction, encoder.length(reading.max_length)] for name, reading in readings.items()}
+    return {name: hashlib.sha256(json.dumps(values).encode()).hexdigest() for name, values in read.items()}
 
 
 def keys_of(encoder: Encoder, reading: Reading) -> str:
-    """The same for one reading.
+    """`key_fingerprint` with the instruction and the length of one reading.
 
     Raises:
         ConfigError: The model is run by sentence-transformers itself, so that its contents are not known.
     """
     if not isinstance(encoder, TextEncoder):
         raise ConfigError("encoder", "a model of Transformer, Pooling and Dense", type(encoder).__name__)
-    return _read_with(key_fingerprint(encoder), encoder, reading)
-
-
-def _read_with(contents: str, encoder: TextEncoder, reading: Reading) -> str:
-    read = [contents, reading.instruction, encoder.length(reading.max_length)]
-    return hashlib.sha256(json.dumps(read).encode()).hexdigest()
-
-
-def _weights(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    if module is None:
-        return
-    for name, tensor in module.state_dict().items():
-        plain = _ADAPTER.sub("", name)
-        if "lora_" not in plain and not plain.startswith("pooler."):
-            # With FSDP2 each process has a part, and all of them describe a checkpoint together.
-            yield plain, tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return key_fingerprints(encoder, {"": reading})[""]
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.pooling import PoolingName
+from embedder.encoders.sentence_files import SentenceFiles
 from embedder.encoders.sentence_folder import SentenceFolder, read_folder
 from embedder.errors import ConfigError
 from embedder.models import folder as model_folder
@@ -29,7 +30,7 @@ def folder_of(config: EncoderConfig) -> SentenceFolder:
     source = local_folder(resolve_model(config.name, "encoder.name"), config.revision, "encoder.name")
     if source.is_file():
         raise ConfigError("encoder.name", "a folder, package:NAME/PATH or the name of a model on a hub", config.name)
-    folder = read_folder(source, "encoder.name", config.name)
+    folder = read_folder(SentenceFiles(source, "encoder.name", config.name))
     trained = folder.trained or {}
     for name in ("bidirectional", "dimension"):
         got = getattr(config, name)

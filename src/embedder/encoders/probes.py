@@ -16,15 +16,16 @@ from embedder.types import Reading, TaskSides
 PROBES = ("A lighthouse on the northern coast.", "who wrote it?", "{'api': 'weather', 'unit': 'C'}")
 
 
-def description_of(encoder: TextEncoder, tasks: Mapping[str, TaskSides]) -> dict[str, Any]:
+def description_of(encoder: TextEncoder, tasks: Mapping[str, TaskSides], keys: str | None = None) -> dict[str, Any]:
     """What a model says of itself, as plain values: its settings, its tasks, and vectors of the fixed texts.
 
     These are plain, and as query and key of every task, so that a changed instruction shows. Of a model whose keys are
-    those of its base encoder, also the fingerprint of the keys of every task.
+    those of its base encoder, also the fingerprint of the keys of every task; `keys` is `key_fingerprint` where it is
+    known already, because it takes seconds for a model of gigabytes.
     """
-    keys = {name: sides.key for name, sides in tasks.items()}
+    readings = {name: sides.key for name, sides in tasks.items()}
     return {
-        **({"key_fingerprints": key_fingerprints(encoder, keys)} if encoder.query_only else {}),
+        **({"key_fingerprints": key_fingerprints(encoder, readings, keys)} if encoder.query_only else {}),
         "encoder": asdict(encoder.config),
         "tasks": {name: asdict(sides) for name, sides in tasks.items()},
         "probes": list(PROBES),
@@ -61,7 +62,4 @@ def _plain(encoder: TextEncoder) -> Reading:
 
 
 def _side_vectors(encoder: TextEncoder, sides: TaskSides, probes: Sequence[str]) -> dict[str, list[list[float]]]:
-    return {
-        "query": encoder.encode(probes, sides.query).tolist(),
-        "key": encoder.encode(probes, sides.key).tolist(),
-    }
+    return {"query": encoder.encode(probes, sides.query).tolist(), "key": encoder.encode(probes, sides.key).tolist()}

@@ -3,8 +3,7 @@
 import logging
 from pathlib import Path
 
-from embedder.digests import DIGESTS, damage
-from embedder.errors import DataError
+from embedder.encoders.export import check_whole
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +26,7 @@ def push_to_hub(folder: Path, repository: str, *, private: bool = True) -> str:
     """
     from huggingface_hub import HfApi
 
-    if not (folder / "embedder.json").is_file():
-        raise DataError(folder, None, "not an export (no embedder.json), so it is not sent to a hub")
-    if (folder / DIGESTS).is_file() and (wrong := damage(folder)) is not None:
-        raise DataError(folder, None, f"{wrong}, so it is not sent to a hub: export it anew")
+    check_whole(folder)
     client = HfApi()
     client.create_repo(repository, private=private, exist_ok=True)
     commit = client.upload_folder(

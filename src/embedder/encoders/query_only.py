@@ -8,7 +8,6 @@ from typing import Any
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.key_side import key_fingerprints
 from embedder.encoders.parts import folder_of
-from embedder.encoders.sentence_route import read_max_length
 from embedder.errors import DataError
 from embedder.types import Reading, TaskSides
 
@@ -24,25 +23,24 @@ def deployed_keys(encoder: TextEncoder, tasks: Iterable[str]) -> dict[str, Readi
         tasks: Names.
     """
     folder, named = folder_of(encoder.config), encoder.config.key_instruction
-    length = read_max_length(folder.key.transformer, "encoder.name", encoder.config.name)
-    own = Reading("key", folder.sides.key_instruction if named is None else named, length)
+    own = Reading("key", folder.sides.key_instruction if named is None else named, folder.key.max_length)
     readings = {task: folder.tasks[task].key if named is None and task in folder.tasks else own for task in tasks}
     return {task: replace(one, max_length=encoder.length(one.max_length)) for task, one in readings.items()}
 
 
-def check_keys(encoder: TextEncoder, tasks: Mapping[str, TaskSides], expected: Mapping[str, str], where: Path) -> None:
+def check_keys(encoder: TextEncoder, readings: Mapping[str, Reading], expected: Mapping[str, str], where: Path) -> None:
     """Refuse a model whose keys are not those of the base encoder that it was trained from, query-only.
 
     Args:
         encoder: The model.
-        tasks: How it reads the texts of its tasks.
+        readings: How it reads the keys of its tasks.
         expected: Fingerprints of the keys of the base encoder, by task.
         where: The file or folder that it was read from.
 
     Raises:
         DataError: Weights, tokenizer, pooling, dimension, instruction or length of its keys are others.
     """
-    found = key_fingerprints(encoder, {name: tasks[name].key for name in expected})
+    found = key_fingerprints(encoder, {name: readings[name] for name in expected})
     if changed := [name for name in expected if found[name] != expected[name]]:
         name = changed[0]
         both = f"fingerprint {found[name][:12]}, expected {expected[name][:12]}"
@@ -61,10 +59,8 @@ def check_export(
     folder = folder_of(encoder.config)
     alone: dict[str, Any] = {"trainable": "both", "key_instruction": None, "lora": None}
     base = TextEncoder(replace(encoder.config, shared=folder.query == folder.key, **alone))
-    readings = deployed_keys(encoder, tasks)
-    of_base = {name: replace(sides, key_max_length=readings[name].max_length) for name, sides in tasks.items()}
-    of_base = {name: replace(one, key_instruction=readings[name].instruction) for name, one in of_base.items()}
-    check_keys(base, of_base, expected, Path(encoder.config.name))
+    check_keys(base, deployed_keys(encoder, tasks), expected, Path(encoder.config.name))
     del base
     here: dict[str, Any] = {"name": str(directory), "revision": None, "sha256": None, "attention": "auto"}
-    check_keys(TextEncoder(replace(encoder.config, **alone, **here, shared=False)), tasks, expected, directory)
+    written = TextEncoder(replace(encoder.config, **alone, **here, shared=False))
+    check_keys(written, {name: sides.key for name, sides in tasks.items()}, expected, directory)

@@ -1,12 +1,11 @@
 """A sentence-transformers model of modules that no encoder here has, such as static vectors, run by its own library."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import torch
 
-from embedder.encoders.sentence_folder import check_similarity
-from embedder.encoders.sentence_modules import check_classes
+from embedder.encoders.sentence_files import SentenceFiles
 from embedder.errors import ConfigError
 from embedder.models.loading import loading
 from embedder.types import FloatArray, Reading
@@ -16,26 +15,20 @@ class SentenceTransformerEncoder:
     """Any sentence-transformers model as an `Encoder`; its own normalisation is completed to unit vectors.
 
     Args:
-        folder: Where it lies.
+        files: Those of its folder.
 
     Raises:
         ConfigError: It is made of foreign classes, is compared by another similarity, or cannot be loaded.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, files: SentenceFiles) -> None:
         from sentence_transformers import SentenceTransformer
 
-        check_classes(folder, "checkpoint", str(folder))
-        check_similarity(folder, "checkpoint", str(folder))
-        with loading("checkpoint", folder, "a sentence-transformers model"):
-            self._model = SentenceTransformer(
-                str(folder), trust_remote_code=False, local_files_only=True, model_kwargs={"use_safetensors": True}
-            )
-
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        return int(self._model.get_embedding_dimension() or 0)
+        files.check_similarity()  # and, on the way to it, the classes of its modules
+        with loading(files.setting, files.folder, "a sentence-transformers model"):
+            safe: dict[str, Any] = {"trust_remote_code": False, "model_kwargs": {"use_safetensors": True}}
+            self._model = SentenceTransformer(str(files.folder), local_files_only=True, **safe)
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
 
     def to(self, device: torch.device) -> None:
         """Move the model."""

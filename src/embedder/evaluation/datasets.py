@@ -7,7 +7,7 @@ from pathlib import Path
 from embedder.data.corpus import Corpus
 from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
-from embedder.encoders.checkpoint import trained_data
+from embedder.encoders.checkpoint import training_of
 from embedder.errors import ConfigError
 from embedder.training.task import Task
 from embedder.types import Query
@@ -76,7 +76,7 @@ def check_unseen(datasets: Sequence[Dataset], checkpoint: str | None) -> None:
     """
     if checkpoint is None or all(dataset.before_split is None for dataset in datasets):
         return
-    trained = {about.get("files") for about in trained_data(checkpoint).values()}
+    trained = {about.get("files") for about in training_of(checkpoint).data.values()}
     for dataset in datasets:
         whole = replace(dataset, train=dataset.before_split)
         if dataset.before_split is not None and whole.fingerprint(["corpus", "train"]) in trained:

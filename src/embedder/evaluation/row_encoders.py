@@ -7,7 +7,7 @@ from typing import Any
 
 from embedder.digests import digest_of
 from embedder.encoders.around import CutEncoder, HalfPrecisionEncoder
-from embedder.encoders.checkpoint import TrainedEncoder, existing, keys_stayed, load_trained
+from embedder.encoders.checkpoint import TrainedEncoder, existing, load_trained, training_of
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.key_side import key_fingerprint
@@ -77,18 +77,20 @@ class RowEncoders:
 
     def _with_deployed_keys(self, sides: TaskSides, task: Task) -> TaskSides:
         """Where training left the keys of this base encoder as they were, both rows read one index of them."""
-        trained_encoder = self._loaded.encoder
-        is_of_base = isinstance(trained_encoder, TextEncoder) and (
-            key_fingerprint(trained_encoder) == key_fingerprint(self._untrained)
-        )
-        if self.base_instructions or not is_of_base:
+        if self.base_instructions or not self._trained_from_base:
             return sides
         trained = self._loaded.sides_of(task.name)
         return replace(sides, key_instruction=trained.key_instruction, key_max_length=trained.key_max_length)
 
     @cached_property
+    def _trained_from_base(self) -> bool:
+        """Whether the keys of the trained encoder are those of this base encoder."""
+        trained = self._loaded.encoder
+        return isinstance(trained, TextEncoder) and key_fingerprint(trained) == key_fingerprint(self._untrained)
+
+    @cached_property
     def _keys_stayed(self) -> bool:
-        return self.checkpoint is not None and keys_stayed(self.checkpoint)
+        return self.checkpoint is not None and training_of(self.checkpoint).keys_stayed
 
     @cached_property
     def _untrained(self) -> TextEncoder:

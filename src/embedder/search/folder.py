@@ -59,7 +59,7 @@ def read_saved(folder: Path) -> Saved:
     if not (folder / DIGESTS).is_file():
         raise DataError(folder, None, f"damaged: {DIGESTS} is missing")
     if (wrong := damage(folder)) is not None:
-        raise DataError(folder, None, f"{wrong}: save the retriever anew")
+        raise DataError(folder, None, f"{wrong}: save the retriever again")
     about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     if about["format"] != _FORMAT:
         raise DataError(folder / _ABOUT, None, f"format {about['format']!r}; this version reads the format {_FORMAT}")

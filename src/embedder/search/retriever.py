@@ -154,7 +154,7 @@ class Retriever:
         own, theirs = (keys_of(one.encoder, key) for one, key in zip((self._trained, other), readings, strict=True))
         if own != theirs:
             difference = f"its keys are of {theirs[:12]}, those of {self._source} are of {own[:12]}"
-            raise DataError(folder, None, f"another encoder made this index ({difference}): index the keys anew")
+            raise DataError(folder, None, f"another encoder made this index ({difference}): index the keys again")
         self._saved = Saved(self._task(task), saved.keys, saved.index)
         return self
 
