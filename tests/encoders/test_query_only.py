@@ -145,6 +145,19 @@ def test_a_checkpoint_brings_back_both_sides(tmp_path, lora):
 
 
 @FORMS
+def test_checkpoints_need_the_fingerprint_of_the_keys_once(tmp_path, monkeypatch, lora):
+    from embedder.encoders import key_side
+    from embedder.encoders.checkpoint import describe
+
+    encoder = query_only(base_folder(tmp_path), lora)
+    keys = key_fingerprint(encoder)
+    train_a_bit(encoder)
+    hashed = describe(encoder, sides(encoder), {})["key_fingerprints"]
+    monkeypatch.setattr(key_side, "key_fingerprint", None)  # a call of it would fail
+    assert describe(encoder, sides(encoder), {}, keys)["key_fingerprints"] == hashed
+
+
+@FORMS
 def test_keys_that_changed_are_found_at_the_export_and_when_it_is_read(tmp_path, lora):
     folder = base_folder(tmp_path)
     encoder = query_only(folder, lora)

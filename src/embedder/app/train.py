@@ -199,8 +199,9 @@ class TrainRun:
         data = RetrieverDataModule(datasets, self.tasks, encoder.tokenize, self.data)
         retrieval = self.retrieval_eval(datasets=datasets, new_index=self.new_index)
         record = ValidationRecord(retrieval)
-        describe_run = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, self._sides, about))
-        kept = [KeptKeys(key_fingerprint(encoder), Path(self.vectors_dir))] if encoder.query_only else []
+        keys = key_fingerprint(encoder) if encoder.query_only else None  # once: training leaves them as they are
+        describe_run = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, self._sides, about, keys))
+        kept = [] if keys is None else [KeptKeys(keys, Path(self.vectors_dir))]
         working = [
             *kept,
             *answering(self.rag_eval, self.preparation, self.tasks, datasets, self.new_index),
