@@ -16,16 +16,16 @@ def request(prompt, *candidates, answers=(" x",), sample_prompts=()):
 
 
 class SlowModel:
-    """Takes known times on a clock of its own: seconds a call and a character; a token is 4 characters."""
+    """Takes known times on a clock of its own, a call and a character; an output, or 4 characters, are a token."""
 
     def __init__(self, call=0.0, scored=0.0, sampled=0.0, outputs=tuple("bcdefghijk")):
         self.now = 0.0
         self.costs = call, scored, sampled
         self.outputs = outputs
         self.asked = []
+        self.tokens_run = 0
 
     fingerprint = "slow"
-    tokens_run = 0
 
     def clock(self):
         return self.now
@@ -34,6 +34,7 @@ class SlowModel:
         call, scored, _ = self.costs
         self.now += call + scored * sum(map(len, prompts))
         self.asked.append(("score", tuple(prompts)))
+        self.tokens_run += sum(map(len, prompts)) // 4 + sum(map(len, outputs))
         return [[OutputScore(-1.0, max(1, len(text) // 4)) for text in some] for some in outputs]
 
     def generate(self, prompts, max_new_tokens, stop=("\n",)):
@@ -43,6 +44,7 @@ class SlowModel:
         call, _, sampled = self.costs
         self.now += call + sampled * sum(map(len, prompts))
         self.asked.append(("sample", tuple(prompts)))
+        self.tokens_run += sum(map(len, prompts)) // 4 + n * len(prompts)
         return [list(self.outputs[:n]) for _ in prompts]
 
 
@@ -51,8 +53,8 @@ PROBE = Probe(
     score_together=0.5,
     sample_together=1.0,
     rounds=1.5,
-    output_tokens=4.0,
-    characters_per_token=4.0,
+    score_tokens=0.5,
+    sample_tokens=0.5,
     sample_bytes=84.0,
 )
 COUNTS = LabelCounts(
@@ -96,8 +98,8 @@ def test_estimate_by_hand():
     assert found.seconds == pytest.approx(300.0)
     # Both lines go through both points, so there is no spread; without batches scoring takes 150 s.
     assert (found.seconds_low, found.seconds_high) == (pytest.approx(300.0), pytest.approx(375.0))
-    # 500 x (200 / 4 + 12 x 4) and 150 x (150 / 4 + 10 x 4) = 150 x 77.5.
-    assert (found.score_tokens, found.sample_tokens) == (49_000, 11_625)
+    # 500 x 200 / 2 and 150 x 150 / 2.
+    assert (found.score_tokens, found.sample_tokens) == (50_000, 11_250)
     # 500 x 12 rows of 28 bytes, 150 rows of 16 + 84.
     assert found.megabytes == pytest.approx((168_000 + 15_000) / 1e6)
 
@@ -105,7 +107,7 @@ def test_estimate_by_hand():
 def test_the_range_is_the_spread_around_the_line():
     # Three prompts of like length take 1, 2 and 3 s: 2 s expected, between half and one and a half times that.
     timings = tuple(Timing(1, 100, seconds, 100, 0.001) for seconds in (1.0, 2.0, 3.0))
-    found = estimate(COUNTS, Probe(timings, 1.0, 1.0, 1.0, 4.0, 4.0, 0.0))
+    found = estimate(COUNTS, Probe(timings, 1.0, 1.0, 1.0, 0.5, 0.5, 0.0))
     assert found.score_seconds == pytest.approx(1000.0)
     assert found.seconds_low == pytest.approx(500 + 0.1)
     assert found.seconds_high == pytest.approx(1500 + 0.1)
@@ -120,7 +122,7 @@ def test_the_range_is_the_spread_around_the_line():
 )
 def test_noise_makes_no_negative_times(seconds, expected):
     timings = tuple(Timing(1, 100 * length, taken, 1, 1e-9) for length, taken in zip((1, 3), seconds, strict=True))
-    found = estimate(COUNTS, Probe(timings, 1.0, 1.0, 1.0, 4.0, 4.0, 0.0))
+    found = estimate(COUNTS, Probe(timings, 1.0, 1.0, 1.0, 0.5, 0.5, 0.0))
     assert found.score_seconds == pytest.approx(500 * expected)
     assert 0 < found.seconds_low <= found.seconds <= found.seconds_high
 
@@ -136,7 +138,9 @@ def test_a_linear_model_is_foretold_exactly():
     assert labelling.seconds_high == pytest.approx(labelling.seconds_low)
     assert found.rounds == 1.0
     assert found.sample_bytes == 10 * (1 + 4)
-    assert found.characters_per_token == pytest.approx(4.0, rel=0.05)
+    # A token for 4 characters of each prompt, and one for each of its 11 outputs or 10 samples.
+    assert labelling.score_tokens == pytest.approx(6 * 2100 / 4 + 60 * 11, rel=0.1)
+    assert labelling.sample_tokens == pytest.approx(2100 / 4 + 20 * 10, rel=0.1)
 
 
 def test_what_batches_save_is_measured():
@@ -225,8 +229,8 @@ def test_the_text_and_the_json():
     found = estimate(COUNTS, PROBE)
     assert found.render().splitlines() == [
         "To label 100 queries with 4.0 candidates each",
-        "  sample         150 prompts x 10.0 outputs   11,600 tokens   3.8 min  (0.67 prompts/s)",
-        "  score          500 prompts x 12.0 outputs   49,000 tokens      75 s  (653 tokens/s)",
+        "  sample         150 prompts x 10.0 outputs   11,200 tokens   3.8 min  (0.67 prompts/s)",
+        "  score          500 prompts x 12.0 outputs   50,000 tokens      75 s  (667 tokens/s)",
         "  time   5 min, 5 min to 6.2 min (from 2 timed queries)",
         "  disk   0.18 MB",
     ]

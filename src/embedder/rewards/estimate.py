@@ -28,9 +28,9 @@ class LabelEstimate:
     sampled_prompts: int
     """Prompts to sample or to write after; a query that needs a second round counts twice."""
     score_tokens: int
-    """Tokens of prompts and outputs."""
+    """Tokens that the LLM reads and writes: a server reads a prompt again for each of its outputs."""
     sample_tokens: int
-    """Tokens of prompts, and of outputs at their mean length."""
+    """The same of sampling or writing."""
     score_seconds: float
     sample_seconds: float
     seconds_low: float
@@ -99,16 +99,14 @@ def estimate(counts: LabelCounts, probe: Probe) -> LabelEstimate:
         [timing.sample_seconds for timing in probe.timings],
         counts.sample_prompt_characters,
     )
-    prompt_tokens = counts.score_characters / probe.characters_per_token
-    sample_prompt_tokens = counts.sample_prompt_characters / probe.characters_per_token
     disk = counts.passes * outputs * SCORE_ROW_BYTES + sampled_prompts * (_SAMPLE_ROW_BYTES + probe.sample_bytes)
     return LabelEstimate(
         counts=counts,
         passes=counts.passes,
         outputs=outputs,
         sampled_prompts=sampled_prompts,
-        score_tokens=round(counts.passes * (prompt_tokens + outputs * probe.output_tokens)),
-        sample_tokens=round(sampled_prompts * (sample_prompt_tokens + DRAWS * probe.output_tokens)),
+        score_tokens=round(counts.passes * counts.score_characters * probe.score_tokens),
+        sample_tokens=round(sampled_prompts * counts.sample_prompt_characters * probe.sample_tokens),
         score_seconds=counts.passes * probe.score_together * score,
         sample_seconds=sampled_prompts * probe.sample_together * sample,
         seconds_low=counts.passes * min(probe.score_together, 1.0) * score_low

@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 _TEXT_BYTES = 4  # length of a stored text
-_TOKENISED_CHARACTERS = 1000  # of a prompt, to learn how many characters make a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,8 @@ class Probe:
             above 1 where they do not, as on a busy CPU.
         sample_together: The same of sampling.
         rounds: Rounds of sampling a query needed until it had enough different wrong outputs, mean.
-        output_tokens: Of a scored output, mean.
-        characters_per_token: Of the prompts.
+        score_tokens: That the LLM counts when it scores, for each character of a prompt; 0 if it says nothing.
+        sample_tokens: The same of sampling.
         sample_bytes: Of the outputs of one round, mean.
     """
 
@@ -60,8 +59,8 @@ class Probe:
     score_together: float
     sample_together: float
     rounds: float
-    output_tokens: float
-    characters_per_token: float
+    score_tokens: float
+    sample_tokens: float
     sample_bytes: float
 
 
@@ -95,15 +94,14 @@ def probe(
     runner = _Runner(language_model, settings, clock)
     runner.warm_up(chosen[0])
     # All together first, as labelling does it: what is sampled is what is scored, and the rounds it takes are counted.
-    sample_seconds, outputs = runner.timed(lambda: choose_outputs(chosen, settings, runner.sample))
-    sampled = list(runner.sampled)
-    score_seconds, scores = runner.timed(lambda: runner.score(chosen, outputs))
+    sample_seconds, sample_tokens, outputs = runner.timed(lambda: choose_outputs(chosen, settings, runner.sample))
+    score_seconds, score_tokens, _ = runner.timed(lambda: runner.score(chosen, outputs))
     timings = [runner.time_alone(request, own) for request, own in zip(chosen, outputs, strict=True)]
-    characters_per_token = runner.characters_per_token(chosen)
     logger.info(
         "timed sampling and scoring of %d of %d queries in %.1f s", len(chosen), len(requests), clock() - started
     )
     open_requests = sum(not request.options for request in chosen)
+    sampled = runner.sampled
     sampled_bytes = sum(len(text.encode()) + _TEXT_BYTES for texts in sampled for text in texts)
     return Probe(
         timings=tuple(timings),
@@ -112,8 +110,8 @@ def probe(
             sample_seconds / len(sampled) / fmean(timing.sample_seconds for timing in timings) if sampled else 1.0
         ),
         rounds=len(sampled) / max(1, open_requests),
-        output_tokens=fmean(score.n_tokens for own in scores for score in own),
-        characters_per_token=characters_per_token,
+        score_tokens=score_tokens / sum(len(prompt) for request in chosen for prompt in request.prompts),
+        sample_tokens=sample_tokens / max(1, runner.sampled_characters),
         sample_bytes=sampled_bytes / max(1, len(sampled)),
     )
 
@@ -124,12 +122,14 @@ class _Runner:
     def __init__(self, language_model: LanguageModel, settings: OutputSettings, clock: Callable[[], float]) -> None:
         self._language_model, self._settings, self._clock = language_model, settings, clock
         self.sampled: list[list[str]] = []
+        self.sampled_characters = 0  # of their prompts
 
-    def timed(self, work: Callable[[], Result]) -> tuple[float, Result]:
-        """The seconds that some work took, and its result."""
-        before = self._clock()
+    def timed(self, work: Callable[[], Result]) -> tuple[float, int, Result]:
+        """The seconds and tokens that some work took, and its result."""
+        before, tokens = self._clock(), self._language_model.tokens_run
         result = work()
-        return max(self._clock() - before, 1e-9), result  # a coarse clock may not have moved
+        seconds = max(self._clock() - before, 1e-9)  # a coarse clock may not have moved
+        return seconds, self._language_model.tokens_run - tokens, result
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
@@ -137,6 +137,7 @@ class _Runner:
         """`n` sampled continuations of each prompt."""
         outputs = self._language_model.sample(prompts, n, max_new_tokens, temperature, seeds)
         self.sampled += outputs
+        self.sampled_characters += sum(map(len, prompts))
         return outputs
 
     def score(self, requests: Sequence[LabelRequest], outputs: Sequence[Outputs]) -> list[list[OutputScore]]:
@@ -151,8 +152,8 @@ class _Runner:
 
     def time_alone(self, request: LabelRequest, outputs: Outputs) -> Timing:
         """How long a request takes by itself."""
-        score_seconds, _ = self.timed(lambda: self.score([request], [outputs]))
-        sample_seconds, _ = self.timed(lambda: self._sample_once(request))
+        score_seconds, _, _ = self.timed(lambda: self.score([request], [outputs]))
+        sample_seconds, _, _ = self.timed(lambda: self._sample_once(request))
         return Timing(
             prompts=len(request.prompts),
             score_characters=fmean(map(len, request.prompts)),
@@ -160,12 +161,6 @@ class _Runner:
             sample_characters=len(request.sampled_after[0]),
             sample_seconds=sample_seconds,
         )
-
-    def characters_per_token(self, requests: Sequence[LabelRequest]) -> float:
-        """Of the ends of the longest prompts, scored as outputs: the protocol counts tokens nowhere else."""
-        texts = [max(request.prompts, key=len)[-_TOKENISED_CHARACTERS:] for request in requests]
-        scores = self._language_model.score(["\n"] * len(texts), [[text] for text in texts])
-        return sum(map(len, texts)) / sum(own[0].n_tokens for own in scores)
 
     def _sample_once(self, request: LabelRequest) -> None:
         settings = self._settings
