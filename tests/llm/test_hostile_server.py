@@ -164,6 +164,12 @@ def test_a_web_page_is_not_asked_for_again(serve):
     assert len(server.seen) == 1
 
 
+def test_json_that_calls_itself_a_web_page_is_read(serve):
+    server = serve(always(b'{"data": []}', Content_Type="text/html"))
+    with pytest.raises(EmbedderError, match="does not list"):
+        model_of(server).generate(["A"], 1)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_huge_answer_is_cut_off(serve, monkeypatch, packed):
     monkeypatch.setattr(reply, "_MOST_BYTES", 2**20)

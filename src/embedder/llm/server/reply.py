@@ -69,12 +69,13 @@ def read_reply(url: str, response: "httpx.Response", content: bytes) -> Any:
         if status in _PASSING or status >= 500:
             raise PassingError(message, retry_after_of(response.headers.get("Retry-After")))
         raise EmbedderError(f"{url}: {message}{proxy_hint(url)}")
-    if response.headers.get("Content-Type", "").startswith("text/html"):
-        message = f"a web page came, not JSON: {_excerpt(content)}{_HINTS[404]}"
-        raise EmbedderError(f"{url}: {message}{proxy_hint(url)}")
     try:
         return json.loads(content)
-    except ValueError as error:  # half an answer, as a rule
+    except ValueError as error:
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            message = f"a web page came, not JSON: {_excerpt(content)}{_HINTS[404]}"
+            raise EmbedderError(f"{url}: {message}{proxy_hint(url)}") from error
+        # Half an answer, as a rule.
         raise PassingError(f"an answer that is not JSON: {_excerpt(content)}") from error
     except RecursionError as error:
         raise EmbedderError(f"{url}: JSON in too many brackets: {_excerpt(content)}") from error
