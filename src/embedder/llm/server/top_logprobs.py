@@ -1,0 +1,95 @@
+"""Estimate log-likelihoods of outputs from the top-logprobs of what a chat server writes by itself."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embedder.errors import EmbedderError
+from embedder.llm.server.scores import log_probability
+from embedder.types import OutputScore
+
+_LOWEST = -20.0  # nats: what is less likely counts as this, and so does every output after an empty reply
+_NEEDED = (
+    "the answer has no `top_logprobs` of the written tokens, which llm.top_logprobs asks for (vLLM, SGLang, llama.cpp "
+    "and Ollama from 0.12.11 give them); llm.top_logprobs=0 with reward=f1, correct, contains, judged or listwise "
+    "needs none"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A position of what was written: its token, and the likeliest tokens there, each with its log-probability."""
+
+    token: bytes
+    logprob: float
+    listed: tuple[tuple[bytes, float], ...]
+
+
+def positions_of(logprobs: Any) -> list[Position]:
+    """The positions of a reply, from its list of `{token, logprob, top_logprobs}`.
+
+    Raises:
+        EmbedderError: It is no such list.
+    """
+    if not isinstance(logprobs, list):
+        raise EmbedderError(_NEEDED)
+    return [Position(*_pair(entry), tuple(_pairs(entry))) for entry in logprobs]
+
+
+def estimate(positions: Sequence[Position], output: str, max_new_tokens: int) -> OutputScore:
+    """The log-likelihood of an output as far as a greedy reply shows it: an upper bound, since what is unseen counts 0.
+
+        log p(written tokens that spell the output) + log p(the listed tokens that would have gone on with it)
+
+    The second term is that of the first token which does not spell the output; where no listed token goes on with it,
+    the lowest of the listed log-probabilities stands for it. Spaces do not count, since servers show them differently.
+
+    Args:
+        positions: Of the reply.
+        output: Text.
+        max_new_tokens: With fewer positions than this the reply ended by itself.
+
+    Returns:
+        Nats, over one token, since the tokens of the output are not known.
+    """
+    rest, total, lowest = _bare(output.strip().encode()), 0.0, _LOWEST
+    written = list(positions)
+    while written and not written[0].token.strip():  # white space before the answer
+        del written[0]
+    for position in written:
+        token = _bare(position.token)
+        if not rest.startswith(token):
+            onward = [value for text, value in position.listed if text.strip() and rest.startswith(_bare(text))]
+            found = math.log(sum(map(math.exp, onward))) if onward else min(value for _, value in position.listed)
+            return OutputScore(min(total + found, 0.0), 1)
+        total += position.logprob
+        rest = rest.removeprefix(token)
+        lowest = min(value for _, value in position.listed)
+        if not rest:
+            break
+    ended = bool(rest) and len(positions) < max_new_tokens
+    return OutputScore(total + (lowest if ended else 0.0), 1)
+
+
+def _bare(text: bytes) -> bytes:
+    return text.replace(b" ", b"")
+
+
+def _pair(entry: Any) -> tuple[bytes, float]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
+        raise EmbedderError(_NEEDED)
+    # A character that is spread over several tokens is whole in their bytes alone.
+    raw = entry.get("bytes")
+    if isinstance(raw, list) and all(type(byte) is int and 0 <= byte < 256 for byte in raw):
+        text = bytes(raw)
+    else:
+        text = entry["token"].encode(errors="replace")
+    return text, max(log_probability(entry.get("logprob")), _LOWEST)
+
+
+def _pairs(entry: Any) -> Iterator[tuple[bytes, float]]:
+    listed = entry.get("top_logprobs")
+    if not isinstance(listed, list) or not listed:
+        raise EmbedderError(_NEEDED)
+    return map(_pair, listed)
