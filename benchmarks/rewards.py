@@ -24,7 +24,7 @@ import torch
 from side_by_side import Row, compare, measure, write_json
 
 from embedder.llm.causal_lm import scoring_budget
-from embedder.llm.local_model import DTYPES, LocalModel
+from embedder.llm.local_model import DTYPES, LocalModel, LocalSettings
 from embedder.llm.packed_scoring import score_packed
 from embedder.llm.row_scoring import TokenisedRequest
 
@@ -158,7 +158,7 @@ def _check(scores: dict[str, list[list[float]]], dtype: str) -> None:
 
 
 def _load(name: str, dtype: str) -> Any:
-    return LocalModel(name, dtype=dtype).model
+    return LocalModel(LocalSettings(name, dtype=dtype)).model
 
 
 def _random_1b(dtype: str) -> Any:

@@ -169,13 +169,23 @@ class LanguageModel(Protocol):
         ...
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
-        """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order."""
+        """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
+
+        Raises:
+            ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
+            EmbedderError: The LLM cannot score.
+        """
         ...
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
         """The greedy continuation of each prompt up to an end token or behind the first of the `stop` texts, stripped.
 
         That a stop text which is not white space is kept tells a finished text from one that ran out of tokens.
+
+        Raises:
+            ConfigError: `max_new_tokens` is not above 0.
+            ValueError: A stop text is empty, or there is none, or a prompt has no tokens.
+            EmbedderError: The LLM cannot write.
         """
         ...
 
@@ -191,7 +201,13 @@ class LanguageModel(Protocol):
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
-        """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch."""
+        """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch.
+
+        Raises:
+            ConfigError: The temperature, `n` or `max_new_tokens` is not above 0.
+            ValueError: There is not one seed for each prompt, or a prompt has no tokens.
+            EmbedderError: The LLM cannot write.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.rewards.early_stop import EarlyStop, EarlyStopReport
 from embedder.rewards.requests import LabelRequest
 from embedder.rewards.reward import LikelihoodReward
+from embedder.rewards.tables import rewards_of
 from tests.rewards.test_engine import CountingModel, engine
 
 
@@ -53,7 +54,7 @@ def test_early_rewards_are_the_first_of_all_rewards_and_skipped_candidates_are_n
     requests = some_requests(6, 9)
     full = engine(model, tmp_path / "full")
     full.label(requests)
-    complete = full.rewards(requests, LikelihoodReward())
+    complete = rewards_of(full.tables(requests), LikelihoodReward())
     model.scored.clear()
     stop = EarlyStop(wave=2, patience=1, audit=0)
     rewards, report = stop.label(engine(model, tmp_path / "early"), LikelihoodReward(), requests, [1] * 6)
@@ -74,7 +75,7 @@ def test_the_audit_tells_what_stopping_changed(model, tmp_path):
     stop = EarlyStop(wave=2, patience=1, audit=1.0)
     labelled = engine(model, tmp_path)
     rewards, report = stop.label(labelled, LikelihoodReward(), requests, [1] * 6)
-    complete = labelled.rewards(requests, LikelihoodReward())  # the audit has judged them all
+    complete = rewards_of(labelled.tables(requests), LikelihoodReward())  # the audit has judged them all
     stopped = [(max(early), max(whole)) for early, whole in zip(rewards, complete, strict=True) if len(early) < 9]
     assert report.audited == len(stopped) > 0
     assert report.changed == sum(best > found for found, best in stopped)

@@ -14,6 +14,7 @@ from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
 from embedder.rewards.reward import LikelihoodReward, RankReward
 from embedder.rewards.sampled_outputs import OutputSettings
+from embedder.rewards.tables import rewards_of
 from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 
@@ -84,8 +85,8 @@ def test_rewards_are_those_of_scores_made_one_by_one(model, tmp_path):
     for request, outputs, rewards, gains in zip(
         requests,
         competitors,
-        labelled.rewards(requests, RankReward()),
-        labelled.rewards(requests, LikelihoodReward("sum")),
+        rewards_of(labelled.tables(requests), RankReward()),
+        rewards_of(labelled.tables(requests), LikelihoodReward("sum")),
         strict=True,
     ):
         assert len(set(outputs.competitors)) == 4
@@ -122,8 +123,8 @@ def test_labels_do_not_depend_on_who_is_labelled_together(model, tmp_path):
     engine(model, tmp_path / "together").label(requests)
     for request in reversed(requests):
         engine(model, tmp_path / "alone").label([request])
-    together = engine(model, tmp_path / "together").rewards(requests, LikelihoodReward())
-    alone = engine(model, tmp_path / "alone").rewards(requests, LikelihoodReward())
+    together = rewards_of(engine(model, tmp_path / "together").tables(requests), LikelihoodReward())
+    alone = rewards_of(engine(model, tmp_path / "alone").tables(requests), LikelihoodReward())
     for some, others in zip(together, alone, strict=True):
         assert some == pytest.approx(others, abs=1e-4)
 
@@ -131,13 +132,13 @@ def test_labels_do_not_depend_on_who_is_labelled_together(model, tmp_path):
 def test_rewards_of_what_was_never_labelled_are_refused(model, tmp_path):
     requests = make_requests(2)
     with pytest.raises(DataError, match="label these requests first"):
-        engine(model, tmp_path).rewards(requests, RankReward())
+        rewards_of(engine(model, tmp_path).tables(requests), RankReward())
     engine(model, tmp_path).label(requests[:1])
     with pytest.raises(DataError, match="label these requests first"):
-        engine(model, tmp_path).rewards(requests, RankReward())
+        rewards_of(engine(model, tmp_path).tables(requests), RankReward())
     more = LabelRequest(requests[0].prompt, ("never seen A:",), requests[0].answers)
     with pytest.raises(DataError, match="never seen A:"):
-        engine(model, tmp_path).rewards([more], RankReward())
+        rewards_of(engine(model, tmp_path).tables([more]), RankReward())
 
 
 def test_verify_finds_a_store_that_does_not_fit_the_llm(model, tmp_path):
@@ -173,7 +174,9 @@ def test_without_competitors_only_answers_are_scored_and_options_still_compete(m
     assert [table.sums.shape for table in alone.tables([plain, choice])] == [(4, 2), (4, 4)]
     many = engine(model, tmp_path / "many")
     many.label([plain])
-    assert alone.rewards([plain], LikelihoodReward()) == [pytest.approx(many.rewards([plain], LikelihoodReward())[0])]
+    assert rewards_of(alone.tables([plain]), LikelihoodReward()) == [
+        pytest.approx(rewards_of(many.tables([plain]), LikelihoodReward())[0])
+    ]
     assert "no competitor" not in caplog.text
 
 
@@ -212,9 +215,9 @@ def test_a_killed_labelling_continues_where_it_stopped(model, folder, tmp_path):
     assert model.sampled == []  # all sampling was done, and saved, before the scoring began
     assert 0 < len(model.scored) == len(ScoreStore(tmp_path / "scores")) - kept
     engine(model, tmp_path / "fresh").label(requests)
-    resumed = continued.rewards(requests, LikelihoodReward())
+    resumed = rewards_of(continued.tables(requests), LikelihoodReward())
     for some, others in zip(
-        resumed, engine(model, tmp_path / "fresh").rewards(requests, LikelihoodReward()), strict=True
+        resumed, rewards_of(engine(model, tmp_path / "fresh").tables(requests), LikelihoodReward()), strict=True
     ):
         assert some == pytest.approx(others, abs=1e-4)
 

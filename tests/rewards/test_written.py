@@ -18,6 +18,7 @@ from embedder.rewards.listwise import ListwiseReward, permutation
 from embedder.rewards.requests import LabelRequest
 from embedder.rewards.reward import MixReward, RankReward
 from embedder.rewards.sampled_outputs import OutputSettings
+from embedder.rewards.tables import rewards_of
 from embedder.rewards.written_engine import WrittenEngine, write
 from embedder.rewards.written_estimate import estimate_written
 from embedder.types import Ranking
@@ -69,14 +70,14 @@ def test_correct_answers_by_hand(tmp_path, metric, expected):
     reward = CorrectReward(metric)
     labelled = engine(Writer(by_candidate), tmp_path, reward)
     labelled.label([request()])
-    assert labelled.rewards([request()], reward) == [pytest.approx(expected)]
+    assert rewards_of(labelled.tables([request()]), reward) == [pytest.approx(expected)]
 
 
 def test_a_candidate_that_misleads_earns_less_than_nothing(tmp_path):
     reward = CorrectReward()
     labelled = engine(Writer(lambda prompt, seed: "Oru" if "lie" in prompt else "Maren Oru"), tmp_path, reward)
     labelled.label([request(("lie", "x"))])
-    assert labelled.rewards([request(("lie", "x"))], reward) == [(-1.0, 0.0)]
+    assert rewards_of(labelled.tables([request(("lie", "x"))]), reward) == [(-1.0, 0.0)]
 
 
 def test_several_samples_are_averaged(tmp_path):
@@ -84,7 +85,7 @@ def test_several_samples_are_averaged(tmp_path):
     model = Writer(lambda prompt, seed: "Maren Oru" if "Oru" in prompt and seed % 2 == 0 else "x")
     labelled = engine(model, tmp_path, reward)
     labelled.label([request()])
-    assert labelled.rewards([request()], reward) == [(0.5, 0.0, 0.0)]
+    assert rewards_of(labelled.tables([request()]), reward) == [(0.5, 0.0, 0.0)]
 
 
 def test_another_metric_asks_nothing_and_a_killed_run_resumes(tmp_path):
@@ -115,7 +116,7 @@ def test_the_judge_is_asked_only_about_answers_that_are_neither_exact_nor_empty(
     model, reward = Writer(answer), CorrectReward("judged")
     labelled = engine(model, tmp_path, reward)
     labelled.label([request()])
-    assert labelled.rewards([request()], reward) == [(1.0, 1.0, 0.0)]
+    assert rewards_of(labelled.tables([request()]), reward) == [(1.0, 1.0, 0.0)]
     assert sum("Given answer" in prompt for prompt in model.asked) == 2  # "Oru" and "a crab"
 
 
@@ -128,7 +129,7 @@ def test_a_judge_that_mumbles_is_asked_again_and_counted(tmp_path, caplog):
     reward = CorrectReward("judged")
     labelled = engine(Writer(answer), tmp_path, reward)
     labelled.label([request()])
-    assert labelled.rewards([request()], reward) == [(1.0, 1.0, 0.0)]
+    assert rewards_of(labelled.tables([request()]), reward) == [(1.0, 1.0, 0.0)]
     assert "1 judgments of 1 queries came in another form" in caplog.text
 
 
@@ -144,7 +145,7 @@ def test_ranks_by_hand_whatever_the_order_shown(tmp_path):
         reward = ListwiseReward(passes=2, seed=seed)
         labelled = engine(Writer(lambda p, s: order_of(p, ("Ann", "no idea", "Oru"))), tmp_path / str(seed), reward)
         labelled.label([request()])
-        assert labelled.rewards([request()], reward) == [(0.0, 1.0, 0.5)]
+        assert rewards_of(labelled.tables([request()]), reward) == [(0.0, 1.0, 0.5)]
 
 
 def test_windows_bring_the_best_to_the_front(tmp_path):
@@ -152,7 +153,7 @@ def test_windows_bring_the_best_to_the_front(tmp_path):
     model, reward = Writer(lambda p, s: order_of(p, candidates)), ListwiseReward(window=4, seed=1)
     labelled = engine(model, tmp_path, reward)
     labelled.label([request(candidates)])
-    (earned,) = labelled.rewards([request(candidates)], reward)
+    (earned,) = rewards_of(labelled.tables([request(candidates)]), reward)
     # Windows of 4 that overlap by 2, from the end: [5:9], [3:7], [1:5], [0:3]; the two best reach the front.
     assert len(model.asked) == 4
     assert np.argsort(earned)[::-1][:2].tolist() == [0, 1]
@@ -170,7 +171,7 @@ def test_a_reply_that_is_no_permutation_is_asked_for_in_another_order_and_counte
     labelled = engine(model, tmp_path, reward)
     labelled.label([request()])
     assert len(set(model.asked)) > 1  # the attempts differ
-    assert labelled.rewards([request()], reward) == [(0.0, 0.0, 0.0)]
+    assert rewards_of(labelled.tables([request()]), reward) == [(0.0, 0.0, 0.0)]
     assert "1 judgments of 1 queries" in caplog.text
 
 
@@ -192,7 +193,7 @@ def test_one_candidate_or_none_is_in_no_order(tmp_path):
     requests = [request(("Oru",)), request(())]
     labelled.label(requests)
     assert not model.asked
-    assert labelled.rewards(requests, reward) == [(0.0,), ()]
+    assert rewards_of(labelled.tables(requests), reward) == [(0.0,), ()]
 
 
 def test_early_stop_asks_for_fewer(tmp_path):
@@ -232,11 +233,11 @@ def test_talks_run_side_by_side_and_end_on_their_own():
             heard.append(text)
         return heard
 
-    waves = []
+    waves, shouting = [], Writer(lambda prompt, seed: prompt.upper() + "!")
 
     def reply(asks):
         waves.append([ask.prompt for ask in asks])
-        return write(Writer(lambda prompt, seed: prompt.upper() + "!"), asks)
+        return write(asks, shouting.generate, shouting.sample)
 
     assert converse([talk(2), talk(0), talk(1)], reply) == [["2/0!", "2/1!"], [], ["1/0!"]]
     assert waves == [["2/0", "1/0"], ["2/1"]]

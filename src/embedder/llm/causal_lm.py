@@ -1,17 +1,18 @@
 """The LLM that the retriever is trained for: a Hugging Face causal model that scores and writes outputs."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
-from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.errors import EmbedderError, PromptTooLongError
 from embedder.llm.continuation import check_length, check_sampling, cut_behind
 from embedder.llm.decoding import Choose, Writing, greedy, sampler, write
-from embedder.llm.local_model import Dtype, LocalModel
+from embedder.llm.local_model import LocalModel, LocalSettings
 from embedder.llm.packed_scoring import score_and_write, score_packed
 from embedder.llm.prompt_tokens import prompt_ids
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
@@ -24,35 +25,24 @@ _WRITING = 2  # times as many tokens in the cache: each step reads all weights f
 
 
 @checked("llm")
-class HuggingFaceLanguageModel:
+@dataclass(frozen=True)
+class HuggingFaceLanguageModel(LocalSettings):
     """Implements `embedder.types.LanguageModel`; weights are loaded on first use, code from the hub is never run.
 
     Args:
-        name: A hub name, a folder with safetensors, a GGUF file, or `package:NAME/PATH` for either in a Python package.
-        revision: Branch, tag or commit of a hub name.
-        dtype: `float32`, `bfloat16` or `float16`.
-        device: `auto` (the first GPU if there is one), or a device of torch such as `cpu` or `cuda:1`.
-        cache_directory: Where GGUF files are converted to; the user's cache folder by default.
-        batch_tokens: Token budget of a forward pass, padding included.
-        chat: Whether prompts are shown by the chat template of the tokenizer, see `TextReader`.
+        name, revision, ...: See `LocalSettings`.
 
     Raises:
         ConfigError: A setting has a value that cannot work.
     """
 
-    def __init__(
-        self,
-        name: str,
-        revision: str | None = None,
-        dtype: Dtype = "float32",
-        device: str = "auto",
-        cache_directory: str | Path | None = None,
-        batch_tokens: PositiveInt = 4096,
-        chat: bool = False,
-    ) -> None:
-        self._local = LocalModel(name, revision, dtype, device, cache_directory, chat=chat)
-        self._batch_tokens = batch_tokens
-        self._tokens_run = 0
+    @cached_property
+    def _local(self) -> LocalModel:
+        return LocalModel(self)
+
+    @cached_property
+    def _tokens(self) -> Counter[str]:
+        return Counter()
 
     @property
     def fingerprint(self) -> str:
@@ -61,11 +51,11 @@ class HuggingFaceLanguageModel:
 
     @property
     def tokens_run(self) -> int:
-        """Tokens of prompts and outputs that were scored or written so far."""
-        return self._tokens_run
+        """See `LanguageModel`."""
+        return self._tokens.total()
 
     def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
-        """Whether the LLM can read each prompt with so many tokens after it; true where its settings tell no limit."""
+        """See `LanguageModel`."""
         limit = self._local.max_tokens
         return [
             limit is None or len(tokens) + max_new_tokens <= limit for tokens in self._local.reader.prompts(prompts)
@@ -76,55 +66,44 @@ class HuggingFaceLanguageModel:
         return sum(map(len, prompt_ids(self._local.tokenizer, texts)))
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
-        """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
+        """See `LanguageModel`.
 
         An output has the tokens that it adds to those of its prompt, without special tokens but those that the model's
         tokenizer puts in front of every text. What looks like a control token in a text is read as plain characters.
 
         Raises:
-            ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
             PromptTooLongError: A prompt with an output is longer than the model can read.
         """
         requests = self._requests(prompts, outputs)
         if self._local.packs:
             model = self._local.model
-            scores = score_packed(model, requests, scoring_budget(self._batch_tokens, model.device))
+            scores = score_packed(model, requests, scoring_budget(self.batch_tokens, model.device))
         else:
-            scores = score_in_rows(self._local.model, requests, self._batch_tokens)
+            scores = score_in_rows(self._local.model, requests, self.batch_tokens)
         self._check_finite(scores)
         return scores
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
-        """The greedy continuation of each prompt up to an end token or behind the first of the `stop` texts, stripped.
-
-        Raises:
-            ConfigError: `max_new_tokens` is not above 0.
-            ValueError: A stop text is empty, or there is none.
-        """
+        """See `LanguageModel`."""
         return self._write(prompts, 1, max_new_tokens, greedy, stop)
 
     def answer(
         self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
     ) -> tuple[list[str], list[list[OutputScore]]]:
-        """What `generate` and `score` give for the same prompts, each of which is read once for both."""
+        """See `LanguageModel`; each prompt is read once for both."""
         if not (self._local.packs and can_share(self._local.model.config)):
             return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
         requests = self._requests(prompts, outputs, max_new_tokens)
         writing = Writing(max_new_tokens, self._completes(_LINE))
-        scores, written = score_and_write(self._local.model, requests, writing, _WRITING * self._batch_tokens)
-        self._tokens_run += sum(map(len, written))
+        scores, written = score_and_write(self._local.model, requests, writing, _WRITING * self.batch_tokens)
+        self._tokens["run"] += sum(map(len, written))
         self._check_finite(scores)
         return [self._text(tokens, _LINE) for tokens in written], scores
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
-        """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch.
-
-        Raises:
-            ConfigError: The temperature is not above 0, or `n` is not.
-            ValueError: There is not one seed for each prompt.
-        """
+        """See `LanguageModel`."""
         check_sampling(prompts, n, temperature, seeds)
         if not prompts:
             return []
@@ -139,8 +118,8 @@ class HuggingFaceLanguageModel:
         for tokens, prompt in zip(tokenised, prompts, strict=True):
             self._check_length(len(tokens) + max_new_tokens, prompt)
         writing = Writing(max_new_tokens, self._completes(stop), choose)
-        written = write(self._local.model, tokenised, n, writing, _WRITING * self._batch_tokens)
-        self._tokens_run += sum(map(len, tokenised)) + sum(map(len, written))
+        written = write(self._local.model, tokenised, n, writing, _WRITING * self.batch_tokens)
+        self._tokens["run"] += sum(map(len, tokenised)) + sum(map(len, written))
         return [self._text(tokens, stop) for tokens in written]
 
     def _requests(
@@ -152,14 +131,14 @@ class HuggingFaceLanguageModel:
         for request, prompt in zip(requests, prompts, strict=True):
             longest = max(map(len, request.outputs), default=0)
             self._check_length(len(request.prompt) + max(longest, max_new_tokens), prompt)
-        self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
+        self._tokens["run"] += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         return requests
 
     def _check_finite(self, scores: Sequence[Sequence[OutputScore]]) -> None:
         """A score that is no number would be stored, and would count as the first rank."""
         if not all(math.isfinite(score.sum_logprob) for row in scores for score in row):
             raise EmbedderError(
-                f"{self._local.name} in {self._local.dtype} gives log-likelihoods that are not finite numbers: its "
+                f"{self.name} in {self.dtype} gives log-likelihoods that are not finite numbers: its "
                 "activations overflow (llm.dtype=bfloat16 or float32), or its weights are damaged"
             )
 
@@ -178,7 +157,7 @@ class HuggingFaceLanguageModel:
         limit = self._local.max_tokens
         if limit is not None and n_tokens > limit:
             raise PromptTooLongError(
-                f"a prompt with its output takes {n_tokens} tokens, and {self._local.name} reads at most {limit}: "
+                f"a prompt with its output takes {n_tokens} tokens, and {self.name} reads at most {limit}: "
                 "shorten the keys, show fewer of them, or use an LLM with a longer context. "
                 f"The prompt ends with {prompt[-80:]!r}",
                 prompt,

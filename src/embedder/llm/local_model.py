@@ -2,12 +2,14 @@
 
 import logging
 import time
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from embedder.bounds import PositiveInt
 from embedder.llm.gguf import convert_gguf
 from embedder.llm.packed_scoring import takes_packed_branches
 from embedder.llm.text_reader import TextReader
@@ -24,78 +26,89 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class LocalModel:
-    """Opens a causal model of Hugging Face; code from the hub is never run.
+@dataclass(frozen=True)
+class LocalSettings:
+    """Which model is run on this machine, and how.
 
     Args:
-        name, revision, dtype, device, cache_directory, chat: See `HuggingFaceLanguageModel`.
+        name: A hub name, a folder with safetensors, a GGUF file, or `package:NAME/PATH` for either in a Python package.
+        revision: Branch, tag or commit of a hub name.
+        dtype: `float32`, `bfloat16` or `float16`.
+        device: `auto` (the first GPU if there is one), or a device of torch such as `cpu` or `cuda:1`.
+        cache_directory: Where GGUF files are converted to; the user's cache folder by default.
+        batch_tokens: Token budget of a forward pass, padding included.
+        chat: Whether prompts are shown by the chat template of the tokenizer, see `TextReader`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        revision: str | None = None,
-        dtype: Dtype = "float32",
-        device: str = "auto",
-        cache_directory: str | Path | None = None,
-        *,
-        chat: bool = False,
-    ) -> None:
-        self.name, self.dtype, self._chat = name, dtype, chat
-        self._revision, self._device, self._cache_directory = revision, device, cache_directory
+    name: str
+    revision: str | None = None
+    dtype: Dtype = "float32"
+    device: str = "auto"
+    cache_directory: str | Path | None = None
+    batch_tokens: PositiveInt = 4096
+    chat: bool = False
+
+
+class LocalModel:
+    """Opens a causal model of Hugging Face; code from the hub is never run."""
+
+    def __init__(self, settings: LocalSettings) -> None:
+        self._settings = settings
 
     @cached_property
     def fingerprint(self) -> str:
         """Identifies weights, tokenizer, precision and how outputs are read, without loading the model."""
-        files = fingerprint_of(resolve_model(self.name, "llm.name"), self._revision, self.dtype)
+        files = fingerprint_of(self._source, self._settings.revision, self._settings.dtype)
         return files + self.reader.mark
 
     @cached_property
     def reader(self) -> TextReader:
         """How its tokenizer reads prompts and outputs."""
-        return TextReader(self.tokenizer, chat=self._chat)
+        return TextReader(self.tokenizer, chat=self._settings.chat)
 
     @cached_property
     def max_tokens(self) -> int | None:
         """Most tokens that the LLM reads, from its settings, without its weights."""
-        config = load_settings(self._folder, "llm.name", self.name)
+        config = load_settings(self._folder, "llm.name", self._settings.name)
         limit = getattr(config.get_text_config(), "max_position_embeddings", None)
         return None if limit is None else int(limit)
+
+    @property
+    def _source(self) -> str | Path:
+        return resolve_model(self._settings.name, "llm.name")
 
     @cached_property
     def _folder(self) -> Path:
         """Settings and tokenizer; of a model on the hub without its weights, which a fingerprint does not need."""
-        source = resolve_model(self.name, "llm.name")
-        if isinstance(source, str) or source.is_dir():
-            return local_folder(source, self._revision, "llm.name", weights=False)
-        if self._cache_directory is not None:
-            return convert_gguf(source, Path(self._cache_directory))
         from platformdirs import user_cache_path
 
-        return convert_gguf(source, user_cache_path("embedder") / "models")
+        source, cache = self._source, self._settings.cache_directory
+        if isinstance(source, str) or source.is_dir():
+            return local_folder(source, self._settings.revision, "llm.name", weights=False)
+        return convert_gguf(source, user_cache_path("embedder") / "models" if cache is None else Path(cache))
 
     @cached_property
     def model(self) -> Any:
         """The model in evaluation mode, on its device."""
         from transformers import AutoModelForCausalLM
 
-        started = time.perf_counter()
-        device = torch_device(self._device, "llm.device")
-        if self.dtype == "bfloat16":
+        started, name, dtype = time.perf_counter(), self._settings.name, self._settings.dtype
+        device = torch_device(self._settings.device, "llm.device")
+        if dtype == "bfloat16":
             warn_of_slow_bfloat16(device.type, "llm.dtype", "float32")
-        load_settings(self._folder, "llm.name", self.name)
-        if isinstance(source := resolve_model(self.name, "llm.name"), str):
-            local_folder(source, self._revision, "llm.name")  # its weights, beside them
-        dtype = DTYPES[self.dtype]
-        model = load_weights(AutoModelForCausalLM, self._folder, "llm.name", self.name, "a causal LM", dtype=dtype)
+        load_settings(self._folder, "llm.name", name)
+        if isinstance(source := self._source, str):
+            local_folder(source, self._settings.revision, "llm.name")  # its weights, beside them
+        weights = DTYPES[dtype]
+        model = load_weights(AutoModelForCausalLM, self._folder, "llm.name", name, "a causal LM", dtype=weights)
         model.to(device).eval()
-        logger.info("loaded %s (%s, %s) in %.1f s", self.name, self.dtype, device, time.perf_counter() - started)
+        logger.info("loaded %s (%s, %s) in %.1f s", name, dtype, device, time.perf_counter() - started)
         return model
 
     @cached_property
     def tokenizer(self) -> Any:
         """Its tokenizer."""
-        return load_tokenizer(self._folder, "llm.name", self.name)
+        return load_tokenizer(self._folder, "llm.name", self._settings.name)
 
     @cached_property
     def packs(self) -> bool:

@@ -13,7 +13,7 @@ from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest, lead_of
 from embedder.rewards.reward import needs_competitors
 from embedder.rewards.sampled_outputs import OutputSettings
-from embedder.rewards.tables import Reward
+from embedder.rewards.tables import Reward, rewards_of
 from embedder.rewards.written_engine import WrittenEngine
 
 _SAME_ANSWER = 0.5
@@ -67,9 +67,10 @@ class Reader:
         else:  # both at once: the LLM reads a passage once for its answer and for the likelihood of the draft's
             texts, _ = self._language_model.answer(prompts, [request.answers for request in requests], _ANSWER_TOKENS)
         self._engine.label(requests)
+        rewards = rewards_of(self._engine.tables(requests), self._reward)
         return [
             Read(f1(text, [draft.answer]) >= _SAME_ANSWER, reward)
-            for draft, text, (reward,) in zip(drafts, texts, self._engine.rewards(requests, self._reward), strict=True)
+            for draft, text, (reward,) in zip(drafts, texts, rewards, strict=True)
         ]
 
     def _request(self, draft: Draft) -> LabelRequest:

@@ -11,20 +11,20 @@ import numpy as np
 from embedder.bounds import PositiveInt, Seed, Share
 from embedder.checks import checked
 from embedder.rewards.requests import LabelRequest
-from embedder.rewards.tables import Reward
+from embedder.rewards.tables import Reward, ScoreTable, rewards_of
 
 logger = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """Labels requests, and reads rewards off the store."""
+    """Labels requests, and reads what rewards are made from off the store."""
 
     def label(self, requests: Sequence[LabelRequest]) -> None:
         """Ask the LLM for whatever the store lacks."""
         ...
 
-    def rewards(self, requests: Sequence[LabelRequest], reward: Reward) -> list[tuple[float, ...]]:
-        """Rewards of the candidates of each request."""
+    def tables(self, requests: Sequence[LabelRequest]) -> list[ScoreTable]:
+        """The scores of each request."""
         ...
 
 
@@ -103,7 +103,7 @@ class EarlyStop:
         """Rewards of the candidates judged, the first ones of each request.
 
         Args:
-            engine: Labels, and reads rewards off the store.
+            engine: Labels.
             reward: What decides.
             requests: The queries.
             always: So many candidates of each are judged before the first wave.
@@ -120,7 +120,7 @@ class EarlyStop:
                 judged[i] = min(sizes[i], max(judged[i], always[i]) + self.wave)
             shortened = [requests[i].first(judged[i]) for i in active]
             engine.label(shortened)
-            for i, earned in zip(active, engine.rewards(shortened, reward), strict=True):
+            for i, earned in zip(active, rewards_of(engine.tables(shortened), reward), strict=True):
                 rewards[i] = earned
             active = [i for i in active if judged[i] < sizes[i] and not self.is_settled(rewards[i], always[i])]
         stopped = [i for i in range(len(requests)) if judged[i] < sizes[i]]
@@ -149,7 +149,8 @@ class EarlyStop:
             return EarlyStopReport()
         audited = [requests[i] for i in chosen]
         engine.label(audited)
-        losses = [max(full) - max(rewards[i]) for i, full in zip(chosen, engine.rewards(audited, reward), strict=True)]
+        earned = rewards_of(engine.tables(audited), reward)
+        losses = [max(full) - max(rewards[i]) for i, full in zip(chosen, earned, strict=True)]
         return EarlyStopReport(
             audited=len(chosen), changed=sum(loss > 0 for loss in losses), mean_loss=float(np.mean(losses))
         )

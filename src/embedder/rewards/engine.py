@@ -10,7 +10,7 @@ from embedder.errors import DataError
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.rewards.requests import LabelRequest, Outputs, Sample, choose_outputs, prompts_with_outputs
 from embedder.rewards.sampled_outputs import OutputSettings
-from embedder.rewards.tables import Reward, ScoreTable, rewards_of
+from embedder.rewards.tables import ScoreTable
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +49,6 @@ class RewardEngine:
         """
         outputs = self._stored_outputs(requests)
         return [self._table(request, own) for request, own in zip(requests, outputs, strict=True)]
-
-    def rewards(self, requests: Sequence[LabelRequest], reward: Reward) -> list[tuple[float, ...]]:
-        """Rewards of the candidates of each request, from the stores alone.
-
-        Raises:
-            DataError: Something was never labelled.
-        """
-        return rewards_of(self.tables(requests), reward)
 
     def count_scored(self, requests: Sequence[LabelRequest]) -> tuple[int, int]:
         """Number of prompts of the requests whose scores are stored, and of all prompts; without the LLM."""

@@ -2,14 +2,13 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from embedder.errors import DataError
 from embedder.llm.cached_lm import CachedLanguageModel
-from embedder.rewards.asking import Ask, Write, WrittenReward, converse
-from embedder.rewards.requests import LabelRequest
-from embedder.rewards.tables import Reward, ScoreTable, rewards_of
-from embedder.types import LanguageModel
+from embedder.rewards.asking import Ask, WrittenReward, converse
+from embedder.rewards.requests import LabelRequest, Sample
+from embedder.rewards.tables import ScoreTable
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ class WrittenEngine:
         started = time.perf_counter()
         self._language_model.refresh()  # what other processes have added since
         talks = [self._reward.talk(request) for request in requests]
-        judged = converse(talks, lambda asks: write(self._language_model, asks))
+        judged = converse(talks, lambda asks: write(asks, self._language_model.generate, self._language_model.sample))
         logger.info("labelled %d queries in %.1f s", len(requests), time.perf_counter() - started)
         if malformed := sum(own.malformed for own in judged):
             queries = sum(own.malformed > 0 for own in judged)
@@ -44,15 +43,10 @@ class WrittenEngine:
         Raises:
             DataError: Something was never labelled.
         """
-        return [judged.table for judged in converse([self._reward.talk(own) for own in requests], self._stored)]
-
-    def rewards(self, requests: Sequence[LabelRequest], reward: Reward) -> list[tuple[float, ...]]:
-        """Rewards of the candidates of each request, from the stores alone.
-
-        Raises:
-            DataError: Something was never labelled.
-        """
-        return rewards_of(self.tables(requests), reward)
+        stored = self._language_model
+        talks = [self._reward.talk(request) for request in requests]
+        judged = converse(talks, lambda asks: write(asks, stored.stored_texts, stored.stored_samples))
+        return [own.table for own in judged]
 
     def count_scored(self, requests: Sequence[LabelRequest]) -> tuple[int, int]:
         """Number of prompts of the requests that are labelled, and of all prompts; without the LLM."""
@@ -74,21 +68,9 @@ class WrittenEngine:
             return False
         return True
 
-    @property
-    def _stored(self) -> Write:
-        return lambda asks: write(_Stored(self._language_model), asks)
 
-
-class _Stored:
-    """The LLM as far as it is in the store."""
-
-    def __init__(self, language_model: CachedLanguageModel) -> None:
-        self.generate = language_model.stored_texts
-        self.sample = language_model.stored_samples
-
-
-def write(language_model: LanguageModel | _Stored, asks: Sequence[Ask]) -> list[list[str]]:
-    """The answers to each ask; asks of one kind go to the LLM together, in their order."""
+def write(asks: Sequence[Ask], generate: Callable[[Sequence[str], int], list[str]], sample: Sample) -> list[list[str]]:
+    """The answers to each ask, from an LLM or from its store; asks of one kind go together, in their order."""
     kinds: dict[tuple[int, int, float], list[int]] = {}
     for position, ask in enumerate(asks):
         kinds.setdefault((ask.max_new_tokens, ask.n, ask.temperature), []).append(position)
@@ -97,8 +79,8 @@ def write(language_model: LanguageModel | _Stored, asks: Sequence[Ask]) -> list[
         prompts = [asks[position].prompt for position in positions]
         if temperature:
             seeds = [asks[position].seed for position in positions]
-            texts = language_model.sample(prompts, n, max_new_tokens, temperature, seeds)
+            texts = sample(prompts, n, max_new_tokens, temperature, seeds)
         else:
-            texts = [[text] for text in language_model.generate(prompts, max_new_tokens)]
+            texts = [[text] for text in generate(prompts, max_new_tokens)]
         answers.update(zip(positions, texts, strict=True))
     return [answers[position] for position in range(len(asks))]

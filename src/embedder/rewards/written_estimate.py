@@ -40,13 +40,13 @@ def estimate_written(
     texts: list[str] = []
 
     def record(asks: Sequence[Ask]) -> list[list[str]]:
-        answers = write(language_model, asks)
+        answers = write(asks, language_model.generate, language_model.sample)
         asked.extend(asks)
         texts.extend(text for own in answers for text in own)
         return answers
 
     chosen = spread(requests, n_requests, 0)
-    converse([reward.talk(chosen[0])], lambda asks: write(language_model, asks))
+    converse([reward.talk(chosen[0])], lambda asks: write(asks, language_model.generate, language_model.sample))
     tokens, seconds = language_model.tokens_run, []
     for request in chosen:
         before = clock()
