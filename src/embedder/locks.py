@@ -13,20 +13,30 @@ from embedder.errors import DataError
 
 logger = logging.getLogger(__name__)
 
+_held: set[Path] = set()
+"""Folders that this process has locked."""
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process; the lock goes when the process does, however it ends.
+    """Hold a folder for this process, which may hold it already; the lock goes when the process does, however it ends.
 
     Raises:
         DataError: Another process holds it.
     """
+    if (own := folder.absolute()) in _held:  # a second lock would go well, and its end would end the first one
+        yield
+        return
     with _lock(folder / ".lock") as (file, owner):
         if owner is not None:
             message = f"{owner} writes into this folder: wait for its end, or choose another with hydra.run.dir=FOLDER"
             raise DataError(folder, None, message)
         _sign(file)
-        yield
+        _held.add(own)
+        try:
+            yield
+        finally:
+            _held.discard(own)
 
 
 @contextmanager

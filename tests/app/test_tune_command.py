@@ -1,6 +1,5 @@
 """`embedder tune` is `train.py experiment=tune` in other words, and says early what is wrong."""
 
-import contextlib
 import sys
 
 import pytest
@@ -88,26 +87,6 @@ def test_a_run_is_resumed_by_its_own_configuration(started, tmp_path):
         "dry_run": True,
         "questions.n": 50,
     }
-
-
-@pytest.mark.parametrize(
-    ("flags", "status", "kept"),
-    [([], 2, "old"), (["--dry-run"], None, "old"), (["--dry-run"], 130, "old"), ([], 130, "new"), ([], None, "new")],
-)
-def test_a_refused_or_dry_resume_leaves_the_settings_of_the_run(tmp_path, monkeypatch, flags, status, kept):
-    config = tmp_path / ".hydra" / "config.yaml"
-    config.parent.mkdir()
-    config.write_text("old")
-
-    def run(name, overrides):
-        config.write_text("new")  # as Hydra does before it starts
-        if status is not None:
-            sys.exit(status)
-
-    monkeypatch.setattr(tune_command, "enter", run)
-    with contextlib.suppress(SystemExit):
-        tune_command.tune(["--resume", str(tmp_path), *flags])
-    assert config.read_text() == kept
 
 
 def test_what_is_wrong_is_one_line_before_anything_is_loaded(capsys, started, tmp_path, monkeypatch):

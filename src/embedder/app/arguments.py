@@ -5,8 +5,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from typing import NoReturn
 
-from embedder.entry.faults import message_for_user
-from embedder.entry.start import end
+from embedder.entry.faults import end, message_for_user
 from embedder.entry.surroundings import speak_any_encoding
 from embedder.shown import shown
 from embedder.started import command

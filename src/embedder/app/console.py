@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from embedder import __version__
-from embedder.entry.start import end, enter
+from embedder.entry.faults import end
+from embedder.entry.start import enter
 from embedder.shown import nearest, shown
 
 

@@ -2,17 +2,15 @@
 
 import re
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from embedder.app.arguments import Arguments
-from embedder.entry.start import end, enter
+from embedder.entry.faults import end
+from embedder.entry.start import enter
 from embedder.errors import ConfigError, EmbedderError
-from embedder.files import write_atomically
 
 _SECONDS = 20.0
-_REFUSED = 2  # the status of a run that a user can correct
 _DESCRIPTION = """\
 Tune a retriever to your LLM, from a folder of documents to a verdict.
 
@@ -33,8 +31,7 @@ def tune(arguments: Sequence[str]) -> None:
         overrides = overrides_of(given)
     except EmbedderError as error:
         end(str(error), 2)
-    with _settings_kept(given):
-        enter("train", overrides)
+    enter("train", overrides)
 
 
 def parsed(arguments: Sequence[str]) -> Namespace:
@@ -84,26 +81,6 @@ def overrides_of(given: Namespace) -> list[str]:
 
 def _dry(given: Namespace) -> list[str]:
     return ["dry_run=true"] if given.dry_run else []
-
-
-@contextmanager
-def _settings_kept(given: Namespace) -> Iterator[None]:
-    """Hydra writes changed settings into a resumed run before it starts: put its own back if that was refused, or dry.
-
-    Otherwise a wrong setting would be taken from there by each later `--resume`.
-    """
-    folder = None if given.resume is None else Path(given.resume) / ".hydra"
-    before = {} if folder is None else {path: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
-    put_back = True
-    try:
-        yield
-        put_back = given.dry_run
-    except SystemExit as error:
-        put_back = given.dry_run or error.code == _REFUSED
-        raise
-    finally:
-        for path, text in before.items() if put_back else ():
-            write_atomically(path, text)
 
 
 def _of_run(folder: Path) -> list[str]:

@@ -2,12 +2,13 @@
 
 import errno
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from embedder.errors import ConfigError, EmbedderError, how_to_resume
-from embedder.shown import shown
+from embedder.shown import shown, shown_message
 
 _PLACES = "paths.root, paths.data_dir, paths.store_dir and hydra.run.dir say where this run writes"
 _CACHES = "HF_HOME and XDG_CACHE_HOME where caches lie"
@@ -154,3 +155,9 @@ def _go_on(output_dir: Path | None) -> str:
 
 def _first_line(error: BaseException) -> str:
     return shown(next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__), 300)
+
+
+def end(line: str, status: int) -> NoReturn:
+    """End the process with a message."""
+    sys.stderr.write(f"{shown_message(line)}\n")
+    sys.exit(status)

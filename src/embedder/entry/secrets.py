@@ -2,13 +2,13 @@
 
 import os
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from embedder.entry.faults import end
 from embedder.llm.server.address import names_variable
 from embedder.shown import hide, holds_secret, shown
 
@@ -92,8 +92,8 @@ def _is_interpolated(value: Any) -> bool:
 def _refuse(setting: str | None) -> None:
     if setting is None:
         return
-    sys.stderr.write(
+    end(
         f"{shown(setting)}: holds what looks like a secret, and settings are saved and logged. Nothing was written. "
-        "Put a key into an environment variable, and its name (such as LLM_API_KEY) into llm.api_key_env\n"
+        "Put a key into an environment variable, and its name (such as LLM_API_KEY) into llm.api_key_env",
+        2,
     )
-    sys.exit(2)

@@ -6,21 +6,29 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from embedder.entry.environment import environment
-from embedder.entry.faults import message_for_user
+from embedder.entry.faults import end, message_for_user
 from embedder.entry.plain_log import log_plainly
 from embedder.entry.project import conf_folder
+from embedder.entry.run_folder import is_first_process, put_back_settings
 from embedder.entry.secrets import refuse_arguments
 from embedder.entry.settings import check_settings
 from embedder.entry.signals import Stopped, stopping_at_signals
 from embedder.entry.surroundings import quiet_libraries, settle, speak_any_encoding
 from embedder.errors import Interrupted
-from embedder.shown import shown_message
 from embedder.started import command
 
 logger = logging.getLogger(__name__)
+
+_CALLBACKS = {
+    "secrets": "embedder.entry.secrets.RefuseSecrets",
+    "folder": "embedder.entry.run_folder.HoldRunFolder",
+    "sweep": "embedder.entry.sweep.SweepCallback",
+}
+"""What Hydra calls before and after a run, in this order; also of a configuration that is not in `conf/`, as of a
+resumed run."""
 
 
 class Run(Protocol):
@@ -70,6 +78,7 @@ def _hydra(name: str, arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     if given.config_path is not None and "://" not in given.config_path:
         given.config_path = str(Path(given.config_path).absolute())  # Hydra would look beside this file
+    given.overrides += [f"++hydra.callbacks.{one}._target_={target}" for one, target in _CALLBACKS.items()]
     _run_hydra(given, parser, start, str(conf_folder()), name)
 
 
@@ -113,25 +122,18 @@ def _start(config: Any) -> float | None:
             sys.exit(stop.status)
         except Stopped as stop:
             name = "Ctrl-C" if stop.number == signal.SIGINT else signal.Signals(stop.number).name
-            if _is_first_process():
+            if is_first_process():
                 kept = "nothing was begun" if run is None else getattr(run, "kept", "run the same command again")
                 logger.warning("stopped by %s: %s", name, kept)
             sys.exit(128 + stop.number)
         except Exception as error:
+            put_back_settings()
             line = message_for_user(error, config, output_dir)
             if line is None:
                 raise
             logger.error("%s", line)
             logger.debug("where it was raised (hydra.verbose=true shows this)", exc_info=error)
             sys.exit(2)
-
-
-def _is_first_process() -> bool:
-    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
-    return next((os.environ[name] for name in names if name in os.environ), "0") == "0"
-
-
-def end(line: str, status: int) -> NoReturn:
-    """End the process with a message."""
-    sys.stderr.write(f"{shown_message(line)}\n")
-    sys.exit(status)
+        finally:
+            if getattr(run, "dry_run", False):
+                put_back_settings()

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
@@ -28,7 +27,6 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Name what is searched, in `sweep.json` in the folder of the sweep."""
-        HydraConfig.instance().set_config(config)  # for the folder's name, which is resolved before any job
         self._folder = Path(config.hydra.sweep.dir)
         params = OmegaConf.select(config, "hydra.sweeper.params") or {}
         about = {
