@@ -155,3 +155,60 @@ def test_a_dry_run_says_what_a_run_does_and_asks_the_llm_for_nothing(command, tm
     assert f"{(2 * numbers[0] + 8 * numbers[1]) / 1e6:,.2f} USD" in said["money"]
     assert not (tmp_path / "data" / "store").exists()
     assert not list((tmp_path / "run").glob("questions-*"))
+
+
+QUESTIONS = [
+    {"question": f"{ask} the mill at {place}?", "answers": [f"Ada {place}"]}
+    for place in PLACES
+    for ask in ("Who built", "Who owned")
+]
+
+
+def test_what_changed_since_training_began_is_refused_before_the_llm_is_asked(command, tmp_path, monkeypatch):
+    """Questions without passages, stopped in training: the documents, then the questions, then a setting change."""
+    questions, folder = tmp_path / "questions.jsonl", tmp_path / "run"
+    questions.write_text("".join(json.dumps(row) + "\n" for row in QUESTIONS))
+    command = [*command, f"source.questions={questions}"]
+    place = "embedder.training.module:RetrieverModule.training_step"
+    stopped = run_signalled(place, 3, signal.SIGKILL, "train.py", *command)
+    assert stopped.returncode == -signal.SIGKILL, stopped.stdout[-3000:] + stopped.stderr[-2000:]
+    for method in ("score", "generate", "answer", "sample"):
+        monkeypatch.setattr(HuggingFaceLanguageModel, method, None)
+
+    def refused(*more):
+        done = run_here("train.py", *command, *more)
+        assert done.returncode == 2, done.stdout[-3000:] + done.stderr[-2000:]
+        return done.stdout.splitlines()[-1]
+
+    assert "this run has trained with other data: source.test_share was 0.3 and is 0.5; put it" in refused(
+        "source.test_share=0.5"
+    )
+    assert "other settings of qa/docs (validation)" in refused("prepare.validation.share=0.3", "dry_run=true")
+    assert "was trained with other training (encoder, optim)" in refused("encoder.lr=1e-3")
+    document = tmp_path / "docs" / f"{PLACES[0]}.md"
+    before = document.read_text()
+    document.write_text(before + "\nIt was sold in 1820.\n")
+    assert "the documents or the corpus of qa/docs (source.path, source.cutting) changed" in refused()
+    document.write_text(before)
+    questions.write_text("".join(json.dumps(row) + "\n" for row in QUESTIONS[1:]))
+    assert "the training queries of qa/docs (source.questions or train.jsonl) changed" in refused()
+    assert not (folder / "verdict.json").exists()
+    questions.write_text("".join(json.dumps(row) + "\n" for row in QUESTIONS))
+    done = run("train.py", *command, "trainer.strategy=ddp", "trainer.devices=2")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert "resuming from" in done.stdout
+    verdict = verdict_of(folder)
+    assert verdict["answers"]["queries"] == 7  # 0.3 of 24
+    assert verdict["retrieval"]["metric"] == "answer_recall@10"  # no passage is marked as right
+    stages = [stage["name"] for stage in json.loads((folder / "costs.json").read_text())]
+    assert stages == ["opening", "questions", "labels", "opening", "questions", "labels", "training", "answers"]
+
+
+def test_processes_that_others_start_are_refused(command, monkeypatch):
+    monkeypatch.setenv("RANK", "0"), monkeypatch.setenv("WORLD_SIZE", "2")
+    done = run_here("train.py", *command)
+    assert done.returncode == 2
+    assert (
+        "experiment=tune: expected one process; with trainer.strategy=ddp trainer.devices=N it starts the others"
+        in done.stdout
+    )

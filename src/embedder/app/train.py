@@ -18,6 +18,7 @@ from embedder.app.monitors import check_logged, check_monitors
 from embedder.app.query_only import as_trained
 from embedder.app.resume import (
     callbacks_on_steps,
+    check_data,
     checkpoint_of,
     choice_settings,
     plan_settings,
@@ -156,24 +157,30 @@ class TrainRun:
         self.new_index()
         return trainer, encoder, tasks
 
+    def check_resumes(self, checkpoint: Path) -> None:
+        """Refuse a checkpoint that was trained with other settings or data.
+
+        Raises:
+            DataError: Which differ.
+        """
+        check_continues(checkpoint, self.settings_that_stay())
+        check_data(checkpoint, *self.preparation.made_of(self.tasks))
+
     def _run(self) -> float | None:
         checkpoint = checkpoint_of(self.checkpoint, Path(self.output_dir))
-        settings = self.settings_that_stay()
         if checkpoint is not None:
-            check_continues(checkpoint, settings)
+            self.check_resumes(checkpoint)
         trainer, encoder, tasks = self.opened()
         run = replace(self, tasks=tasks)
         keep_earlier_log(Path(self.output_dir))
         with finishing_wandb():
             self._open_loggers(trainer)
             datasets = prepare(self.tasks, self.preparation)
-            data = {"data": {f"{dataset.task}/{dataset.name}": dataset.protocol() for dataset in datasets}}
-            if checkpoint is not None:
-                check_continues(checkpoint, data)
-                if checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
-                    folder = checkpoint.parent
-                    logger.warning("resuming in another folder, so the best checkpoint in %s is not considered", folder)
-            about = {"environment": environment(), **data, **settings}
+            if checkpoint is not None and checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
+                folder = checkpoint.parent
+                logger.warning("resuming in another folder, so the best checkpoint in %s is not considered", folder)
+            data, sources = self.preparation.made_of(self.tasks)
+            about = {"environment": environment(), "data": data, "sources": sources, **self.settings_that_stay()}
             record = run._fit(trainer, encoder, datasets, about, checkpoint)
             last = Path(self.output_dir) / "checkpoints" / "last.ckpt"
             choice = choose(trainer, record, last) if trainer.is_global_zero else None

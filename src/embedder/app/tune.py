@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.evaluate import EvaluateRun
 from embedder.app.query_only import sides_of_base
+from embedder.app.resume import check_data, checkpoint_of
 from embedder.app.train import TrainRun
 from embedder.app.trainer_settings import trainer_keywords
 from embedder.app.tune_estimate import rendered
@@ -27,7 +29,7 @@ from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.metered import MeteredLanguageModel
 from embedder.llm.usage import Price
 from embedder.preparation.datasets import Source, dataset_pairs
-from embedder.preparation.prepare import prepare
+from embedder.preparation.prepare import n_processes, prepare
 from embedder.questions.file import question_file, question_path
 from embedder.questions.reader import Reader
 from embedder.questions.settings import QuestionSettings
@@ -87,20 +89,24 @@ class TuneRun:
         Returns:
             The verdict; None of a dry run, and of all processes but the first.
         """
+        if "RANK" in os.environ or ("LOCAL_RANK" not in os.environ and n_processes() > 1):
+            expected = (
+                "one process; with trainer.strategy=ddp trainer.devices=N it starts the others for training itself"
+            )
+            raise ConfigError("experiment=tune", expected, "torchrun or srun with several")
+        checkpoint = checkpoint_of(self.checkpoint, Path(self.output_dir))
+        if checkpoint is not None:
+            self._check_resumes(checkpoint)
         if self.dry_run:
             logger.info("a dry run: nothing is asked of the LLM\n%s", self.plan())
             return None
-        return self._tuned()
+        return replace(self, checkpoint=None if checkpoint is None else str(checkpoint))._tuned()
 
     def plan(self) -> str:
         """What a run will do and cost, in words; the LLM is not asked."""
         language_model = self.train.preparation.rewards.language_model
-        source = self.train.preparation.source
+        source = self._source_so_far()
         task, dataset = self._only(source)
-        if dataset.train is None:
-            path = question_path(self._writer(task, language_model), dataset.file("corpus"), Path(self.output_dir))
-            source = replace(source, questions=str(path)) if path.is_file() else source  # type: ignore[type-var]
-            _, dataset = self._only(source)
         plan = Plan(
             task=task,
             dataset=dataset,
@@ -115,20 +121,48 @@ class TuneRun:
         )
         return rendered(plan, self.price, speed_of(self._store, language_model.fingerprint))
 
+    def _check_resumes(self, checkpoint: Path) -> None:
+        """Refuse to train on from other data or settings before the LLM is asked, and paid, for anything.
+
+        Raises:
+            DataError: Something changed since, and the message says which file or setting.
+        """
+        source = self._source_so_far()
+        task, dataset = self._only(source)
+        if dataset.train is not None:
+            language_model = MeteredLanguageModel(self.train.preparation.rewards.language_model)
+            self._trained(source, language_model).check_resumes(checkpoint)
+            return
+        check_data(checkpoint, {}, {f"{task.name}/{dataset.name}": dataset.made_of()})
+
+    def _source_so_far(self) -> Source:
+        """The source with the user's questions, or with those that the LLM has written in an earlier start."""
+        source = self.train.preparation.source
+        task, dataset = self._only(source)
+        if dataset.train is not None:
+            return source
+        writer = self._writer(task, self.train.preparation.rewards.language_model)
+        path = question_path(writer, dataset.file("corpus"), Path(self.output_dir))
+        return replace(source, questions=str(path)) if path.is_file() else source  # type: ignore[type-var]
+
     def _tuned(self) -> TuningVerdict | None:
         language_model = MeteredLanguageModel(self.train.preparation.rewards.language_model)
-        costs = Costs(self._folder("costs.json"), language_model.usage, self.price)
+        is_first = getattr(rank_zero_only, "rank", 0) == 0  # those that train with it find the labels that it has made
+        costs = Costs(self._folder("costs.json") if is_first else None, language_model.usage, self.price)
         with costs.stage("opening"):
             self.train.opened()
-            language_model.generate(["The LLM is there"], 1)  # what is wrong with it shows before anything is read
+            if is_first:  # what is wrong with the LLM shows before anything is read
+                language_model.generate(["The LLM is there"], 1)
         with costs.stage("questions"):
             source = self._with_questions(self.train.preparation.source, language_model)
         training, judging = self._trained(source, language_model), self._judged(source, language_model)
+        if self.steps is not None:
+            logger.info("training takes %d steps", trainer_keywords(training.trainer)["max_steps"])
         with costs.stage("labels"):
             prepare(training.tasks, training.preparation)
         with costs.stage("training"):
             training.run()
-        if getattr(rank_zero_only, "rank", 0) != 0:  # of the processes that train together one judges
+        if not is_first:
             return None
         with costs.stage("answers"):
             verdict = TuningVerdict.of(judging.score())
@@ -169,8 +203,6 @@ class TuneRun:
         if self.steps is not None:
             n = JsonLines(self._only(source)[1].file("train")).n_lines
             trainer = self.steps.trainer(trainer, n, self.train.data.batch_size)
-            steps = trainer.keywords["max_steps"]
-            logger.info("%d training questions in batches of %d: %d steps", n, self.train.data.batch_size, steps)
         return replace(self.train, preparation=preparation, trainer=trainer, checkpoint=self.checkpoint)
 
     def _judged(self, source: Source, language_model: MeteredLanguageModel) -> EvaluateRun:

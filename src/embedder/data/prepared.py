@@ -114,14 +114,6 @@ class PreparedDataset:
         """The questions of its validation queries, as `question_of` has them."""
         return frozenset(map(question_of, self.validation_queries()))
 
-    def protocol(self) -> dict[str, Any]:
-        """Everything that records and rewards depend on."""
-        protocol: dict[str, Any] = self.manifest()["protocol"]
-        if self.rewards is None:
-            return protocol
-        reward: dict[str, Any] = json.loads((self.rewards / "reward.json").read_text(encoding="utf-8"))
-        return protocol | reward
-
     def corpus(self) -> Corpus:
         """The corpus that validation retrieves from."""
         return self._corpus

@@ -61,6 +61,10 @@ class Dataset:
             raise DataError(self.name, None, message)
         return path
 
+    def made_of(self) -> dict[str, str]:
+        """Digests of the files that it is trained on, by role."""
+        return {role: digest_of(path) for role in ("corpus", "records", "train") if (path := getattr(self, role))}
+
     def fingerprint(self, roles: Sequence[str]) -> str:
         """Digest of the contents of these files."""
         digest = hashlib.sha256()

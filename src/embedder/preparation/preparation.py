@@ -1,5 +1,6 @@
 """How data sets are prepared: the settings, and what they make for one data set."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,6 +98,17 @@ class Preparation:
                 protocol["budget"] = described(self.rewards.of_task(task).budget)
                 protocol |= {"rewards": self.rewards.of_task(task).protocol(), "prompt": described(task.prompt)}
         return protocol
+
+    def made_of(self, tasks: Mapping[str, Task]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """By data set: all that its records depend on, and the digests of its files; known before it is prepared."""
+        protocols, sources = {}, {}
+        for task, dataset in self.datasets(tasks):
+            name = f"{task.name}/{dataset.name}"
+            judged = self.prepared(task, dataset).rewards is not None
+            protocol = self.protocol(task, dataset) | (self.rewards.column_protocol(task) if judged else {})
+            protocols[name] = json.loads(json.dumps(protocol))
+            sources[name] = dataset.made_of() | {"test_share": getattr(self.source, "test_share", None)}
+        return protocols, sources
 
     def job(self, task: Task, dataset: Dataset) -> Job:
         """What one data set is prepared from; see `make_job`."""

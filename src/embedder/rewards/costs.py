@@ -33,14 +33,14 @@ class Costs:
     counted.
 
     Args:
-        path: Where the stages are kept.
+        path: Where the stages are kept; None if another process of the run keeps them.
         usage: Of the LLM that all stages ask.
         price: Of its tokens.
     """
 
-    def __init__(self, path: Path, usage: Usage, price: Price) -> None:
+    def __init__(self, path: Path | None, usage: Usage, price: Price) -> None:
         self._path, self._usage, self._price = path, usage, price
-        rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        rows = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else []
         self._earlier = [
             Stage(row["name"], row["seconds"], Tokens(**row["asked"]), Tokens(**row["stored"])) for row in rows
         ]
@@ -55,7 +55,8 @@ class Costs:
         finally:
             seconds = time.perf_counter() - started
             self._now.append(Stage(name, seconds, self._usage.asked - asked, self._usage.stored - stored))
-            write_atomically(self._path, json.dumps([asdict(stage) for stage in self._stages], indent=1))
+            if self._path is not None:
+                write_atomically(self._path, json.dumps([asdict(stage) for stage in self._stages], indent=1))
 
     @property
     def _stages(self) -> list[Stage]:
