@@ -21,6 +21,8 @@ class Key:
 
     id: str
     text: str
+    location: str = ""
+    """Where the text is found, such as `guide.pdf#page=4`; empty if its corpus does not say."""
 
 
 @dataclass(frozen=True, slots=True)

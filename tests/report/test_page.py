@@ -33,7 +33,7 @@ def hostile_folder(tmp_path_factory):
             about = {"prompt": HOSTILE["script"], HOSTILE["end"]: {"nested": [HOSTILE["image"]]}}
             rows.append(row(retriever, scores, task, dataset, **about))
             for i, text in zip(range(20), list(HOSTILE.values()) * 3, strict=False):
-                keys = [{"id": text[:50], "score": i / 10, "text": f"{text} key"}]
+                keys = [{"id": text[:50], "score": i / 10, "text": f"{text} key", "location": f"{text}.pdf#page={i}"}]
                 told = {"query": text, "answers": [text], "output": text, "steps": [text]}
                 where = {"task": task, "dataset": dataset, "gold": [text[:50]], "keys": keys}
                 lines.append(line(retriever, f"q{i}", **told, **where))

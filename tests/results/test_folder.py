@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from embedder.consumers.query_lines import query_lines
+from embedder.data.corpus import Corpus
 from embedder.errors import DataError
-from embedder.results.answers import Shown
+from embedder.results.answers import Shown, all_answers
 from embedder.results.folder import EvaluationFolder
 from embedder.results.row import Row
 from embedder.results.scores_file import read_results
@@ -131,6 +132,20 @@ def test_a_line_tells_what_was_shown():
     (line,) = query_lines(row("bm25", em=1.0), QUERIES, [ranking("a", "b")], {}, CORPUS)
     assert line.keys == (Shown("a", 1.0, " ".join(["word"] * 80) + " ..."), Shown("b", 0.5, "other"))
     assert (line.gold, line.output, line.scores) == (("b",), None, {"em": 1.0})
+
+
+def test_a_line_tells_where_a_passage_is_found(tmp_path):
+    rows = [
+        {"id": "a", "text": "Use apt.", "file": "guide.pdf", "page": 4, "headings": ["Install", "Linux"]},
+        {"id": "b", "text": "A river.", "file": {"not": "a name"}, "page": 4},
+    ]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    corpus = Corpus(tmp_path / "corpus.jsonl")
+    (line,) = query_lines(row("bm25", em=1.0), QUERIES, [ranking("a", "b")], {}, corpus)
+    (tmp_path / "queries.jsonl").write_text(line.line())
+    assert list(all_answers(tmp_path)) == [line]
+    assert [key.location for key in line.keys] == ["guide.pdf#page=4, Install > Linux", ""]
+    assert "location" not in json.loads(line.line())["keys"][1]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"rows": [{"x": 1}]}', '{"format": 2}'])

@@ -13,7 +13,7 @@ from embedder.errors import ConfigError
 from embedder.shown import shown
 
 if TYPE_CHECKING:
-    from embedder.search.keys import AnyKey, Hit
+    from embedder.search.keys import AnyKey
 
 _ABOUT = """\
 Find the best keys for a question with a trained retriever.
@@ -70,12 +70,16 @@ def _search(given: Namespace) -> None:
         retriever.save(given.save)
     for question, hits in zip(given.question, retriever.search(given.question, given.k), strict=True):
         if given.json:
-            found = [{"rank": hit.rank, "score": round(hit.score, 6), "key": hit.key} for hit in hits]
+            found = [
+                {"rank": hit.rank, "score": round(hit.score, 6), "location": hit.location, "key": hit.key}
+                for hit in hits
+            ]
             print(json.dumps({"question": question, "hits": found}, ensure_ascii=False))  # noqa: T201
             continue
         print(shown(question))  # noqa: T201
         for hit in hits:
-            print(f"{hit.rank:4}  {hit.score:.4f}  {shown(hit.text, _WIDTH)}{_where(hit)}")  # noqa: T201
+            where = f"  [{shown(hit.location)}]" if hit.location else ""
+            print(f"{hit.rank:4}  {hit.score:.4f}  {shown(hit.text, _WIDTH)}{where}")  # noqa: T201
 
 
 def _read(file: str) -> "list[AnyKey]":
@@ -87,9 +91,3 @@ def _read(file: str) -> "list[AnyKey]":
         row.text("text"), row.text("title", default="")
         keys.append(row.values)
     return keys
-
-
-def _where(hit: "Hit") -> str:
-    """Where a key comes from, if it says so."""
-    parts = [shown(hit.key[name]) for name in ("file", "heading", "page") if hit.key.get(name)]
-    return f"  [{', '.join(parts)}]" if parts else ""

@@ -32,9 +32,10 @@ def query_lines(
         outcome = outcomes.get(query.id)
         shown = ranking if outcome is None else outcome.keys
         n = _KEYS if outcome is None else len(shown.key_ids)
+        found = (corpus[corpus.position(key_id)] for key_id in shown.key_ids[:n])
         keys = [
-            Shown(key_id, score, _cut(corpus[corpus.position(key_id)].text))
-            for key_id, score in zip(shown.key_ids[:n], shown.scores[:n], strict=True)
+            Shown(key.id, score, _cut(key.text), key.location)
+            for key, score in zip(found, shown.scores[:n], strict=True)
         ]
         yield Answered(
             task=row.task,

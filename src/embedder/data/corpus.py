@@ -1,7 +1,8 @@
 """A corpus of keys on disk: by position, and by id without a dictionary in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from embedder.data.id_table import IdTable
 from embedder.data.jsonl import JsonLines
@@ -38,7 +39,8 @@ class Corpus:
 
     def __getitem__(self, position: int) -> Key:
         row = self._rows.row(position)
-        return Key(id=row.text("id"), text=join_title(row.text("title", default=""), row.text("text")))
+        text = join_title(row.text("title", default=""), row.text("text"))
+        return Key(row.text("id"), text, location_of(row.values))
 
     def __iter__(self) -> Iterator[Key]:
         return (self[position] for position in range(len(self)))
@@ -70,3 +72,23 @@ def join_title(title: str, text: str) -> str:
         text: The rest.
     """
     return f"{title} {text}".strip() if title.strip() else text
+
+
+def location_of(row: Mapping[str, Any]) -> str:
+    """Where the text of a key is found: its file, page or line, and headings, as far as the row says so.
+
+    >>> location_of({"text": "Use apt.", "file": "guide.pdf", "page": 4, "headings": ["Install", "Linux"]})
+    'guide.pdf#page=4, Install > Linux'
+    >>> location_of({"text": "A river in the north."})
+    ''
+
+    Args:
+        row: Of a corpus, with `file`, `page`, `line` and `headings` as those of documents have them, or none of these.
+    """
+    file, page, line = row.get("file"), row.get("page"), row.get("line")
+    if not isinstance(file, str):
+        return ""
+    part = f"#page={page}" if isinstance(page, int) else f"#line={line}" if isinstance(line, int) else ""
+    headings = row.get("headings") or []
+    path = " > ".join(map(str, headings if isinstance(headings, list) else [headings]))
+    return f"{file}{part}, {path}" if path else f"{file}{part}"

@@ -22,6 +22,11 @@ class Shown:
     id: str
     score: float
     text: str
+    location: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """As in a line of the file: what is not known is left out."""
+        return {name: value for name, value in vars(self).items() if value != ""}
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Answered:
 
     def line(self) -> str:
         """The line."""
-        return json_line(vars(self) | {"keys": [vars(key) for key in self.keys]})
+        return json_line(vars(self) | {"keys": [key.as_json() for key in self.keys]})
 
     def as_json(self) -> dict[str, Any]:
         """What was retrieved and written, without the address and the scores."""
@@ -106,10 +111,10 @@ def _answered(line: Row) -> Answered:
             raise line.error(f"field {name!r}: expected {expected}, got {value!r:.60}")
     task, dataset, retriever, query_id, query = map(line.text, (*_ADDRESS, "query"))
     answers, gold, steps = map(line.texts, ("answers", "gold", "steps"))
-    found = tuple(Shown(key["id"], key["score"], key.get("text", "")) for key in keys)
+    found = tuple(Shown(key["id"], key["score"], key.get("text", ""), key.get("location", "")) for key in keys)
     return Answered(task, dataset, retriever, query_id, query, answers, gold, found, output, steps, scores)
 
 
 def _is_key(key: Any) -> bool:
-    texts = (key.get("id"), key.get("text", "")) if isinstance(key, dict) else (None,)
+    texts = (key.get("id"), *map(key.get, ("text", "location"), ("", ""))) if isinstance(key, dict) else (None,)
     return all(isinstance(text, str) for text in texts) and is_number(key.get("score"))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from embedder.data.corpus import join_title
+from embedder.data.corpus import join_title, location_of
 from embedder.errors import ConfigError
 
 AnyKey = str | Mapping[str, Any]
@@ -30,6 +31,11 @@ class Hit:
         """What the encoder read of it: title and text."""
         return text_of(self.key)
 
+    @property
+    def location(self) -> str:
+        """Its file, page and headings, such as `guide.pdf#page=4, Install > Linux`; empty if the key does not say."""
+        return location_of(self.key)
+
 
 def rows_of(keys: Iterable[AnyKey], name: str = "keys") -> list[dict[str, Any]]:
     """Each key as an object; a plain text becomes its `text`.
@@ -40,7 +46,7 @@ def rows_of(keys: Iterable[AnyKey], name: str = "keys") -> list[dict[str, Any]]:
     Raises:
         ConfigError: A key is neither, or one text was given in place of several.
     """
-    if isinstance(keys, str | Mapping):
+    if isinstance(keys, str | Mapping) or not isinstance(keys, Iterable):
         raise ConfigError(name, f"several keys, such as [{name}[0], ...]", keys)
     if hasattr(keys, "columns"):  # a table gives the names of its columns, not its rows
         raise ConfigError(name, "texts or mappings, such as table.to_dict('records')", type(keys).__name__)
@@ -65,13 +71,24 @@ def checked_texts(texts: Sequence[str], name: str) -> list[str]:
     Raises:
         ConfigError: One text was given in place of several, or something else than a text.
     """
-    if isinstance(texts, str | Mapping) or hasattr(texts, "columns"):
+    if isinstance(texts, str | Mapping) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
         raise ConfigError(name, "a list of texts", texts)
     listed = list(texts)
     for number, text in enumerate(listed):
         if not _is_text(text) or not text.strip():
             raise ConfigError(f"{name}[{number}]", "a text that is not blank", text)
     return listed
+
+
+def path_of(path: object, name: str = "path") -> Path:
+    """The path of a file or folder, in which `~` is the home folder.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if not isinstance(path, str | Path):
+        raise ConfigError(name, "the path of a file or folder", path)
+    return Path(path).expanduser()
 
 
 def _is_text(value: object) -> bool:
