@@ -283,3 +283,27 @@ def test_names_that_are_no_text_stay_apart(tmp_path):
         with open(os.path.join(os.fsencode(tmp_path / "docs"), name), "w") as file:  # noqa: PTH118, PTH123  # bytes
             file.write(f"Text of {name!r}.")
     assert len({row["file"] for row in rows(tmp_path / "docs", tmp_path)}) == 2
+
+
+def test_many_pdfs_are_read_in_several_processes_in_the_order_of_their_names(tmp_path, monkeypatch, caplog):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for number in range(9):
+        writer = FPDF()
+        writer.set_font("helvetica", size=12)
+        writer.add_page()
+        writer.cell(text=f"The mill number {number} was built by Ada.")
+        writer.output(str(docs / f"{number}.pdf"))
+    (docs / "5.pdf").write_bytes(b"%PDF-1.7 no more")
+    pdfs = sorted(docs.iterdir())
+    kept.read_ahead(pdfs[:7], tmp_path / "few")
+    assert not (tmp_path / "few").exists()
+    kept.read_ahead(pdfs, tmp_path / "many")
+    assert len(list((tmp_path / "many").iterdir())) == 8  # all but the damaged one
+    (ahead,) = FolderSource(str(docs), str(tmp_path / "a")).datasets("qa")
+    assert "5.pdf (damaged" in caplog.text
+    monkeypatch.setattr(kept, "_MANY", 100)
+    (alone,) = FolderSource(str(docs), str(tmp_path / "b")).datasets("qa")
+    rows = [json.loads(line) for line in ahead.corpus.read_text().splitlines()]
+    assert [row["file"] for row in rows] == [path.name for path in pdfs if path.name != "5.pdf"]
+    assert ahead.corpus.read_bytes() == alone.corpus.read_bytes()

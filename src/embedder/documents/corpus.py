@@ -16,7 +16,7 @@ from embedder.digests import digest_of
 from embedder.documents.corpus_rows import rows_of, without_copies
 from embedder.documents.document import UnreadableError
 from embedder.documents.folder import Files
-from embedder.documents.kept import kept_documents
+from embedder.documents.kept import kept_documents, read_ahead
 from embedder.documents.passages import Cutting
 from embedder.errors import DataError
 from embedder.identity import identity
@@ -44,7 +44,7 @@ def corpus_of(root: Path, files: Files, cutting: Cutting, converted_dir: Path) -
     digests = {name: digest_of(path) for name, path in files.documents.items()}
     folder = converted_dir / f"documents-{identity(format=_FORMAT, cutting=cutting, files=digests)[:16]}"
 
-    def write(partial: Path) -> dict[str, int]:
+    def write(partial: Path) -> str:
         notes = _Notes()
         copies: list[dict[str, Any]] = []
         first_of = {digest: name for name, digest in reversed(digests.items())}
@@ -54,7 +54,7 @@ def corpus_of(root: Path, files: Files, cutting: Cutting, converted_dir: Path) -
         if not counts["corpus"]:
             raise DataError(root, None, f"no document can be read: {_reasons(notes.unread)}")
         (partial / _NOTES).write_text(json.dumps(asdict(notes), indent=1), encoding="utf-8")
-        return counts
+        return f"{counts['corpus']:,} passages of {len(files.documents):,} files, {counts['copies']:,} copies left out"
 
     write_once(folder, write, str(root))
     _tell_once(str(root), folder, tuple(files.closed.items()), tuple(files.other_endings.items()), files.hidden)
@@ -71,6 +71,7 @@ class _Notes:
 
 def _rows(files: Files, titles: dict[str, str], cutting: Cutting, kept: Path, notes: _Notes) -> Rows:
     """The passages of all files; notes which files cannot be read and why, and which encodings were guessed."""
+    read_ahead(files.documents.values(), kept)
     for name, path in track(files.documents.items(), "reading documents", transient=True):
         blank = 0
         try:

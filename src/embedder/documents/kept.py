@@ -3,19 +3,47 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from rich.progress import track
+
 from embedder.digests import digest_of
-from embedder.documents.document import Document, Section
+from embedder.documents.document import Document, Section, UnreadableError
 from embedder.documents.reading import documents_of
+from embedder.errors import MissingExtraError
 from embedder.files import whole_file
 from embedder.identity import identity
 
 _FORMAT = 1  # raised when these readers change
 _SLOW = {".pdf": "pypdfium2", ".docx": "mammoth"}
+_MANY = 8  # files, from which it is worth the start of other processes
+
+
+def read_ahead(paths: Iterable[Path], directory: Path) -> None:
+    """Read files that take long, and were not read before, in all processors where there are many of them.
+
+    What cannot be read is not an error here: it is one when `kept_documents` reads it.
+    """
+    left = [path for path in paths if path.suffix.lower() in _SLOW and not _place(path, directory).is_file()]
+    if len(left) < _MANY:
+        return
+    with suppress(BrokenProcessPool), ProcessPoolExecutor() as pool:
+        done = pool.map(partial(_read, directory=directory), left)
+        for _ in track(done, "reading PDF and DOCX", total=len(left), transient=True):
+            pass
+
+
+def _read(path: Path, directory: Path) -> None:
+    with suppress(UnreadableError, OSError, MissingExtraError):
+        for _ in kept_documents(path, directory):
+            pass
 
 
 def kept_documents(path: Path, directory: Path) -> Iterator[Document]:
@@ -25,18 +53,22 @@ def kept_documents(path: Path, directory: Path) -> Iterator[Document]:
         path: The file.
         directory: Where those that take long to read are kept, by the content of their file.
     """
-    ending = path.suffix.lower()
-    if ending not in _SLOW:
+    if path.suffix.lower() not in _SLOW:
         yield from documents_of(path)
         return
-    name = identity(format=_FORMAT, ending=ending, content=digest_of(path), package=_version(_SLOW[ending]))
-    place = directory / f"{name[:16]}.json.gz"
+    place = _place(path, directory)
     documents = _kept(place)
     if documents is None:
         documents = list(documents_of(path))
         with whole_file(place) as file:
             file.write(gzip.compress(json.dumps([asdict(document) for document in documents]).encode(), mtime=0))
     yield from documents
+
+
+def _place(path: Path, directory: Path) -> Path:
+    ending = path.suffix.lower()
+    name = identity(format=_FORMAT, ending=ending, content=digest_of(path), package=_version(_SLOW[ending]))
+    return directory / f"{name[:16]}.json.gz"
 
 
 def _kept(place: Path) -> list[Document] | None:
