@@ -17,7 +17,7 @@ from embedder.digests import digest_of
 from embedder.errors import DataError
 from embedder.files import make_once, write_atomically
 from embedder.identity import identity
-from embedder.origins import ORIGINS, PLACE
+from embedder.origins import ORIGINS, PLACE, origin
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ _OPEN: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.open,
     ".zst": lambda path: pa.input_stream(str(path), compression="zstd"),
 }
+_NAMES = {"corpus": "keys", "train": "training queries", "test": "test queries", "copies": "copies left out"}
 COMPRESSED = tuple(_OPEN)
 """Endings of compressed files that are read."""
 
@@ -46,7 +47,7 @@ def converted(form: Form, files: Mapping[str, Path], directory: Path) -> dict[st
     """
     digests = {role: digest_of(path) for role, path in files.items()}
     folder = directory / identity(format=_FORMAT, form=form, files=digests)[:16]
-    write_once(folder, lambda partial: write_rows(form.convert(files), partial), str(next(iter(files.values())).parent))
+    write_once(folder, lambda partial: counted(write_rows(form.convert(files), partial)), _named(files))
     roles = json.loads((folder / _ROLES).read_text(encoding="utf-8"))
     _note_origins(folder, {stem: [files[role] for role in roles_of_stem] for stem, roles_of_stem in roles.items()})
     return {path.stem: path for path in folder.glob("*.jsonl")}
@@ -81,19 +82,35 @@ def decompressed(path: Path, directory: Path) -> Path:
     return folder / path.stem
 
 
-def write_once(folder: Path, write: Callable[[Path], object], source: str) -> None:
+def write_once(folder: Path, write: Callable[[Path], str], source: str) -> None:
     """Make a folder that appears completely or not at all; a damaged one is made again.
 
     Args:
         folder: Named by what it is made of; nothing happens if it is there and as it was written.
-        write: Writes into the folder that it is given, and returns what it wrote, for the log.
+        write: Writes into the folder that it is given, and returns what it wrote, in words for the log.
         source: What is converted, for the log.
     """
 
     def write_and_tell(partial: Path) -> None:
-        logger.info("%s: converted to %s in %s", source, write(partial), folder)
+        logger.info("%s: %s, kept in %s", source, write(partial), folder)
 
     make_once(folder, write_and_tell, f"it is made again from {source}")
+
+
+def counted(rows: Mapping[str, int]) -> str:
+    """How many rows there are of each part of a data set, in words.
+
+    >>> counted({"corpus": 1200, "train": 250})
+    '1,200 keys, 250 training queries'
+    """
+    return ", ".join(f"{n:,} {_NAMES.get(stem, f'rows of {stem}')}" for stem, n in rows.items())
+
+
+def _named(files: Mapping[str, Path]) -> str:
+    """What a user named: the one file, or the first of several that lie in different folders, or else their folder."""
+    paths = [origin(path, None)[0] for path in files.values()]
+    folders = {path.absolute().parent for path in paths}
+    return str(paths[0] if len(paths) == 1 or len(folders) > 1 else folders.pop())
 
 
 def write_rows(files: Iterable[tuple[str, Rows]], directory: Path) -> dict[str, int]:

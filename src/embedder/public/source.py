@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from embedder.data.converted import write_once, write_rows
+from embedder.data.converted import counted, write_once, write_rows
 from embedder.data.forms.form import Form, Rows
 from embedder.data.sources import Dataset, chosen, read_directory
 from embedder.digests import digest_of
@@ -114,7 +114,7 @@ class PublicSource:
                 folder,
                 setting,
             )
-        write_once(folder, lambda partial: write_rows(form.convert(), partial), tables)
+        write_once(folder, lambda partial: counted(write_rows(form.convert(), partial)), tables)
         return folder
 
 
