@@ -1,6 +1,7 @@
 """`embedder search` and `embedder export`: what they print, and one clear error before the model is loaded."""
 
 import json
+import shutil
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_keys_are_encoded_once_and_searched_again(exported, keys, tmp_path, caps
     search_command([index, "Oru"])
     shown = capsys.readouterr().out
     assert "\x1b" not in shown  # foreign text moves no cursor
-    assert "the lighthouse at Oru  [a.md, 2]" in shown
+    assert "the lighthouse at Oru  [a.md#page=2]" in shown
 
 
 def test_wrong_arguments_are_one_line_before_the_model_is_loaded(exported, keys, tmp_path, capsys, monkeypatch):
@@ -86,12 +87,43 @@ def test_the_task_of_a_saved_index_is_its_own(exported, tmp_path, capsys):
 
 
 def test_what_is_no_checkpoint_is_not_exported(exported, tmp_path, capsys):
-    line = "checkpoint: expected a file .ckpt; a folder is an export already"
-    assert refused(capsys, export_command, exported, tmp_path / "new").startswith(line)
+    for arguments, line in (
+        ([exported, tmp_path / "new"], f"SOURCE: expected a file .ckpt, or what to do with the export {exported}"),
+        ([exported], f"SOURCE: expected a file .ckpt, or what to do with the export {exported}"),
+        ([tmp_path, "--push-to", "me/mine"], "SOURCE: expected a file .ckpt, an export, or the folder of a run with"),
+        ([tmp_path / "one.ckpt"], "FOLDER: expected where to write the export of a file .ckpt"),
+        ([exported, "--push-to", "mine"], "--push-to: expected NAMESPACE/NAME, got 'mine'"),
+        ([exported, "--license", "mit", "--public"], "--public: expected beside --push-to NAMESPACE/NAME"),
+        ([exported, "--evaluation", tmp_path], f"{tmp_path}/table.md: the table of an evaluation cannot be read"),
+    ):
+        assert refused(capsys, export_command, *arguments).startswith(line)
     (tmp_path / "one.ckpt").write_text("no checkpoint")
     line = f"{tmp_path}/one.ckpt: not a checkpoint: torch cannot read it"
     assert refused(capsys, export_command, tmp_path / "one.ckpt", tmp_path / "new") == line
     assert not (tmp_path / "new").exists()
+
+
+def test_the_card_of_a_run_is_completed_and_the_export_pushed(exported, tmp_path, capsys, monkeypatch):
+    asked = []  # the hub's client, which needs a network, is the one thing that is stood in for here
+    client = {
+        "create_repo": lambda self, name, **settings: asked.append((name, settings)),
+        "upload_folder": lambda self, **settings: asked.append(settings["folder_path"]) or self,
+        "commit_url": "https://hub/commit",
+    }
+    monkeypatch.setattr("huggingface_hub.HfApi", type("Client", (), client))
+    folder = tmp_path / "run" / "export"
+    shutil.copytree(exported, folder)
+    (tmp_path / "table.md").write_text("| retriever | ndcg@10 |\n|---|---|\n| trained | 0.5 |\n")
+    facts = ["--license", "apache-2.0", "--language", "en", "de", "--evaluation", str(tmp_path)]
+    export_command([str(folder.parent), *facts, "--push-to", "me/mine"])
+    assert capsys.readouterr().out == f"model card: {folder}/README.md\npushed: https://hub/commit\n"
+    assert asked == [("me/mine", {"private": True, "exist_ok": True}), folder]
+    card = (folder / "README.md").read_text()
+    assert "license: apache-2.0" in card
+    assert "- de" in card
+    assert "| trained | 0.5 |" in card
+    export_command([str(folder), "--push-to", "me/mine", "--public"])
+    assert asked[2] == ("me/mine", {"private": False, "exist_ok": True})
 
 
 def test_the_example_of_the_docstring_runs(exported, capsys):

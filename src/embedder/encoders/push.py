@@ -1,11 +1,15 @@
 """Sends an export to a Hugging Face hub."""
 
 import logging
+import re
 from pathlib import Path
 
 from embedder.encoders.export import check_whole
+from embedder.errors import ConfigError
 
 logger = logging.getLogger(__name__)
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def push_to_hub(folder: Path, repository: str, *, private: bool = True) -> str:
@@ -22,10 +26,12 @@ def push_to_hub(folder: Path, repository: str, *, private: bool = True) -> str:
         The address of the commit.
 
     Raises:
+        ConfigError: The repository is not named so.
         DataError: The folder is no export, or is damaged.
     """
     from huggingface_hub import HfApi
 
+    check_repository(repository, "repository")
     check_whole(folder)
     client = HfApi()
     client.create_repo(repository, private=private, exist_ok=True)
@@ -34,3 +40,13 @@ def push_to_hub(folder: Path, repository: str, *, private: bool = True) -> str:
     )
     logger.info("%s is at %s", folder, commit.commit_url)
     return str(commit.commit_url)
+
+
+def check_repository(name: object, setting: str) -> None:
+    """Refuse what cannot be the name of a repository, before anything is sent.
+
+    Raises:
+        ConfigError: It is no text such as `USER/NAME`.
+    """
+    if not isinstance(name, str) or not _REPOSITORY.fullmatch(name):
+        raise ConfigError(setting, "NAMESPACE/NAME", name)

@@ -26,7 +26,7 @@ class Shown:
 
     def as_json(self) -> dict[str, Any]:
         """As in a line of the file: what is not known is left out."""
-        return {name: value for name, value in vars(self).items() if value != ""}
+        return {name: value for name, value in vars(self).items() if value or name != "location"}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from embedder.encoders.checkpoint import TrainedEncoder, load_trained
 from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, read_checkpoint
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
+from embedder.encoders.sentence_files import DESCRIPTION
 from embedder.errors import ConfigError, DataError
 from embedder.files import whole_folder, write_atomically
 from embedder.index.faiss_index import FaissIndex
@@ -109,7 +110,7 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> Path:
     """
     if checkpoint.is_dir():
         raise ConfigError("checkpoint", "a file .ckpt; a folder is an export already", str(checkpoint))
-    check_free(folder, "embedder.json", "the folder of an export")
+    check_free(folder, DESCRIPTION, "the folder of an export")
     trained = load_trained(checkpoint)
     return _export(trained, checkpoint, folder)
 

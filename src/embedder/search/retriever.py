@@ -5,6 +5,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Self
 
+from embedder.checks import check_value
 from embedder.encoders.checkpoint import TrainedEncoder, load_trained
 from embedder.encoders.key_side import keys_of
 from embedder.encoders.push import push_to_hub
@@ -13,7 +14,7 @@ from embedder.index.encode import index_corpus
 from embedder.index.faiss_index import FaissIndex
 from embedder.models.device import torch_device
 from embedder.search.folder import MODEL, Saved, is_saved, read_saved, write_saved
-from embedder.search.keys import AnyKey, Hit, checked_texts, rows_of, text_of
+from embedder.search.keys import AnyKey, Hit, checked_texts, path_of, rows_of, text_of
 from embedder.shown import nearest
 from embedder.types import FloatArray, TaskSides
 
@@ -40,8 +41,8 @@ def load(path: Path | str, *, device: str = "auto") -> "Retriever":
         DataError: It is none of these, was damaged, or gives other vectors than when it was written.
         ConfigError: There is no such path or device.
     """
-    chosen = torch_device(device, "device")
-    folder = Path(path).expanduser()
+    check_value("device", device, str)
+    chosen, folder = torch_device(device, "device"), path_of(path)
     saved = read_saved(folder) if is_saved(folder) else None
     model = folder if saved is None else folder / MODEL
     trained = load_trained(model)
@@ -146,7 +147,7 @@ class Retriever:
             DataError: The folder is none, or its keys were encoded by other weights, with another instruction, or cut
                 at another length.
         """
-        folder = Path(folder).expanduser()
+        folder = path_of(folder, "folder")
         if not is_saved(folder):
             raise DataError(folder, None, "not a folder that Retriever.save wrote")
         saved, other = read_saved(folder), load_trained(folder / MODEL)
@@ -192,7 +193,7 @@ class Retriever:
         Raises:
             ConfigError: There is no index yet, a key holds what JSON cannot, or another kind of folder is there.
         """
-        folder = Path(path).expanduser()
+        folder = path_of(path)
         write_saved(folder, self._trained, self._source, self._indexed())
         return folder
 
@@ -207,6 +208,7 @@ class Retriever:
             The address of the commit.
 
         Raises:
+            ConfigError: The repository is not named so.
             DataError: It was not loaded from an export, or this was damaged since.
         """
         return push_to_hub(self._source, repository, private=private)
