@@ -269,3 +269,23 @@ def test_a_retriever_pushes_the_export_that_it_was_loaded_from(exported, checkpo
     assert asked == [("me/mine", {"private": False, "exist_ok": True}), exported]
     with pytest.raises(DataError, match="not an export"):
         embedder.load(checkpoint).push_to_hub("me/mine")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"x", ["a"], {"a": 1}])
+def test_a_value_of_a_wrong_type_is_one_error_that_names_it(exported, wrong):
+    retriever = embedder.load(exported).index(["a"])
+    calls = {
+        "path": (embedder.load, retriever.save),
+        "folder": (retriever.use_index,),
+        "device": (lambda value: embedder.load(exported, device=value),),
+        "index.factory": (lambda value: retriever.index(["a"], factory=value),),
+        "repository": (retriever.push_to_hub,),
+    }
+    for name, some in calls.items():
+        for call in some:
+            with pytest.raises(ConfigError, match=rf"^{name}: expected "):
+                call(wrong)
+    if wrong != ["a"]:
+        for call, name in ((retriever.encode_queries, "texts"), (retriever.encode_keys, "keys")):
+            with pytest.raises(ConfigError, match=rf"^{name}(\[0\])?: expected "):
+                call(wrong)
