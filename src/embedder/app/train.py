@@ -18,7 +18,6 @@ from embedder.app.monitors import check_logged, check_monitors
 from embedder.app.query_only import as_trained
 from embedder.app.resume import (
     callbacks_on_steps,
-    check_data,
     checkpoint_of,
     choice_settings,
     plan_settings,
@@ -60,6 +59,7 @@ from embedder.locks import locked
 from embedder.models.device import warn_of_slow_bfloat16
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
+from embedder.preparation.same_data import check_data
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.instructions import check_instructions
 from embedder.training.module import RetrieverModule

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.evaluate import EvaluateRun
 from embedder.app.query_only import sides_of_base
-from embedder.app.resume import check_data, checkpoint_of
+from embedder.app.resume import checkpoint_of
 from embedder.app.train import TrainRun
 from embedder.app.trainer_settings import trainer_keywords
 from embedder.app.tune_estimate import rendered
@@ -30,6 +31,7 @@ from embedder.llm.metered import MeteredLanguageModel
 from embedder.llm.usage import Price
 from embedder.preparation.datasets import Source, dataset_pairs
 from embedder.preparation.prepare import n_processes, prepare
+from embedder.preparation.same_data import check_data
 from embedder.questions.file import question_file, question_path
 from embedder.questions.reader import Reader
 from embedder.questions.settings import QuestionSettings
@@ -91,7 +93,7 @@ class TuneRun:
         """
         if "RANK" in os.environ or ("LOCAL_RANK" not in os.environ and n_processes() > 1):
             expected = (
-                "one process; with trainer.strategy=ddp trainer.devices=N it starts the others for training itself"
+                "one process; with trainer.strategy=ddp trainer.devices=N it starts the others itself, for training"
             )
             raise ConfigError("experiment=tune", expected, "torchrun or srun with several")
         checkpoint = checkpoint_of(self.checkpoint, Path(self.output_dir))
@@ -105,7 +107,7 @@ class TuneRun:
     def plan(self) -> str:
         """What a run will do and cost, in words; the LLM is not asked."""
         language_model = self.train.preparation.rewards.language_model
-        source = self._source_so_far()
+        source = self._with_questions(language_model, question_path)
         task, dataset = self._only(source)
         plan = Plan(
             task=task,
@@ -127,23 +129,13 @@ class TuneRun:
         Raises:
             DataError: Something changed since, and the message says which file or setting.
         """
-        source = self._source_so_far()
+        language_model = self.train.preparation.rewards.language_model
+        source = self._with_questions(language_model, question_path)
         task, dataset = self._only(source)
         if dataset.train is not None:
-            language_model = MeteredLanguageModel(self.train.preparation.rewards.language_model)
             self._trained(source, language_model).check_resumes(checkpoint)
-            return
-        check_data(checkpoint, {}, {f"{task.name}/{dataset.name}": dataset.made_of()})
-
-    def _source_so_far(self) -> Source:
-        """The source with the user's questions, or with those that the LLM has written in an earlier start."""
-        source = self.train.preparation.source
-        task, dataset = self._only(source)
-        if dataset.train is not None:
-            return source
-        writer = self._writer(task, self.train.preparation.rewards.language_model)
-        path = question_path(writer, dataset.file("corpus"), Path(self.output_dir))
-        return replace(source, questions=str(path)) if path.is_file() else source  # type: ignore[type-var]
+        else:
+            check_data(checkpoint, {}, {f"{task.name}/{dataset.name}": dataset.made_of()})
 
     def _tuned(self) -> TuningVerdict | None:
         language_model = MeteredLanguageModel(self.train.preparation.rewards.language_model)
@@ -154,7 +146,7 @@ class TuneRun:
             if is_first:  # what is wrong with the LLM shows before anything is read
                 language_model.generate(["The LLM is there"], 1)
         with costs.stage("questions"):
-            source = self._with_questions(self.train.preparation.source, language_model)
+            source = self._with_questions(language_model)
         training, judging = self._trained(source, language_model), self._judged(source, language_model)
         if self.steps is not None:
             logger.info("training takes %d steps", trainer_keywords(training.trainer)["max_steps"])
@@ -170,14 +162,19 @@ class TuneRun:
         self._conclude(verdict, costs)
         return verdict
 
-    def _with_questions(self, source: Source, language_model: MeteredLanguageModel) -> Source:
-        """The source with the user's questions, or with those that the LLM writes."""
+    def _with_questions(self, language_model: LanguageModel, find: Callable[..., Path] = question_file) -> Source:
+        """The source with the user's questions, or with those that the LLM writes.
+
+        Args:
+            language_model: Writes them.
+            find: `question_path` for those that it has written in an earlier start, if it has.
+        """
+        source = self.train.preparation.source
         task, dataset = self._only(source)
-        if getattr(source, "questions", None) is not None or dataset.train is not None:
+        if dataset.train is not None:
             return source
-        writer = self._writer(task, language_model)
-        path = question_file(writer, dataset.file("corpus"), Path(self.output_dir))
-        return replace(source, questions=str(path))  # type: ignore[type-var]  # a source with questions is a dataclass
+        path = find(self._writer(task, language_model), dataset.file("corpus"), Path(self.output_dir))
+        return replace(source, questions=str(path)) if path.is_file() else source  # type: ignore[type-var]
 
     def _writer(self, task: Task, language_model: LanguageModel) -> QuestionWriter:
         if task.prompt is None:
@@ -195,7 +192,7 @@ class TuneRun:
             raise ConfigError("source.path", "one folder of documents and one task", names)
         return pairs[0]
 
-    def _trained(self, source: Source, language_model: MeteredLanguageModel) -> TrainRun:
+    def _trained(self, source: Source, language_model: LanguageModel) -> TrainRun:
         """The training on this source, as long as the number of its questions says."""
         rewards = replace(self.train.preparation.rewards, language_model=language_model)
         preparation = replace(self.train.preparation, source=source, rewards=rewards)
