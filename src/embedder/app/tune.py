@@ -92,9 +92,7 @@ class TuneRun:
             The verdict; None of a dry run, and of all processes but the first.
         """
         if "RANK" in os.environ or ("LOCAL_RANK" not in os.environ and n_processes() > 1):
-            expected = (
-                "one process; with trainer.strategy=ddp trainer.devices=N it starts the others itself, for training"
-            )
+            expected = "one process; with trainer.strategy=ddp trainer.devices=N it starts the others for training"
             raise ConfigError("experiment=tune", expected, "torchrun or srun with several")
         checkpoint = checkpoint_of(self.checkpoint, Path(self.output_dir))
         if checkpoint is not None:
