@@ -1,11 +1,12 @@
 import random
 
 import pytest
+from transformers.cache_utils import Cache
 
 from embedder.llm.decoding import Writing, write
 from embedder.llm.packed_scoring import PACKABLE_MODEL_TYPES, score_and_write, score_packed
 from embedder.llm.row_scoring import TokenisedRequest
-from embedder.llm.shared_prefix import SharedPrefix, can_share, shared_prefixes
+from embedder.llm.shared_prefix import SharedPrefix, can_share, shared_prefixes, with_cache
 from tests.llm.brute_force import score_pair_by_pair
 from tests.llm.test_packed_scoring import assert_same, some_requests, tiny
 
@@ -99,3 +100,17 @@ def test_scores_and_text_of_one_reading_are_those_of_two(model_type):
         assert_same(scores, score_pair_by_pair(model, requests))
         assert written == [tokens[: tokens.index(end) + 1] if end in tokens else tokens for tokens in free]
     assert len(written[0]) < 7
+
+
+class Of524:
+    def forward(self, input_ids=None, cache=None, use_cache=None): ...
+
+
+class Before:
+    def forward(self, input_ids=None, past_key_values=None, use_cache=None): ...
+
+
+@pytest.mark.parametrize(("model", "name"), [(Of524(), "cache"), (Before(), "past_key_values")])
+def test_a_cache_is_given_by_the_name_that_the_version_of_transformers_has_for_it(model, name):
+    cache = Cache(layers=[])
+    assert with_cache(model, cache) == {name: cache, "use_cache": True}

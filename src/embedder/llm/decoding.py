@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache
 
-from embedder.llm.shared_prefix import SharedPrefix, can_share, growing, roomy, run_prefix, shared_prefixes
+from embedder.llm.shared_prefix import (
+    SharedPrefix,
+    can_share,
+    growing,
+    roomy,
+    run_prefix,
+    shared_prefixes,
+    with_cache,
+)
 from embedder.models.token_batches import token_batches
 
 Choose = Callable[[Tensor, list[int], int], Tensor]
@@ -169,8 +177,7 @@ def _next_logits(model: Any, tokens: Tensor, mask: Tensor, positions: Tensor, ca
         input_ids=tokens,
         attention_mask=mask,
         position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
+        **with_cache(model, cache),
         **_last_only(type(model).forward),
     )
     logits: Tensor = output.logits[:, -1]

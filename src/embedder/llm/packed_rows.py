@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from embedder.llm.row_scoring import TokenisedRequest
+from embedder.llm.shared_prefix import with_cache
 from embedder.types import OutputScore
 
 _SLICE = 256  # positions projected to the vocabulary at once; 256 x 50,000 floats are 50 MB
@@ -81,7 +82,7 @@ class Packed:
             input_ids=self.tokens.to(model.device),
             position_ids=positions,
             attention_mask=_attention_masks(model.config, branches, positions, prefix_length, model.dtype),
-            **({"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}),
+            **({"use_cache": False} if cache is None else with_cache(model.base_model, cache)),
         ).last_hidden_state
         return hidden
 

@@ -1,6 +1,8 @@
 """Run what prompts have in common once: few-shot examples in front of every prompt, or the prompt of many outputs."""
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +63,20 @@ def run_prefix(model: Any, tokens: Sequence[int]) -> Cache:
     from transformers import DynamicCache
 
     cache = DynamicCache(config=model.config)
-    model.base_model(input_ids=torch.tensor([list(tokens)], device=model.device), past_key_values=cache, use_cache=True)
+    ids = torch.tensor([list(tokens)], device=model.device)
+    model.base_model(input_ids=ids, **with_cache(model.base_model, cache))
     return cache
+
+
+def with_cache(model: Any, cache: Cache) -> dict[str, Any]:
+    """The arguments by which a forward pass continues a cache and adds to it."""
+    return {_name_of_cache(type(model).forward): cache, "use_cache": True}
+
+
+@functools.cache
+def _name_of_cache(forward: Callable[..., Any]) -> str:
+    """`cache` from transformers 5.24 on, `past_key_values` before."""
+    return "cache" if "cache" in inspect.signature(forward).parameters else "past_key_values"
 
 
 def frozen(prefix: Cache) -> Cache:
