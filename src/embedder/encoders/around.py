@@ -13,7 +13,6 @@ class CutEncoder:
     """Another encoder, whose vectors are cut and brought back to unit length.
 
     Args:
-        encoder: The encoder.
         dimension: How many first numbers of each vector stay.
 
     Raises:
@@ -38,7 +37,6 @@ class HalfPrecisionEncoder:
     cosine above 0.9999 with those of float32.
 
     Args:
-        encoder: The encoder.
         device: The kind of device that it runs on, `cpu` or `cuda`.
     """
 

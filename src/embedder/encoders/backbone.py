@@ -69,16 +69,15 @@ def _check_reads_text(backbone: Any, config: EncoderConfig) -> None:
     """Let the model read two tokens, so that one of pictures or sound is refused before data is prepared."""
     if config.attention == "flash_attention_2":
         return  # needs a GPU
+    got = f"{config.name}: {type(backbone).__name__}"
     try:
         with torch.inference_mode():
             states = backbone(input_ids=torch.tensor([[1, 2]]), attention_mask=torch.ones(1, 2)).last_hidden_state
         has_state_for_every_token = states.shape[:2] == (1, 2)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        expected = f"a model that reads text ({reason(error)})"
-        raise ConfigError("encoder.name", expected, f"{config.name}: {type(backbone).__name__}") from error
+        raise ConfigError("encoder.name", f"a model that reads text ({reason(error)})", got) from error
     if not has_state_for_every_token:
-        expected = "a model with a state for every token"
-        raise ConfigError("encoder.name", expected, f"{config.name}: {type(backbone).__name__}")
+        raise ConfigError("encoder.name", "a model with a state for every token", got)
 
 
 def _checkpoint_layers(backbone: Any) -> None:
@@ -108,6 +107,7 @@ def _attend_both_ways(backbone: Any) -> None:
     Source: LLM2Vec (arXiv 2404.05961), NV-Embed (arXiv 2405.17428). transformers makes its masks by
     `config.is_causal`, which travels in `config.json`. Models with masks of their own ignore it, hence the trial.
     """
+    refused = ConfigError("encoder.bidirectional", f"false, since {type(backbone).__name__} only looks back", True)
     backbone.config.is_causal = False
     wanted = backbone.config._attn_implementation
     backbone.set_attn_implementation("eager")  # weights lie on the CPU here, where flash attention cannot be tried
@@ -115,15 +115,11 @@ def _attend_both_ways(backbone: Any) -> None:
         with torch.inference_mode():
             first, second = (backbone(input_ids=torch.tensor([[1, 2, last]])).last_hidden_state for last in (3, 4))
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise _one_way(backbone) from error
+        raise refused from error
     finally:
         backbone.set_attn_implementation(wanted)
     if torch.allclose(first[:, :2], second[:, :2], rtol=1e-4, atol=1e-4):
-        raise _one_way(backbone)
-
-
-def _one_way(backbone: Any) -> ConfigError:
-    return ConfigError("encoder.bidirectional", f"false, since {type(backbone).__name__} only looks back", True)
+        raise refused
 
 
 def first_position(backbone: Any) -> int:

@@ -28,7 +28,6 @@ class TrainedEncoder:
     """An encoder and how it encodes each side of each task.
 
     Args:
-        encoder: The model.
         tasks: Empty for a model that was not trained here.
         sides: How a model of others encodes queries and keys of any task: by its own prompts.
     """
@@ -52,13 +51,7 @@ class TrainedEncoder:
 
 @dataclass(frozen=True)
 class Training:
-    """What a model was trained on.
-
-    Args:
-        tasks: Their names.
-        data: By task and data set.
-        keys_stayed: Whether it was trained query-only: its keys are those of its base encoder.
-    """
+    """The tasks and data sets of a training, and whether it was query-only: keys are those of the base encoder."""
 
     tasks: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -68,14 +61,7 @@ class Training:
 def describe(
     encoder: TextEncoder, tasks: Mapping[str, TaskSides], about: Mapping[str, Any], keys: str | None = None
 ) -> dict[str, Any]:
-    """What a checkpoint says of its encoder, as plain values: base model, tasks, probe vectors, provenance.
-
-    Args:
-        encoder: The model.
-        tasks: How it reads the texts of its tasks.
-        about: What made it.
-        keys: `key_fingerprint` of the encoder where its keys stay what they are; None to compute it where needed.
-    """
+    """What a checkpoint says of its encoder, as plain values: `description_of` it, and what made it."""
     return {**description_of(encoder, tasks, keys), "about": dict(about)}
 
 

@@ -113,11 +113,6 @@ def _end_with_eos(tokenizer: Any, name: str) -> None:
 def load_head(paths: Sequence[Path], config: EncoderConfig, trained: Mapping[str, Any] | None) -> torch.nn.Sequential:
     """The linear layers of a folder behind the pooling; that which only cuts vectors of an export is left out.
 
-    Args:
-        paths: Folders of the layers, in their order.
-        config: Settings of the encoder.
-        trained: How an export of this project was trained; None for any other model.
-
     Raises:
         ConfigError: A layer cannot be loaded, or has weights that are NaN or infinite.
     """

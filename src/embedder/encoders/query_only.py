@@ -17,10 +17,6 @@ def deployed_keys(encoder: TextEncoder, tasks: Iterable[str]) -> dict[str, Readi
 
     An export of this project says so itself for each of its tasks; any other folder has one prompt and one length.
     `encoder.key_instruction` names an instruction that the folder does not know of.
-
-    Args:
-        encoder: The base encoder, or one that is trained from it.
-        tasks: Names.
     """
     folder, named = folder_of(encoder.config), encoder.config.key_instruction
     own = Reading("key", folder.sides.key_instruction if named is None else named, folder.key.max_length)
@@ -29,13 +25,7 @@ def deployed_keys(encoder: TextEncoder, tasks: Iterable[str]) -> dict[str, Readi
 
 
 def check_keys(encoder: TextEncoder, readings: Mapping[str, Reading], expected: Mapping[str, str], where: Path) -> None:
-    """Refuse a model whose keys are not those of the base encoder that it was trained from, query-only.
-
-    Args:
-        encoder: The model.
-        readings: How it reads the keys of its tasks.
-        expected: Fingerprints of the keys of the base encoder, by task.
-        where: The file or folder that it was read from.
+    """Refuse a model whose keys have not the fingerprints of the base encoder that it was trained from, query-only.
 
     Raises:
         DataError: Weights, tokenizer, pooling, dimension, instruction or length of its keys are others.

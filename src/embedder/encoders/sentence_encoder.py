@@ -14,9 +14,6 @@ from embedder.types import FloatArray, Reading
 class SentenceTransformerEncoder:
     """Any sentence-transformers model as an `Encoder`; its own normalisation is completed to unit vectors.
 
-    Args:
-        files: Those of its folder.
-
     Raises:
         ConfigError: It is made of foreign classes, is compared by another similarity, or cannot be loaded.
     """

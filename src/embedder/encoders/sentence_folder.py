@@ -29,7 +29,6 @@ class Route:
     """What the texts of one side go through.
 
     Args:
-        transformer: Folder of the transformer.
         pooling: `cls`, `mean` or `last`; None where the folder does not say.
         dense: Folders of the linear layers behind the pooling, in their order.
         max_length: Tokens of a text unless a length is set; None where the folder does not say.

@@ -31,14 +31,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class Answered:
-    """What one retriever found for one query, and what the LLM answered: a line of the file.
+    """What one retriever, by its title, found for one query, and what the LLM answered: a line of the file.
 
     Args:
-        task: Of the row, as the next two.
-        dataset: Its name.
-        retriever: Its title.
-        query_id: Which query.
-        query: Its text.
         answers: Gold answers.
         gold: Ids of gold keys.
         keys: The best keys, as the LLM saw them.

@@ -25,13 +25,7 @@ class CommonDataset:
 
 @dataclass(frozen=True)
 class CommonRows:
-    """A retriever of A and one of B, by the data sets that both have.
-
-    Args:
-        a: Title of the row of A.
-        b: Title of the row of B.
-        datasets: What is compared on each.
-    """
+    """A retriever of A and one of B, by their titles, and what is compared on the data sets that both have."""
 
     a: str
     b: str

@@ -97,15 +97,9 @@ class Comparison:
 
 
 def compare(a: Results, b: Results, pairs: Sequence[tuple[str, str]], settings: CompareSettings) -> Comparison:
-    """Compare retrievers of A with retrievers of B on every data set that both have.
+    """Compare retrievers of A with retrievers of B, by pairs of titles, on every data set that both have.
 
-    P-values are corrected over all data sets, metrics and pairs, and separately over all means.
-
-    Args:
-        a: One evaluation.
-        b: The other, or the same.
-        pairs: Titles of a row of A and a row of B.
-        settings: What is compared.
+    P-values are corrected over all data sets, metrics and pairs, and separately over all means. A and B may be one.
 
     Raises:
         ProtocolError: Rows of a data set were measured in different ways.

@@ -14,12 +14,7 @@ from embedder.results.verdict import Verdict
 
 
 def render_comparison(comparison: Comparison, max_shown: int | None = None) -> str:
-    """The whole comparison.
-
-    Args:
-        comparison: The findings.
-        max_shown: Queries shown in each direction; None for as many as its settings say.
-    """
+    """The whole comparison, with at most `max_shown` queries in each direction, or as many as its settings say."""
     most = comparison.settings.max_shown if max_shown is None else min(max_shown, comparison.settings.max_shown)
     one_run = comparison.a is comparison.b
     lines = [

@@ -25,7 +25,6 @@ class EvaluationFolder:
     that a run of other settings does not score go to `earlier-1`, an evaluation folder of its own.
 
     Args:
-        directory: The folder.
         protocol: Of the run. Rows that lie there already are kept only if theirs is the same.
 
     Raises:

@@ -12,11 +12,7 @@ _METRICS = ("em", "accuracy")
 
 
 def questions_text(rows: Sequence[Row]) -> str:
-    """What a difference of the size seen would need, for the best two rows of each data set; empty where none applies.
-
-    Args:
-        rows: Of any data sets.
-    """
+    """What a difference of the size seen needs, for the best two rows of each data set; empty where none applies."""
     lines = []
     for name in dict.fromkeys(row.of for row in rows):
         own = [row for row in rows if row.of == name and row.retriever != UPPER_BOUND]

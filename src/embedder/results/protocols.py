@@ -27,11 +27,6 @@ def check_comparable(a: Row, b: Row, metrics: Sequence[str]) -> None:
     Every field of the protocols must be equal but those that describe the retriever (`MAY_DIFFER`). What concerns the
     LLM need not be where only retrieval metrics are compared, nor the cut-offs where none is.
 
-    Args:
-        a: One row.
-        b: The other.
-        metrics: What is to be compared.
-
     Raises:
         ProtocolError: It names each field that differs, with both values.
     """

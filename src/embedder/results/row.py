@@ -15,12 +15,9 @@ RowName = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Row:
-    """The scores of one retriever on one data set.
+    """The scores of one retriever, by its title, on one data set.
 
     Args:
-        task: Its name.
-        dataset: Its name.
-        retriever: Its title.
         per_query: Metric -> query id -> value, so that two runs can be compared query by query.
         protocol: What the numbers depend on.
         parts: Field (such as `type`) -> query id -> the part of the data set that it is in; "" is none.

@@ -182,13 +182,7 @@ class Scores:
 
 
 def _drawn(values: Mapping[Name, Values], sampling: Sampling, dataset: DatasetName) -> dict[Name, Column]:
-    """Columns of one data set, each drawn as its metric asks.
-
-    Args:
-        values: By names that end with the metric.
-        sampling: How many resamples, and the seed.
-        dataset: Whose queries they are.
-    """
+    """Columns of one data set, each drawn as its metric asks, which is the last word of its name."""
     additive = {
         name: {query: averaged(name[-1], value) for query, value in own.items()} for name, own in values.items()
     }

@@ -24,7 +24,6 @@ class Results:
     """What one evaluation found.
 
     Args:
-        folder: Where it lies.
         protocol: Of the run: environment, checkpoint, encoder.
         rows: One for each data set and retriever.
     """

@@ -32,13 +32,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """What B has more than A.
+    """What B has more than A by a metric, b - a.
 
     Args:
         n: Queries.
-        a: The metric of A.
-        b: Of B.
-        difference: b - a.
         interval: Of the difference, by the bootstrap over queries.
         p: Two-sided, that A and B differ by chance; not corrected for other comparisons.
         rose: Queries whose value is larger in B.

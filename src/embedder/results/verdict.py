@@ -22,8 +22,6 @@ class Verdict:
         a: Title of the retriever that the other is compared with.
         b: Title of the other.
         scope: `qa/nq`, or what the mean is of.
-        metric: Its name.
-        difference: What B has more.
         p: Two-sided, corrected for all verdicts that are shown together; see `corrected`.
         needed: Queries that it takes to find a difference of this size; None where there is no such number.
     """
