@@ -142,8 +142,8 @@ def test_counts_that_do_not_match_are_an_error():
         ([], "no list of models as `data`"),
         (5, "no list of models as `data`"),
         ({"data": [5, {"id": ["a"]}]}, r"does not list 'tiny' \(llm\.name\); it has: \['a'\]"),
-        (b"[" * 100_000, "JSON in too many brackets"),
-        (b'{"a":' * 100_000, "JSON in too many brackets"),
+        (b"[" * 100_000, "JSON that is nested too deeply"),
+        (b'{"a":' * 100_000, "JSON that is nested too deeply"),
         (b"1" * 5_000, "not JSON: 1111"),
         (b"<html>no</html>", "not JSON: <html>"),
         (b"\xff\xfe\xfd", "not JSON"),
@@ -198,7 +198,7 @@ def test_half_a_character_can_be_kept(serve, tmp_path):
 
 
 def test_half_a_character_in_a_prompt_is_one_error(serve):
-    with pytest.raises(EmbedderError, match="half a character"):
+    with pytest.raises(EmbedderError, match="half of a surrogate pair"):
         model_of(serve(echoing())).generate(["Q: \ud83d"], 4)
 
 

@@ -22,7 +22,7 @@ class LabelEstimate:
 
     counts: LabelCounts
     passes: int
-    """Prompts to score, each once with all its outputs; several share a batch. None for a reward from texts."""
+    """Prompts to score, each once with all its outputs; several share a batch. 0 for a reward from texts."""
     outputs: float
     """Outputs scored in a pass: competitors and gold answers; for a reward from texts those written for a prompt."""
     sampled_prompts: int

@@ -1,7 +1,10 @@
 """The rewards as pure functions of log-likelihoods; larger is better, and negative if a candidate does harm.
 
-Shapes: C candidates of a query, N competitors of the desired output; any number of queries of one shape may stand in
-front. `without` means after the prompt that shows no candidate.
+Of a query with C candidates and N competitors of its desired output (several queries of one shape may stand in front):
+    desired_without: Log-likelihood of the desired output after the prompt that shows no candidate, [...].
+    competitors_without: Those of the competitors, [..., N].
+    desired_with: Log-likelihood of the desired output with each candidate, [..., C].
+    competitors_with: Those of the competitors, [..., C, N].
 """
 
 import numpy as np
@@ -30,12 +33,6 @@ def rank_rewards(
 
     Source: Zhang et al., ACL 2024 (arXiv 2310.07554), rank-aware reward.
 
-    Args:
-        desired_without: Log-likelihood of the desired output without a candidate, [...].
-        competitors_without: Those of its N competitors, [..., N].
-        desired_with: Log-likelihood of the desired output with each of C candidates, [..., C].
-        competitors_with: Those of its competitors, [..., C, N].
-
     Returns:
         Whole numbers from -N to N, [..., C].
     """
@@ -54,15 +51,8 @@ def smooth_rank_rewards(
         s(O) = sum over competitors of sigmoid((log p(competitor) - log p(O)) / temperature)
         R(C) = s(O | U) - s(O | U, C)
 
-    As the temperature falls to 0 this becomes `rank_rewards`, but for ties, which count half a rank. Unlike ranks it
-    does not saturate where every candidate beats all competitors.
-
-    Args:
-        desired_without: As for `rank_rewards`.
-        competitors_without: As for `rank_rewards`, [..., N].
-        desired_with: As for `rank_rewards`, [..., C].
-        competitors_with: As for `rank_rewards`, [..., C, N].
-        temperature: In nats.
+    As the temperature, in nats, falls to 0 this becomes `rank_rewards`, but for ties, which count half a rank. Unlike
+    ranks it does not saturate where every candidate beats all competitors.
 
     Returns:
         From -N to N, [..., C].
@@ -80,10 +70,6 @@ def likelihood_rewards(desired_without: Numbers, desired_with: Numbers) -> Numbe
 
         R(C) = log p(O | U, C) - log p(O | U)
 
-    Args:
-        desired_without: Log-likelihood of the desired output without a candidate, [...].
-        desired_with: Log-likelihood of the desired output with each of C candidates, [..., C].
-
     Returns:
         Gains in nats, [..., C].
     """
@@ -96,10 +82,6 @@ def normalised_likelihood_rewards(desired_without: Numbers, desired_with: Number
         R(C) = 1 - log p(O | U, C) / log p(O | U)
 
     1 makes the output certain and 0 changes nothing, so queries that the LLM finds easy and hard are on one scale.
-
-    Args:
-        desired_without: Log-likelihood of the desired output without a candidate, [...].
-        desired_with: Log-likelihood of the desired output with each of C candidates, [..., C].
 
     Returns:
         At most 1, without a unit, [..., C].

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from embedder.errors import EmbedderError
 from embedder.llm.continuation import check_length
 from embedder.llm.server.client import Request
-from embedder.llm.server.requests import WHOLE_DISTRIBUTION, count_of, listed_models
+from embedder.llm.server.requests import WHOLE_DISTRIBUTION, count_of, listed_models, total_tokens
 from embedder.llm.server.scores import choices_of, plain_text
 from embedder.llm.server.top_logprobs import estimate, positions_of
 from embedder.types import OutputScore
@@ -99,10 +99,9 @@ _OLLAMA_DISTRIBUTION = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repeat_penalty"
 
 def _openai_answer(answer: Any) -> tuple[str, int, Any]:
     (choice,) = choices_of(answer, 1)
-    usage, logprobs = answer.get("usage"), choice.get("logprobs")
-    n_tokens = count_of(usage.get("total_tokens")) if isinstance(usage, dict) else 0
+    logprobs = choice.get("logprobs")
     positions = logprobs.get("content") if isinstance(logprobs, dict) else None
-    return _content(choice.get("message"), choice.get("finish_reason")), n_tokens, positions
+    return _content(choice.get("message"), choice.get("finish_reason")), total_tokens(answer), positions
 
 
 def _ollama_answer(answer: Any) -> tuple[str, int, Any]:

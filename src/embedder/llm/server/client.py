@@ -105,10 +105,8 @@ class ServerClient:
                 trust_env=False,  # which proxy is used is decided here, so that errors can tell
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
-            message = (
-                f"{self._settings.url}: the way to the server cannot be used ({error}){proxy_hint(self._settings.url)}"
-            )
-            raise EmbedderError(message) from error
+            url = self._settings.url
+            raise EmbedderError(f"{url}: no connection can be made ({error}){proxy_hint(url)}") from error
 
     async def _answer(self, http: "httpx.AsyncClient", request: Request[Answer]) -> Answer:
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
@@ -145,7 +143,9 @@ class ServerClient:
                 f"no answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
             ) from error
         except UnicodeEncodeError as error:
-            raise EmbedderError(f"{url}: a prompt holds half a character, which cannot be sent ({error})") from error
+            raise EmbedderError(
+                f"{url}: a prompt holds half of a surrogate pair, which UTF-8 cannot send ({error})"
+            ) from error
         except httpx.RequestError as error:
             raise PassingError(f"{type(error).__name__}: {error} (is the server at llm.url up?)") from error
         return read_reply(url, response, content)

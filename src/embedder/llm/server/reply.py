@@ -78,7 +78,7 @@ def read_reply(url: str, response: "httpx.Response", content: bytes) -> Any:
         # Half an answer, as a rule.
         raise PassingError(f"an answer that is not JSON: {_excerpt(content)}") from error
     except RecursionError as error:
-        raise EmbedderError(f"{url}: JSON in too many brackets: {_excerpt(content)}") from error
+        raise EmbedderError(f"{url}: JSON that is nested too deeply: {_excerpt(content)}") from error
 
 
 def retry_after_of(header: str | None) -> float:

@@ -40,7 +40,7 @@ class Completions:
         """Score the output of each pair."""
 
         def read(answer: Any) -> list[OutputScore]:
-            self._count(answer)
+            self.total_tokens += total_tokens(answer)
             return [pair.read(choice) for pair, choice in zip(pairs, choices_of(answer, len(pairs)), strict=True)]
 
         # logprobs: SGLang takes 0 for "not those of the prompt". max_tokens: not every server takes 0.
@@ -65,7 +65,7 @@ class Completions:
         check_length(max_new_tokens)
 
         def read(answer: Any) -> list[list[str]]:
-            self._count(answer)
+            self.total_tokens += total_tokens(answer)
             choices = choices_of(answer, len(prompts) * n)
             texts = [cut_behind(text_of(choice) + stopped_by(choice, stop), stop).strip() for choice in choices]
             return [texts[i * n : (i + 1) * n] for i in range(len(prompts))]
@@ -93,10 +93,6 @@ class Completions:
 
         return Request("models", None, read)
 
-    def _count(self, answer: Any) -> None:
-        usage = answer.get("usage") if isinstance(answer, dict) else None
-        self.total_tokens += count_of(usage.get("total_tokens")) if isinstance(usage, dict) else 0
-
     def _body(self, prompts: Sequence[Any], settings: dict[str, Any]) -> dict[str, Any]:
         # A prompt is complete text. vLLM alone knows these two, and others ignore them.
         vllm = {"add_special_tokens": False, "return_tokens_as_token_ids": False}
@@ -109,6 +105,12 @@ def listed_models(answer: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(models, list):
         raise EmbedderError("the answer has no list of models as `data`: is this an OpenAI-compatible server?")
     return {str(model.get("id")): model for model in models if isinstance(model, dict)}
+
+
+def total_tokens(answer: Any) -> int:
+    """Tokens that the server says it has read and written for an answer; 0 if it says nothing."""
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    return count_of(usage.get("total_tokens")) if isinstance(usage, dict) else 0
 
 
 def count_of(tokens: Any) -> int:
