@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Any
 
 from embedder.errors import EmbedderError
@@ -38,12 +39,13 @@ def positions_of(logprobs: Any) -> list[Position]:
 
 
 def estimate(positions: Sequence[Position], output: str, max_new_tokens: int) -> OutputScore:
-    """The log-likelihood of an output as far as a greedy reply shows it: an upper bound, since what is unseen counts 0.
+    """The log-likelihood of an output as far as a greedy reply shows it: what comes behind that counts as certain.
 
-        log p(written tokens that spell the output) + log p(the listed tokens that would have gone on with it)
+        log p(written tokens that spell the output) + log p(listed tokens that would have gone on with it)
 
-    The second term is that of the first token which does not spell the output; where no listed token goes on with it,
-    the lowest of the listed log-probabilities stands for it. Spaces do not count, since servers show them differently.
+    The second term is that of the first position whose token does not spell the output; where no listed token goes on
+    with it, the lowest of the listed log-probabilities stands for it, so that the estimate is an upper bound. A reply
+    that ends before the output does counts like that too. Spaces do not count, since servers show them differently.
 
     Args:
         positions: Of the reply.
@@ -54,10 +56,7 @@ def estimate(positions: Sequence[Position], output: str, max_new_tokens: int) ->
         Nats, over one token, since the tokens of the output are not known.
     """
     rest, total, lowest = _bare(output.strip().encode()), 0.0, _LOWEST
-    written = list(positions)
-    while written and not written[0].token.strip():  # white space before the answer
-        del written[0]
-    for position in written:
+    for position in dropwhile(lambda position: not position.token.strip(), positions):  # white space before the answer
         token = _bare(position.token)
         if not rest.startswith(token):
             onward = [value for text, value in position.listed if text.strip() and rest.startswith(_bare(text))]
