@@ -1,9 +1,8 @@
 """The LLM that the retriever is trained for: a Hugging Face causal model that scores and writes outputs."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -25,7 +24,7 @@ _WRITING = 2  # times as many tokens in the cache: each step reads all weights f
 
 
 @checked("llm")
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class HuggingFaceLanguageModel(LocalSettings):
     """Implements `embedder.types.LanguageModel`; weights are loaded on first use, code from the hub is never run.
 
@@ -36,13 +35,11 @@ class HuggingFaceLanguageModel(LocalSettings):
         ConfigError: A setting has a value that cannot work.
     """
 
+    _tokens_run: int = field(default=0, init=False, repr=False)
+
     @cached_property
     def _local(self) -> LocalModel:
         return LocalModel(self)
-
-    @cached_property
-    def _tokens(self) -> Counter[str]:
-        return Counter()
 
     @property
     def fingerprint(self) -> str:
@@ -52,7 +49,7 @@ class HuggingFaceLanguageModel(LocalSettings):
     @property
     def tokens_run(self) -> int:
         """See `LanguageModel`."""
-        return self._tokens.total()
+        return self._tokens_run
 
     def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
         """See `LanguageModel`."""
@@ -96,7 +93,7 @@ class HuggingFaceLanguageModel(LocalSettings):
         requests = self._requests(prompts, outputs, max_new_tokens)
         writing = Writing(max_new_tokens, self._completes(_LINE))
         scores, written = score_and_write(self._local.model, requests, writing, _WRITING * self.batch_tokens)
-        self._tokens["run"] += sum(map(len, written))
+        self._tokens_run += sum(map(len, written))
         self._check_finite(scores)
         return [self._text(tokens, _LINE) for tokens in written], scores
 
@@ -119,7 +116,7 @@ class HuggingFaceLanguageModel(LocalSettings):
             self._check_length(len(tokens) + max_new_tokens, prompt)
         writing = Writing(max_new_tokens, self._completes(stop), choose)
         written = write(self._local.model, tokenised, n, writing, _WRITING * self.batch_tokens)
-        self._tokens["run"] += sum(map(len, tokenised)) + sum(map(len, written))
+        self._tokens_run += sum(map(len, tokenised)) + sum(map(len, written))
         return [self._text(tokens, stop) for tokens in written]
 
     def _requests(
@@ -131,7 +128,7 @@ class HuggingFaceLanguageModel(LocalSettings):
         for request, prompt in zip(requests, prompts, strict=True):
             longest = max(map(len, request.outputs), default=0)
             self._check_length(len(request.prompt) + max(longest, max_new_tokens), prompt)
-        self._tokens["run"] += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
+        self._tokens_run += sum(len(request.prompt) + sum(map(len, request.outputs)) for request in requests)
         return requests
 
     def _check_finite(self, scores: Sequence[Sequence[OutputScore]]) -> None:

@@ -26,7 +26,7 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class LocalSettings:
     """Which model is run on this machine, and how.
 
