@@ -9,6 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from embedder.app.tune import TuneRun
+from embedder.entry.run_folder import is_first_process
 from embedder.entry.signals import Stopped
 from embedder.locks import locked
 from embedder.preparation.merge import MergeRun
@@ -109,3 +110,21 @@ def test_a_dry_run_leaves_the_settings_of_a_run(folder, monkeypatch, outcome):
     done = run_here("train.py", *resume, "dry_run=true", "seed=7", f"paths.root={folder}", f"source.path={folder}")
     assert done.returncode == (0 if outcome is None else 130), done.stderr + done.stdout
     assert contents(folder / ".hydra").items() >= before.items()
+
+
+@pytest.mark.parametrize(
+    ("variables", "first"),
+    [
+        ({}, True),
+        ({"RANK": "1", "LOCAL_RANK": "0"}, False),  # torchrun, the first process of the second machine
+        ({"RANK": "0", "LOCAL_RANK": "0"}, True),
+        ({"SLURM_PROCID": "3"}, False),
+        ({"SLURM_PROCID": "0", "LOCAL_RANK": "1"}, False),  # started by Lightning, in an interactive shell of SLURM
+    ],
+)
+def test_one_of_the_processes_of_a_run_holds_its_folder(monkeypatch, variables, first):
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_first_process() == first

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from embedder.data.prompts import first_words
 from embedder.questions.checks import COPIED, ELSEWHERE, GIVEN_AWAY, LENGTH, LONG_ANSWER, POINTS, fault
-from embedder.questions.draft import EXAMPLES, parsed, render, shown
+from embedder.questions.draft import EXAMPLES, parsed, render
 from embedder.questions.near import DistinctQuestions
 
 PASSAGE = (
@@ -63,7 +64,7 @@ def test_a_draft_is_read_strictly(draft, expected):
 
 
 def test_the_prompt_ends_where_the_question_begins():
-    text = render(shown("One\ntwo   three four", 3))
+    text = render(first_words("One\ntwo   three four", 3))
     assert text.endswith("Passage: One two three\nQuestion:")
     assert text.count("Question:") == len(EXAMPLES) + 1
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pkgutil import resolve_name
 
 from embedder import __version__
 from embedder.entry.faults import end
@@ -19,31 +20,18 @@ class Command:
     run: Callable[[Sequence[str]], None]
 
 
-def _tune(arguments: Sequence[str]) -> None:
-    from embedder.app.tune_command import tune
-
-    tune(arguments)
-
-
-def _search(arguments: Sequence[str]) -> None:
-    from embedder.app.search_command import search
-
-    search(arguments)
+def _later(name: str) -> Callable[[Sequence[str]], None]:
+    """The command of a module that is imported when it runs."""
+    return lambda arguments: resolve_name(f"embedder.app.{name}_command:{name}")(arguments)
 
 
-def _export(arguments: Sequence[str]) -> None:
-    from embedder.app.export_command import export
-
-    export(arguments)
-
-
-COMMANDS = {  # in the order of --help; what a command needs is imported when it runs
+COMMANDS = {  # in the order of --help
     "train": Command("train a retriever with the rewards of an LLM, and export it", partial(enter, "train")),
     "prepare": Command("propose candidates and let the LLM judge them, as train does too", partial(enter, "prepare")),
     "evaluate": Command("score a retriever beside the baselines, and compare evaluations", partial(enter, "evaluate")),
-    "tune": Command("go from a folder of documents and an LLM to a retriever and a verdict", _tune),
-    "search": Command("find the best keys for a question with a trained retriever", _search),
-    "export": Command("write the encoder of a checkpoint as a sentence-transformers folder", _export),
+    "tune": Command("go from a folder of documents and an LLM to a retriever and a verdict", _later("tune")),
+    "search": Command("find the best keys for a question with a trained retriever", _later("search")),
+    "export": Command("write the encoder of a checkpoint, complete its card, push it", _later("export")),
 }
 _HELP = """\
 Usage: embedder COMMAND ...

@@ -10,7 +10,6 @@ from typing import Any
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_only
 
 from embedder.app.choice import choose, optimised
 from embedder.app.csv_logger import keep_earlier_log
@@ -52,6 +51,7 @@ from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.encoders.key_side import key_fingerprint
 from embedder.entry.environment import environment
+from embedder.entry.run_folder import is_first_process
 from embedder.entry.sweep_job import in_sweep, searched_settings
 from embedder.errors import ConfigError, how_to_resume
 from embedder.identity import plain
@@ -141,7 +141,7 @@ class TrainRun:
             DataError: Another process trains in the folder.
         """
         # One of the processes of a run holds it for all.
-        with locked(Path(self.output_dir)) if getattr(rank_zero_only, "rank", 0) == 0 else nullcontext():
+        with locked(Path(self.output_dir)) if is_first_process() else nullcontext():
             return self._run()
 
     def opened(self) -> tuple[L.Trainer, TextEncoder, dict[str, Task]]:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lightning.pytorch.utilities import rank_zero_only
-
 from embedder.app.evaluate import EvaluateRun
 from embedder.app.query_only import sides_of_base
 from embedder.app.resume import checkpoint_of
@@ -22,6 +20,7 @@ from embedder.data.jsonl import JsonLines
 from embedder.data.sources import Dataset
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
+from embedder.entry.run_folder import is_first_process
 from embedder.errors import ConfigError
 from embedder.evaluation.rows import row_names
 from embedder.files import copy_folder, write_atomically
@@ -137,7 +136,7 @@ class TuneRun:
 
     def _tuned(self) -> TuningVerdict | None:
         language_model = MeteredLanguageModel(self.train.preparation.rewards.language_model)
-        is_first = getattr(rank_zero_only, "rank", 0) == 0  # those that train with it find the labels that it has made
+        is_first = is_first_process()  # those that train with it find the labels that it has made
         costs = Costs(self._folder("costs.json") if is_first else None, language_model.usage, self.price)
         with costs.stage("opening"):
             self.train.opened()

@@ -67,8 +67,9 @@ def overrides_of(given: Namespace) -> list[str]:
     Raises:
         ConfigError: A folder or file is not there, or the server cannot be asked for its model.
     """
+    dry = ["dry_run=true"] if given.dry_run else []
     if given.resume is not None:
-        return [*_of_run(Path(given.resume)), *_dry(given), *given.settings]
+        return [*_of_run(Path(given.resume)), *dry, *given.settings]
     if not Path(given.documents).exists():
         raise ConfigError("DOCS", "a folder of documents, or a document", given.documents)
     overrides = ["experiment=tune", "source=folder", _quoted("source.path", given.documents), *_llm(given)]
@@ -76,11 +77,7 @@ def overrides_of(given: Namespace) -> list[str]:
         if not Path(given.questions).is_file():
             raise ConfigError("--questions", "a file of JSON Lines", given.questions)
         overrides.append(_quoted("source.questions", given.questions))
-    return [*overrides, *_dry(given), *given.settings]
-
-
-def _dry(given: Namespace) -> list[str]:
-    return ["dry_run=true"] if given.dry_run else []
+    return [*overrides, *dry, *given.settings]
 
 
 def _of_run(folder: Path) -> list[str]:

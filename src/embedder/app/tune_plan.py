@@ -6,16 +6,16 @@ from pathlib import Path
 from statistics import fmean
 
 from embedder.app.tune_steps import StepRule
-from embedder.data.corpus import join_title
 from embedder.data.examples import FewShotExample
 from embedder.data.jsonl import JsonLines
 from embedder.data.prompts import with_examples
 from embedder.data.sources import Dataset
 from embedder.llm.server.language_model import ServerLanguageModel
 from embedder.preparation.preparation import Preparation
-from embedder.questions.draft import EXAMPLES, render, shown
+from embedder.questions.draft import EXAMPLES, render
 from embedder.questions.passages import spread
 from embedder.questions.settings import QuestionSettings
+from embedder.questions.writer import passage_of
 from embedder.rewards.sampled_outputs import DRAWS
 from embedder.training.task import Task
 
@@ -75,7 +75,7 @@ class Plan:
         """Each stage, in order."""
         rows = JsonLines(self.dataset.file("corpus"))
         order, short = spread(rows, self.questions.seed, self.questions.shortest)
-        texts = [self._text(rows, position) for position in order[:SAMPLE]] or [""]
+        texts = [passage_of(rows, one, self.questions.max_words).text for one in order[:SAMPLE]] or [""]
         words = fmean(len(text.split()) for text in texts)
         documents = {row["file"] for row in rows if row.get("file")}
         in_files = f" of {len(documents):,} files" if documents else ""
@@ -92,10 +92,6 @@ class Plan:
         yield self._labels(n_train, texts)
         yield self._training(n_train)
         yield self._answers(n_test, texts)
-
-    def _text(self, rows: JsonLines, position: int) -> str:
-        row = rows.row(position)
-        return shown(join_title(row.text("title", default=""), row.text("text")), self.questions.max_words)
 
     def _writing(self, wanted: int, order: Sequence[int], short: int, texts: Sequence[str]) -> Planned:
         passages = min(len(order), round(wanted / _QUESTIONS_A_PASSAGE))

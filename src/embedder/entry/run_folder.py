@@ -60,6 +60,9 @@ def put_back_settings() -> None:
 
 
 def is_first_process() -> bool:
-    """Whether this is the first of the processes that train together."""
-    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    """Whether this is the first of the processes that train together, by what torchrun, Lightning or srun has set.
+
+    A process that Lightning started in a shell of SLURM has the shell's SLURM_PROCID, so its own LOCAL_RANK counts.
+    """
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
     return next((os.environ[name] for name in names if name in os.environ), "0") == "0"

@@ -23,17 +23,11 @@ class RefuseSecrets(Callback):
     """Ends a run whose settings hold a secret before Hydra has written them anywhere."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check a single run."""
-        _refuse_settings(config)
+        """Check a run, or a sweep, whose overrides are among the settings of Hydra."""
+        hide_environment()
+        _refuse(setting_with_secret(OmegaConf.to_container(config, resolve=False)))
 
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check a sweep: its overrides are among the settings of Hydra."""
-        _refuse_settings(config)
-
-
-def _refuse_settings(config: DictConfig) -> None:
-    hide_environment()
-    _refuse(setting_with_secret(OmegaConf.to_container(config, resolve=False)))
+    on_multirun_start = on_run_start
 
 
 def hide_environment() -> None:

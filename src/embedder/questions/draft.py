@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 
 from embedder.data.examples import FewShotExample
-from embedder.data.prompts import first_words
 
 EXAMPLES = (
     FewShotExample(
@@ -63,16 +62,11 @@ class Draft:
     """Of what the LLM wrote about the passage, in the store, in hexadecimal."""
 
 
-def shown(passage: str, max_words: int) -> str:
-    """The passage as the LLM reads it: on one line, and cut to so many words."""
-    return first_words(passage, max_words)
-
-
 def render(passage: str) -> str:
     """The text before a draft, which is one line: ` QUESTION Answer: ANSWER`.
 
     Args:
-        passage: As `shown` cuts it.
+        passage: On one line, and cut to `questions.max_words`.
     """
     examples = "".join(
         f"{_ask(example.keys[0])} {example.question} Answer: {example.answer}\n\n" for example in EXAMPLES

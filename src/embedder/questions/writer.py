@@ -9,11 +9,12 @@ from typing import Any
 
 from embedder.data.corpus import Corpus, join_title
 from embedder.data.jsonl import JsonLines
+from embedder.data.prompts import first_words
 from embedder.index.bm25_index import BM25Index
 from embedder.llm.address import sample_address
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.questions.checks import NO_FORM, REASONS, fault
-from embedder.questions.draft import Draft, Passage, parsed, render, shown
+from embedder.questions.draft import Draft, Passage, parsed, render
 from embedder.questions.near import DistinctQuestions
 from embedder.questions.passages import spread
 from embedder.questions.reader import Reader
@@ -89,7 +90,7 @@ class QuestionWriter:
             each = max(len(self._kept) / done, 0.1) if done else 1.0  # questions that a passage gave
             size = max(_SMALLEST_ROUND, round(_SPARE * (wanted - len(self._kept)) / each))
             chosen = order[done : done + size]
-            self._round([_passage(rows, position, self.settings.max_words) for position in chosen], wanted)
+            self._round([passage_of(rows, position, self.settings.max_words) for position in chosen], wanted)
             done += len(chosen)
             logger.info("%d of %d questions, after %d of %d passages", len(self._kept), wanted, done, len(order))
         return self._kept
@@ -139,7 +140,8 @@ class QuestionWriter:
         return kept
 
 
-def _passage(rows: JsonLines, position: int, max_words: int) -> Passage:
+def passage_of(rows: JsonLines, position: int, max_words: int) -> Passage:
+    """A row of a corpus as the LLM reads it: on one line, and cut to so many words."""
     row = rows.row(position)
     text = join_title(row.text("title", default=""), row.text("text"))
-    return Passage(position, row.text("id"), shown(text, max_words), row.text("file", default="") or None)
+    return Passage(position, row.text("id"), first_words(text, max_words), row.text("file", default="") or None)
