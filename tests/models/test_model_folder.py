@@ -234,6 +234,25 @@ def test_a_damaged_file_is_one_line(bert_directory, llama_directory, tmp_path, f
         assert folder.name in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("router_config.json", {}, "not a router as sentence-transformers writes it"),
+        ("router_config.json", {"types": {}, "structure": {"query": ["a"], "document": ["b"]}}, "not a router as"),
+        ("config_sentence_transformers.json", {"prompts": ["ask: "]}, "expected `prompts` as an object of texts"),
+        ("config_sentence_transformers.json", {"prompts": {"query": 5}}, "expected `prompts` as an object of texts"),
+        ("query_1_Pooling/config.json", {"pooling_mode": 5}, r"one pooling among .*with \['5'\]"),
+    ],
+)
+def test_settings_of_another_kind_are_one_line(bert_directory, tmp_path, file, content, message):
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", shared=False))
+    exported = export(encoder, SIDES, tmp_path / "export", {})
+    (exported / file).write_text(json.dumps(content))
+    with pytest.raises(EmbedderError, match=message) as refused:
+        TextEncoder(EncoderConfig(name=str(exported), shared=False))
+    assert "\n" not in str(refused.value)
+
+
 def with_code(folder, *, of):
     """What a folder says where its classes are files of its own, which write a file when they run."""
     code = f"open({str(folder / 'ran')!r}, 'w')\n"

@@ -69,8 +69,14 @@ class SentenceFiles:
 
     @property
     def prompts(self) -> TaskSides:
-        """What sentence-transformers puts in front of queries and documents; empty where it has none."""
+        """What sentence-transformers puts in front of queries and documents; empty where it has none.
+
+        Raises:
+            DataError: They are no texts.
+        """
         prompts = self._settings.get("prompts") or {}
+        if not isinstance(prompts, dict) or not all(isinstance(text, str | None) for text in prompts.values()):
+            raise DataError(self.folder / _SETTINGS, None, "expected `prompts` as an object of texts")
         usual = prompts.get(self._settings.get("default_prompt_name")) or ""
         key = next((prompts[name] for name in ("document", "passage", "corpus") if name in prompts), usual)
         return TaskSides(prompts.get("query", usual) or "", key or "")

@@ -112,11 +112,15 @@ def _sides(files: SentenceFiles) -> tuple[list[Module], list[Module]]:
     modules = files.modules
     if not modules or modules[0][0] not in ("Router", "Asym"):
         return modules, modules
-    router = read_json(files.folder / "router_config.json")
-    query, key = (
-        [(kind_of(router["types"][part]), files.folder / part) for part in router["structure"].get(route, ())]
-        for route in ("query", "document")
-    )
+    path = files.folder / "router_config.json"
+    router = read_json(path)
+    try:
+        query, key = (
+            [(kind_of(router["types"][part]), files.folder / part) for part in router["structure"].get(route, ())]
+            for route in ("query", "document")
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(path, None, f"not a router as sentence-transformers writes it ({error!r})") from error
     if not query or not key:
         raise _other(files, "a model with routes for query and document", f" with {router}")
     return query + modules[1:], key + modules[1:]
@@ -139,7 +143,7 @@ def _pooling(folder: Path, files: SentenceFiles) -> PoolingName:
     prefix = "pooling_mode_"  # of folders before `pooling_mode`
     older = [name.removeprefix(prefix) for name, on in config.items() if name.startswith(prefix) and on]
     modes = config.get("pooling_mode") or older or "mean"
-    modes = [re.sub("_tokens?$", "", mode) for mode in ([modes] if isinstance(modes, str) else modes)]
+    modes = [re.sub("_tokens?$", "", str(mode)) for mode in (modes if isinstance(modes, list) else [modes])]
     if len(modes) != 1 or modes[0] not in _POOLINGS:
         expected = f"a model with one pooling among {sorted(_POOLINGS)} ({folder.name}/config.json)"
         raise _other(files, expected, f" with {modes}")
