@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_bytes_and_nothing_is_asked_twice(tmp_path,
     assert question_file(other, corpus, tmp_path / "c").read_bytes() != path.read_bytes()  # other passages come first
 
 
-def test_a_damaged_file_is_written_again_and_other_settings_have_a_file_of_their_own(tmp_path, corpus):
+def test_a_damaged_file_is_written_again_and_other_settings_have_a_file_of_their_own(tmp_path, corpus, caplog):
     _, first = writer(tmp_path)
     path = question_file(first, corpus, tmp_path)
     whole = path.read_bytes()
@@ -146,9 +146,11 @@ def test_a_damaged_file_is_written_again_and_other_settings_have_a_file_of_their
     _, again = writer(tmp_path)
     assert question_file(again, corpus, tmp_path) == path
     assert path.read_bytes() == whole
+    assert "are others than those of" not in caplog.text
     _, fewer = writer(tmp_path, n=2)
     other = question_file(fewer, corpus, tmp_path)
     assert other != path
+    assert f"are others than those of {path}: questions are written" in caplog.text
     assert len(other.read_text().splitlines()) == 2
 
 

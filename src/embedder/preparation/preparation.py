@@ -102,7 +102,9 @@ class Preparation:
     def made_of(self, tasks: Mapping[str, Task]) -> tuple[dict[str, Any], dict[str, Any]]:
         """By data set: all that its records depend on, and the digests of its files; known before it is prepared."""
         protocols, sources = {}, {}
-        for task, dataset in self.datasets(tasks):
+        for task, dataset in dataset_pairs(self.source, tasks):
+            if dataset.train is None and dataset.records is None:  # it is used for tests only
+                continue
             name = f"{task.name}/{dataset.name}"
             judged = self.prepared(task, dataset).rewards is not None
             protocol = self.protocol(task, dataset) | (self.rewards.column_protocol(task) if judged else {})

@@ -26,6 +26,9 @@ def question_file(writer: QuestionWriter, corpus: Path, directory: Path) -> Path
         DataError: Too few questions were kept.
     """
     path = question_path(writer, corpus, directory)
+    if not path.is_file() and (earlier := sorted(directory.glob("questions-*/questions.jsonl"))):
+        changed = "the documents, the LLM or its questions settings are others than those of %s: questions are written"
+        logger.warning(changed, earlier[0])
     if not make_once(path.parent, lambda partial: _write(writer, corpus, partial)):
         logger.info("the questions were written before: %s", path)
     return path

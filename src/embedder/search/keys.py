@@ -37,7 +37,7 @@ class Hit:
         return location_of(self.key)
 
 
-def rows_of(keys: Iterable[AnyKey], name: str = "keys") -> list[dict[str, Any]]:
+def rows_of(keys: Iterable[AnyKey]) -> list[dict[str, Any]]:
     """Each key as an object; a plain text becomes its `text`.
 
     >>> rows_of(["a lighthouse", {"title": "Oru", "text": "a builder", "page": 4}])
@@ -47,15 +47,15 @@ def rows_of(keys: Iterable[AnyKey], name: str = "keys") -> list[dict[str, Any]]:
         ConfigError: A key is neither, or one text was given in place of several.
     """
     if isinstance(keys, str | Mapping) or not isinstance(keys, Iterable):
-        raise ConfigError(name, f"several keys, such as [{name}[0], ...]", keys)
+        raise ConfigError("keys", "several keys, such as [keys[0], ...]", keys)
     if hasattr(keys, "columns"):  # a table gives the names of its columns, not its rows
-        raise ConfigError(name, "texts or mappings, such as table.to_dict('records')", type(keys).__name__)
+        raise ConfigError("keys", "texts or mappings, such as table.to_dict('records')", type(keys).__name__)
     rows = []
     for number, key in enumerate(keys):
         row = {"text": key} if isinstance(key, str) else dict(key) if isinstance(key, Mapping) else {}
         if not _is_text(row.get("text")) or not _is_text(row.get("title") or "") or not text_of(row).strip():
             expected = "a text that is not blank, or a mapping with a `text` and maybe a `title`"
-            raise ConfigError(f"{name}[{number}]", expected, key)
+            raise ConfigError(f"keys[{number}]", expected, key)
         rows.append(row)
     return rows
 
