@@ -56,6 +56,12 @@ def test_estimates_by_hand(output, probability):
     assert found.n_tokens == 1
 
 
+def test_an_answer_behind_other_words_counts_where_it_is_likeliest():
+    said = reply({"It": 0.9, "Ada": 0.01}, {" was": 0.9, "x": 0.1}, {" Maren": 0.5, " Ada": 0.25}, ORU)
+    found = {text: estimate(said, text, 16).sum_logprob for text in (" Maren Oru", " Ada", " Ibsen")}
+    assert found == pytest.approx({" Maren Oru": math.log(0.4), " Ada": math.log(0.25), " Ibsen": math.log(0.01)})
+
+
 def test_what_a_cut_reply_leaves_open_costs_nothing():
     assert estimate(reply(MAREN, ORU), " Maren Oru the Great", 2).sum_logprob == pytest.approx(math.log(0.4))
 

@@ -26,6 +26,10 @@ class Position:
     logprob: float
     listed: tuple[tuple[bytes, float], ...]
 
+    def onward(self, rest: bytes) -> list[float]:
+        """Log-probabilities of the listed tokens that a text begins with."""
+        return [value for text, value in self.listed if text.strip() and rest.startswith(_bare(text))]
+
 
 def positions_of(logprobs: Any) -> list[Position]:
     """The positions of a reply, from its list of `{token, logprob, top_logprobs}`.
@@ -39,13 +43,15 @@ def positions_of(logprobs: Any) -> list[Position]:
 
 
 def estimate(positions: Sequence[Position], output: str, max_new_tokens: int) -> OutputScore:
-    """The log-likelihood of an output as far as a greedy reply shows it: what comes behind that counts as certain.
+    """The log-likelihood of an output as far as a greedy reply shows it, at most 0.
 
         log p(written tokens that spell the output) + log p(listed tokens that would have gone on with it)
 
     The second term is that of the first position whose token does not spell the output; where no listed token goes on
-    with it, the lowest of the listed log-probabilities stands for it, so that the estimate is an upper bound. A reply
-    that ends before the output does counts like that too. Spaces do not count, since servers show them differently.
+    with it, the lowest of the listed log-probabilities stands for it. What comes behind counts as certain, so that this
+    is an upper bound. A chat model may say something before the answer: of all positions at which the output could
+    begin, the one where it is likeliest counts. A reply that ends before the output does counts as if nothing that
+    goes on were listed. Spaces do not count, since servers show them differently.
 
     Args:
         positions: Of the reply.
@@ -55,20 +61,26 @@ def estimate(positions: Sequence[Position], output: str, max_new_tokens: int) ->
     Returns:
         Nats, over one token, since the tokens of the output are not known.
     """
-    rest, total, lowest = _bare(output.strip().encode()), 0.0, _LOWEST
-    for position in dropwhile(lambda position: not position.token.strip(), positions):  # white space before the answer
-        token = _bare(position.token)
+    text = _bare(output.strip().encode())
+    written = list(dropwhile(lambda position: not position.token.strip(), positions))  # white space before the answer
+    starts = [k for k, position in enumerate(written) if k == 0 or position.onward(text)]
+    ended = len(positions) < max_new_tokens
+    return OutputScore(max((_from(written[k:], text, ended=ended) for k in starts), default=_LOWEST), 1)
+
+
+def _from(positions: Sequence[Position], rest: bytes, *, ended: bool) -> float:
+    """The estimate of an output that begins at the first position."""
+    total, lowest = 0.0, _LOWEST
+    for position in positions:
+        token, lowest = _bare(position.token), min(value for _, value in position.listed)
         if not rest.startswith(token):
-            onward = [value for text, value in position.listed if text.strip() and rest.startswith(_bare(text))]
-            found = math.log(sum(map(math.exp, onward))) if onward else min(value for _, value in position.listed)
-            return OutputScore(min(total + found, 0.0), 1)
+            onward = position.onward(rest)
+            return min(total + (math.log(sum(map(math.exp, onward))) if onward else lowest), 0.0)
         total += position.logprob
         rest = rest.removeprefix(token)
-        lowest = min(value for _, value in position.listed)
         if not rest:
-            break
-    ended = bool(rest) and len(positions) < max_new_tokens
-    return OutputScore(total + (lowest if ended else 0.0), 1)
+            return total
+    return total + (lowest if ended else 0.0)
 
 
 def _bare(text: bytes) -> bytes:
