@@ -1,15 +1,18 @@
 """One run at a time writes into a folder, and a run that is refused leaves the settings that lie there."""
 
 import contextlib
+import pickle
 import signal
 import subprocess
 import sys
 
 import pytest
+from hydra.conf import HydraConf, SweepDir
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from embedder.app.tune import TuneRun
-from embedder.entry.run_folder import is_first_process
+from embedder.entry.run_folder import HoldRunFolder, is_first_process
 from embedder.entry.signals import Stopped
 from embedder.locks import locked
 from embedder.preparation.merge import MergeRun
@@ -23,6 +26,17 @@ with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
+
+
+def test_a_launcher_sends_it_to_the_processes_of_its_jobs_while_the_sweep_holds_its_folder(tmp_path):
+    holding, config = HoldRunFolder(), OmegaConf.create({"run": {"output_dir": "x"}})
+    config.hydra = OmegaConf.structured(HydraConf(sweep=SweepDir(dir=str(tmp_path))))
+    holding.on_multirun_start(config)
+    try:
+        assert type(pickle.loads(pickle.dumps(holding))) is HoldRunFolder  # a held lock cannot be sent
+    finally:
+        holding.on_multirun_end(config)
+        HydraConfig.instance().cfg = None
 
 
 @pytest.fixture

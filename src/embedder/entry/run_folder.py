@@ -24,6 +24,9 @@ class HoldRunFolder(Callback):
     def __init__(self) -> None:
         self._held = ExitStack()
 
+    def __reduce__(self) -> tuple[type["HoldRunFolder"], tuple[()]]:
+        return HoldRunFolder, ()  # launchers send it to the processes of jobs; the folder stays with the sweep
+
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hold the folder, and note the settings in it."""
         folder = self._hold(config, "run")
