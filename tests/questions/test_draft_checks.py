@@ -5,7 +5,7 @@ import random
 import pytest
 
 from embedder.data.prompts import first_words
-from embedder.questions.checks import COPIED, ELSEWHERE, GIVEN_AWAY, LENGTH, LONG_ANSWER, POINTS, fault
+from embedder.questions.checks import COPIED, ELSEWHERE, GIVEN_AWAY, LENGTH, LONG_ANSWER, OF_EXAMPLE, POINTS, fault
 from embedder.questions.draft import EXAMPLES, parsed, render
 from embedder.questions.near import DistinctQuestions
 
@@ -33,6 +33,7 @@ PASSAGE = (
         ("Until when was it lit with oil?", "1871", POINTS),
         ("What was their ship called near Oru?", "Halcyon", POINTS),
         ("Which ship sank off the coast of Oru before its lighthouse was built?", "Halcyon", None),  # `its` is Oru's
+        ("How high is the tower of the Quill server?", "41 metres", OF_EXAMPLE),  # Oru is in the passage
     ],
 )  # fmt: skip
 def test_a_question_is_dropped_for_its_first_fault(question, answer, expected):

@@ -3,6 +3,7 @@
 import re
 
 from embedder.metrics.text import has_answer
+from embedder.questions.draft import EXAMPLES
 from embedder.texts import question_form, runs, stretches
 
 LONGEST_ANSWER = 8
@@ -23,6 +24,9 @@ _NO_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 """A pronoun among the first words, before anything that it could stand for."""
+_WORD = re.compile(r"\w+")
+_NAMES = {word for one in EXAMPLES for word in _WORD.findall(one.question)[1:] if word.istitle()}
+"""Of what the examples in the prompt ask about: made up, but a small LLM goes on asking about them."""
 
 NO_FORM = "not in the form of a question and an answer"
 LENGTH = "the question is too short or too long"
@@ -31,7 +35,8 @@ ELSEWHERE = "the answer is not in the passage"
 GIVEN_AWAY = "the answer is in the question"
 COPIED = "the question is copied from the passage"
 POINTS = "the question makes sense beside its passage only"
-REASONS = (NO_FORM, LENGTH, LONG_ANSWER, ELSEWHERE, GIVEN_AWAY, COPIED, POINTS)
+OF_EXAMPLE = "the question is about an example in the prompt"
+REASONS = (NO_FORM, LENGTH, LONG_ANSWER, ELSEWHERE, GIVEN_AWAY, COPIED, POINTS, OF_EXAMPLE)
 """In the order in which they are looked for."""
 
 
@@ -59,6 +64,8 @@ def fault(question: str, answer: str, passage: str) -> str | None:
         return COPIED
     if _POINTS_AT_THE_PASSAGE.search(question) or _NO_SUBJECT.search(question):
         return POINTS
+    if _NAMES & set(_WORD.findall(question)) - set(_WORD.findall(passage)):
+        return OF_EXAMPLE
     return None
 
 
