@@ -18,8 +18,12 @@ _held: set[Path] = set()
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, setting: str = "hydra.run.dir") -> Iterator[None]:
     """Hold a folder for this process, which may hold it already; the lock goes when the process does, however it ends.
+
+    Args:
+        folder: It is made if it is not there.
+        setting: Which setting chooses it.
 
     Raises:
         DataError: Another process holds it.
@@ -29,7 +33,7 @@ def locked(folder: Path) -> Iterator[None]:
         return
     with _lock(folder / ".lock") as (file, owner):
         if owner is not None:
-            message = f"{owner} writes into this folder: wait for its end, or choose another with hydra.run.dir=FOLDER"
+            message = f"{owner} writes into this folder: wait for its end, or choose another with {setting}=FOLDER"
             raise DataError(folder, None, message)
         _sign(file)
         _held.add(own)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from embedder.app.query_only import as_trained, sides_of_base
+from embedder.app.resume import step_settings
 from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
@@ -12,6 +13,7 @@ from embedder.encoders.export import export
 from embedder.preparation.dense import read_by
 from embedder.training.objective import Contrastive, Objective
 from embedder.training.sampling import Sampling
+from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
 from embedder.types import TaskSides
 from tests.entry_points import run_here
@@ -47,6 +49,13 @@ def test_what_a_task_leaves_open_the_folder_says(base, named, trained, untrained
 
 def test_a_folder_without_prompts_has_none(bert_directory):
     assert read_by(EncoderConfig(str(bert_directory)), task(None, None)) == TaskSides("", "", 16, 24)
+
+
+def test_a_run_does_not_resume_without_them(base):
+    own, none = (
+        step_settings({"tool": task(x, x)}, EncoderConfig(str(base)), AdamWLinear(lr=1e-3), 0) for x in (None, "")
+    )
+    assert own != none
 
 
 def test_the_export_of_such_a_training_has_the_prompts_of_its_base(base, tmp_path):

@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from hydra.conf import HydraConf, SweepDir
+from hydra.conf import HydraConf, RunDir, SweepDir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from embedder.app.tune import TuneRun
-from embedder.entry.run_folder import HoldRunFolder, is_first_process
+from embedder.entry.run_folder import HoldRunFolder, is_first_process, put_back_settings
 from embedder.entry.signals import Stopped
 from embedder.locks import locked
 from embedder.preparation.merge import MergeRun
@@ -110,6 +110,19 @@ def test_the_settings_of_a_run_stay_where_another_one_is_refused(folder, monkeyp
     with contextlib.suppress(ZeroDivisionError):
         run_here("prepare.py", "action=merge", f"paths.root={folder}", f"hydra.run.dir={folder}")
     assert (config.read_text() == "old") == (kept == "old")
+
+
+def test_another_process_of_a_run_does_not_put_back_what_the_run_has_written(tmp_path, monkeypatch):
+    (settings := tmp_path / ".hydra" / "config.yaml").parent.mkdir()
+    settings.write_text("of a refused run")
+    monkeypatch.setenv("RANK", "1")
+    config = OmegaConf.create({"run": {"output_dir": "x"}})
+    config.hydra = OmegaConf.structured(HydraConf(run=RunDir(dir=str(tmp_path))))
+    HoldRunFolder().on_run_start(config)
+    HydraConfig.instance().cfg = None
+    settings.write_text("put back by the first process")
+    put_back_settings()
+    assert settings.read_text() == "put back by the first process"
 
 
 @pytest.mark.parametrize("outcome", [None, Stopped(signal.SIGINT)])

@@ -150,7 +150,7 @@ def test_a_damaged_file_is_written_again_and_other_settings_have_a_file_of_their
     _, fewer = writer(tmp_path, n=2)
     other = question_file(fewer, corpus, tmp_path)
     assert other != path
-    assert f"are others than those of {path}: questions are written" in caplog.text
+    assert f"changed since {path} was written: the LLM is asked for questions again" in caplog.text
     assert len(other.read_text().splitlines()) == 2
 
 

@@ -29,7 +29,12 @@ def export(arguments: Sequence[str]) -> None:
         metavar="SOURCE",
         help="a file .ckpt, or an export, or the folder of a run",
     )
-    add("folder", nargs="?", metavar="FOLDER", help="of a file .ckpt: where to write; an older export is replaced")
+    add(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="of a file .ckpt, right after it: where to write; an older export is replaced",
+    )
     add("--push-to", metavar="NAMESPACE/NAME", help="upload the export there, as private")
     add("--public", action="store_true", help="with --push-to: a repository that is made can be seen by all")
     add("--license", metavar="NAME", help="for the card: of the model, such as apache-2.0")
@@ -65,6 +70,8 @@ def _exported(source: Path, folder: str | None, *, is_used: bool) -> Path:
     from embedder.encoders.sentence_files import DESCRIPTION
     from embedder.search.folder import export_checkpoint
 
+    if not source.exists():
+        raise ConfigError("SOURCE", "a file .ckpt, an export or the folder of a run that exists", str(source))
     if source.is_dir():
         found = next((one for one in (source, source / "export") if (one / DESCRIPTION).is_file()), None)
         if found is None:

@@ -76,7 +76,12 @@ def plan_settings(tasks: Mapping[str, Task], settings: DataSettings) -> dict[str
 def step_settings(tasks: Mapping[str, Task], encoder: EncoderConfig, optim: AdamWLinear, seed: int) -> dict[str, Any]:
     """What decides what a step does to the weights, beside the trainer and its callbacks, as plain values."""
     of_encoder = {name: value for name, value in asdict(encoder).items() if name not in _FREE_TO_CHANGE}
-    of_tasks = {f"tasks.{name}": plain((task.sides, task.objective, task.sampling)) for name, task in tasks.items()}
+    of_tasks = {
+        f"tasks.{name}": plain(
+            (task.query_instruction, task.key_instruction, task.sides, task.objective, task.sampling)
+        )
+        for name, task in tasks.items()
+    }
     return {"encoder": plain(of_encoder), "optim": plain(optim), "seed": seed, **of_tasks}
 
 

@@ -175,11 +175,11 @@ class TrainRun:
         keep_earlier_log(Path(self.output_dir))
         with finishing_wandb():
             self._open_loggers(trainer)
+            data, sources = self.preparation.made_of(self.tasks)  # labelling takes hours, in which files may change
             datasets = prepare(self.tasks, self.preparation)
             if checkpoint is not None and checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
                 folder = checkpoint.parent
                 logger.warning("resuming in another folder, so the best checkpoint in %s is not considered", folder)
-            data, sources = self.preparation.made_of(self.tasks)
             about = {"environment": environment(), "data": data, "sources": sources, **self.settings_that_stay()}
             record = run._fit(trainer, encoder, datasets, about, checkpoint)
             last = Path(self.output_dir) / "checkpoints" / "last.ckpt"

@@ -92,7 +92,9 @@ class TuneRun:
         """
         if "RANK" in os.environ or ("LOCAL_RANK" not in os.environ and n_processes() > 1):
             expected = "one process; with trainer.strategy=ddp trainer.devices=N it starts the others for training"
-            raise ConfigError("experiment=tune", expected, "torchrun or srun with several")
+            raise ConfigError(
+                "experiment=tune", expected, "several, from torchrun, srun or a SLURM job with several tasks"
+            )
         checkpoint = checkpoint_of(self.checkpoint, Path(self.output_dir))
         if checkpoint is not None:
             self._check_resumes(checkpoint)

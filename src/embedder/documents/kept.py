@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +25,7 @@ from embedder.identity import identity
 _FORMAT = 1  # raised when these readers change
 _SLOW = {".pdf": "pypdfium2", ".docx": "mammoth"}
 _MANY = 8  # files, from which it is worth the start of other processes
+_PROCESSES = min(8, os.cpu_count() or 1)  # at most
 
 
 def read_ahead(paths: Iterable[Path], directory: Path) -> None:
@@ -34,7 +36,7 @@ def read_ahead(paths: Iterable[Path], directory: Path) -> None:
     left = [path for path in paths if path.suffix.lower() in _SLOW and not _place(path, directory).is_file()]
     if len(left) < _MANY:
         return
-    with suppress(BrokenProcessPool), ProcessPoolExecutor() as pool:
+    with suppress(BrokenProcessPool), ProcessPoolExecutor(min(len(left), _PROCESSES)) as pool:
         done = pool.map(partial(_read, directory=directory), left)
         for _ in track(done, "reading PDF and DOCX", total=len(left), transient=True):
             pass

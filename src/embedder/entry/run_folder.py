@@ -30,7 +30,8 @@ class HoldRunFolder(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hold the folder, and note the settings in it."""
         folder = self._hold(config, "run")
-        _SETTINGS.update({path: path.read_text(encoding="utf-8") for path in (folder / ".hydra").glob("*.yaml")})
+        if is_first_process():  # another one may find what this run has written
+            _SETTINGS.update({path: path.read_text(encoding="utf-8") for path in (folder / ".hydra").glob("*.yaml")})
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hold the folder of a sweep; each of its jobs has one of its own in it."""
@@ -49,7 +50,7 @@ class HoldRunFolder(Callback):
         folder = Path(config.hydra[kind].dir)
         if is_first_process() and "output_dir" in config.run:
             try:
-                self._held.enter_context(locked(folder))
+                self._held.enter_context(locked(folder, f"hydra.{kind}.dir"))
             except DataError as error:
                 end(str(error), 2)
         return folder

@@ -27,7 +27,9 @@ def question_file(writer: QuestionWriter, corpus: Path, directory: Path) -> Path
     """
     path = question_path(writer, corpus, directory)
     if not path.is_file() and (earlier := sorted(directory.glob("questions-*/questions.jsonl"))):
-        changed = "the documents, the LLM or its questions settings are others than those of %s: questions are written"
+        changed = (
+            "documents, LLM or questions settings changed since %s was written: the LLM is asked for questions again"
+        )
         logger.warning(changed, earlier[0])
     if not make_once(path.parent, lambda partial: _write(writer, corpus, partial)):
         logger.info("the questions were written before: %s", path)
