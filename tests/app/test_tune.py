@@ -120,7 +120,7 @@ def test_killed_in_two_stages_and_started_from_its_configuration_it_comes_to_its
 @pytest.mark.parametrize(
     ("rewards", "setting"),
     [
-        (["reward=rank", "reward@questions.reward=f1"], "reward"),
+        (["reward=likelihood", "reward@questions.reward=f1"], "reward"),
         (["reward=f1", "llm.top_logprobs=0"], "questions.reward"),
         (["llm.top_logprobs=20", "dry_run=true"], None),
     ],

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from embedder.errors import ConfigError, EmbedderError
@@ -10,11 +11,18 @@ from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.llm.server.chat_model import ChatLanguageModel
 from embedder.llm.server.chat_requests import ChatRequests
 from embedder.llm.server.top_logprobs import estimate, positions_of
+from embedder.preparation.reward_settings import Rewards
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest
-from embedder.rewards.reward import LikelihoodReward
+from embedder.rewards.reward import (
+    LikelihoodReward,
+    MixReward,
+    RankReward,
+    RankThenLikelihoodReward,
+    SmoothRankReward,
+)
 from embedder.rewards.sampled_outputs import OutputSettings
-from embedder.rewards.tables import rewards_of
+from embedder.rewards.tables import ScoreTable, rewards_of
 from embedder.types import OutputScore
 from tests.llm.local_server import local_server
 
@@ -84,6 +92,67 @@ def test_an_empty_reply_makes_every_output_unlikely():
     assert read(silent).scores == [OutputScore(-20.0, 1)]
 
 
+LISTED = [{"token": "Hm", "logprob": -1.0, "top_logprobs": [{"token": "Hm", "logprob": -1.0}]}]
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
+@pytest.mark.parametrize("content", [None, ""])
+def test_thoughts_are_no_reply(name, content):
+    message = {"content": content, name: "Hm, who built it?"}
+    said = {"choices": [{"message": message, "logprobs": {"content": LISTED}, "finish_reason": "length"}]}
+    of_ollama = {"message": message, "logprobs": LISTED, "done_reason": "length"}
+    for form, answer in (("openai", said), ("ollama", of_ollama)):
+        requests = ChatRequests("tiny", form, {}, 20)
+        with pytest.raises(EmbedderError, match=r"thinks before it answers.*enable_thinking: false"):
+            requests.writing("Q", 16, 0.0, outputs=[" Maren"]).read(answer)
+        assert requests.writing("Q", 16, 0.0).read(answer).text == ""
+        message[name] = ""  # an empty reply, of an end token alone: as what is not listed
+        empty = requests.writing("Q", 16, 0.0, outputs=[" Maren"]).read(answer)
+        assert empty.scores == [OutputScore(-1.0, 1)]
+        message[name] = "Hm, who built it?"
+
+
+@pytest.mark.parametrize("nothing", [-math.inf, -3.4e38, -25])
+def test_a_share_of_0_is_the_lowest(nothing):
+    listed = [{"token": "Maren", "logprob": -0.5}, {"token": "Ada", "logprob": nothing}]
+    positions = positions_of([{"token": "Maren", "logprob": -0.5, "top_logprobs": listed}])
+    found = [estimate(positions, text, 16).sum_logprob for text in (" Maren", " Ada", " Ibsen")]
+    assert found == pytest.approx([-0.5, -20.0, -20.0])
+
+
+def test_ranks_do_not_see_an_answer_that_nobody_lists_and_smooth_ranks_do():
+    """Without a candidate, answer and competitors tie at the lowest listed value; a candidate brings the answer up."""
+    without = [estimate(reply(MAREN), text, 16) for text in (" Ibsen", " Ed", " Ada")]
+    helped = [estimate(reply({"Ibsen": 0.5, "The": 0.25, "T": 0.125}), text, 16) for text in (" Ibsen", " Ed", " Ada")]
+    sums = np.array([[score.sum_logprob for score in own] for own in (without, helped)])
+    table = ScoreTable(sums, np.ones_like(sums, dtype=np.int64), n_answers=1)
+    assert RankReward()(table).tolist() == [0.0]  # so it is refused
+    # Two competitors count half each; with the candidate 1 / (1 + 0.5 / 0.125) each.
+    assert SmoothRankReward()(table).tolist() == pytest.approx([2 * (0.5 - 0.2)])
+    assert LikelihoodReward()(table).tolist() == pytest.approx([math.log(0.5 / 0.125)])
+
+
+@pytest.mark.parametrize(
+    "reward",
+    [RankReward(), RankThenLikelihoodReward(), MixReward({"rank": RankReward()}, {"rank": 1.0}), SmoothRankReward()],
+)
+def test_rewards_to_which_a_tie_costs_no_rank_are_refused_for_estimates(reward, tmp_path):
+    def settings(**own):
+        outputs = OutputSettings(n_outputs=0 if refused else 5)
+        return Rewards(
+            ChatLanguageModel("tiny", url="http://127.0.0.1:9/v1", **own), reward, str(tmp_path), outputs=outputs
+        )
+
+    refused = not isinstance(reward, SmoothRankReward)
+    if refused:
+        with pytest.raises(ConfigError, match=r"^reward: expected likelihood or smooth_rank.*a tie costs no rank"):
+            settings(top_logprobs=20).check_fit()
+        with pytest.raises(ConfigError, match=r"likelihood or smooth_rank with llm\.top_logprobs=20"):
+            settings().check_fit()
+    else:
+        settings(top_logprobs=20).check_fit()
+
+
 @pytest.mark.parametrize(
     "logprobs",
     [
@@ -93,6 +162,8 @@ def test_an_empty_reply_makes_every_output_unlikely():
         [{"token": "a", "logprob": -1.0, "top_logprobs": []}],
         [{"token": "a", "logprob": 0.5, "top_logprobs": [{"token": "a", "logprob": 0.5}]}],
         [{"token": "a", "logprob": -1.0, "top_logprobs": [{"token": None, "logprob": -1.0}]}],
+        [{"token": "a", "logprob": -1.0, "top_logprobs": [{"token": "a", "logprob": math.nan}]}],
+        [{"token": "a", "logprob": -1.0, "top_logprobs": [{"token": "a", "logprob": True}]}],
     ],
 )
 def test_what_is_no_list_of_log_probabilities(logprobs):
@@ -148,7 +219,7 @@ def test_a_server_that_lists_nothing_is_one_error_at_the_first_request(running):
 
 
 def test_other_lists_are_other_scores_and_without_one_nothing_is_scored(running):
-    assert chat(running).fingerprint == "server:tiny@unknown:chat:top20"
+    assert chat(running).fingerprint == "server:tiny@unknown:chat:top20x16v1"  # and 16 written tokens, rule 1
     model = ChatLanguageModel("tiny", url=running.url)
     with pytest.raises(ConfigError, match=r"llm\.top_logprobs=20"):
         model.score(["Q"], [["x"]])

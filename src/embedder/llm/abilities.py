@@ -15,4 +15,9 @@ def writes_only(language_model: LanguageModel) -> bool:
 
 def cannot_reward(language_model: LanguageModel) -> bool:
     """Whether an LLM gives no log-likelihoods for rewards either, which may be estimates: see `llm.top_logprobs`."""
-    return writes_only(language_model) and not getattr(language_model, "top_logprobs", 0)
+    return writes_only(language_model) and not estimates(language_model)
+
+
+def estimates(language_model: LanguageModel) -> bool:
+    """Whether its log-likelihoods are estimates from listed tokens, where all outputs that are not listed tie."""
+    return bool(getattr(language_model, "top_logprobs", 0))

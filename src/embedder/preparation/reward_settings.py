@@ -8,12 +8,12 @@ from embedder.bounds import NonNegativeInt
 from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.identity import described
-from embedder.llm.abilities import NEEDS_LIKELIHOODS, cannot_reward
+from embedder.llm.abilities import NEEDS_LIKELIHOODS, cannot_reward, estimates
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.rewards.asking import is_written
 from embedder.rewards.early_stop import EarlyStop
 from embedder.rewards.engine import RewardEngine
-from embedder.rewards.reward import NoReward, needs_competitors
+from embedder.rewards.reward import NoReward, needs_competitors, ranks_ties_first
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.rewards.tables import Reward
 from embedder.rewards.written_engine import WrittenEngine
@@ -52,7 +52,7 @@ class Rewards:
 
     def __post_init__(self) -> None:
         # Of an LLM that no such reward can be had from, `check_fit` says that.
-        if self.outputs.n_outputs == 0 and needs_competitors(self.reward) and not cannot_reward(self.language_model):
+        if self.outputs.n_outputs == 0 and needs_competitors(self.reward) and self._unfit is None:
             expected = f"1 or more, since {type(self.reward).__name__} ranks the answer among sampled outputs"
             raise ConfigError("llm_outputs.n_outputs", expected, 0)
 
@@ -87,10 +87,10 @@ class Rewards:
             ConfigError: It cannot.
         """
         name = type(self.reward).__name__
+        if self._unfit is not None:
+            expected, why = self._unfit
+            raise ConfigError(setting, expected, f"{name}, {why}")
         if not is_written(self.reward):
-            if cannot_reward(self.language_model):
-                expected = f"correct, f1, contains, judged or listwise, or {NEEDS_LIKELIHOODS}"
-                raise ConfigError(setting, expected, f"{name}, which needs log-likelihoods, with a chat API")
             return
         if self.early_stop is not None and not self.reward.waves:
             expected = f"null, since {name} judges all candidates of a query together"
@@ -98,6 +98,20 @@ class Rewards:
         if self.verify:
             expected = f"0, since {name} rests on texts, which are not scored again"
             raise ConfigError("prepare.rewards.verify", expected, self.verify)
+
+    @property
+    def _unfit(self) -> tuple[str, str] | None:
+        """Which reward the LLM can give, and why it cannot give this one; None if it can."""
+        ties = ranks_ties_first(self.reward)
+        if not is_written(self.reward) and cannot_reward(self.language_model):
+            with_estimates = "likelihood or smooth_rank with " if ties else ""
+            expected = f"correct, f1, contains, judged or listwise, or {with_estimates}{NEEDS_LIKELIHOODS}"
+            return expected, "which needs log-likelihoods, with a chat API"
+        if ties and estimates(self.language_model):
+            # An answer that is not listed would be at rank 1 without a candidate, and no candidate could raise it.
+            expected = "likelihood or smooth_rank (reward=likelihood) with llm.top_logprobs"
+            return expected, "to which a tie costs no rank: outputs that the server does not list all tie"
+        return None
 
     def engine(self) -> RewardEngine | WrittenEngine:
         """The engine over the stores."""

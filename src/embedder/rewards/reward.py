@@ -128,6 +128,13 @@ def needs_competitors(reward: Reward) -> bool:
     return isinstance(reward, RankReward | SmoothRankReward | RankThenLikelihoodReward)
 
 
+def ranks_ties_first(reward: Reward) -> bool:
+    """Whether an answer that ties with all competitors is at rank 1; not known for a reward of the user's own."""
+    if isinstance(reward, MixReward):
+        return any(map(ranks_ties_first, reward.rewards.values()))
+    return isinstance(reward, RankReward | RankThenLikelihoodReward)
+
+
 @dataclass(frozen=True)
 class MixReward:
     """A weighted sum of rewards.

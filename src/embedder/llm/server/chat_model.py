@@ -16,6 +16,7 @@ from embedder.llm.server.chat_requests import ChatAnswer, ChatRequests, Form
 from embedder.llm.server.client import Request, ServerClient
 from embedder.llm.server.requests import not_listed
 from embedder.llm.server.settings import ServedModel
+from embedder.llm.server.top_logprobs import RULE
 from embedder.types import OutputScore
 
 logger = logging.getLogger(__name__)
@@ -61,8 +62,8 @@ class ChatLanguageModel(ServedModel):
 
     @property
     def fingerprint(self) -> str:
-        """`server:NAME@REVISION:chat`, with `:topN` and a digest of what `extra` adds; never the URL, no request."""
-        top = f":top{self.top_logprobs}" if self.top_logprobs else ""
+        """`server:NAME@REVISION:chat`, with how it estimates and a digest of what `extra` adds; no URL, no request."""
+        top = f":top{self.top_logprobs}x{_SCORED_TOKENS}v{RULE}" if self.top_logprobs else ""
         extra = f"={identity(extra=self.extra)[:10]}" if self.extra else ""
         return f"server:{self.name}@{self.revision or 'unknown'}:chat{top}{extra}"
 

@@ -12,6 +12,13 @@ from embedder.llm.server.scores import choices_of, plain_text
 from embedder.llm.server.top_logprobs import estimate, positions_of
 from embedder.types import OutputScore
 
+_THINKS = (
+    "the model thinks before it answers, and the tokens that came are its thoughts, which llm.top_logprobs cannot use: "
+    "'llm.extra={chat_template_kwargs: {enable_thinking: false}}' turns that off for most models, and "
+    "'llm.extra={think: false}' with Ollama; llm.top_logprobs=0 with reward=f1, correct, contains, judged or listwise "
+    "needs no such tokens"
+)
+
 Form = Literal["openai", "ollama"]
 
 
@@ -75,6 +82,8 @@ class ChatRequests:
 
         def read(answer: Any) -> ChatAnswer:
             text, n_tokens, logprobs = reader(answer)
+            if outputs and logprobs and not text.strip() and _thought(answer):
+                raise EmbedderError(_THINKS)
             positions = positions_of(logprobs) if outputs and (text or logprobs) else []  # none of an empty reply
             return ChatAnswer(text, n_tokens, [estimate(positions, output, max_new_tokens) for output in outputs])
 
@@ -119,6 +128,12 @@ def _content(message: Any, reason: Any) -> str:
     if not isinstance(content, str):
         raise EmbedderError("an answer without the text of a `message` came: is this a chat server (llm.form)?")
     return plain_text(content)
+
+
+def _thought(answer: Any) -> bool:
+    """Whether the model wrote what it thought, under the name that vLLM, other servers or Ollama have for it."""
+    message = answer["message"] if "message" in answer else answer["choices"][0]["message"]
+    return any(message.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
 
 
 def _ollama_models(answer: Any) -> list[str]:

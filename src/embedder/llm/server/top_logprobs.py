@@ -11,6 +11,8 @@ from embedder.llm.server.scores import log_probability
 from embedder.types import OutputScore
 
 _LOWEST = -20.0  # nats: what is less likely counts as this, and so does every output after an empty reply
+RULE = 1
+"""Version of what `estimate` computes, which its stored results belong to."""
 _NEEDED = (
     "the answer has no `top_logprobs` of the written tokens, which llm.top_logprobs asks for (vLLM, SGLang, llama.cpp "
     "and Ollama from 0.12.11 give them); llm.top_logprobs=0 with reward=f1, correct, contains, judged or listwise "
@@ -96,7 +98,9 @@ def _pair(entry: Any) -> tuple[bytes, float]:
         text = bytes(raw)
     else:
         text = entry["token"].encode(errors="replace")
-    return text, max(log_probability(entry.get("logprob")), _LOWEST)
+    # A share of 0 is -inf, or the lowest number that there is, as servers have it; only after this is it looked at.
+    value: Any = entry.get("logprob")
+    return text, log_probability(max(value, _LOWEST) if type(value) in (int, float) else value)
 
 
 def _pairs(entry: Any) -> Iterator[tuple[bytes, float]]:
