@@ -157,6 +157,27 @@ def test_a_dry_run_says_what_a_run_does_and_asks_the_llm_for_nothing(command, tm
     assert not list((tmp_path / "run").glob("questions-*"))
 
 
+def test_a_dry_run_counts_what_a_chat_server_writes_to_score(command):
+    """12 passages with 2 drafts each, of which 0.3 x 24 are read again; 17 questions with 1 + 3 prompts each."""
+    settings = [one for one in command if not one.startswith(("llm.device", "llm.name"))]
+    chat = ("llm=chat", "llm.name=x", "llm.url=http://127.0.0.1:9/v1", "dry_run=true")
+    found = {}
+    for n, rewards in ((20, ()), (0, ("reward=f1", "reward@questions.reward=f1"))):
+        done = run_here("train.py", *settings, *chat, f"llm.top_logprobs={n}", *rewards)
+        assert done.returncode == 0, done.stdout
+        lines = {line.split()[0]: line for line in done.stdout.partition("a dry run")[2].splitlines() if line.split()}
+        for stage in ("questions", "labels"):
+            tokens = lines[stage].rpartition("about ")[2].replace(",", "").split()
+            found[n, stage] = int(tokens[0]), int(tokens[4])
+    # 25 tokens a draft; an answer has 6, what is scored 16: without the passage and with it.
+    assert found[20, "questions"][1] == round(24 * 25 + 7.2 * (6 + 16 + 16))
+    assert found[0, "questions"][1] == round(24 * 25 + 7.2 * (6 + 6))
+    assert (found[20, "labels"][1], found[0, "labels"][1]) == (17 * 4 * 16, 17 * 4 * 6)
+    # The prompt with the passage is read once more; labels read as many prompts without a passage as with each of 3.
+    assert found[20, "questions"][0] > found[0, "questions"][0] + 7.2 * found[0, "labels"][0] / (17 * 4)
+    assert found[20, "labels"][0] == found[0, "labels"][0]
+
+
 QUESTIONS = [
     {"question": f"{ask} the mill at {place}?", "answers": [f"Ada {place}"]}
     for place in PLACES

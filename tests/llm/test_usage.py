@@ -78,6 +78,32 @@ def test_an_answer_and_its_scores_are_counted_once(tmp_path):
     assert metered.usage.stored == Tokens(read=10 / 4 + 15 / 4, written=0.5)
 
 
+class Chatting(Letters):
+    """As a chat server: it reads a prompt once, and writes 5 letters to score what comes after it."""
+
+    writes_only = True
+    top_logprobs = 20
+    written_to_score = 5
+
+    def score(self, prompts, outputs):
+        self.tokens_run += sum(len(prompt) + 20 for prompt, own in zip(prompts, outputs, strict=True) if own)
+        return [[OutputScore(-1.0, 1) for _ in own] for own in outputs]
+
+
+def test_what_is_written_to_score_is_counted_as_written(tmp_path):
+    metered = MeteredLanguageModel(Chatting())
+    first = CachedLanguageModel(metered, tmp_path)
+    first.score(["a" * 60, "b" * 60], [["c" * 20], []])
+    # 80 tokens of 60 + 20 characters read, and 5 x 4 written: 0.8 a character. Nothing is asked without an output.
+    assert metered.usage.asked == Tokens(read=64, written=16)
+    metered = MeteredLanguageModel(Chatting())
+    CachedLanguageModel(metered, tmp_path).score(["a" * 60], [["c" * 20]])
+    assert metered.usage.stored == Tokens(read=20, written=5)
+    metered = MeteredLanguageModel(Letters())
+    CachedLanguageModel(metered, tmp_path / "other").score(["a" * 60], [["c" * 20]])
+    assert metered.usage.asked == Tokens(read=80, written=0)
+
+
 def test_the_price_of_tokens():
     assert Price().of(1e6, 1e6) is None
     assert Price(input=0.0).of(1e6, 1e6) == 0.0

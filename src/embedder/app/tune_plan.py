@@ -10,13 +10,17 @@ from embedder.data.examples import FewShotExample
 from embedder.data.jsonl import JsonLines
 from embedder.data.prompts import with_examples
 from embedder.data.sources import Dataset
+from embedder.llm.abilities import estimates, written_to_score
 from embedder.llm.server.language_model import ServerLanguageModel
+from embedder.llm.usage import CHARACTERS_A_TOKEN
 from embedder.preparation.preparation import Preparation
 from embedder.questions.draft import EXAMPLES, render
 from embedder.questions.passages import spread
 from embedder.questions.settings import QuestionSettings
 from embedder.questions.writer import passage_of
+from embedder.rewards.asking import is_written
 from embedder.rewards.sampled_outputs import DRAWS
+from embedder.rewards.tables import Reward
 from embedder.training.task import Task
 
 SAMPLE = 100
@@ -96,7 +100,13 @@ class Plan:
     def _writing(self, wanted: int, order: Sequence[int], short: int, texts: Sequence[str]) -> Planned:
         passages = min(len(order), round(wanted / _QUESTIONS_A_PASSAGE))
         drafts = passages * self.questions.drafts
-        read_again = _READ_SHARE * drafts * (self._prompt(texts, 0) + self._prompt(texts, 1))
+        language_model = self.preparation.rewards.language_model
+        scores_apart = isinstance(language_model, ServerLanguageModel) or estimates(language_model)
+        own = self.questions.reward
+        # A server is sent the prompt with the passage twice: for its own answer, and to score that of the draft.
+        times = 2 if scores_apart and not is_written(own) else 1
+        scored = (1 if is_written(own) else 2) * self._written_to_score(own)  # a reward from texts takes that answer
+        read_again = _READ_SHARE * drafts * (self._prompt(texts, 0) + times * self._prompt(texts, 1))
         left_out = f"; {short:,} passages are too short" if short else ""
         if drafts < self.questions.least:
             left_out += f"; fewer than questions.least={self.questions.least}, so that a run will end here"
@@ -105,7 +115,7 @@ class Plan:
             f"{wanted:,} wanted: {self.questions.drafts} drafts about each of up to {passages:,} passages, of which a "
             f"part is kept{left_out}",
             passages * fmean(len(render(text)) for text in texts) + read_again,
-            drafts * _DRAFT + _READ_SHARE * drafts * _ANSWER,
+            drafts * _DRAFT + _READ_SHARE * drafts * (_ANSWER + scored),
         )
 
     def _labels(self, n_train: int, texts: Sequence[str]) -> Planned:
@@ -123,7 +133,8 @@ class Plan:
             f"{n_train:,} questions with {candidates} candidates each: {n_train * (1 + candidates):,} prompts, "
             f"each with {outputs} output{'s' if outputs > 1 else ''} to score",
             times * n_train * (alone + candidates * beside) + sampled,
-            n_train * DRAWS * _ANSWER if outputs > 1 else 0.0,
+            n_train * (1 + candidates) * self._written_to_score(rewards.reward)
+            + (n_train * DRAWS * _ANSWER if outputs > 1 else 0.0),
         )
 
     def _training(self, n_train: int) -> Planned:
@@ -139,6 +150,12 @@ class Plan:
         resumes = "; resumes behind the rows that are done" if done.is_file() else ""
         text = f"{n_test:,} held-out questions with each of {', '.join(self.rows)}{resumes}"
         return Planned("answers", text, read, n_test * len(self.rows) * _ANSWER)
+
+    def _written_to_score(self, reward: Reward) -> float:
+        """Characters that the LLM writes for a reward of one prompt."""
+        if is_written(reward):
+            return _ANSWER
+        return written_to_score(self.preparation.rewards.language_model) * CHARACTERS_A_TOKEN
 
     def _prompt(self, texts: Sequence[str], keys: int) -> float:
         """Characters of a prompt with so many passages, as they are here; few-shot examples have one each."""

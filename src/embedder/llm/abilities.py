@@ -18,6 +18,11 @@ def cannot_reward(language_model: LanguageModel) -> bool:
     return writes_only(language_model) and not estimates(language_model)
 
 
+def written_to_score(language_model: LanguageModel) -> int:
+    """Tokens that an LLM writes to score the outputs of one prompt, at most; 0 for one that reads the outputs."""
+    return int(getattr(language_model, "written_to_score", 0)) if estimates(language_model) else 0
+
+
 def estimates(language_model: LanguageModel) -> bool:
     """Whether its log-likelihoods are estimates from listed tokens, where all outputs that are not listed tie."""
     return bool(getattr(language_model, "top_logprobs", 0))

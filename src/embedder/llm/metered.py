@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from embedder.llm.usage import Kind, Usage
+from embedder.llm.abilities import written_to_score
+from embedder.llm.usage import CHARACTERS_A_TOKEN, Kind, Usage
 from embedder.types import LanguageModel, OutputScore
 
 
@@ -39,13 +40,14 @@ class MeteredLanguageModel:
         """
         if not self._seen.issuperset(addresses):
             self._seen.update(addresses)
-            self.usage.found(kind, read, written)
+            self.usage.found(kind, read, written + (self._written_to_score(1) if kind == "score" else 0))
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """See `LanguageModel`."""
         before = self._now
         scores = self._language_model.score(prompts, outputs)
-        self._count("score", before, _length(prompts) + sum(map(_length, outputs)), 0)
+        written = self._written_to_score(sum(map(bool, outputs)))
+        self._count("score", before, _length(prompts) + sum(map(_length, outputs)), written)
         return scores
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
@@ -61,7 +63,8 @@ class MeteredLanguageModel:
         """See `LanguageModel`."""
         before = self._now
         texts, scores = self._language_model.answer(prompts, outputs, max_new_tokens)
-        self._count("write", before, _length(prompts) + sum(map(_length, outputs)), _length(texts))
+        written = _length(texts) + self._written_to_score(sum(map(bool, outputs)))
+        self._count("write", before, _length(prompts) + sum(map(_length, outputs)), written)
         return texts, scores
 
     def sample(
@@ -72,6 +75,10 @@ class MeteredLanguageModel:
         sampled = self._language_model.sample(prompts, n, max_new_tokens, temperature, seeds)
         self._count("sample", before, _length(prompts), sum(map(_length, sampled)))
         return sampled
+
+    def _written_to_score(self, n_prompts: int) -> int:
+        """Characters, at most: what an LLM writes to score is not shown."""
+        return round(n_prompts * written_to_score(self._language_model) * CHARACTERS_A_TOKEN)
 
     def _count(self, kind: Kind, before: tuple[int, float], read: int, written: int) -> None:
         tokens, clock = self._now

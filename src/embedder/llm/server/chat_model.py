@@ -52,7 +52,8 @@ class ChatLanguageModel(ServedModel):
     form: Form = "openai"
     extra: Mapping[str, Any] = field(default_factory=dict)
     top_logprobs: NonNegativeInt = 0
-    writes_only = True  # see `embedder.llm.abilities`
+    writes_only = True  # see `embedder.llm.abilities`, and `written_to_score`
+    written_to_score = _SCORED_TOKENS
 
     def __post_init__(self) -> None:
         super().__post_init__()
