@@ -1,13 +1,16 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from embedder.errors import ConfigError
+from embedder.preparation.estimate import _limited
 from embedder.rewards.estimate import duration, estimate
 from embedder.rewards.label_counts import LabelCounts, count_requests
 from embedder.rewards.probe import Probe, Timing, probe
 from embedder.rewards.requests import LabelRequest
 from embedder.rewards.sampled_outputs import OutputSettings
+from embedder.training.budget import Budget
 from embedder.types import OutputScore
 
 
@@ -223,6 +226,21 @@ def test_durations_read_well():
         "2 days",
         "12 days",
     ]
+
+
+def test_a_server_that_tells_no_tokens_is_not_said_to_run_none():
+    found = estimate(COUNTS, replace(PROBE, score_tokens=0.0, sample_tokens=0.0))
+    assert found.render().splitlines()[1:4] == [
+        "  sample         150 prompts x 10.0 outputs        ? tokens   3.8 min  (0.67 prompts/s)",
+        "  score          500 prompts x 12.0 outputs        ? tokens      75 s  (6.7 prompts/s)",
+        "  tokens not told by the server",
+    ]
+    assert "never reached, since the server does not tell" in _limited(found, Budget(tokens=1000))
+    both = _limited(found, Budget(tokens=1000, minutes=2.5))  # of 5 minutes
+    assert "never reached" in both
+    assert both.endswith("its minutes end after about 50 of these queries")
+    told = _limited(estimate(COUNTS, PROBE), Budget(tokens=30_625))  # of 61,250
+    assert told == "\n  budget its tokens end after about 50 of these queries"
 
 
 def test_the_text_and_the_json():

@@ -87,12 +87,14 @@ class EstimateRun:
 
 def _limited(estimated: LabelEstimate, budget: Budget) -> str:
     """A line that says where a budget of tokens or minutes ends the labelling; empty where it does not."""
+    untold = budget.tokens is not None and estimated.tells_no_tokens
+    line = "\n  budget of tokens: never reached, since the server does not tell them" if untold else ""
     costs = (
         (budget.tokens, estimated.score_tokens + estimated.sample_tokens, "tokens"),
         (None if budget.minutes is None else 60 * budget.minutes, estimated.seconds, "minutes"),
     )
     shares = [(limit / cost, what) for limit, cost, what in costs if limit is not None and cost > limit]
     if not shares:
-        return ""
+        return line
     share, what = min(shares)
-    return f"\n  budget its {what} end after about {round(share * estimated.counts.queries):,} of these queries"
+    return f"{line}\n  budget its {what} end after about {round(share * estimated.counts.queries):,} of these queries"

@@ -47,6 +47,11 @@ class LabelEstimate:
         """Of scoring and sampling."""
         return self.score_seconds + self.sample_seconds
 
+    @property
+    def tells_no_tokens(self) -> bool:
+        """Whether the LLM, a server, does not say how many tokens it runs."""
+        return not self.score_tokens + self.sample_tokens
+
     def as_json(self) -> dict[str, Any]:
         """All of it, as plain values."""
         return dataclasses.asdict(self) | {"seconds": self.seconds}
@@ -62,7 +67,11 @@ class LabelEstimate:
                 ("sample", self.sampled_prompts, float(DRAWS), self.sample_tokens, self.sample_seconds),
                 ("score", self.passes, self.outputs, self.score_tokens, self.score_seconds),
             ]
-            rates = [prompts_a_second, f"{_count(self.score_tokens / self.score_seconds)} tokens/s"]
+            speed = self.score_tokens or self.passes
+            rates = [
+                prompts_a_second,
+                f"{_count(speed / self.score_seconds)} {'tokens' if self.score_tokens else 'prompts'}/s",
+            ]
         else:  # a reward from texts
             rows = [("write", self.sampled_prompts, self.outputs, self.sample_tokens, self.sample_seconds)]
             rates = [prompts_a_second]
@@ -72,9 +81,10 @@ class LabelEstimate:
                 f"To label {counts.queries:,} queries with {counts.candidates:.1f} candidates each",
                 *(
                     f"  {name:<7}{prompts:>11,} prompts x {outputs:4.1f} outputs"
-                    f"{_count(tokens):>9} tokens{duration(seconds):>10}  ({rate})"
+                    f"{_count(tokens) if tokens or not prompts else '?':>9} tokens{duration(seconds):>10}  ({rate})"
                     for (name, prompts, outputs, tokens, seconds), rate in zip(rows, rates, strict=True)
                 ),
+                *(["  tokens not told by the server"] if self.tells_no_tokens else []),
                 f"  time   {duration(self.seconds)}, {low} to {high} (from {self.probed} timed queries)",
                 f"  disk   {_count(self.megabytes)} MB",
             ]
