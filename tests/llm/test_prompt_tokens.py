@@ -35,7 +35,7 @@ def model(folder):
 
 def read_as_one(model, prompt, output):
     """Log-likelihood of what the output adds to the text: the definition."""
-    tokenizer = AutoTokenizer.from_pretrained(model._local.name)
+    tokenizer = AutoTokenizer.from_pretrained(model.name)
     before, ids = tokenizer(prompt)["input_ids"], tokenizer(prompt + output)["input_ids"]
     assert ids[: len(before)] == before
     with torch.inference_mode():

@@ -31,6 +31,7 @@ def keys(tmp_path):
 
 def refused(capsys, command, *arguments):
     """What is said of arguments."""
+    capsys.readouterr()  # of what came before: libraries of other tests add handlers to the root logger
     with pytest.raises(SystemExit) as end:
         command([str(argument) for argument in arguments])
     assert end.value.code == 2
@@ -91,13 +92,15 @@ def test_what_is_no_checkpoint_is_not_exported(exported, tmp_path, capsys):
         ([exported, tmp_path / "new"], f"SOURCE: expected a file .ckpt, or what to do with the export {exported}"),
         ([exported], f"SOURCE: expected a file .ckpt, or what to do with the export {exported}"),
         ([tmp_path, "--push-to", "me/mine"], "SOURCE: expected a file .ckpt, an export, or the folder of a run with"),
-        ([tmp_path / "one.ckpt"], "FOLDER: expected where to write the export of a file .ckpt"),
+        ([tmp_path / "one.ckpt"], "SOURCE: expected a file .ckpt, an export or the folder of a run that exists"),
         ([exported, "--push-to", "mine"], "--push-to: expected NAMESPACE/NAME, got 'mine'"),
         ([exported, "--license", "mit", "--public"], "--public: expected beside --push-to NAMESPACE/NAME"),
         ([exported, "--evaluation", tmp_path], f"{tmp_path}/table.md: the table of an evaluation cannot be read"),
     ):
         assert refused(capsys, export_command, *arguments).startswith(line)
     (tmp_path / "one.ckpt").write_text("no checkpoint")
+    no_folder = "FOLDER: expected where to write the export of a file .ckpt"
+    assert refused(capsys, export_command, tmp_path / "one.ckpt").startswith(no_folder)
     line = f"{tmp_path}/one.ckpt: not a checkpoint: torch cannot read it"
     assert refused(capsys, export_command, tmp_path / "one.ckpt", tmp_path / "new") == line
     assert not (tmp_path / "new").exists()
