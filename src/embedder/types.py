@@ -1,8 +1,8 @@
 """The types that all rooms share: what is stored, what is trained on, and the protocols of models and indexes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -228,8 +228,41 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class Vectors(Protocol):
+    """The vectors of a corpus by position, in memory or on disk."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector, D."""
+        ...
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What the vectors depend on, as JSON can hold it: encoder, instruction, length, ...; empty where not known."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """The vectors at the positions from `start` to before `stop`, float32 [n, D]."""
+        ...
+
+    def at(self, positions: IntArray) -> FloatArray:
+        """The vectors at some positions, in their order, float32 [n, D]."""
+        ...
+
+
+@runtime_checkable
 class VectorIndex(Protocol):
     """Finds the vectors with the largest inner product."""
+
+    def begin(self, vectors: Vectors) -> int:
+        """Get ready for the vectors that will be added, for instance by training on a sample of them.
+
+        Returns:
+            The position of the first one that is to be added; their number if the index reads them where they are.
+        """
+        ...
 
     def add(self, vectors: FloatArray) -> None:
         """Append vectors, [n, D]; their positions count on from those already there."""

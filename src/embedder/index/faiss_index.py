@@ -1,5 +1,6 @@
 """Find the vectors with the largest inner product, exactly or approximately, with FAISS."""
 
+import logging
 import re
 from pathlib import Path
 from typing import Any, Self
@@ -10,15 +11,21 @@ from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.errors import ConfigError, DataError
 from embedder.files import whole_file
-from embedder.types import FloatArray, IntArray
+from embedder.index.fill import spread
+from embedder.types import FloatArray, IntArray, Vectors
+
+logger = logging.getLogger(__name__)
+
+_FEWEST, _MOST = 39, 256  # vectors a centroid: FAISS warns below the first, and leaves out what is beyond the second
+_TRAINING_BYTES = 1 << 30
 
 
 @checked("index")
 class FaissIndex:
     """Any index that FAISS can build from a factory string: `Flat` is exact, `IVF256,SQ8` small, `HNSW32` fast.
 
-    The first `add` fixes the dimension and, where the factory needs it, trains on the vectors it is given: they should
-    be many (FAISS asks for 39 a list) and drawn from all of the corpus. Nothing is built before they come.
+    `begin`, or else the first `add`, fixes the dimension and trains, where the factory needs it: on a sample of all
+    vectors, or on those that it is given. Nothing is built before they come.
 
     >>> index = FaissIndex("Flat")
     >>> index.add(np.array([[1.0, 0.0], [0.5, 0.75]]))
@@ -44,6 +51,24 @@ class FaissIndex:
     def __len__(self) -> int:
         return 0 if self._index is None else int(self._index.ntotal)
 
+    def begin(self, vectors: Vectors) -> int:
+        """Train for vectors that will be added, on a sample from all of them.
+
+        Returns:
+            The position after those that are in the index.
+
+        Raises:
+            ConfigError: See `add`.
+        """
+        if self._index is None and len(vectors):
+            index = self._built(vectors.dimension)
+            if not index.is_trained:
+                positions = spread(len(vectors), training_size(index))
+                logger.info("training %s on %d of %d vectors", self._factory, len(positions), len(vectors))
+                self._train(index, self._checked("vectors", vectors.at(positions)))
+            self._index = index
+        return len(self)
+
     def add(self, vectors: FloatArray) -> None:
         """Append vectors, [n, D]; their positions count on from those already there.
 
@@ -54,7 +79,10 @@ class FaissIndex:
         """
         vectors = self._checked("vectors", vectors)
         if self._index is None:
-            self._index = self._build(vectors)
+            index = self._built(vectors.shape[1])
+            if not index.is_trained:
+                self._train(index, vectors)
+            self._index = index
         self._index.add(vectors)
 
     def search(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
@@ -131,23 +159,23 @@ class FaissIndex:
         loaded._index = loaded._configured(index)
         return loaded
 
-    def _build(self, vectors: FloatArray) -> Any:
+    def _built(self, dimension: int) -> Any:
         import faiss
 
-        count, dimension = vectors.shape
         try:
             index = faiss.index_factory(dimension, self._factory, faiss.METRIC_INNER_PRODUCT)
         except RuntimeError as error:
             expected = f"a FAISS factory string for {dimension} dimensions ({_reason(error)})"
             raise ConfigError("index.factory", expected, self._factory) from error
-        index = self._configured(index)
-        if not index.is_trained:
-            try:
-                index.train(vectors)
-            except RuntimeError as error:
-                expected = f"a factory that {count} vectors of {dimension} dimensions can train ({_reason(error)})"
-                raise ConfigError("index.factory", expected, self._factory) from error
-        return index
+        return self._configured(index)
+
+    def _train(self, index: Any, vectors: FloatArray) -> None:
+        try:
+            index.train(vectors)
+        except RuntimeError as error:
+            count, dimension = vectors.shape
+            expected = f"a factory that {count} vectors of {dimension} dimensions can train ({_reason(error)})"
+            raise ConfigError("index.factory", expected, self._factory) from error
 
     def _configured(self, index: Any) -> Any:
         import faiss
@@ -170,6 +198,15 @@ class FaissIndex:
         if not np.isfinite(vectors).all():
             raise ValueError(f"{name}: {np.count_nonzero(~np.isfinite(vectors).all(axis=1))} rows hold NaN or infinity")
         return vectors
+
+
+def training_size(index: Any) -> int:
+    """Vectors that an untrained index of FAISS learns from: as many as its clustering uses, within 1 GB."""
+    import faiss
+
+    inverted = faiss.try_extract_index_ivf(index)
+    lists = 256 if inverted is None else max(256, int(inverted.nlist))  # a product quantizer has 256 centroids
+    return max(_FEWEST * lists, min(_MOST * lists, _TRAINING_BYTES // (4 * int(index.d))))
 
 
 def _reason(error: RuntimeError) -> str:
