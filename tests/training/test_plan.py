@@ -37,6 +37,24 @@ def test_shares_are_exact_in_a_cycle():
     assert Counter(plan.batch(step).dataset for step in range(1000)) == {0: 667, 1: 333}
 
 
+def test_short_runs_have_the_shares_of_long_ones():
+    for seed in range(20):
+        plan = BatchPlan(sizes=[5, 5, 5], weights=[7.0, 2.0, 1.0], batch_size=1, seed=seed)
+        counts = Counter()
+        for step in range(100):
+            counts[plan.batch(step).dataset] += 1
+            for dataset, share in ((0, 0.7), (1, 0.2), (2, 0.1)):
+                assert abs(counts[dataset] - share * (step + 1)) < 3, (seed, step)  # three data sets
+
+
+def test_the_order_inside_each_part_of_a_cycle_is_random():
+    orders = {
+        tuple(BatchPlan([5, 5], [1.0, 1.0], batch_size=1, seed=seed).batch(step).dataset for step in range(8))
+        for seed in range(200)
+    }
+    assert len(orders) == 2**4  # two equal data sets: either one is first in each pair of steps
+
+
 def test_seeking_far_costs_no_more_than_near():
     plan = BatchPlan(sizes=[1_000_003, 10], weights=[3.0, 1.0], batch_size=16, seed=0)
     near = min(_calls(plan, step) for step in range(10, 20))

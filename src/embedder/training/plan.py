@@ -29,7 +29,8 @@ class PlannedBatch:
 class BatchPlan:
     """Homogeneous batches: every step takes all its records from one data set.
 
-    Each cycle of steps gives every data set its exact share of them in a new random order; the records of a data
+    Each cycle of steps gives every data set its exact share of them, spread evenly: the k-th of its n steps is drawn
+    from the k-th of n equal parts of the cycle, so that a short run has the shares of a long one. The records of a data
     set follow each other in a new random order every epoch.
 
     >>> plan = BatchPlan(sizes=[4], weights=[1.0], batch_size=2, seed=0)
@@ -65,8 +66,9 @@ class BatchPlan:
         """The batch of a step, from 0."""
         shares: tuple[int, ...] = self._shares  # type: ignore[attr-defined]  # set once in __post_init__
         cycle, index = divmod(step, sum(shares))
-        order = [dataset for dataset, share in enumerate(shares) for _ in range(share)]
-        random.Random(f"{self.seed}/{cycle}").shuffle(order)  # noqa: S311  # not for cryptography
+        draw = random.Random(f"{self.seed}/{cycle}").random  # noqa: S311  # not for cryptography
+        times = [((k + draw()) / n, dataset) for dataset, n in enumerate(shares) for k in range(n)]
+        order = [dataset for _, dataset in sorted(times)]
         dataset = order[index]
         visits = cycle * shares[dataset] + order[:index].count(dataset)
         size = self.sizes[dataset]
