@@ -39,7 +39,7 @@ def damage_of_archive(path: Path) -> str | None:
     torch writes these checksums and does not look at them when it reads. It is read once in a process, as for
     `digest_of`.
     """
-    return _once("archive", path, _damage_of_archive)
+    return once("archive", path, _damage_of_archive)
 
 
 def _damage_of_archive(path: Path) -> str | None:
@@ -53,11 +53,17 @@ def _damage_of_archive(path: Path) -> str | None:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; a file that has not changed is read once in a process."""
-    return _once("digest", path, _digest)
+    return once("digest", path, _digest)
 
 
-def _once(what: str, path: Path, read: Callable[[Path], Result]) -> Result:
-    """What reading a file gave, kept until the file changes."""
+def once(what: str, path: Path, read: Callable[[Path], Result]) -> Result:
+    """What reading a file gave, kept until the file changes.
+
+    Args:
+        what: Names what is read off the file.
+        path: The file.
+        read: Reads it.
+    """
     status = path.stat()
     known = (what, path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
     if known not in _read:

@@ -1,0 +1,42 @@
+"""An encoder that knows where the vectors of corpora lie, so that no corpus is encoded twice, in whichever run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embedder.types import Encoder, FloatArray, Reading
+from embedder.vectors.encoding import Encoding, Keys
+from embedder.vectors.processes import ALONE, Processes
+from embedder.vectors.settings import VectorSettings
+from embedder.vectors.stored import StoredVectors
+
+
+@dataclass(frozen=True)
+class StoredEncoder:
+    """Implements `embedder.types.CorpusEncoder`: queries are few and encoded each time, corpora lie on disk.
+
+    Args:
+        encoder: What makes the vectors.
+        made_by: What its vectors depend on beside texts and reading.
+        settings: Where they lie, and in which form.
+        processes: Who encodes; all of them have to encode the same corpora in the same order.
+    """
+
+    encoder: Encoder
+    made_by: Mapping[str, Any]
+    settings: VectorSettings
+    processes: Processes = ALONE
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self.encoder.dimension
+
+    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
+        """Unit vectors, [n, D]; see `Encoder`."""
+        return self.encoder.encode(texts, reading, progress=progress)
+
+    def vectors(self, keys: Keys, reading: Reading, *, progress: bool = False) -> StoredVectors:
+        """The vectors of a corpus; what is missing is encoded."""
+        encoding = Encoding(self.encoder, self.made_by, keys, reading, self.settings)
+        return encoding.run(self.processes, progress=progress)
