@@ -21,8 +21,9 @@ from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
 from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.validate_last import ValidateLast
-from embedder.candidates.candidates import CandidateFinder, Candidates
+from embedder.candidates.candidates import Candidates
 from embedder.candidates.filters import CandidateFilters
+from embedder.candidates.finder import CandidateFinder
 from embedder.candidates.proposers import BM25Proposer
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
@@ -144,7 +145,7 @@ def rows(directory):
         return list(csv.DictReader(file))
 
 
-def nearest(dataset, encoder, skip=0, share=None):
+def nearest(dataset, encoder, skip=0, margin=None):
     """The negatives of every training record by a loop over all keys."""
     corpus, found = dataset.corpus(), []
     vectors = encoder.encode(list(corpus.texts()), Reading("key", "", 64))
@@ -156,8 +157,8 @@ def nearest(dataset, encoder, skip=0, share=None):
         start, stop = corpus.span(*query.among) if query.among else (0, len(corpus))
         eligible = [p for p in range(start, stop) if corpus[p].id not in query.exclude]
         order = sorted(eligible, key=lambda p: -scores[p])[skip:]
-        if share is not None:
-            order = [p for p in order if scores[p] <= share * max(scores[p] for p in gold)]
+        if margin is not None:
+            order = [p for p in order if scores[p] <= (1 - margin) * max(scores[p] for p in gold)]
         chosen = []
         for position in order:
             if corpus[position].text not in never:
@@ -196,13 +197,13 @@ def test_the_negatives_are_the_nearest_keys_that_may_be_negatives(dataset, bert_
         assert all(negatives <= by_query[step >= 3][name] for name, negatives in groups.items()), step
 
 
-@pytest.mark.parametrize(("skip", "share"), [(2, None), (0, 0.999)])
-def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert_directory, skip, share):
-    candidates = replace(SETTINGS.candidates, skip=skip, filters=CandidateFilters(max_gold_share=share))
+@pytest.mark.parametrize(("skip", "margin"), [(2, None), (0, 0.001)])
+def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert_directory, skip, margin):
+    candidates = replace(SETTINGS.candidates, range_min=skip, filters=CandidateFilters(relative_margin=margin))
     encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     miner, mined = Miner(candidates, FaissIndex, has_answer), MinedDataset.of(0, dataset)
     found = [[p for p in row if p >= 0] for row in miner.mine(mined, TASK.sides, encoder, Share(0, 1)).tolist()]
-    expected = nearest(dataset, encoder, skip, share)
+    expected = nearest(dataset, encoder, skip, margin)
     full = [record for record in range(len(found)) if len(expected[record]) == N]  # others are filled up at random
     assert len(full) > 5
     assert [one_of_twins(found[record]) for record in full] == [expected[record] for record in full]

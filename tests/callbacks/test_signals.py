@@ -23,7 +23,8 @@ from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord, recorded
-from embedder.candidates.candidates import CandidateFinder, Candidates
+from embedder.candidates.candidates import Candidates
+from embedder.candidates.finder import CandidateFinder
 from embedder.candidates.proposers import BM25Proposer
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset

@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from embedder.candidates.candidates import CandidateFinder, Candidates
+from embedder.candidates.candidates import Candidates
 from embedder.candidates.filters import CandidateFilters
+from embedder.candidates.finder import CandidateFinder
 from embedder.candidates.proposers import BM25Proposer, DenseProposer
 from embedder.data.corpus import Corpus
 from embedder.errors import ConfigError
@@ -110,11 +111,11 @@ def test_candidates_that_contain_an_answer_are_passed_over_and_counted(corpus):
 
 def test_candidates_that_score_like_the_gold_key_are_passed_over(corpus):
     # BM25 of "red apple": 0 and 5 have both words in three, 1 too: the same score; 2 and 4 have one word each.
-    one = finder(corpus, Candidates(n=7, filters=CandidateFilters(max_gold_share=0.95)))
+    one = finder(corpus, Candidates(n=7, filters=CandidateFilters(relative_margin=0.05)))
     (found,) = one.propose([Query("q", "red apple", (), ("0",))])
     assert "1" not in {c.key.id for c in found}
     assert {c.key.id for c in found} == {"0", "2", "3", "4", "6"}
-    assert one.dropped == {"max_gold_share": 1}
+    assert one.dropped == {"relative_margin": 1}
     (found,) = one.propose([Query("q", "red apple")])  # without a gold key nothing is known
     assert len({c.key.text for c in found}) == 6
 
@@ -125,13 +126,19 @@ def test_candidates_that_score_like_the_gold_key_are_passed_over(corpus):
         ({"n": 4, "max_gold": 4}, r"candidates.max_gold: expected 1 to 3"),
         ({"sources": ["bm25", "magic"]}, r"candidates.sources: expected different ones of bm25, dense"),
         ({"sources": []}, r"candidates.sources"),
+        ({"range_min": 10, "range_max": 17}, r"candidates.range_max: expected 18 or more \(range_min \+ n\), got 17"),
+        ({"sampling_strategy": "random"}, r"candidates.range_max: expected the last rank to draw from"),
+        ({"sampling_strategy": "best"}, r"candidates.sampling_strategy: expected 'top' or 'random'"),
+        ({"filters": CandidateFilters(max_score=0.7)}, r"filters.max_score: expected null, or `dense`"),
     ],
 )
 def test_settings_are_checked(settings, message):
     with pytest.raises(ConfigError, match=message):
         Candidates(**settings)
-    with pytest.raises(ConfigError, match=r"filters.max_gold_share"):
-        CandidateFilters(max_gold_share=1.5)
+    with pytest.raises(ConfigError, match=r"filters.relative_margin"):
+        CandidateFilters(relative_margin=1.0)
+    with pytest.raises(ConfigError, match=r"filters.max_score: expected a cosine from -1 to 1"):
+        CandidateFilters(max_score=7.0)
 
 
 @pytest.mark.parametrize("sources", [("bm25",), ("dense",)])

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embedder.candidates.candidates import CandidateFinder, Candidates
+from embedder.candidates.candidates import Candidates
 from embedder.candidates.filters import HoldsAnswer
+from embedder.candidates.finder import CandidateFinder
 from embedder.candidates.proposers import DenseProposer
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset

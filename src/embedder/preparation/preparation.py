@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from embedder.bounds import Bound
-from embedder.candidates.candidates import CandidateFinder, Candidates
+from embedder.candidates.candidates import Candidates
+from embedder.candidates.finder import CandidateFinder
 from embedder.candidates.proposers import BM25Proposer
 from embedder.checks import checked
 from embedder.data.corpus import Corpus
@@ -27,7 +28,7 @@ from embedder.preparation.validation import Validation
 from embedder.training.budget import Budget
 from embedder.training.task import Task
 
-_FORMAT = 15  # raised when what is prepared changes, so that an older folder is never taken for a new one
+_FORMAT = 16  # raised when what is prepared changes, so that an older folder is never taken for a new one
 
 _Queries = Annotated[int, Bound("2 or more (one for validation)", at_least=2, null="null for all")]
 

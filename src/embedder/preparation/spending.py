@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from embedder.candidates.candidates import CandidateFinder
+from embedder.candidates.finder import CandidateFinder
 from embedder.errors import DataError
 from embedder.files import write_atomically
 from embedder.preparation.job import Job

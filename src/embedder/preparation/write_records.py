@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from embedder.candidates.candidates import CandidateFinder
+from embedder.candidates.finder import CandidateFinder
 from embedder.data.jsonl import json_line
 from embedder.data.prepared import LABELLED, QUESTIONS
 from embedder.data.queries import question_of

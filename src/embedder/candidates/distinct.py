@@ -1,0 +1,32 @@
+"""Texts that no further one may nearly repeat."""
+
+from collections.abc import Iterable
+
+from embedder.data.shingles import jaccard, shingles
+
+
+class Distinct:
+    """Compares texts by `jaccard` of their shingles, exactly: for the few texts of one query.
+
+    Args:
+        limit: From which similarity two texts count as one; None compares nothing.
+        texts: The first ones.
+    """
+
+    def __init__(self, limit: float | None, texts: Iterable[str]) -> None:
+        self._limit = limit
+        self._shingles: list[frozenset[str]] = []
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        """Keep one more."""
+        if self._limit is not None:
+            self._shingles.append(shingles(text))
+
+    def has_like(self, text: str) -> bool:
+        """Whether the text is a near duplicate of one of them."""
+        if self._limit is None:
+            return False
+        own = shingles(text)
+        return any(jaccard(own, other) >= self._limit for other in self._shingles)
