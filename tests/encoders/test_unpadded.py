@@ -1,11 +1,14 @@
 """Texts as one row without padding give the vectors and gradients of padded rows, where the model can."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.unpadded import _attend_at_once, _attend_in_groups
 from embedder.types import Reading
 from tests.encoders.test_encoder import DECODERS, ENCODERS, GROUPED, TEXTS, one_at_a_time
 from tests.tiny_models import ROBERTA_TOKENS, tiny_backbone
@@ -65,3 +68,27 @@ def test_no_token_runs_for_nothing(bert_directory):
     tokens = encoder.tokenize(TEXTS)
     encoder(tokens, "key")
     assert encoder.tokens_run == int(tokens["attention_mask"].sum()) < tokens["attention_mask"].numel()
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_kernel_of_a_gpu_is_given_what_it_asks_for(monkeypatch, causal):
+    """The kernel itself runs in tests/gpu; here its documented meaning, text by text, stands in its place."""
+
+    def kernel(query, key, value, ends, key_ends, longest, key_longest, *, scale, window_size, enable_gqa):
+        assert ends.dtype == torch.int32
+        assert (longest, key_longest) == (5, 5)
+        outputs = []
+        for start, stop in itertools.pairwise(ends.tolist()):
+            q, k, v = (tensor[start:stop].transpose(0, 1)[None] for tensor in (query, key, value))
+            outputs.append(
+                torch.nn.functional.scaled_dot_product_attention(
+                    q, k, v, is_causal=window_size == (-1, 0), scale=scale, enable_gqa=enable_gqa
+                )[0].transpose(0, 1)
+            )
+        return torch.cat(outputs)
+
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", kernel)
+    torch.manual_seed(0)
+    query, key, value = torch.randn(4, 11, 8), torch.randn(2, 11, 8), torch.randn(2, 11, 8)
+    ways = [way(query, key, value, [5, 3, 3], causal, 0.3, 0.0) for way in (_attend_at_once, _attend_in_groups)]
+    torch.testing.assert_close(*ways)

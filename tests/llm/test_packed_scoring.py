@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from embedder.llm.packed_masks import attending_by
 from embedder.llm.packed_scoring import PACKABLE_MODEL_TYPES, score_packed, takes_packed_branches
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
 from tests.llm.brute_force import score_pair_by_pair
@@ -74,6 +75,16 @@ def test_sliding_windows_count_positions_and_not_places_in_the_row(model_type):
     model = tiny(model_type, **SLIDING, **mixed)
     requests = some_requests()
     assert_same(score_packed(model, requests, 128), score_pair_by_pair(model, requests))
+
+
+@pytest.mark.parametrize(("model_type", "settings"), [("llama", {}), ("qwen2", {}), ("mistral", {"sliding_window": 4})])
+def test_masks_in_blocks_give_the_same_scores(model_type, settings):
+    model, requests = tiny(model_type, **settings), some_requests()
+    requests.append(TokenisedRequest([7] * 150, [[3, 4], [5, 6, 7]]))  # more than one block of 128
+    with attending_by(model, "flex_attention"):
+        scores = score_packed(model, requests, 400)
+    assert model.config._attn_implementation == "sdpa"
+    assert_same(scores, score_pair_by_pair(model, requests))
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 16, 40, 4096])

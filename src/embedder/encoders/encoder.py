@@ -16,7 +16,13 @@ from embedder.encoders.lora import as_base, merged, without_adapters
 from embedder.encoders.parts import check_query_only, folder_of, load_head, load_tokenizer, pooling_of
 from embedder.encoders.pooling import POOLINGS
 from embedder.encoders.recompute import recompute
-from embedder.encoders.unpadded import prepare_unpadded, register_unpadded, run_unpadded
+from embedder.encoders.unpadded import (
+    agrees_unpadded,
+    kernel_runs,
+    prepare_unpadded,
+    register_unpadded,
+    run_unpadded,
+)
 from embedder.errors import ConfigError
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.models.token_batches import token_batches
@@ -83,6 +89,8 @@ class TextEncoder(nn.Module):
         self._usual_length = int(min(self.max_length, own, folder.max_length or own))
         backbones = [self.backbone, self.key_backbone] if separate else [self.backbone]
         self._can_unpad = config.unpadded and all(map(prepare_unpadded, backbones))
+        self._kernel_agrees: bool | None = None
+        """Whether the kernel of a GPU gives what padded rows give; None until it was first tried."""
         self.tokens_run = 0
         """Tokens that went through so far, padding included."""
         self.in_one_pass = False
@@ -169,7 +177,7 @@ class TextEncoder(nn.Module):
         budget = sys.maxsize if self.in_one_pass else self._micro_batch_tokens(mask.device)
         for rows in token_batches(lengths, budget):
             batch = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
-            unpadded = self._is_unpadded(mask.device)
+            unpadded = self._is_unpadded(backbone, mask.device)
             self.tokens_run += sum(lengths[row] for row in rows) if unpadded else batch["input_ids"].numel()
             run = partial(self._embed, backbone, batch)
             vectors.append(recompute(run, trained, mask.device) if cached else run())
@@ -183,12 +191,19 @@ class TextEncoder(nn.Module):
     def _embed(self, backbone: Any, tokens: Tokens) -> Tensor:
         """Pooled vectors of rows that go through together, [b, D]."""
         mask = tokens["attention_mask"]
-        if self._is_unpadded(mask.device):
+        if self._is_unpadded(backbone, mask.device):
             return self._pool(run_unpadded(backbone, tokens["input_ids"], mask), mask)
         return self._pool(backbone(**tokens).last_hidden_state, mask)
 
-    def _is_unpadded(self, device: torch.device) -> bool:
-        return self._can_unpad and device.type == "cpu"  # one text at a time leaves a GPU idle
+    def _is_unpadded(self, backbone: Any, device: torch.device) -> bool:
+        """Whether rows go through without padding: on a GPU, where one kernel takes all of them."""
+        if device.type == "cpu" or not self._can_unpad:
+            return self._can_unpad
+        if not kernel_runs(backbone, device):
+            return False
+        if self._kernel_agrees is None:
+            self._kernel_agrees = agrees_unpadded(backbone)
+        return self._kernel_agrees
 
     def _micro_batch_tokens(self, device: torch.device) -> int:
         return self.config.micro_batch_tokens or (_CPU_TOKENS if device.type == "cpu" else 32768)

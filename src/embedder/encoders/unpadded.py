@@ -2,13 +2,14 @@
 
 Padding to the longest text of a batch costs a third of the work on passages, and each of many small pieces costs a
 gradient of the whole vocabulary. Here a batch is one row of tokens whose positions start at 0 with every text, and
-attention is a function of this file that transformers calls in place of its own.
+attention is a function of this file that transformers calls in place of its own: text after text on a CPU, and on a GPU
+the kernel of torch for texts of many lengths (`torch.nn.attention.varlen`), which takes half precision.
 """
 
 import inspect
 from collections.abc import Sequence
-from itertools import groupby
-from typing import Any
+from itertools import accumulate, groupby
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -17,7 +18,9 @@ from torch.nn import functional as F
 from embedder.encoders.backbone import first_position
 
 _NAME = "embedder_unpadded"
-_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}  # of the largest hidden number
+_EXACT, _HALF = 1e-4, 5e-2  # of the largest hidden number: in float32, and in half precision
+_KERNEL_DTYPES = (torch.bfloat16, torch.float16)
+_KERNEL_CAPABILITY = (8, 0)  # Ampere
 
 
 def run_unpadded(backbone: Any, ids: Tensor, mask: Tensor) -> Tensor:
@@ -45,6 +48,18 @@ def run_unpadded(backbone: Any, ids: Tensor, mask: Tensor) -> Tensor:
     return states
 
 
+def kernel_runs(backbone: Any, device: torch.device) -> bool:
+    """Whether the kernel for texts of many lengths takes what a backbone gives it on a device.
+
+    It asks for half precision (of the weights, or by autocast), for no dropout, and for a GPU of 2020 or later.
+    """
+    whole = _whole(backbone)
+    dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else whole.dtype
+    drops = whole.training and any(isinstance(part, torch.nn.Dropout) and part.p for part in whole.modules())
+    recent = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _KERNEL_CAPABILITY
+    return recent and dtype in _KERNEL_DTYPES and not drops
+
+
 def prepare_unpadded(backbone: Any) -> bool:
     """Make a backbone attend without padding, if it can.
 
@@ -59,6 +74,17 @@ def prepare_unpadded(backbone: Any) -> bool:
     if before != "sdpa" or _has_window(whole.config):
         return False
     register_unpadded()
+    whole.set_attn_implementation(_NAME)
+    same = agrees_unpadded(backbone)
+    if not same:
+        whole.set_attn_implementation(before)
+    return same
+
+
+@torch.inference_mode()
+def agrees_unpadded(backbone: Any) -> bool:
+    """Whether two short texts give the same hidden states with padding and without, on the device of the backbone."""
+    whole = _whole(backbone)
     was_training = whole.training
     whole.eval()
     device = next(whole.parameters()).device
@@ -67,18 +93,14 @@ def prepare_unpadded(backbone: Any) -> bool:
     mask = torch.ones_like(ids)
     mask[1, 7:] = 0
     try:
-        with torch.inference_mode():
-            padded = backbone(input_ids=ids, attention_mask=mask).last_hidden_state * mask.unsqueeze(-1)
-            whole.set_attn_implementation(_NAME)
-            unpadded = run_unpadded(backbone, ids, mask)
-        same = (padded - unpadded).abs().max() <= _TOLERANCE.get(padded.dtype, 5e-2) * padded.abs().max()
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, IndexError):  # it takes other arguments
-        same = torch.tensor(False)
+        padded = backbone(input_ids=ids, attention_mask=mask).last_hidden_state * mask.unsqueeze(-1)
+        unpadded = run_unpadded(backbone, ids, mask)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, IndexError, ImportError):
+        return False  # it takes other arguments, or this torch has no such kernel
     finally:
         whole.train(was_training)
-    if not same:
-        whole.set_attn_implementation(before)
-    return bool(same)
+    tolerance = _EXACT if device.type == "cpu" and whole.dtype == torch.float32 else _HALF
+    return bool((padded - unpadded).abs().max() <= tolerance * padded.abs().max())
 
 
 def _attend(
@@ -99,12 +121,27 @@ def _attend(
 
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs)
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    by_kernel = query.is_cuda and query.dtype in _KERNEL_DTYPES and not dropout
+    attend = _attend_at_once if by_kernel else _attend_in_groups
+    return attend(query[0], key[0], value[0], text_lengths, causal, scaling, dropout)[None], None
+
+
+def _attend_in_groups(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: Sequence[int],
+    causal: bool,
+    scale: float | None,
+    dropout: float,
+) -> Tensor:
+    """Attention inside each text, neighbours of one length together: [H, T, d] to [T, H, d]."""
     outputs, start = [], 0
-    for length, group in groupby(text_lengths):
+    for length, group in groupby(lengths):
         n = len(list(group))
         group_query, group_key, group_value = (
-            tensor[0, :, start : start + n * length]
-            .reshape(tensor.shape[1], n, length, -1)
+            tensor[:, start : start + n * length]
+            .reshape(tensor.shape[0], n, length, -1)
             .transpose(0, 1)  # [n, H, length, d]
             for tensor in (query, key, value)
         )
@@ -114,12 +151,35 @@ def _attend(
             group_value,
             dropout_p=dropout,
             is_causal=causal,
-            scale=scaling,
-            enable_gqa=query.shape[1] != key.shape[1],
+            scale=scale,
+            enable_gqa=query.shape[0] != key.shape[0],
         )
         outputs.append(output.transpose(1, 2).flatten(0, 1))  # [n * length, H, d]
         start += n * length
-    return torch.cat(outputs).unsqueeze(0), None
+    return torch.cat(outputs)
+
+
+def _attend_at_once(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: Sequence[int],
+    causal: bool,
+    scale: float | None,
+    dropout: float,
+) -> Tensor:
+    """The same by one kernel, which has no dropout."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    ends = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=query.device)
+    longest = max(lengths)
+    query, key, value = (tensor.transpose(0, 1).contiguous() for tensor in (query, key, value))  # [T, H, d]
+    window = (-1, 0) if causal else (-1, -1)
+    grouped = query.shape[1] != key.shape[1]
+    output = varlen_attn(
+        query, key, value, ends, ends, longest, longest, scale=scale, window_size=window, enable_gqa=grouped
+    )
+    return cast(Tensor, output)  # it returns more only where more is asked of it
 
 
 def register_unpadded() -> None:

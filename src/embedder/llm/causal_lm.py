@@ -12,6 +12,7 @@ from embedder.errors import EmbedderError, PromptTooLongError
 from embedder.llm.continuation import check_length, check_sampling, cut_behind
 from embedder.llm.decoding import Choose, Writing, greedy, sampler, write
 from embedder.llm.local_model import LocalModel, LocalSettings
+from embedder.llm.packed_masks import attending_by
 from embedder.llm.packed_scoring import score_and_write, score_packed
 from embedder.llm.prompt_tokens import prompt_ids
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
@@ -74,7 +75,8 @@ class HuggingFaceLanguageModel(LocalSettings):
         requests = self._requests(prompts, outputs)
         if self._local.packs:
             model = self._local.model
-            scores = score_packed(model, requests, scoring_budget(self.batch_tokens, model.device))
+            with attending_by(model, self.packed_attention):
+                scores = score_packed(model, requests, scoring_budget(self.batch_tokens, model.device))
         else:
             scores = score_in_rows(self._local.model, requests, self.batch_tokens)
         self._check_finite(scores)

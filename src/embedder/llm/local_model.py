@@ -11,6 +11,7 @@ import torch
 
 from embedder.bounds import PositiveInt
 from embedder.llm.gguf import convert_gguf
+from embedder.llm.packed_masks import PackedAttention
 from embedder.llm.packed_scoring import takes_packed_branches
 from embedder.llm.text_reader import TextReader
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
@@ -37,6 +38,8 @@ class LocalSettings:
         device: `auto` (the first GPU if there is one), or a device of torch such as `cpu` or `cuda:1`.
         cache_directory: Where GGUF files are converted to; the user's cache folder by default.
         batch_tokens: Token budget of a forward pass, padding included.
+        packed_attention: With which attention outputs are scored that lie behind one prompt: `sdpa`, or
+            `flex_attention`, which compiles itself on first use and skips what the mask blocks; for GPUs.
         chat: Whether prompts are shown by the chat template of the tokenizer, see `TextReader`.
     """
 
@@ -46,6 +49,7 @@ class LocalSettings:
     device: str = "auto"
     cache_directory: str | Path | None = None
     batch_tokens: PositiveInt = 4096
+    packed_attention: PackedAttention = "sdpa"
     chat: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Rows that hold a prompt and all of its outputs behind it: how they are packed, masked, run and read."""
+"""Rows that hold a prompt and all of its outputs behind it: how they are packed, run and read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from embedder.llm.packed_masks import attention_masks
 from embedder.llm.row_scoring import TokenisedRequest
 from embedder.llm.shared_prefix import with_cache
 from embedder.types import OutputScore
@@ -81,7 +82,7 @@ class Packed:
         hidden: Tensor = model.base_model(
             input_ids=self.tokens.to(model.device),
             position_ids=positions,
-            attention_mask=_attention_masks(model.config, branches, positions, prefix_length, model.dtype),
+            attention_mask=attention_masks(model.config, branches, positions, prefix_length, model.dtype),
             **({"use_cache": False} if cache is None else with_cache(model.base_model, cache)),
         ).last_hidden_state
         return hidden
@@ -93,31 +94,6 @@ class Packed:
         sums = torch.zeros(n_outputs, dtype=torch.float64).index_add_(0, self.owners, per_token.double().cpu())
         flat = iter(sums.tolist())
         return [[OutputScore(next(flat), len(output)) for output in request.outputs] for request in self.requests]
-
-
-def _attention_masks(config: Any, branches: Tensor, positions: Tensor, prefix_length: int, dtype: torch.dtype) -> Any:
-    """Additive masks: one, [B, 1, L, P + L], or a dictionary of them for models that mix full and sliding attention.
-
-    All tokens see the shared prefix, whose length is P; models with a sliding window have none.
-    """
-    index = torch.arange(branches.shape[1], device=branches.device)
-    same_branch = branches[:, :, None] == branches[:, None, :]  # [B, L, L], query by key
-    # Padding sees itself: a row without any allowed key would be a softmax over nothing.
-    allowed = (same_branch | (branches == 0)[:, None, :]) & (index[:, None] >= index)
-
-    def additive(allowed: Tensor) -> Tensor:
-        blocked = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
-        blocked = blocked.masked_fill_(~allowed, torch.finfo(dtype).min)
-        return torch.nn.functional.pad(blocked, (prefix_length, 0))[:, None]
-
-    window = getattr(config, "sliding_window", None)
-    if window is None:
-        return additive(allowed)
-    near = positions[:, :, None] - positions[:, None, :] < window
-    layer_types = getattr(config, "layer_types", None)
-    if layer_types is None:
-        return additive(allowed & near)
-    return {"full_attention": additive(allowed), "sliding_attention": additive(allowed & near)}
 
 
 def _token_log_likelihoods(model: Any, hidden: Tensor, predictors: Tensor, targets: Tensor) -> Tensor:
