@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from embedder.callbacks.last_checkpoint import LastCheckpoint
 from embedder.callbacks.mining import MinedDataset, Miner
+from embedder.callbacks.refresh import Refresh
 from embedder.callbacks.reindex import ReindexCallback
 from embedder.callbacks.reindex_settings import ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
@@ -40,7 +41,7 @@ from embedder.texts import text_hash
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.gather import Share
 from embedder.training.module import RetrieverModule
-from embedder.training.objective import Graded, Objective
+from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
@@ -103,14 +104,32 @@ class EveryCheckpoint(LastCheckpoint):
         return path
 
 
+def refresh_of(settings, judge=None):
+    return Refresh(Miner(settings.candidates, FaissIndex, has_answer), judge or no_judge, settings.llm_tokens)
+
+
+def no_judge(dataset):
+    raise AssertionError("these tasks distil no rewards")
+
+
 def fit(
-    dataset, bert_directory, directory, settings=SETTINGS, task=TASK, resume=None, lr=1e-3, steps=8, more=(), **trainer
+    dataset,
+    bert_directory,
+    directory,
+    settings=SETTINGS,
+    task=TASK,
+    resume=None,
+    lr=1e-3,
+    steps=8,
+    more=(),
+    judge=None,
+    **trainer,
 ):
     encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     module = RetrieverModule(encoder, {task.name: task}, AdamWLinear(lr=lr, warmup=0.0))
     data = RetrieverDataModule([dataset], {task.name: task}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     earlier = None if resume is None else resume.parent / "negatives"
-    callback = ReindexCallback(settings, FaissIndex, has_answer, directory / "negatives", earlier)
+    callback = ReindexCallback(settings, refresh_of(settings, judge), directory / "negatives", earlier)
     keys = Keys()
     evaluation = RetrievalEvalCallback([dataset], FaissIndex)
     callbacks = [evaluation, ValidateLast(), *more, keys, callback, StepLogWriter(), EveryCheckpoint(str(directory), 1)]
@@ -179,7 +198,7 @@ def test_the_negatives_are_the_nearest_keys_that_may_be_negatives(dataset, bert_
     (fresh,) = callback._now.values()
     assert [one_of_twins(fresh.positions(record)) for record in range(len(fresh))] == expected
     assert all(fresh.positions(record) == sorted(fresh.positions(record)) for record in range(len(fresh)))
-    assert fresh._table.dtype == np.int8  # 40 keys
+    assert fresh.table.positions.dtype == np.int8  # 40 keys
     # By hand: how many of them the records did not have. They are logged at the step that made them, the third.
     old = [{int(key.id[1:]) for key in record.negatives} for record in dataset.records("train")]
     changed = sum(len(set(fresh.positions(record)) - before) for record, before in enumerate(old))
@@ -257,17 +276,12 @@ def test_epochs_are_steps_that_see_as_many_records_as_there_are(dataset, bert_di
     assert [int(row["step"]) for row in rows(tmp_path) if row["reindex/tool/changed"]] == [1]
 
 
-JUDGED = replace(TASK, objective=Objective({"graded": Graded()}))
-
-
 @pytest.mark.parametrize(
     ("settings", "task", "message"),
     [
         ({"every_n_steps": 8}, TASK, "every_n_steps: expected fewer steps than trainer.max_steps (8)"),
         ({"tasks": ("qa",)}, TASK, "callbacks.reindex.tasks: expected tasks of the mix (tool), got 'qa'"),
         ({}, replace(TASK, sampling=Sampling(2, 2)), "tasks.tool.sampling.group_size: expected more than 2"),
-        ({"tasks": ("tool",)}, JUDGED, "callbacks.reindex.tasks: expected tasks whose objective needs no rewards"),
-        ({}, JUDGED, "callbacks.reindex: expected a task whose objective needs no rewards in the mix"),
     ],
 )
 def test_what_could_never_be_read_is_refused_before_the_first_step(
@@ -278,7 +292,7 @@ def test_what_could_never_be_read_is_refused_before_the_first_step(
     module = RetrieverModule(encoder, {"tool": task}, AdamWLinear(lr=1.0))
     trainer = L.Trainer(accelerator="cpu", max_steps=8, logger=False, enable_progress_bar=False)
     trainer.datamodule = data
-    callback = ReindexCallback(replace(SETTINGS, **settings), FaissIndex, has_answer, tmp_path)
+    callback = ReindexCallback(replace(SETTINGS, **settings), refresh_of(SETTINGS), tmp_path)
     with pytest.raises(ConfigError, match=re.escape(message)):
         callback.setup(trainer, module, "fit")
 
@@ -290,7 +304,7 @@ def test_published_records_are_refused(dataset, bert_directory, tmp_path):
     data = RetrieverDataModule([published], {"tool": TASK}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     trainer = L.Trainer(accelerator="cpu", max_steps=8, logger=False, enable_progress_bar=False)
     trainer.datamodule = data
-    callback = ReindexCallback(SETTINGS, FaissIndex, has_answer, tmp_path)
+    callback = ReindexCallback(SETTINGS, refresh_of(SETTINGS), tmp_path)
     with pytest.raises(ConfigError, match="source: expected corpus or world: published records do not say"):
         callback.setup(trainer, RetrieverModule(encoder, {"tool": TASK}, AdamWLinear(lr=1.0)), "fit")
 

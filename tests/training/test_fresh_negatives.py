@@ -12,7 +12,7 @@ from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import DataError
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
-from embedder.training.fresh_negatives import FreshNegatives, publish, published
+from embedder.training.fresh_negatives import FreshNegatives, NegativeTable, publish, published
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Task
@@ -28,27 +28,27 @@ def corpus(tmp_path):
 
 
 def test_a_published_table_is_read_by_record(tmp_path, corpus):
-    name, digest = publish(tmp_path / "negatives", 30, {"tool/small": TABLE})
+    name, digest = publish(tmp_path / "negatives", 30, {"tool/small": NegativeTable(TABLE)})
     assert name == f"step-000030-{digest[:12]}"
     (path,) = published(tmp_path / "negatives" / name, digest).values()
     fresh = FreshNegatives(path, corpus)
     for one in (fresh, pickle.loads(pickle.dumps(fresh))):
         assert [[key.id for key in one[record]] for record in range(4)] == [["k4", "k5"], ["k5"], [], ["k2", "k3"]]
-    assert isinstance(fresh._table, np.memmap)
+    assert isinstance(fresh.table.positions, np.memmap)
 
 
 def test_the_same_tables_have_one_folder_and_others_another(tmp_path):
-    first = publish(tmp_path, 30, {"a/b": TABLE})
-    assert publish(tmp_path, 30, {"a/b": TABLE.copy()}) == first
+    first = publish(tmp_path, 30, {"a/b": NegativeTable(TABLE)})
+    assert publish(tmp_path, 30, {"a/b": NegativeTable(TABLE.copy())}) == first
     other = TABLE.copy()
     other[0, 0] = 3
-    assert publish(tmp_path, 30, {"a/b": other})[0] != first[0]
-    assert publish(tmp_path, 30, {"a/c": TABLE})[0] != first[0]
+    assert publish(tmp_path, 30, {"a/b": NegativeTable(other)})[0] != first[0]
+    assert publish(tmp_path, 30, {"a/c": NegativeTable(TABLE)})[0] != first[0]
     assert len(list(tmp_path.iterdir())) == 3  # nothing half written is left
 
 
 def test_another_table_than_the_checkpoint_names_is_refused(tmp_path):
-    name, digest = publish(tmp_path, 30, {"a/b": TABLE})
+    name, digest = publish(tmp_path, 30, {"a/b": NegativeTable(TABLE)})
     with pytest.raises(DataError, match=r"step-000099: the checkpoint trains with the negatives of this folder"):
         published(tmp_path / "step-000099", digest)
     np.save(tmp_path / name / "0.npy", TABLE[::-1])

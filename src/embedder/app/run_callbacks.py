@@ -8,8 +8,10 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from embedder.app.monitors import by_loss
+from embedder.callbacks.mining import Miner
 from embedder.callbacks.of_trainer import callbacks_of
 from embedder.callbacks.rag_eval import RagEvalCallback, RagEvalSettings
+from embedder.callbacks.refresh import Refresh
 from embedder.callbacks.reindex import ReindexCallback
 from embedder.callbacks.reindex_settings import ReindexSettings
 from embedder.callbacks.reward_histograms import RewardHistograms
@@ -19,6 +21,7 @@ from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import has_answer
 from embedder.preparation.few_shot import shown_prompt
 from embedder.preparation.preparation import Preparation
+from embedder.preparation.record_judge import open_record_judge
 from embedder.training.task import Task
 from embedder.types import VectorIndex
 
@@ -75,17 +78,26 @@ def answering(
 
 
 def reindexing(
-    settings: ReindexSettings, new_index: Callable[[], VectorIndex], output_dir: Path, checkpoint: Path | None
+    settings: ReindexSettings,
+    preparation: Preparation,
+    tasks: Mapping[str, Task],
+    new_index: Callable[[], VectorIndex],
+    output_dir: Path,
+    checkpoint: Path | None,
 ) -> list[L.Callback]:
     """The callback that finds new negatives; none where that is off.
 
     Args:
         settings: When, and of which tasks.
+        preparation: Says how candidates are judged.
+        tasks: Of the run.
         new_index: Makes an empty index.
         output_dir: Of the run: the negatives lie in a folder of it.
         checkpoint: What the run resumes from, perhaps in the folder of an earlier one.
     """
     if not settings.is_on:
         return []
+    miner = Miner(settings.candidates, new_index, has_answer)
+    refresh = Refresh(miner, partial(open_record_judge, preparation, tasks), settings.llm_tokens)
     earlier = None if checkpoint is None else checkpoint.parent.parent / _NEGATIVES
-    return [ReindexCallback(settings, new_index, has_answer, output_dir / _NEGATIVES, earlier)]
+    return [ReindexCallback(settings, refresh, output_dir / _NEGATIVES, earlier)]

@@ -59,6 +59,7 @@ from embedder.locks import locked
 from embedder.models.device import warn_of_slow_bfloat16
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
+from embedder.preparation.record_judge import check_rejudged
 from embedder.preparation.same_data import check_data
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.instructions import check_instructions
@@ -212,7 +213,7 @@ class TrainRun:
         working = [
             *kept,
             *answering(self.rag_eval, self.preparation, self.tasks, datasets, self.new_index),
-            *reindexing(self.reindex, self.new_index, Path(self.output_dir), checkpoint),
+            *reindexing(self.reindex, self.preparation, self.tasks, self.new_index, Path(self.output_dir), checkpoint),
         ]
         add_callbacks(trainer, datasets, [retrieval, record, describe_run], working)
         if checkpoint is None:
@@ -265,7 +266,8 @@ class TrainRun:
             if isinstance(callback, StopOnSignal):
                 callback.check(trainer)
         if self.reindex.is_on:
-            self.reindex.check(self.tasks, trainer.max_steps)
+            refreshed = self.reindex.check(self.tasks, trainer.max_steps)
+            check_rejudged(self.preparation.rewards, [self.tasks[name] for name in refreshed])
         if self.rag_eval.every_n_steps is not None:
             self.rag_eval.check(self.tasks)
         cutoff = getattr(self.retrieval_eval, "keywords", {}).get("cutoff", 10)

@@ -1,7 +1,7 @@
 """The negatives of the training records of a data set, found with an encoder among the keys of its corpus."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,11 @@ from embedder.candidates.proposers import DenseProposer
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.queries import Queries
+from embedder.data.records import Records
 from embedder.errors import ConfigError
 from embedder.training.fresh_negatives import FreshNegatives
 from embedder.training.gather import Share
-from embedder.types import Encoder, IntArray, Record, TaskSides, VectorIndex
+from embedder.types import Encoder, IntArray, Key, Record, TaskSides, VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +33,14 @@ class MinedDataset:
         dataset: Its records.
         corpus: Where the keys are.
         queries: One for each training record, in their order.
+        records: These records.
     """
 
     index: int
     dataset: PreparedDataset
     corpus: Corpus
     queries: Queries
+    records: Records
 
     @classmethod
     def of(cls, index: int, dataset: PreparedDataset) -> "MinedDataset":
@@ -53,30 +56,40 @@ class MinedDataset:
         records = dataset.records("train")
         if len(records) != len(queries):
             raise ConfigError("callbacks.reindex", f"queries of {len(records)} records in {queries.path}", len(queries))
-        return cls(index, dataset, dataset.corpus(), queries)
+        return cls(index, dataset, dataset.corpus(), queries, records)
 
     @property
     def name(self) -> str:
         """As in the log."""
         return f"{self.dataset.task}/{self.dataset.name}"
 
+    def record(self, position: int, before: FreshNegatives | None) -> Record:
+        """A training record as it is trained on so far.
+
+        Args:
+            position: Of the record.
+            before: The negatives that take the place of its own; None for its own.
+        """
+        record = self.records[position]
+        return record if before is None else before.of(position, record)
+
+    def positions(self, keys: Iterable[Key]) -> set[int]:
+        """Positions of some keys in the corpus."""
+        return {self.corpus.position(key.id) for key in keys}
+
     def n_changed(self, table: IntArray, share: Share, before: FreshNegatives | None) -> int:
         """How many negatives the records of a share did not have before.
 
         Args:
-            table: Of the share, as `Miner.mine` returns it.
+            table: Positions of the share's negatives.
             share: The process's part of the records.
-            before: What was trained on so far; None for the negatives of the records themselves.
+            before: As for `record`.
         """
-        records = self.dataset.records("train")
-        changed = 0
-        for row, position in zip(table, share(len(self.queries)), strict=True):
-            old = before.positions(position) if before is not None else self._positions(records[position])
-            changed += len(set(row[row >= 0].tolist()) - set(old))
-        return changed
-
-    def _positions(self, record: Record) -> list[int]:
-        return [self.corpus.position(key.id) for key in record.negatives]
+        rows = zip(table, share(len(self.queries)), strict=True)
+        return sum(
+            len(set(row[row >= 0].tolist()) - self.positions(self.record(position, before).negatives))
+            for row, position in rows
+        )
 
 
 @dataclass(frozen=True)
@@ -94,12 +107,15 @@ class Miner:
     holds_answer: HoldsAnswer
 
     def mine(self, mined: MinedDataset, sides: TaskSides, encoder: Encoder, share: Share) -> IntArray:
-        """Positions in the corpus of the negatives of a share of the records, -1 where there are fewer, [R, N]."""
+        """Positions in the corpus of the negatives of a share of the records, -1 where there are fewer, [S, N].
+
+        A record without a gold key has as many negatives as there are candidates.
+        """
         finder = CandidateFinder(
             self.candidates, [DenseProposer(encoder, self.new_index, sides)], mined.corpus, self.holds_answer
         )
         own = share(len(mined.queries))
-        table = np.full((len(own), self.candidates.n - 1), -1, np.int64)
+        table = np.full((len(own), self.candidates.n), -1, np.int64)
         for start in range(0, len(own), _CHUNK):
             positions = own[start : start + _CHUNK]
             proposed = finder.propose([mined.queries[position] for position in positions])

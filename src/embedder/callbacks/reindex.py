@@ -2,29 +2,27 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
-import torch
 from lightning.pytorch.trainer.states import TrainerFn
 
 from embedder.callbacks.current_encoder import DistributedEncoder, current_encoder, is_sharded
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
-from embedder.callbacks.mining import MinedDataset, Miner
+from embedder.callbacks.mining import MinedDataset
 from embedder.callbacks.of_trainer import callbacks_of, log_metrics
+from embedder.callbacks.processes import Processes
+from embedder.callbacks.refresh import Moment, Refresh
 from embedder.callbacks.reindex_settings import ReindexSettings, check_interval
 from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.throughput import off_the_clock
-from embedder.candidates.filters import HoldsAnswer
 from embedder.training.datamodule import RetrieverDataModule
-from embedder.training.fresh_negatives import FreshNegatives, publish, published
-from embedder.training.gather import Share, gather_shares, sum_over_processes, world_size
+from embedder.training.fresh_negatives import FreshNegatives, NegativeTable, publish, published, read_table
 from embedder.training.module import RetrieverModule, require_retriever
-from embedder.types import Encoder, IntArray, VectorIndex
+from embedder.types import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +32,13 @@ class ReindexCallback(L.Callback):
 
     Each process encodes its share of the corpus and searches for its share of the queries; the results are shared, so
     that every process trains on the same negatives, from the next step on. They lie in `directory`, a folder for each
-    time; a checkpoint names its folder with a digest of the contents. Tasks that distil rewards keep their candidates:
-    the LLM has not judged a new one, and the nearest of them probably help it more than the worst that it judged.
+    time; a checkpoint names its folder with a digest of the contents. Of tasks that distil rewards the LLM judges them.
 
     Source: Xiong et al., ICLR 2021 (ANCE, arXiv 2007.00808), here between two steps and not beside them.
 
     Args:
         settings: When and how.
-        new_index: Makes an empty index.
-        holds_answer: Tells whether a text contains an answer.
+        refresh: Finds negatives and lets the LLM judge them.
         directory: Where the negatives go.
         earlier: Where those of the run lie that this one resumes, if it had another folder.
     """
@@ -50,12 +46,11 @@ class ReindexCallback(L.Callback):
     def __init__(
         self,
         settings: ReindexSettings,
-        new_index: Callable[[], VectorIndex],
-        holds_answer: HoldsAnswer,
+        refresh: Refresh,
         directory: Path,
         earlier: Path | None = None,
     ) -> None:
-        self._settings, self._miner = settings, Miner(settings.candidates, new_index, holds_answer)
+        self._settings, self._refresher = settings, refresh
         self._directory, self._earlier = directory, earlier
         self._parts: list[MinedDataset] = []
         self._every = 0
@@ -94,7 +89,7 @@ class ReindexCallback(L.Callback):
         folder, digest = self._directory / self._state["folder"], self._state["digest"]
         if not folder.is_dir() and self._earlier is not None:
             paths = published(self._earlier / folder.name, digest)
-            self._publish(trainer, self._state["step"], {name: np.load(path) for name, path in paths.items()})
+            self._publish(trainer, self._state["step"], {name: read_table(path) for name, path in paths.items()})
         self._use(trainer, folder, digest)
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
@@ -116,24 +111,13 @@ class ReindexCallback(L.Callback):
     def _refresh(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         begin, step = time.monotonic(), trainer.global_step
         encoder: Encoder = current_encoder(trainer, module)
-        share = Share(0, 1)
         if not (together := is_sharded(trainer)):
             encoder = DistributedEncoder(encoder, trainer.global_rank, module.device)
-            share = Share(trainer.global_rank, world_size())
-        tables: dict[str, IntArray] = {}
-        values: dict[str, float] = {}
-        for part in self._parts:
-            table = self._miner.mine(part, module.tasks[part.dataset.task].sides, encoder, share)
-            changed = part.n_changed(table, share, self._now.get(part.name))
-            if not together and len(part.queries) >= world_size():
-                changed = int(sum_over_processes(torch.tensor(changed, device=module.device)))
-                table = gather_shares(torch.from_numpy(table).to(module.device), len(part.queries)).cpu().numpy()
-            tables[part.name] = table.astype(np.min_scalar_type(-len(part.corpus)))
-            n = int((table >= 0).sum())
-            if trainer.is_global_zero:
-                logger.info("%s: %d of %d negatives are new after %d steps", part.name, changed, n, step)
-            name = f"reindex/{part.dataset.task}/changed"
-            values[name] = values.get(name, 0) + changed
+        processes = Processes(trainer.global_rank, module.device)
+        moment = Moment(step, _data_module(trainer).plan.seed, self._now)
+        tables, values = self._refresher.tables(
+            self._parts, module.tasks, encoder, processes, moment, together=together
+        )
         folder, digest = self._publish(trainer, step, tables)
         self._state = {"step": step, "folder": folder, "digest": digest}
         self._use(trainer, self._directory / folder, digest)
@@ -149,7 +133,7 @@ class ReindexCallback(L.Callback):
         log_metrics(trainer, values, step - 1)
         off_the_clock(trainer)
 
-    def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, IntArray]) -> tuple[str, str]:
+    def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, NegativeTable]) -> tuple[str, str]:
         """Write the tables once a machine."""
         written = publish(self._directory, step, tables) if trainer.local_rank == 0 else ("", "")
         named = trainer.strategy.broadcast(written)

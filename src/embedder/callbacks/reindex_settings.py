@@ -18,14 +18,17 @@ class ReindexSettings:
     Args:
         every_n_steps: Optimizer steps between two times.
         every_n_epochs: The same in epochs; an epoch has as many steps as it takes to see as many records as there are.
-        tasks: Which tasks; null for all whose objective needs no rewards.
+        tasks: Which tasks; null for all.
         candidates: How negatives are proposed. Gold keys count among its `n`.
+        llm_tokens: How many tokens the prompts with new candidates may have at one time, for each data set of a task
+            that distils rewards.
     """
 
     candidates: Candidates
     every_n_steps: PositiveInt | None = None
     every_n_epochs: PositiveFloat | None = None
     tasks: tuple[str, ...] | None = None
+    llm_tokens: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         where = "callbacks.reindex"
@@ -54,13 +57,7 @@ class ReindexSettings:
         for name in self.tasks or ():
             if name not in tasks:
                 raise ConfigError("callbacks.reindex.tasks", f"tasks of the mix ({', '.join(sorted(tasks))})", name)
-            if tasks[name].objective.needs_rewards:
-                expected = "tasks whose objective needs no rewards, because no LLM judges the new negatives"
-                raise ConfigError("callbacks.reindex.tasks", expected, name)
-        chosen = list(self.tasks or [name for name, task in tasks.items() if not task.objective.needs_rewards])
-        if not chosen:
-            expected = "a task whose objective needs no rewards in the mix, because no LLM judges the new negatives"
-            raise ConfigError("callbacks.reindex", expected, sorted(tasks))
+        chosen = list(tasks if self.tasks is None else self.tasks)
         if self.every_n_steps is not None:
             check_interval("every_n_steps", self.every_n_steps, max_steps)
         for name in chosen:

@@ -54,6 +54,12 @@ class Judge:
             logger.info("scored %d stored prompts again, live: largest difference %.1e nats", n_scored, worst)
         return tables
 
+    def label(self, requests: Sequence[LabelRequest], queries: Sequence[Query]) -> list[ScoreTable]:
+        """Scores of all candidates of requests that were made of these queries."""
+        with query_named(self._path, queries):
+            self._engine.label(requests)
+            return self._engine.tables(requests)
+
     @property
     def tokens_run(self) -> int:
         """Tokens that the LLM has run so far; what is in the store costs none."""
@@ -67,15 +73,25 @@ class Judge:
         """How many prompts of each request labelling would still score."""
         return self._engine.count_left(requests)
 
-    def request(self, query: Query, candidates: Sequence[Candidate]) -> LabelRequest:
-        """What the LLM is shown for a query."""
+    def request(
+        self, query: Query, candidates: Sequence[Candidate], sampled_with: Sequence[str] | None = None
+    ) -> LabelRequest:
+        """What the LLM is shown for a query.
+
+        Args:
+            query: The query.
+            candidates: Its candidates.
+            sampled_with: Texts that competitors are sampled with in place of those of the unlabelled candidates.
+        """
         shown = [self.prompt.render(query.text, [candidate.key.text]) for candidate in candidates]
-        unlabelled = [text for text, c in zip(shown, candidates, strict=True) if c.source != "gold"]
+        if sampled_with is None:
+            sampled_with = [candidate.key.text for candidate in candidates if candidate.source != "gold"]
+        sampled_with = sampled_with[: self._settings.sample_with_candidates]
         return LabelRequest(
             prompt=self.prompt.render(query.text),
             candidate_prompts=tuple(shown),
             answers=tuple(self.prompt.output(answer) for answer in query.answers if answer.strip()),
-            sample_prompts=tuple(unlabelled[: self._settings.sample_with_candidates]),
+            sample_prompts=tuple(self.prompt.render(query.text, [text]) for text in sampled_with),
             options=tuple(self.prompt.output(option) for option in query.options if option.strip()),
             lead=lead_of(self.prompt.output),
             question=query.text,

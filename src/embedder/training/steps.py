@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch.utils.data import Dataset
 
@@ -55,9 +55,7 @@ class StepBatches(Dataset[Batch]):
 
     def _record(self, dataset: int, position: int) -> Record:
         record = self.records[dataset][position]
-        if dataset not in self.fresh:
-            return record
-        return replace(record, negatives=self.fresh[dataset][position], rewards=None)  # the LLM has not judged them
+        return self.fresh[dataset].of(position, record) if dataset in self.fresh else record
 
 
 @dataclass(frozen=True)
