@@ -57,6 +57,7 @@ from embedder.errors import ConfigError, how_to_resume
 from embedder.identity import plain
 from embedder.locks import locked
 from embedder.models.device import warn_of_slow_bfloat16
+from embedder.preparation.labelling import Engine
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
 from embedder.preparation.record_judge import check_rejudged
@@ -79,6 +80,7 @@ class TrainRun:
     Args:
         tasks: The task mix.
         preparation: Makes the records that are missing.
+        engine: Where the LLM judges for them.
         encoder: What is trained.
         optim: Optimizer and schedule.
         data: Batch size, seed, workers.
@@ -100,6 +102,7 @@ class TrainRun:
 
     tasks: dict[str, Task]
     preparation: Preparation
+    engine: Engine
     encoder: EncoderConfig
     optim: AdamWLinear
     data: DataSettings
@@ -177,7 +180,7 @@ class TrainRun:
         with finishing_wandb():
             self._open_loggers(trainer)
             data, sources = self.preparation.made_of(self.tasks)  # labelling takes hours, in which files may change
-            datasets = prepare(self.tasks, self.preparation)
+            datasets = prepare(self.tasks, self.preparation, self.engine, trainer.device_ids)
             if checkpoint is not None and checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
                 folder = checkpoint.parent
                 logger.warning("resuming in another folder, so the best checkpoint in %s is not considered", folder)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -41,6 +42,14 @@ class HuggingFaceLanguageModel(LocalSettings):
     @cached_property
     def _local(self) -> LocalModel:
         return LocalModel(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings: a process that gets a copy opens the model itself."""
+        return {name: value for name, value in vars(self).items() if name != "_local"}
+
+    def release(self) -> None:
+        """Give back the memory of the weights; the next use loads them again."""
+        self.__dict__.pop("_local", None)
 
     @property
     def fingerprint(self) -> str:

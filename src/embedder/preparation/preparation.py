@@ -126,9 +126,13 @@ class Preparation:
         """Each is opened once, which reads it, however many tasks share it."""
         return {}
 
+    def is_judged(self, job: Job) -> bool:
+        """Whether the LLM judges candidates of a data set; labels are all that other tasks need."""
+        return job.prompt is not None and job.task.objective.needs_rewards
+
     def judge(self, job: Job) -> Judge | None:
-        """What judges the candidates of a data set; None where labels are all that its task needs."""
-        if job.prompt is None or not job.task.objective.needs_rewards:
+        """What judges the candidates of a data set, if the LLM does."""
+        if job.prompt is None or not self.is_judged(job):
             return None
         return Judge(job.prompt, self.rewards.of_task(job.task), job.dataset.file("train"))
 

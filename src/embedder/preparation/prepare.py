@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from embedder.locks import in_turn
 from embedder.preparation.datasets import dataset_pairs, trainable
 from embedder.preparation.import_records import import_records
 from embedder.preparation.job import Job
+from embedder.preparation.labelling import Engine, Labelling
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.reward_files import make_rewards
 from embedder.preparation.shard import Shard
 from embedder.preparation.validation import held_out_together
-from embedder.preparation.write_records import chunks, write_records
+from embedder.preparation.write_records import write_records
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -33,11 +34,13 @@ class PrepareRun:
     Args:
         tasks: The task mix.
         preparation: How it is prepared.
+        engine: Where the LLM judges; None for this process alone.
         shard: A part such as `3/16`; None prepares everything.
     """
 
     tasks: dict[str, Task]
     preparation: Preparation
+    engine: Engine | None = None
     shard: str | None = None
 
     @property
@@ -48,14 +51,11 @@ class PrepareRun:
     def run(self) -> list[PreparedDataset]:
         """Prepare all data sets; nothing is returned for a part."""
         if self.shard is None:
-            return prepare(self.tasks, self.preparation)
+            return prepare(self.tasks, self.preparation, self.engine)
         shard = Shard.parse(self.shard)
         self._check_budget()
         with in_turn(Path(self.preparation.rewards.store) / f".part-{shard.number}-of-{shard.of}.lock"):
-            for task, dataset in self.preparation.datasets(self.tasks):
-                if dataset.records is None:  # published records need no labels
-                    n = label(self.preparation.job(task, dataset), shard, self.preparation)
-                    logger.info("%s/%s: %d queries of part %s are labelled", task.name, dataset.name, n, self.shard)
+            Labelling.of(self.tasks, self.preparation).part(shard)
         logger.info("when all parts are labelled, run this again without shard to write the records")
         return []
 
@@ -67,21 +67,9 @@ class PrepareRun:
                 raise ConfigError("prepare.rewards.budget", expected, "tokens or minutes")
 
 
-def label(job: Job, shard: Shard, preparation: Preparation) -> int:
-    """Judge the queries of one part into the store, and write no records.
-
-    Returns:
-        How many queries the part has.
-    """
-    queries = [query for query in job.to_judge if query in shard]
-    judge = preparation.judge(job)
-    if judge is not None and queries:
-        for chunk in chunks(zip(queries, preparation.finder(job).propose(queries), strict=True)):
-            judge(chunk)
-    return len(queries)
-
-
-def prepare(tasks: Mapping[str, Task], preparation: Preparation) -> list[PreparedDataset]:
+def prepare(
+    tasks: Mapping[str, Task], preparation: Preparation, engine: Engine | None = None, devices: Sequence[int] = ()
+) -> list[PreparedDataset]:
     """Prepare every data set of every task; what cannot be prepared is an error before anything is labelled.
 
     What is already prepared with the same inputs and settings is left as it is.
@@ -89,6 +77,8 @@ def prepare(tasks: Mapping[str, Task], preparation: Preparation) -> list[Prepare
     Args:
         tasks: The task mix.
         preparation: How it is prepared.
+        engine: Where the LLM judges; None for this process alone.
+        devices: Numbers of the devices that training will use, for an engine that labels on all of them.
 
     Returns:
         The data sets, none of which trains on what another one holds out.
@@ -108,6 +98,9 @@ def prepare(tasks: Mapping[str, Task], preparation: Preparation) -> list[Prepare
     for task in tasks.values():
         if task.objective.needs_rewards and task.labelling.reward is not None:
             logger.info("%s: rewards are %r, which the task sets itself", task.name, task.labelling.reward)
+    shared = [job for _, _, _, job in to_do if job is not None and _can_be_shared(job, preparation)]
+    if engine is not None and shared:
+        engine.label(Labelling(tasks, preparation, shared), devices)
     for task, dataset, prepared, job in to_do:
         name = f"{task.name}/{dataset.name}"
         if prepared.is_complete:
@@ -117,6 +110,18 @@ def prepare(tasks: Mapping[str, Task], preparation: Preparation) -> list[Prepare
             logger.info("%s: %s in %s", name, prepared.manifest()["counts"], prepared.directory)
         make_rewards(task, prepared, preparation.rewards)
     return held_out_together([prepared for _, _, prepared, _ in to_do])
+
+
+def _can_be_shared(job: Job, preparation: Preparation) -> bool:
+    """Whether several processes may judge for a data set."""
+    if not preparation.is_judged(job):
+        return False
+    if preparation.rewards.of_task(job.task).budget.is_open:
+        # Which query is the last one depends on what all before it have cost.
+        name = f"{job.task.name}/{job.dataset.name}"
+        logger.info("%s: its budget is in tokens or minutes, so a single process spends it", name)
+        return False
+    return True
 
 
 def _write_in_turn(

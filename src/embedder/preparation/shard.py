@@ -1,6 +1,6 @@
-"""The part of the queries that one of many machines labels."""
+"""The part of the queries that one of several processes or machines labels."""
 
-import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from embedder.errors import ConfigError
@@ -9,10 +9,11 @@ from embedder.types import Query
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of the queries, for labelling on many machines: part `number` (from 1) of `of`.
+    """A part of the queries: `number` (from 1) of `of`.
 
-    >>> [Query("q1", "?") in Shard(number, 3) for number in (1, 2, 3)].count(True)
-    1
+    >>> queries = [Query("q1", "Who?"), Query("q2", "Where?"), Query("q3", "Who?")]
+    >>> [query.id for query in Shard(1, 2).queries(queries)], [query.id for query in Shard(2, 2).queries(queries)]
+    (['q1', 'q3'], ['q2'])
     """
 
     number: int
@@ -30,6 +31,10 @@ class Shard:
             raise ConfigError("shard", "a part such as 3/16", text)
         return cls(int(number), int(of))
 
-    def __contains__(self, query: Query) -> bool:
-        digest = hashlib.blake2b(f"shard/{query.id}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "little") % self.of == self.number - 1
+    def queries(self, queries: Iterable[Query]) -> list[Query]:
+        """Those of this part: the parts are of one size, and queries of one text, which share prompts, are in one."""
+        numbers: dict[str, int] = {}
+        return [query for query in queries if numbers.setdefault(query.text, len(numbers)) % self.of == self.number - 1]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"

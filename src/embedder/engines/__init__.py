@@ -1,0 +1,1 @@
+"""Who labels: the processes of this machine, those of torchrun or SLURM, or a Ray cluster."""

@@ -1,0 +1,72 @@
+"""What the LLM is to judge before records are written, as work that several processes share."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from embedder.preparation.job import Job
+from embedder.preparation.preparation import Preparation
+from embedder.preparation.shard import Shard
+from embedder.preparation.write_records import chunks
+from embedder.training.task import Task
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The queries of some data sets that the LLM is to judge into the store.
+
+    Another process gets tasks, settings and the names of the data sets, and reads their files itself.
+
+    Args:
+        tasks: The task mix.
+        preparation: How it is prepared.
+        jobs: Of the data sets.
+    """
+
+    tasks: Mapping[str, Task]
+    preparation: Preparation
+    jobs: Sequence[Job]
+
+    @classmethod
+    def of(cls, tasks: Mapping[str, Task], preparation: Preparation, names: Iterable[str] | None = None) -> "Labelling":
+        """The labelling of the data sets of these names (`task/data set`), or of all; published records need none."""
+        jobs = [
+            preparation.job(task, dataset)
+            for task, dataset in preparation.datasets(tasks)
+            if dataset.records is None and (names is None or f"{task.name}/{dataset.name}" in names)
+        ]
+        return cls(tasks, preparation, jobs)
+
+    @property
+    def names(self) -> list[str]:
+        """`task/data set` of each job."""
+        return [f"{job.task.name}/{job.dataset.name}" for job in self.jobs]
+
+    def part(self, shard: Shard) -> None:
+        """Judge one part of the queries of every data set into the store, and write no records."""
+        for name, job in zip(self.names, self.jobs, strict=True):
+            queries, judge = shard.queries(job.to_judge), self.preparation.judge(job)
+            if judge is not None and queries:
+                finder = self.preparation.finder(job)
+                for chunk in chunks(zip(queries, finder.propose(queries), strict=True)):
+                    judge(chunk)
+            logger.info("%s: %d queries of part %s are labelled", name, len(queries), shard)
+
+    def __reduce__(self) -> tuple[Callable[..., "Labelling"], tuple[Any, ...]]:
+        return Labelling.of, (self.tasks, replace(self.preparation), self.names)  # a copy has opened nothing
+
+
+class Engine(Protocol):
+    """Where the LLM judges: in which processes, on which devices."""
+
+    def label(self, labelling: Labelling, devices: Sequence[int]) -> None:
+        """Have several processes judge into the store; with one process, nothing: it judges while it writes records.
+
+        Args:
+            labelling: What is to be judged.
+            devices: Numbers of the GPUs, or of the processes on a CPU, that training will use; none if it is not known.
+        """
+        ...

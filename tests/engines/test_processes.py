@@ -1,0 +1,1 @@
+"""Several processes label; the records are those of one process."""
