@@ -268,6 +268,10 @@ class VectorIndex(Protocol):
         """Append vectors, [n, D]; their positions count on from those already there."""
         ...
 
+    def finish(self) -> None:
+        """Get ready for searching, after all vectors have been added."""
+        ...
+
     def search(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
         """Scores and positions, best first, both [Q, K]; position -1 where fewer than K exist."""
         ...

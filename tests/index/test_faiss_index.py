@@ -131,6 +131,8 @@ def test_what_is_not_our_index_is_refused(tmp_path):
         ({"nprobe": 4}, "index.nprobe: expected null"),
         ({"factory": "IVF4,Flat", "nprobe": 0}, "index.nprobe: expected 1 or more, or null, got 0"),
         ({"factory": "IVF4,Flat", "ef_search": 8}, "index.ef_search: expected null"),
+        ({"factory": "IVF4,Flat", "k_factor": 8}, "index.k_factor: expected null"),
+        ({"gpu": True}, "index.gpu: expected false, because faiss-.* sees no GPU here"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings, message):

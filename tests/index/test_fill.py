@@ -27,7 +27,7 @@ def test_a_sample_has_one_position_of_each_stretch(count, n):
 
 def test_blocks_cover_all_once():
     assert [p for start, stop in blocks(3, 20, 4, 64) for p in range(start, stop)] == list(range(3, 20))
-    assert blocks(5, 5, 4) == []
+    assert blocks(5, 5, 4, 64) == []
     assert blocks(0, 2, 100, 1) == [(0, 1), (1, 2)]  # one vector at least
 
 
@@ -49,8 +49,8 @@ def test_positions_are_those_of_the_corpus_however_it_is_cut(monkeypatch):
 
 def test_lists_are_those_of_all_of_the_corpus_and_not_of_its_start(monkeypatch):
     """With lists of the first cluster alone, every vector of the others would lie in a few of them."""
-    monkeypatch.setattr("embedder.index.faiss_index._FEWEST", 4)
-    monkeypatch.setattr("embedder.index.faiss_index._MOST", 4)
+    monkeypatch.setattr("embedder.index.faiss_factory._FEWEST", 4)
+    monkeypatch.setattr("embedder.index.faiss_factory._MOST", 4)
     array = sorted_clusters(16_000)
     index = FaissIndex("IVF256,Flat", nprobe=1)
     fill_index(index, ArrayVectors(array))

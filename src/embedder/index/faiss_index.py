@@ -1,7 +1,7 @@
 """Find the vectors with the largest inner product, exactly or approximately, with FAISS."""
 
 import logging
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,19 +10,19 @@ import numpy as np
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.errors import ConfigError, DataError
-from embedder.files import whole_file
+from embedder.index.faiss_factory import configure, new_index, training_size
+from embedder.index.faiss_files import merge_into, parts_of, read_index, side_by_side, write_index
+from embedder.index.faiss_gpu import check_gpus, on_all_gpus
+from embedder.index.faiss_package import faiss_module, reason
 from embedder.index.fill import spread
 from embedder.types import FloatArray, IntArray, Vectors
 
 logger = logging.getLogger(__name__)
 
-_FEWEST, _MOST = 39, 256  # vectors a centroid: FAISS warns below the first, and leaves out what is beyond the second
-_TRAINING_BYTES = 1 << 30
-
 
 @checked("index")
 class FaissIndex:
-    """Any index that FAISS can build from a factory string: `Flat` is exact, `IVF256,SQ8` small, `HNSW32` fast.
+    """Any index that FAISS can build from a factory string: `Flat` is exact, `IVFn,SQ8` small, `HNSW32` fast.
 
     `begin`, or else the first `add`, fixes the dimension and trains, where the factory needs it: on a sample of all
     vectors, or on those that it is given. Nothing is built before they come.
@@ -36,17 +36,31 @@ class FaissIndex:
     [[0.75, 0.0, -inf]]
 
     Args:
-        factory: See https://github.com/facebookresearch/faiss/wiki/The-index-factory.
+        factory: See https://github.com/facebookresearch/faiss/wiki/The-index-factory; `IVFn` stands for as many lists
+            as suit the number of vectors.
         nprobe: Lists visited by a query of an IVF index; None keeps FAISS's 1.
         ef_search: Nodes kept by a query of an HNSW index; None keeps FAISS's 16.
+        k_factor: Of an index with refinement, how many times K vectors are compared again; None keeps FAISS's 1.
+        gpu: Search on all GPUs of the machine, with vectors in half precision.
     """
 
     def __init__(
-        self, factory: str = "Flat", *, nprobe: PositiveInt | None = None, ef_search: PositiveInt | None = None
+        self,
+        factory: str = "Flat",
+        *,
+        nprobe: PositiveInt | None = None,
+        ef_search: PositiveInt | None = None,
+        k_factor: PositiveInt | None = None,
+        gpu: bool = False,
     ) -> None:
         self._factory = factory
-        self._settings = {"nprobe": nprobe, "efSearch": ef_search}
+        self._settings = {"nprobe": nprobe, "ef_search": ef_search, "k_factor": k_factor}
+        self._gpu = gpu
         self._index: Any = None
+        self._on_gpus: Any = None
+        self._is_fixed = False
+        if gpu:
+            check_gpus()
 
     def __len__(self) -> int:
         return 0 if self._index is None else int(self._index.ntotal)
@@ -59,9 +73,10 @@ class FaissIndex:
 
         Raises:
             ConfigError: See `add`.
+            ValueError: Vectors of the sample are not finite.
         """
         if self._index is None and len(vectors):
-            index = self._built(vectors.dimension)
+            index = self._new(vectors.dimension, len(vectors))
             if not index.is_trained:
                 positions = spread(len(vectors), training_size(index))
                 logger.info("training %s on %d of %d vectors", self._factory, len(positions), len(vectors))
@@ -74,16 +89,24 @@ class FaissIndex:
 
         Raises:
             ConfigError: The factory is unknown, does not fit the dimension, takes no such setting, or needs more
-                vectors than these to train on.
+                vectors than these to train on; or the index is mapped from a file.
             ValueError: The vectors are not finite, or not of the dimension of those already there.
         """
+        if self._is_fixed:
+            raise ConfigError("mapped", "false where vectors are added, because the file is not written to", True)
         vectors = self._checked("vectors", vectors)
         if self._index is None:
-            index = self._built(vectors.shape[1])
+            index = self._new(vectors.shape[1], len(vectors))
             if not index.is_trained:
                 self._train(index, vectors)
             self._index = index
         self._index.add(vectors)
+        self._on_gpus = None
+
+    def finish(self) -> None:
+        """Copy the index to the GPUs, if that is where it is searched."""
+        if self._gpu and self._index is not None and self._on_gpus is None:
+            self._on_gpus = on_all_gpus(self._index)
 
     def search(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
         """Inner products and positions, best first, both [Q, K]; -inf and -1 where fewer than K were found.
@@ -97,7 +120,8 @@ class FaissIndex:
         if self._index is None:
             shape = (len(queries), top_k)
             return np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
-        scores, positions = self._index.search(queries, top_k)
+        self.finish()
+        scores, positions = (self._index if self._on_gpus is None else self._on_gpus).search(queries, top_k)
         scores[positions < 0] = -np.inf
         return scores, positions
 
@@ -108,21 +132,17 @@ class FaissIndex:
             ValueError: They are not in the index.
             ConfigError: The index keeps no vectors that could be read back.
         """
-        import faiss
-
         if not 0 <= start <= stop <= len(self):
             raise ValueError(f"positions {start} to {stop} of {len(self)}")
         if self._index is None or start == stop:
             return np.empty((0, 0 if self._index is None else self._index.d), np.float32)
-        try:
-            inverted = faiss.try_extract_index_ivf(self._index)
-            if inverted is not None:
-                inverted.make_direct_map()  # where each position lies in the lists; made once
-            vectors: FloatArray = self._index.reconstruct_n(start, stop - start)
-        except RuntimeError as error:
-            expected = f"an index whose vectors can be read back ({_reason(error)})"
-            raise ConfigError("index.factory", expected, self._factory) from error
-        return vectors
+        found, first = [], 0
+        for shard in parts_of(self._index):
+            lower, upper = max(start - first, 0), min(stop - first, shard.ntotal)
+            if lower < upper:
+                found.append(self._read_back(shard, lower, upper))
+            first += shard.ntotal
+        return np.concatenate(found) if len(found) > 1 else found[0]
 
     def save(self, path: Path) -> None:
         """Write the index with its settings; a reader sees the old file or the new one, never half of it.
@@ -130,65 +150,90 @@ class FaissIndex:
         Raises:
             ValueError: There is nothing in the index.
         """
-        import faiss
-
         if self._index is None:
             raise ValueError("index: there is nothing to save before the first vectors are added")
-        with whole_file(path) as file:
-            faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
+        write_index(self._index, path)
 
     @classmethod
-    def load(cls, path: Path, *, nprobe: int | None = None, ef_search: int | None = None) -> Self:
-        """Read a saved index; None keeps a setting as it was saved.
+    def load(cls, path: Path, *, mapped: bool = False, **settings: Any) -> Self:
+        """Read a saved index.
+
+        Args:
+            path: Of the file.
+            mapped: Leave vectors and lists on the disk, to be read as they are searched; nothing can be added.
+            **settings: `nprobe`, `ef_search`, `k_factor`, `gpu`; one that is not named stays as it was saved.
 
         Raises:
             DataError: The file is missing, is not a FAISS index or ranks by a distance.
             ConfigError: The index takes no such setting.
         """
-        import faiss
-
-        if not path.is_file():
-            raise DataError(path, None, "there is no such index")
-        loaded = cls(nprobe=nprobe, ef_search=ef_search)
-        try:
-            index = faiss.read_index(str(path))
-        except RuntimeError as error:
-            raise DataError(path, None, f"not a FAISS index ({_reason(error)})") from error
-        if index.metric_type != faiss.METRIC_INNER_PRODUCT:
-            raise DataError(path, None, "this index ranks by a distance, not by the inner product")
-        loaded._index = loaded._configured(index)
+        loaded = cls(**settings)
+        loaded._index, loaded._is_fixed = read_index(path, mapped=mapped), mapped
+        configure(loaded._index, loaded._settings)
         return loaded
 
-    def _built(self, dimension: int) -> Any:
-        import faiss
+    @classmethod
+    def load_shards(cls, paths: Sequence[Path], *, mapped: bool = True, **settings: Any) -> Self:
+        """Search several saved indexes as one; positions count on from one to the next.
 
-        try:
-            index = faiss.index_factory(dimension, self._factory, faiss.METRIC_INNER_PRODUCT)
-        except RuntimeError as error:
-            expected = f"a FAISS factory string for {dimension} dimensions ({_reason(error)})"
-            raise ConfigError("index.factory", expected, self._factory) from error
-        return self._configured(index)
+        Args:
+            paths: One or more files, in the order of the corpus.
+            mapped: See `load`.
+            **settings: See `load`.
+
+        Raises:
+            DataError: See `load`; or they have different dimensions.
+        """
+        loaded = cls(**settings)
+        indexes = [read_index(path, mapped=mapped) for path in paths]
+        for path, index in zip(paths, indexes, strict=True):
+            if index.d != indexes[0].d:
+                raise DataError(path, None, f"{index.d} dimensions, those of {paths[0]} are {indexes[0].d}")
+            configure(index, loaded._settings)
+        loaded._index, loaded._is_fixed = side_by_side(indexes), True
+        return loaded
+
+    @classmethod
+    def merged(cls, paths: Sequence[Path], **settings: Any) -> Self:
+        """One index of several that were trained once and filled apart, as with copies of one file on several machines.
+
+        The result is what one index filled with all of them would be.
+
+        Args:
+            paths: One or more files, in the order of the corpus.
+            **settings: See `load`.
+
+        Raises:
+            DataError: See `load`; or they were trained apart, or are of a kind that cannot be merged, such as a graph.
+        """
+        merged = cls.load(paths[0], **settings)
+        for path in paths[1:]:
+            merge_into(merged._index, read_index(path, mapped=False), path)
+        return merged
+
+    def _new(self, dimension: int, count: int) -> Any:
+        index = new_index(self._factory, dimension, count)
+        configure(index, self._settings)
+        return index
 
     def _train(self, index: Any, vectors: FloatArray) -> None:
         try:
             index.train(vectors)
         except RuntimeError as error:
             count, dimension = vectors.shape
-            expected = f"a factory that {count} vectors of {dimension} dimensions can train ({_reason(error)})"
+            expected = f"a factory that {count} vectors of {dimension} dimensions can train ({reason(error)})"
             raise ConfigError("index.factory", expected, self._factory) from error
 
-    def _configured(self, index: Any) -> Any:
-        import faiss
-
-        for name, value in self._settings.items():
-            if value is None:
-                continue
-            setting = "index.ef_search" if name == "efSearch" else f"index.{name}"
-            try:
-                faiss.ParameterSpace().set_index_parameter(index, name, value)
-            except RuntimeError as error:
-                raise ConfigError(setting, f"null, for this index has no {name}", value) from error
-        return index
+    def _read_back(self, index: Any, start: int, stop: int) -> FloatArray:
+        try:
+            inverted = faiss_module().try_extract_index_ivf(index)
+            if inverted is not None:
+                inverted.make_direct_map()  # where each position lies in the lists; made once
+            vectors: FloatArray = index.reconstruct_n(start, stop - start)
+        except RuntimeError as error:
+            expected = f"an index whose vectors can be read back ({reason(error)})"
+            raise ConfigError("index.factory", expected, self._factory) from error
+        return vectors
 
     def _checked(self, name: str, vectors: FloatArray) -> FloatArray:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -198,17 +243,3 @@ class FaissIndex:
         if not np.isfinite(vectors).all():
             raise ValueError(f"{name}: {np.count_nonzero(~np.isfinite(vectors).all(axis=1))} rows hold NaN or infinity")
         return vectors
-
-
-def training_size(index: Any) -> int:
-    """Vectors that an untrained index of FAISS learns from: as many as its clustering uses, within 1 GB."""
-    import faiss
-
-    inverted = faiss.try_extract_index_ivf(index)
-    lists = 256 if inverted is None else max(256, int(inverted.nlist))  # a product quantizer has 256 centroids
-    return max(_FEWEST * lists, min(_MOST * lists, _TRAINING_BYTES // (4 * int(index.d))))
-
-
-def _reason(error: RuntimeError) -> str:
-    """What FAISS says, without the C++ function and source line before it."""
-    return re.sub(r"^Error in .*\.\w+:\d+: (Error: .* failed: )?", "", str(error), flags=re.DOTALL).strip()

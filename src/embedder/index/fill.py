@@ -28,6 +28,7 @@ def fill_index(index: VectorIndex, vectors: Vectors, *, progress: bool = False) 
         blocks(first, len(vectors), vectors.dimension, _BLOCK_BYTES), "Indexing", disable=not progress, transient=True
     ):
         index.add(vectors.rows(start, stop))
+    index.finish()
     logger.info("indexed %d vectors in %.1f s", len(vectors), time.monotonic() - begin)
 
 
