@@ -275,6 +275,9 @@ def test_the_report_and_the_estimate(trained):
         for path in (root / "data" / "prepared" / "qa").glob("world-*/rewards/*/report.json")
     ]
     assert [(r["n_queries"], r["n_candidates"]) for r in reports] == [(18, 72)]
+    (page,) = (root / "data" / "prepared" / "qa").glob("world-*/rewards/*/report.html")
+    assert "<b>18</b> training records" in page.read_text()
+    assert str(page) in report.stdout
     stored = sorted((root / "data" / "store").rglob("*.parquet"))
     estimate = run_here("prepare.py", *common, "action=estimate")
     assert estimate.returncode == 0, estimate.stderr[-2000:]

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from embedder.data.fields import Row
 from embedder.data.records import Records, parse_record
+from embedder.types import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +50,39 @@ def labelled_rows(records: Records) -> Iterator[LabelledRow]:
         record = parse_record(row, records.task)
         if record.rewards is None:
             continue
+        proposals = proposals_of(row, record)
         n_positives, n_negatives = len(record.positives), len(record.negatives)
-        proposed = [
-            *_sources(row, "pos_source", n_positives),
-            *_sources(row, "neg_source", n_negatives),
-        ]
         yield LabelledRow(
             rewards=record.rewards,
             is_positive=(True,) * n_positives + (False,) * n_negatives,
-            sources=tuple(source for source, _, _ in proposed),
-            ranks=tuple(rank for _, rank, _ in proposed),
+            sources=tuple(proposal.source for proposal in proposals),
+            ranks=tuple(proposal.rank for proposal in proposals),
         )
 
 
-def _sources(row: Row, field: str, n: int) -> list[Any]:
+class Proposal(NamedTuple):
+    """Who proposed a key of a record, with its rank and score there; None where the file does not say."""
+
+    source: str | None = None
+    rank: int | None = None
+    score: float | None = None
+
+
+def proposals_of(row: Row, record: Record) -> tuple[Proposal, ...]:
+    """Of each positive, then each negative of the record that the row is.
+
+    Raises:
+        DataError: There are not as many as keys.
+    """
+    positives = _proposals(row, "pos_source", len(record.positives))
+    return positives + _proposals(row, "neg_source", len(record.negatives))
+
+
+def _proposals(row: Row, field: str, n: int) -> tuple[Proposal, ...]:
     sources = row.items(field) or [[None, None, None]] * n
     if len(sources) != n or not all(map(_is_source, sources)):
         raise row.error(f"field {field!r}: expected [source, rank, score] for each of {n} keys")
-    return sources
+    return tuple(Proposal(*source) for source in sources)
 
 
 def _is_source(value: Any) -> bool:
@@ -75,4 +91,5 @@ def _is_source(value: Any) -> bool:
         and len(value) == 3
         and isinstance(value[0], str | None)
         and isinstance(value[1], int | None)
+        and isinstance(value[2], float | int | None)
     )

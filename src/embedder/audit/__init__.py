@@ -1,0 +1,1 @@
+"""Labels that look wrong: prepared records are searched for them, and a page shows them."""
