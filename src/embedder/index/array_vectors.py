@@ -36,3 +36,24 @@ class ArrayVectors:
     def at(self, positions: IntArray) -> FloatArray:
         """The vectors at some positions, [n, D]."""
         return np.asarray(self.array[positions], np.float32)
+
+
+def check_vectors(name: str, vectors: FloatArray, dimension: int | None, first: int | None = None) -> None:
+    """Refuse vectors that cannot be searched.
+
+    Args:
+        name: What they are.
+        vectors: [n, D].
+        dimension: What D has to be; None for any.
+        first: The position of the first one in the corpus, which is named if it is known.
+
+    Raises:
+        ValueError: They have another shape, or hold NaN or infinity.
+    """
+    if vectors.ndim != 2 or dimension not in (None, vectors.shape[1]):
+        width = "D" if dimension is None else dimension
+        raise ValueError(f"{name}: expected the shape [n, {width}], got {list(vectors.shape)}")
+    wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(wrong):
+        where = "" if first is None else f", the first of them at position {first + wrong[0]}"
+        raise ValueError(f"{name}: {len(wrong)} rows hold NaN or infinity{where}")

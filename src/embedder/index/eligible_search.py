@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from embedder.index.exact_search import best_of_blocks
+from embedder.index.fill import blocks
 from embedder.types import Eligible, FloatArray, IntArray, VectorIndex
 
-_BLOCK = 65_536  # vectors read back at a time
-_QUERIES = 256  # compared with them together: 67 MB of scores
+_BLOCK_BYTES = 1 << 26  # of vectors that are read back at a time
 
 
 def search_eligible(
@@ -34,31 +35,13 @@ def search_eligible(
     for (start, stop), rows in rows_of_run.items():
         spare = max(len(eligible[row].without) for row in rows)
         whole = (start, stop) == (0, size)
-        search = index.search if whole else _Run(index, start, stop)
-        for first in range(0, len(rows), _QUERIES):
-            block = rows[first : first + _QUERIES]
-            for row, hit_scores, hits in zip(block, *search(queries[block], top_k + spare), strict=True):
-                kept = [rank for rank, position in enumerate(hits.tolist()) if position in eligible[row]][:top_k]
-                scores[row, : len(kept)] = hit_scores[kept]
-                positions[row, : len(kept)] = hits[kept]
+        if whole:
+            found = index.search(queries[rows], top_k + spare)
+        else:
+            ranges = blocks(start, stop, queries.shape[1], _BLOCK_BYTES)
+            found = best_of_blocks(queries[rows], index.vectors, ranges, top_k + spare)
+        for row, hit_scores, hits in zip(rows, *found, strict=True):
+            kept = [rank for rank, position in enumerate(hits.tolist()) if position in eligible[row]][:top_k]
+            scores[row, : len(kept)] = hit_scores[kept]
+            positions[row, : len(kept)] = hits[kept]
     return scores, positions
-
-
-class _Run:
-    """Exact search over the vectors of some neighbours, block by block."""
-
-    def __init__(self, index: VectorIndex, start: int, stop: int) -> None:
-        self._index, self._start, self._stop = index, start, stop
-
-    def __call__(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
-        scores = np.empty((len(queries), 0), np.float32)
-        positions = np.empty((len(queries), 0), np.int64)
-        for start in range(self._start, self._stop, _BLOCK):
-            stop = min(start + _BLOCK, self._stop)
-            block_scores = queries @ self._index.vectors(start, stop).T  # [Q, n]
-            scores = np.hstack([scores, block_scores])
-            positions = np.hstack([positions, np.broadcast_to(np.arange(start, stop), block_scores.shape)])
-            best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
-            scores = np.take_along_axis(scores, best, axis=1)
-            positions = np.take_along_axis(positions, best, axis=1)
-        return scores, positions

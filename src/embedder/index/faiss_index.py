@@ -10,6 +10,7 @@ import numpy as np
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.errors import ConfigError, DataError
+from embedder.index.array_vectors import check_vectors
 from embedder.index.faiss_factory import configure, new_index, training_size
 from embedder.index.faiss_files import merge_into, parts_of, read_index, side_by_side, write_index
 from embedder.index.faiss_gpu import check_gpus, on_all_gpus
@@ -237,9 +238,5 @@ class FaissIndex:
 
     def _checked(self, name: str, vectors: FloatArray) -> FloatArray:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        if vectors.ndim != 2 or (self._index is not None and vectors.shape[1] != self._index.d):
-            width = "D" if self._index is None else self._index.d
-            raise ValueError(f"{name}: expected the shape [n, {width}], got {list(vectors.shape)}")
-        if not np.isfinite(vectors).all():
-            raise ValueError(f"{name}: {np.count_nonzero(~np.isfinite(vectors).all(axis=1))} rows hold NaN or infinity")
+        check_vectors(name, vectors, None if self._index is None else int(self._index.d))
         return vectors
