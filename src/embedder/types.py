@@ -227,6 +227,23 @@ class Encoder(Protocol):
         ...
 
 
+class Keys(Protocol):
+    """Keys by position, as in a corpus or a list."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> Key: ...
+
+
+@runtime_checkable
+class CorpusEncoder(Encoder, Protocol):
+    """An encoder that knows where the vectors of corpora lie, so that none is encoded twice."""
+
+    def vectors(self, keys: Keys, reading: Reading, *, progress: bool = False) -> "Vectors":
+        """The vectors of a corpus, those that are missing encoded now."""
+        ...
+
+
 @runtime_checkable
 class Vectors(Protocol):
     """The vectors of a corpus by position, in memory or on disk."""

@@ -22,6 +22,7 @@ from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.training.objective import KL, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Labelling, Task
+from embedder.vectors.settings import VectorSettings
 from tests.entry_points import run_here
 
 STEPS = ["logger=csv", "trainer.accelerator=cpu", "data.batch_size=2", "callbacks.plain.progress=null"]
@@ -231,7 +232,7 @@ def test_a_data_set_without_training_queries_is_for_tests_and_a_task_of_none_is_
     def datasets(path):
         source = CorpusSource(str(path), str(tmp_path))
         rewards = Rewards(HuggingFaceLanguageModel(str(llama_directory)), RankReward(), str(tmp_path))
-        dense = DenseSettings(EncoderConfig(str(bert_directory), "mean"), FaissIndex)
+        dense = DenseSettings(EncoderConfig(str(bert_directory), "mean"), FaissIndex, VectorSettings(str(tmp_path)))
         preparation = Preparation(source, Candidates(), Validation(0.1, 5), rewards, dense, str(tmp_path))
         return [dataset.name for _, dataset in preparation.datasets({"mine": task()})]
 

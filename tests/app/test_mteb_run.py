@@ -19,6 +19,7 @@ from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Task
 from embedder.types import Query, Reading, TaskSides
+from tests.stored import stored
 
 pytest.importorskip("mteb")
 
@@ -71,7 +72,7 @@ def test_mteb_and_our_own_evaluation_agree_on_the_same_data(encoder, retrieval_t
     found = score(MtebEncoder(encoder, SIDES, "embedder/tiny"), [retrieval_task])["Towers"]
     path = tmp_path / "corpus.jsonl"
     path.write_text("".join(json.dumps({"id": f"d{n}", "text": text}) + "\n" for n, text in enumerate(TOWERS)))
-    retriever = DenseRetriever(encoder, FaissIndex, SIDES)
+    retriever = DenseRetriever(stored(encoder, tmp_path), FaissIndex, SIDES)
     retriever.fit(Corpus(path))
     queries = [Query(f"q{n}", text, positives=(GOLD[n],)) for n, text in enumerate(QUESTIONS)]
     ours = retrieval_scores(queries, retriever.retrieve(queries, 10), [1, 10])

@@ -39,6 +39,7 @@ from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
 from tests.callbacks.test_reindex import rows
 from tests.consumers.scripted import ScriptedLanguageModel
+from tests.stored import stored
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
@@ -132,7 +133,7 @@ def test_answers_are_scored_before_every_so_many_steps_and_at_the_end(bert_direc
     (part,) = callback._parts
     assert len(part.queries) == 3
     assert all(query.answers[0].strip() for query in part.queries)
-    retriever = DenseRetriever(module.encoder, FaissIndex, TASK.sides)
+    retriever = DenseRetriever(stored(module.encoder, tmp_path / "vectors"), FaissIndex, TASK.sides)
     retriever.fit(dataset.corpus())
     rankings = retriever.retrieve(part.queries, 1)
     outcomes = CONSUMER.consume(part.queries, rankings, Scene(dataset.corpus(), no_keys, llm.inner, PROMPT))

@@ -46,6 +46,7 @@ from embedder.training.sampling import Sampling
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
 from embedder.types import Reading
+from tests.stored import stored
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
@@ -217,11 +218,12 @@ def test_the_negatives_are_the_nearest_keys_that_may_be_negatives(dataset, bert_
 
 
 @pytest.mark.parametrize(("skip", "margin"), [(2, None), (0, 0.001)])
-def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert_directory, skip, margin):
+def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert_directory, tmp_path, skip, margin):
     candidates = replace(SETTINGS.candidates, range_min=skip, filters=CandidateFilters(relative_margin=margin))
     encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     miner, mined = Miner(candidates, FaissIndex, has_answer), MinedDataset.of(0, dataset)
-    found = [[p for p in row if p >= 0] for row in miner.mine(mined, TASK.sides, encoder, Share(0, 1)).tolist()]
+    table = miner.mine(mined, TASK.sides, stored(encoder, tmp_path), Share(0, 1))
+    found = [[p for p in row if p >= 0] for row in table.tolist()]
     expected = nearest(dataset, encoder, skip, margin)
     full = [record for record in range(len(found)) if len(expected[record]) == N]  # others are filled up at random
     assert len(full) > 5

@@ -13,6 +13,7 @@ from embedder.index.faiss_index import FaissIndex
 from embedder.index.fusion import reciprocal_rank_fusion
 from embedder.metrics.text import has_answer
 from embedder.types import Query, TaskSides
+from tests.stored import stored
 
 TEXTS = ["red apple tree", "red apple pie", "green apple", "blue car", "a red car", "red apple tree", "silent night"]
 
@@ -36,7 +37,8 @@ def corpus(tmp_path):
 
 
 def finder(corpus, settings):
-    makers = {"bm25": BM25Proposer, "dense": lambda: DenseProposer(LetterEncoder(), FaissIndex, TaskSides())}
+    encoder = stored(LetterEncoder(), corpus.path.parent / "vectors")
+    makers = {"bm25": BM25Proposer, "dense": lambda: DenseProposer(encoder, FaissIndex, TaskSides())}
     return CandidateFinder(settings, [makers[source]() for source in settings.sources], corpus, has_answer)
 
 

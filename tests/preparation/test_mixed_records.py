@@ -29,6 +29,7 @@ from embedder.training.plan import BatchPlan
 from embedder.training.sampling import Sampling
 from embedder.training.steps import StepBatches
 from embedder.training.task import Labelling, Task
+from embedder.vectors.settings import VectorSettings
 from tests.rewards.test_engine import CountingModel
 from tests.training.test_masked_losses import module
 
@@ -63,7 +64,7 @@ def data(tmp_path):
 @pytest.fixture
 def make(data, tmp_path, bert_directory, llama_directory):
     llm = CountingModel(HuggingFaceLanguageModel(str(llama_directory), device="cpu"))
-    dense = DenseSettings(EncoderConfig(str(bert_directory), "mean"), FaissIndex)
+    dense = DenseSettings(EncoderConfig(str(bert_directory), "mean"), FaissIndex, VectorSettings(str(tmp_path)))
 
     def preparation(**budget):
         outputs = OutputSettings(n_outputs=0, max_new_tokens=3)

@@ -11,6 +11,7 @@ from embedder.index.faiss_index import FaissIndex
 from embedder.retrieval.combined import HybridRetriever, MemoisedRetriever, OracleRetriever
 from embedder.retrieval.retrievers import BM25Retriever, DenseRetriever, RandomRetriever, RecentRetriever
 from embedder.types import Query, Ranking, TaskSides
+from tests.stored import stored
 
 QUERIES = [
     Query("own", "red text 12", (), ("b/2",), among=("b/0", "b/9")),
@@ -29,9 +30,10 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture(params=["bm25", "dense", "random", "hybrid", "oracle", "recent", "memoised"])
-def retriever(request, bert_directory):
+def retriever(request, bert_directory, tmp_path):
     if request.param == "dense":
-        return DenseRetriever(TextEncoder(EncoderConfig(str(bert_directory), "mean")), FaissIndex, TaskSides())
+        encoder = stored(TextEncoder(EncoderConfig(str(bert_directory), "mean")), tmp_path)
+        return DenseRetriever(encoder, FaissIndex, TaskSides())
     return {
         "bm25": BM25Retriever,
         "random": RandomRetriever,

@@ -33,6 +33,7 @@ from embedder.retrieval.benchmark import Benchmark
 from embedder.retrieval.retrievers import Retriever
 from embedder.training.task import Task
 from embedder.types import LanguageModel, VectorIndex
+from embedder.vectors.settings import VectorSettings
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class EvaluateRun:
         rag: Which queries the LLM answers, and what its answers are compared with.
         output_dir: Where `scores.json`, `queries.jsonl`, `table.md` and `report.html` go.
         store_dir: Where it is kept what the LLM said.
-        vectors_dir: Where vectors of keys are kept.
+        vectors: Where vectors of keys lie.
         consumer: What the LLM does, in place of each task's own.
         max_test_queries: Test queries of a data set, at most.
         precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
@@ -81,7 +82,7 @@ class EvaluateRun:
     output_dir: str
     optimise: str
     store_dir: str
-    vectors_dir: str
+    vectors: VectorSettings
     consumer: Consumer | None = None
     max_test_queries: Limit | None = None
     precision: str = "32-true"
@@ -153,7 +154,7 @@ class EvaluateRun:
         encoders = RowEncoders(
             self.encoder,
             self.checkpoint,
-            Path(self.vectors_dir),
+            self.vectors,
             base_instructions=self.base_instructions,
             precision=self.precision,
         )

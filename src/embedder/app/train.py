@@ -33,12 +33,12 @@ from embedder.app.trainer_settings import (
 from embedder.app.wandb_logger import finishing_wandb, keep_as_artifact
 from embedder.bounds import Seed
 from embedder.callbacks.describe import DescribeCallback
-from embedder.callbacks.kept_keys import KeptKeys
 from embedder.callbacks.of_trainer import callbacks_of
 from embedder.callbacks.process_group import ProcessGroupGuard, check_in_sweep
 from embedder.callbacks.rag_eval import RagEvalSettings
 from embedder.callbacks.reindex_settings import ReindexSettings
 from embedder.callbacks.retrieval_eval import RetrievalEvalCallback
+from embedder.callbacks.step_vectors import StepVectors
 from embedder.callbacks.stop_on_signal import StopOnSignal
 from embedder.callbacks.validate_last import ValidateLast
 from embedder.callbacks.validation_record import ValidationRecord
@@ -49,7 +49,7 @@ from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, check_continues
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
-from embedder.encoders.key_side import key_fingerprint
+from embedder.encoders.key_side import key_fingerprint, made_by_keys
 from embedder.entry.environment import environment
 from embedder.entry.run_folder import is_first_process
 from embedder.entry.sweep_job import in_sweep, searched_settings
@@ -68,6 +68,7 @@ from embedder.training.module import RetrieverModule
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
 from embedder.types import TaskSides, VectorIndex
+from embedder.vectors.settings import VectorSettings
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class TrainRun:
         rag_eval: When the LLM answers validation queries.
         reindex: When and how new hard negatives are found.
         new_index: Makes an empty index.
-        vectors_dir: With `encoder.trainable: query`, where vectors of keys are kept.
+        vectors: The form of vectors of keys, and where those lie that no step changes.
         output_dir: Checkpoints, logs and the exported model go here.
         seed: Of everything random outside of the batch plan.
         optimise: The logged name that a sweep optimises.
@@ -113,7 +114,7 @@ class TrainRun:
     rag_eval: RagEvalSettings
     reindex: ReindexSettings
     new_index: Callable[[], VectorIndex]
-    vectors_dir: str
+    vectors: VectorSettings
     output_dir: str
     seed: Seed
     optimise: str
@@ -212,9 +213,9 @@ class TrainRun:
         record = ValidationRecord(retrieval)
         keys = key_fingerprint(encoder) if encoder.query_only else None  # once: training leaves them as they are
         describe_run = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, self._sides, about, keys))
-        kept = [] if keys is None else [KeptKeys(keys, Path(self.vectors_dir))]
+        kept = None if keys is None else made_by_keys(encoder, keys, str(trainer.precision))
         working = [
-            *kept,
+            StepVectors(Path(self.output_dir) / "vectors", self.vectors, kept),
             *answering(self.rag_eval, self.preparation, self.tasks, datasets, self.new_index),
             *reindexing(self.reindex, self.preparation, self.tasks, self.new_index, Path(self.output_dir), checkpoint),
         ]

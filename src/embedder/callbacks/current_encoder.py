@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 import lightning as L
-import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 
-from embedder.callbacks.kept_keys import KeptKeys
-from embedder.callbacks.of_trainer import callbacks_of
-from embedder.training.gather import Share, gather_shares, world_size
+from embedder.callbacks.step_vectors import StepVectors
 from embedder.training.module import RetrieverModule
 from embedder.types import Encoder, FloatArray, Reading
+from embedder.vectors.processes import Processes
+from embedder.vectors.stored_encoder import StoredEncoder
 
 
 class CurrentEncoder:
@@ -42,43 +41,14 @@ class CurrentEncoder:
             return self._encoder.encode(texts, reading, progress=progress)
 
 
-def current_encoder(trainer: L.Trainer, module: RetrieverModule) -> Encoder:
-    """Encodes with the weights of the moment; keys that no step changes are read where they were encoded before."""
-    encoder = CurrentEncoder(trainer, module)
-    kept = callbacks_of(trainer, KeptKeys)
-    if not kept or is_sharded(trainer):  # where all encode together, none may find what another one does not
-        return encoder
-    return kept[0].around(encoder, str(trainer.precision))
+def current_encoder(trainer: L.Trainer, module: RetrieverModule) -> StoredEncoder:
+    """Encodes with the weights of the moment; all processes encode the same corpora in the same order.
 
-
-class DistributedEncoder:
-    """An encoder whose keys are distributed over the processes; queries are each process's own.
-
-    All processes have to encode the same keys at the same time.
-
-    Args:
-        encoder: With the same weights on all processes.
-        rank: Number of this process.
-        device: Where vectors can be gathered.
+    Each encodes its share and reads what the others have encoded. Queries are each process's own.
     """
-
-    def __init__(self, encoder: Encoder, rank: int, device: torch.device) -> None:
-        self._encoder, self._rank, self._device = encoder, rank, device
-
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        return self._encoder.dimension
-
-    def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
-        """Unit vectors, [n, D]; see `Encoder`."""
-        progress = progress and self._rank == 0
-        if reading.side == "query":
-            return self._encoder.encode(texts, reading, progress=progress)
-        own = [texts[index] for index in Share(self._rank, world_size())(len(texts))]
-        vectors = self._encoder.encode(own, reading, progress=progress)
-        gathered: FloatArray = gather_shares(torch.from_numpy(vectors).to(self._device), len(texts)).cpu().numpy()
-        return gathered
+    made_by, settings = StepVectors.of(trainer).at(trainer)
+    processes = Processes.here(in_step=is_sharded(trainer))
+    return StoredEncoder(CurrentEncoder(trainer, module), made_by, settings, processes)
 
 
 def is_sharded(trainer: L.Trainer) -> bool:

@@ -17,7 +17,7 @@ from embedder.data.records import Records
 from embedder.errors import ConfigError
 from embedder.training.fresh_negatives import FreshNegatives
 from embedder.training.gather import Share
-from embedder.types import Encoder, IntArray, Key, Record, TaskSides, VectorIndex
+from embedder.types import CorpusEncoder, IntArray, Key, Record, TaskSides, VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Miner:
     new_index: Callable[[], VectorIndex]
     holds_answer: HoldsAnswer
 
-    def mine(self, mined: MinedDataset, sides: TaskSides, encoder: Encoder, share: Share) -> IntArray:
+    def mine(self, mined: MinedDataset, sides: TaskSides, encoder: CorpusEncoder, share: Share) -> IntArray:
         """Positions in the corpus of the negatives of a share of the records, -1 where there are fewer, [S, N].
 
         A record without a gold key has as many negatives as there are candidates.

@@ -74,7 +74,7 @@ class _Part:
 class RagEvalCallback(L.Callback):
     """Lets each task's consumer work on a fixed sample of the validation queries of every data set.
 
-    One process retrieves and runs the LLM; all log the same numbers: whatever the consumer measures as
+    All processes encode; one retrieves and runs the LLM; all log the same numbers: whatever the consumer measures as
     `rag/<task>/<dataset>/<metric>`, and as `rag/<task>/<metric>` the mean over the data sets of the task of each metric
     that all of them have.
 
@@ -153,9 +153,12 @@ class RagEvalCallback(L.Callback):
         """Log the means, the same on all processes, and return them by their logged names."""
         begin = time.monotonic()
         own: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)  # task -> data set -> metric -> mean
-        for part in self._parts if trainer.is_global_zero or is_sharded(trainer) else ():
-            retriever = DenseRetriever(current_encoder(trainer, module), self._new_index, module.tasks[part.task].sides)
-            retriever.fit(part.searched)
+        encoder, sides = current_encoder(trainer, module), [module.tasks[part.task].sides for part in self._parts]
+        corpora = [encoder.vectors(part.searched, one.key) for part, one in zip(self._parts, sides, strict=True)]
+        searched = zip(self._parts, sides, corpora, strict=True)
+        for part, one, vectors in searched if trainer.is_global_zero or is_sharded(trainer) else ():
+            retriever = DenseRetriever(encoder, self._new_index, one)
+            retriever.index(part.searched, vectors)
             rankings = retriever.retrieve(part.queries, max(part.consumer.top_k, _DEPTH))
             if trainer.is_global_zero:
                 search = _refuse if is_sharded(trainer) else retriever.retrieve

@@ -13,7 +13,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable
 from embedder.training.gather import Share
 from embedder.training.task import Task
-from embedder.types import Encoder
+from embedder.types import CorpusEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Refresh:
         self,
         parts: Sequence[MinedDataset],
         tasks: Mapping[str, Task],
-        encoder: Encoder,
+        encoder: CorpusEncoder,
         processes: Processes,
         moment: Moment,
         *,

@@ -9,7 +9,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
 
-from embedder.callbacks.current_encoder import DistributedEncoder, current_encoder, is_sharded
+from embedder.callbacks.current_encoder import current_encoder, is_sharded
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.mining import MinedDataset
@@ -22,7 +22,6 @@ from embedder.callbacks.throughput import off_the_clock
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable, publish, published, read_table
 from embedder.training.module import RetrieverModule, require_retriever
-from embedder.types import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -110,9 +109,7 @@ class ReindexCallback(L.Callback):
 
     def _refresh(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         begin, step = time.monotonic(), trainer.global_step
-        encoder: Encoder = current_encoder(trainer, module)
-        if not (together := is_sharded(trainer)):
-            encoder = DistributedEncoder(encoder, trainer.global_rank, module.device)
+        encoder, together = current_encoder(trainer, module), is_sharded(trainer)
         processes = Processes(trainer.global_rank, module.device)
         moment = Moment(step, _data_module(trainer).plan.seed, self._now)
         tables, values = self._refresher.tables(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import lightning as L
 
 from embedder.bounds import PositiveInt
-from embedder.callbacks.current_encoder import current_encoder, is_sharded
+from embedder.callbacks.current_encoder import CurrentEncoder, current_encoder, is_sharded
 from embedder.callbacks.validation_time import Part, long_validation, measured
 from embedder.checks import checked
 from embedder.data.prepared import PreparedDataset
@@ -36,9 +36,9 @@ class _Scored:
 class RetrievalEvalCallback(L.Callback):
     """Scores the validation queries of every data set against its corpus.
 
-    One process encodes and searches; all log the same number. With several data sets in a task, the task's number is
-    their mean, and each is logged as `val/<task>/<dataset>/ndcg@10` too. The mean over tasks is
-    `val/ndcg@10`, which chooses the best checkpoint.
+    All processes encode, and one searches; all log the same number. With several data sets in a task, the task's number
+    is their mean, and each is logged as `val/<task>/<dataset>/ndcg@10` too. The mean over tasks is `val/ndcg@10`, which
+    chooses the best checkpoint.
 
     Args:
         datasets: The prepared data sets of the run.
@@ -96,7 +96,7 @@ class RetrievalEvalCallback(L.Callback):
                 logger.info("%s", told)
 
     def _parts(self, trainer: L.Trainer, module: RetrieverModule) -> list[Part]:
-        encoder, parts = current_encoder(trainer, module), []
+        encoder, parts = CurrentEncoder(trainer, module), []
         for scored in self._scored:
             task = module.tasks[scored.dataset.task]
             held_out = len(scored.dataset.records("validation")) * (1 + task.sampling.group_size)
@@ -107,7 +107,7 @@ class RetrievalEvalCallback(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Score all data sets and log."""
-        own = self._score(trainer, pl_module) if trainer.is_global_zero or is_sharded(trainer) else {}
+        own = self._score(trainer, pl_module)
         scores, self.seconds = trainer.strategy.broadcast((own, time.monotonic() - self._begin))
         by_task: dict[str, list[float]] = defaultdict(list)
         for (task, name), score in scores.items():
@@ -123,11 +123,15 @@ class RetrievalEvalCallback(L.Callback):
     def _score(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[tuple[str, str], float]:
         module = require_retriever(pl_module)
         encoder = current_encoder(trainer, module)
-        scores = {}
-        for scored in self._scored:
+        sides = [module.tasks[scored.dataset.task].sides for scored in self._scored]
+        corpora = [encoder.vectors(one.corpus, own.key) for one, own in zip(self._scored, sides, strict=True)]
+        scores: dict[tuple[str, str], float] = {}
+        if not (trainer.is_global_zero or is_sharded(trainer)):
+            return scores
+        for scored, own, vectors in zip(self._scored, sides, corpora, strict=True):
             task, name, queries = scored.dataset.task, scored.dataset.name, scored.queries
-            retriever = DenseRetriever(encoder, self._new_index, module.tasks[task].sides)
-            retriever.fit(scored.corpus)
+            retriever = DenseRetriever(encoder, self._new_index, own)
+            retriever.index(scored.corpus, vectors)
             metrics = retrieval_scores(queries, retriever.retrieve(queries, self._cutoff), [self._cutoff])
             if metrics:
                 values = metrics[self._metric]

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from embedder.retrieval.retrievers import BM25Retriever, DenseRetriever
 from embedder.types import FloatArray, IntArray, KeyStore, Query
 
@@ -72,8 +74,8 @@ class DenseProposer(DenseRetriever):
         return _hits(scores, positions, map(self._gold_scores, queries, vectors))
 
     def _gold_scores(self, query: Query, vector: FloatArray) -> tuple[float, ...]:
-        gold = [self._corpus.position(key_id) for key_id in query.positives]
-        return tuple(float((self._index.vectors(p, p + 1) @ vector)[0]) for p in gold)
+        gold = np.array([self._corpus.position(key_id) for key_id in query.positives], np.int64)
+        return tuple(float((row @ vector)[0]) for row in self._vectors.at(gold)[:, None])
 
 
 def _hits(scores: FloatArray, positions: IntArray, gold_scores: Iterable[tuple[float, ...]]) -> list[Hits]:

@@ -41,6 +41,17 @@ def key_fingerprint(encoder: TextEncoder) -> str:
     return digest.hexdigest()
 
 
+def made_by_keys(encoder: TextEncoder, fingerprint: str, precision: str) -> dict[str, Any]:
+    """What vectors of keys depend on that training leaves as they are: what training encodes, an evaluation reads.
+
+    Args:
+        encoder: What encodes them.
+        fingerprint: See `key_fingerprint`.
+        precision: `32-true`, `bf16-mixed`, ...
+    """
+    return {"keys": fingerprint, "pooling": encoder.config.pooling, "precision": precision}
+
+
 def key_fingerprints(encoder: TextEncoder, readings: Mapping[str, Reading], keys: str | None = None) -> dict[str, str]:
     """`key_fingerprint` with instruction and length, of the keys of each task; `keys` is the former, where known."""
     keys = key_fingerprint(encoder) if keys is None else keys

@@ -1,4 +1,4 @@
-"""The encoders behind the rows `base`, `trained` and `hybrid`, with their vectors kept on disk."""
+"""The encoders behind the rows `base`, `trained` and `hybrid`, with the vectors of corpora on disk."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,14 +10,15 @@ from embedder.encoders.around import CutEncoder, HalfPrecisionEncoder
 from embedder.encoders.checkpoint import TrainedEncoder, existing, load_trained, training_of
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.key_side import key_fingerprint
+from embedder.encoders.key_side import key_fingerprint, made_by_keys
 from embedder.errors import ConfigError
 from embedder.identity import identity
-from embedder.index.cached_encoder import CachedEncoder
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.preparation.dense import encoder_protocol, read_by
 from embedder.training.task import Task
-from embedder.types import Encoder, TaskSides
+from embedder.types import CorpusEncoder, Encoder, TaskSides
+from embedder.vectors.settings import VectorSettings
+from embedder.vectors.stored_encoder import StoredEncoder
 
 PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -26,7 +27,7 @@ PRECISIONS = ("32-true", "bf16-mixed")
 class RowEncoder:
     """An encoder that is ready, and what its vectors depend on."""
 
-    encoder: Encoder
+    encoder: CorpusEncoder
     protocol: dict[str, Any]
 
 
@@ -37,7 +38,7 @@ class RowEncoders:
     Args:
         untrained: The base encoder.
         checkpoint: The trained one; None for none.
-        vectors: Directory where vectors of keys are kept.
+        vectors: Where vectors of keys lie.
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained, in place
             of the prompts of its own folder.
         precision: `32-true`, or `bf16-mixed` for layers in bfloat16.
@@ -45,7 +46,7 @@ class RowEncoders:
 
     untrained: EncoderConfig
     checkpoint: str | None
-    vectors: Path
+    vectors: VectorSettings
     base_instructions: bool = False
     precision: str = "32-true"
 
@@ -115,14 +116,12 @@ class RowEncoders:
 
     def _ready(self, encoder: Encoder, protocol: dict[str, Any]) -> RowEncoder:
         # By contents where training left the keys as they were: those of the base encoder serve the trained one too.
-        of_keys = protocol
+        made_by = protocol | {"precision": self.precision}
         if self._keys_stayed and isinstance(encoder, TextEncoder):
-            of_keys = {"keys": key_fingerprint(encoder)}
+            made_by = made_by_keys(encoder, key_fingerprint(encoder), self.precision)
         if (device := self._bfloat16_device) is not None:
             encoder = HalfPrecisionEncoder(encoder, device)
-        return RowEncoder(
-            CachedEncoder(encoder, identity(encoder=of_keys, precision=self.precision), self.vectors), protocol
-        )
+        return RowEncoder(StoredEncoder(encoder, made_by, self.vectors), protocol)
 
     @cached_property
     def _bfloat16_device(self) -> str | None:

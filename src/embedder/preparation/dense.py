@@ -12,7 +12,9 @@ from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.parts import folder_of, pooling_of
 from embedder.models.fingerprint import fingerprint_of
 from embedder.training.task import Task
-from embedder.types import Encoder, TaskSides, VectorIndex
+from embedder.types import CorpusEncoder, TaskSides, VectorIndex
+from embedder.vectors.settings import VectorSettings
+from embedder.vectors.stored_encoder import StoredEncoder
 
 # All other settings of an encoder are part of the protocol, those that it will be given one day too.
 _CHANGE_NO_VECTOR = frozenset(
@@ -56,12 +58,14 @@ class DenseSettings:
     Args:
         encoder: What maps queries and keys to vectors: the base encoder, or the export of an earlier run.
         new_index: Makes an empty index.
+        vectors: Where vectors of keys lie.
         instructions: Whether it gets the task's instructions; a base encoder was not trained on them, and gets the
             prompts of its own folder.
     """
 
     encoder: EncoderConfig
     new_index: Callable[[], VectorIndex]
+    vectors: VectorSettings
     instructions: bool = False
 
     def proposer(self, task: Task) -> DenseProposer:
@@ -82,6 +86,7 @@ class DenseSettings:
         }
 
     @cached_property
-    def _built(self) -> Encoder:
-        """Loaded once, when it is first needed."""
-        return TextEncoder(self.encoder)
+    def _built(self) -> CorpusEncoder:
+        """Loaded once, when it is first needed; an evaluation of the same encoder reads its vectors."""
+        made_by = encoder_protocol(self.encoder) | {"precision": "32-true"}
+        return StoredEncoder(TextEncoder(self.encoder), made_by, self.vectors)

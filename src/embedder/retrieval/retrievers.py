@@ -9,8 +9,18 @@ from embedder.data.queries import random_of
 from embedder.index.bm25_index import BM25Index
 from embedder.index.bm25_settings import BM25Settings
 from embedder.index.eligible_search import search_eligible
-from embedder.index.encode import index_corpus
-from embedder.types import Encoder, FloatArray, IntArray, KeyStore, Query, Ranking, TaskSides, VectorIndex
+from embedder.index.fill import fill_index
+from embedder.types import (
+    CorpusEncoder,
+    FloatArray,
+    IntArray,
+    KeyStore,
+    Query,
+    Ranking,
+    TaskSides,
+    VectorIndex,
+    Vectors,
+)
 
 
 class Retriever(Protocol):
@@ -111,21 +121,24 @@ class DenseRetriever:
     """Ranks by the cosine of an encoder's vectors.
 
     Args:
-        encoder: Maps texts to unit vectors.
+        encoder: Maps texts to unit vectors, and knows those of corpora.
         new_index: Makes an empty index.
         sides: Instructions and lengths of queries and keys.
     """
 
     shows_progress = False
 
-    def __init__(self, encoder: Encoder, new_index: Callable[[], VectorIndex], sides: TaskSides) -> None:
+    def __init__(self, encoder: CorpusEncoder, new_index: Callable[[], VectorIndex], sides: TaskSides) -> None:
         self._encoder, self._new_index, self._sides = encoder, new_index, sides
 
     def fit(self, corpus: KeyStore) -> None:
-        """Encode and index the corpus."""
-        self._corpus = corpus
-        self._index = self._new_index()
-        index_corpus(self._encoder, corpus.texts(), self._index, self._sides.key, progress=self.shows_progress)
+        """Index the corpus, encoding what of it was not encoded before."""
+        self.index(corpus, self._encoder.vectors(corpus, self._sides.key, progress=self.shows_progress))
+
+    def index(self, corpus: KeyStore, vectors: Vectors) -> None:
+        """Index the corpus by its vectors."""
+        self._corpus, self._vectors, self._index = corpus, vectors, self._new_index()
+        fill_index(self._index, self._vectors, progress=self.shows_progress)
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
         """The keys with the largest cosine."""

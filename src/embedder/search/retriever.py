@@ -10,13 +10,14 @@ from embedder.encoders.checkpoint import TrainedEncoder, load_trained
 from embedder.encoders.key_side import keys_of
 from embedder.encoders.push import push_to_hub
 from embedder.errors import ConfigError, DataError
-from embedder.index.encode import index_corpus
 from embedder.index.faiss_index import FaissIndex
+from embedder.index.fill import fill_index
 from embedder.models.device import torch_device
 from embedder.search.folder import MODEL, Saved, is_saved, read_saved, write_saved
 from embedder.search.keys import AnyKey, Hit, checked_texts, path_of, rows_of, text_of
 from embedder.shown import nearest
-from embedder.types import FloatArray, TaskSides
+from embedder.types import FloatArray, Key, TaskSides
+from embedder.vectors.stored_encoder import in_temporary_folder
 
 
 def load(path: Path | str, *, device: str = "auto") -> "Retriever":
@@ -130,7 +131,9 @@ class Retriever:
         if not rows:
             raise ConfigError("keys", "one or more keys", rows)
         index = FaissIndex(factory)
-        index_corpus(self._trained.encoder, map(text_of, rows), index, reading, progress=progress)
+        numbered = [Key(str(number), text_of(row)) for number, row in enumerate(rows)]
+        with in_temporary_folder(self._trained.encoder) as encoder:
+            fill_index(index, encoder.vectors(numbered, reading, progress=progress))
         self._saved = Saved(self._task(task), rows, index)
         return self
 

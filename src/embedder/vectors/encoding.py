@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from embedder.errors import EmbedderError
 from embedder.shown import shown
-from embedder.types import Encoder, FloatArray, Key, Reading
+from embedder.types import Encoder, FloatArray, Keys, Reading
 from embedder.vectors.manifest import Manifest, Space
 from embedder.vectors.processes import ALONE, Processes
 from embedder.vectors.settings import VectorSettings
@@ -17,14 +17,6 @@ from embedder.vectors.shard import digest_of_texts, is_whole, write_shard
 from embedder.vectors.stored import StoredVectors
 
 logger = logging.getLogger(__name__)
-
-
-class Keys(Protocol):
-    """Keys by position, as in a corpus or a list."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, position: int, /) -> Key: ...
 
 
 class Encoding:
@@ -80,9 +72,10 @@ class Encoding:
         """Write the manifest once all shards are there; one process calls this, or all do."""
         manifest = Manifest.of(self._space, self._settings.shard_size, len(self._keys), self._shards)
         processes.together(lambda: manifest.write(self.folder) if processes.is_first else None)
-        n_cached = len(self._shards) - len(self.missing)
-        if processes.is_first:
-            logger.info("%d of %d shards of vectors were cached in %s", n_cached, len(self._shards), self.folder)
+        n = len(self._keys)
+        n_cached = n - sum(len(self._positions(number)) for number in self.missing)
+        if processes.is_first and n_cached:
+            logger.info("%d of %d vectors of keys were cached in %s", n_cached, n, self.folder)
         return StoredVectors(self.folder, manifest)
 
     def run(self, processes: Processes = ALONE, *, progress: bool = False) -> StoredVectors:
@@ -97,8 +90,11 @@ class Encoding:
         return self.finish(processes)
 
     def _texts(self, number: int) -> list[str]:
+        return [self._keys[position].text for position in self._positions(number)]
+
+    def _positions(self, number: int) -> range:
         size = self._settings.shard_size
-        return [self._keys[p].text for p in range(number * size, min((number + 1) * size, len(self._keys)))]
+        return range(number * size, min((number + 1) * size, len(self._keys)))
 
     def _examined(self, number: int) -> tuple[str, bool]:
         """Digest of the texts of a shard, and whether it is there."""
@@ -106,16 +102,15 @@ class Encoding:
         return digest, is_whole(self.folder / f"{digest}.npy")
 
     def _check(self, vectors: FloatArray, number: int) -> None:
-        first = number * self._settings.shard_size
-        n = min(self._settings.shard_size, len(self._keys) - first)
-        if vectors.shape != (n, self._space.dimension):
-            expected = [n, self._space.dimension]
+        positions = self._positions(number)
+        expected = [len(positions), self._space.dimension]
+        if list(vectors.shape) != expected:
             raise EmbedderError(f"encoder: expected vectors of the form {expected}, got {list(vectors.shape)}")
         wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(wrong):
-            position = first + int(wrong[0])
-            key = self._keys[position]
+            position = positions[int(wrong[0])]
+            key, n_others = self._keys[position], len(positions) - 1
             raise EmbedderError(
                 f"encoder: the vector of key {key.id!r} (number {position + 1} of the corpus) holds NaN or infinity, "
-                f"as do those of {len(wrong) - 1} of the {n - 1} others of its shard; text: {shown(key.text, 80)!r}"
+                f"as do {len(wrong) - 1} of the {n_others} others of its shard; its text: {shown(key.text, 80)!r}"
             )

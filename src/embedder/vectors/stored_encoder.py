@@ -1,11 +1,13 @@
 """An encoder that knows where the vectors of corpora lie, so that no corpus is encoded twice, in whichever run."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from embedder.types import Encoder, FloatArray, Reading
-from embedder.vectors.encoding import Encoding, Keys
+from embedder.types import Encoder, FloatArray, Keys, Reading
+from embedder.vectors.encoding import Encoding
 from embedder.vectors.processes import ALONE, Processes
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored import StoredVectors
@@ -40,3 +42,10 @@ class StoredEncoder:
         """The vectors of a corpus; what is missing is encoded."""
         encoding = Encoding(self.encoder, self.made_by, keys, reading, self.settings)
         return encoding.run(self.processes, progress=progress)
+
+
+@contextmanager
+def in_temporary_folder(encoder: Encoder) -> Iterator[StoredEncoder]:
+    """An encoder whose vectors are removed in the end."""
+    with tempfile.TemporaryDirectory(prefix="embedder-vectors-") as folder:
+        yield StoredEncoder(encoder, {}, VectorSettings(folder))
