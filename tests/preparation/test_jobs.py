@@ -174,7 +174,11 @@ def test_test_questions_that_are_training_questions_are_counted_over_all_data_se
 
     one = dataset("one", ["Who?", "What?"], ["who? ", "Where?", "Why?"])
     other = dataset("other", ["Why?"], ["How?"])
-    assert trained_on([one, other]) == {one: 2, other: 0}
+    found = trained_on([one, other])
+    assert {name: (own.questions, own.same, own.nearest) for name, own in found.items()} == {
+        one: (3, 2, []),
+        other: (1, 0, []),
+    }
     (record,) = caplog.records
     assert "qa/one: 2 of 3 test questions are training questions too" in record.getMessage()
 

@@ -171,7 +171,7 @@ class EvaluateRun:
             "checkpoint": self.checkpoint,
             "encoder": asdict(self.encoder),
             "test_questions_trained_on": {
-                f"{dataset.task}/{dataset.name}": n for dataset, n in trained_on(datasets).items()
+                f"{dataset.task}/{dataset.name}": own.as_json() for dataset, own in trained_on(datasets).items()
             },
         }
 

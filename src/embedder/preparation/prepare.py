@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedder.data.overlap import trained_on
+from embedder.data.overlap import Overlap, trained_on
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError
@@ -130,7 +130,7 @@ def _write_in_turn(
     prepared: PreparedDataset,
     job: Job | None,
     preparation: Preparation,
-    overlap: int | None,
+    overlap: Overlap | None,
 ) -> None:
     """Write the records of a data set; without a job, those of a published file."""
     # Processes of one run (torchrun, srun) and jobs of a sweep come here at once: one asks the LLM for all.
@@ -149,7 +149,7 @@ def _write_in_turn(
                 labelling = {}
             manifest = {
                 "protocol": preparation.protocol(task, dataset),
-                "test_questions_trained_on": overlap,
+                "test_questions_trained_on": None if overlap is None else overlap.as_json(),
                 "counts": counts,
                 "labelling": labelling,
             }
