@@ -9,9 +9,9 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
-from embedder.app.tensorboard_logger import tensorboard_logger
-from embedder.app.wandb_logger import wandb_logger
 from embedder.errors import DISTRIBUTION, ConfigError, MissingExtraError, extra
+from embedder.loggers.tensorboard_logger import tensorboard_logger
+from embedder.loggers.wandb_logger import wandb_logger
 from tests.entry_points import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -3,8 +3,8 @@
 import pytest
 from lightning.pytorch.loggers import WandbLogger
 
-from embedder.app.wandb_logger import wandb_logger
 from embedder.errors import ConfigError
+from embedder.loggers.wandb_logger import wandb_logger
 from tests.entry_points import composed
 
 

@@ -2,6 +2,7 @@
 
 import filecmp
 import json
+import weakref
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -36,8 +37,8 @@ def data(tmp_path_factory):
     folder.mkdir()
     keys = [{"id": f"k{i}", "text": f"thing {i} costs {i} coins"} for i in range(N)]
     rows = [
-        {"query_id": f"{i}", "query": f"the price of thing {i // 2 * 2}", "answers": [f"{i} coins"], "pos": [f"k{i}"]}
-        for i in range(N)  # two queries of each text, which share prompts
+        {"query_id": f"{i}", "query": f"the price of thing {i % 36}", "answers": [f"{i % 36} coins"], "pos": [f"k{i}"]}
+        for i in range(N)  # some come twice, and share prompts
     ]
     for name, some in (("corpus", keys), ("train", rows)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
@@ -62,8 +63,8 @@ def alone(data, llama_directory):
 
 
 def assert_same_records(directory: Path, other: Path) -> None:
-    names = [path.name for path in directory.glob("*.jsonl")]
-    assert len(names) == 4
+    names = [path.name for path in directory.iterdir() if path.is_file() and path.name != "manifest.json"]
+    assert {"train.jsonl", "validation.jsonl", "train.scores.arrow", "validation.scores.arrow"} < set(names)
     assert filecmp.cmpfiles(directory, other, names, shallow=False)[0] == names
 
 
@@ -80,3 +81,13 @@ def test_two_processes_share_the_queries_and_none_is_asked_twice(data, llama_dir
     assert "2 processes label qa/mine" in caplog.text
     stored = addresses(tmp_path / "store")
     assert len(stored) == len(set(stored)) == len(set(addresses(data.parent / "alone" / "store")))
+
+
+def test_what_labelled_gives_its_memory_back(data, llama_directory, tmp_path):
+    preparation = preparation_of(data, tmp_path, llama_directory)
+    weights = weakref.ref(preparation.rewards.language_model._local.model)
+    prepare({"qa": TASK}, preparation)
+    assert weights() is not None
+    preparation.release()
+    assert weights() is None
+    assert preparation.rewards.language_model.generate(["Q:"], 1)  # loaded again

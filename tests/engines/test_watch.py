@@ -33,7 +33,7 @@ def work(rank, port, fate, outcome):
     [
         ("done", "done", "done"),
         ("fails", "process 2 of 2 has failed: what it said", "train.jsonl:3: cannot be read"),
-        ("killed", "another process of this run has ended (", None),
+        ("killed", "another process of this run has ended, or was killed", None),
     ],
 )
 def test_one_process_ends_all(fate, first, second):

@@ -138,7 +138,7 @@ def test_an_open_budget_ends_and_a_killed_run_spends_what_is_left(make, tmp_path
 
     def stop_once(prompts, outputs):
         calls.append(len(prompts))
-        if len(calls) == 2:
+        if len(calls) == 1:
             raise StoppedError
         return ask(prompts, outputs)
 

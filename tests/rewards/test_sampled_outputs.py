@@ -1,6 +1,6 @@
 import logging
 
-from embedder.rewards.sampled_outputs import sample_competitors
+from embedder.rewards.sampled_outputs import sample_competitors, warn_of_few
 
 
 class Writer:
@@ -34,7 +34,9 @@ def test_only_those_that_are_short_are_asked_again_with_another_seed():
 def test_an_llm_that_repeats_itself_is_accepted_and_counted(caplog):
     draw = Writer({"a": ["same"], "b": ["1", "2"]})
     with caplog.at_level(logging.WARNING):
-        assert sample_competitors(draw, [["a"], ["b"]], [(" x",), (" x",)], 2, seed=0) == [("same",), ("1", "2")]
+        sampled = sample_competitors(draw, [["a"], ["b"]], [(" x",), (" x",)], 2, seed=0)
+        warn_of_few(sampled, 2)
+    assert sampled == [("same",), ("1", "2")]
     assert len(draw.asked) == 4
     assert "1 of 2 queries have fewer than 2 competitors (the fewest: 1)" in caplog.text
 

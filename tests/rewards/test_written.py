@@ -130,6 +130,7 @@ def test_a_judge_that_mumbles_is_asked_again_and_counted(tmp_path, caplog):
     labelled = engine(Writer(answer), tmp_path, reward)
     labelled.label([request()])
     assert rewards_of(labelled.tables([request()]), reward) == [(1.0, 1.0, 0.0)]
+    labelled.warn_about([request()])
     assert "1 judgments of 1 queries came in another form" in caplog.text
 
 
@@ -172,6 +173,7 @@ def test_a_reply_that_is_no_permutation_is_asked_for_in_another_order_and_counte
     labelled.label([request()])
     assert len(set(model.asked)) > 1  # the attempts differ
     assert rewards_of(labelled.tables([request()]), reward) == [(0.0, 0.0, 0.0)]
+    labelled.warn_about([request()])
     assert "1 judgments of 1 queries" in caplog.text
 
 

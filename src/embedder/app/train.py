@@ -12,7 +12,6 @@ import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from embedder.app.choice import choose, optimised
-from embedder.app.csv_logger import keep_earlier_log
 from embedder.app.monitors import check_logged, check_monitors
 from embedder.app.query_only import as_trained
 from embedder.app.resume import (
@@ -22,7 +21,7 @@ from embedder.app.resume import (
     plan_settings,
     step_settings,
 )
-from embedder.app.run_callbacks import add_callbacks, answering, reindexing
+from embedder.app.run_callbacks import add_callbacks, answering, asks_in_training, reindexing
 from embedder.app.trainer_settings import (
     acting_on_steps,
     check_trainer,
@@ -30,7 +29,6 @@ from embedder.app.trainer_settings import (
     refused,
     trainer_keywords,
 )
-from embedder.app.wandb_logger import finishing_wandb, keep_as_artifact
 from embedder.bounds import Seed
 from embedder.callbacks.describe import DescribeCallback
 from embedder.callbacks.of_trainer import callbacks_of
@@ -56,6 +54,8 @@ from embedder.entry.sweep_job import in_sweep, searched_settings
 from embedder.errors import ConfigError, how_to_resume
 from embedder.identity import plain
 from embedder.locks import locked
+from embedder.loggers.csv_logger import keep_earlier_log
+from embedder.loggers.wandb_logger import finishing_wandb, keep_as_artifact
 from embedder.models.device import warn_of_slow_bfloat16
 from embedder.preparation.labelling import Engine
 from embedder.preparation.preparation import Preparation
@@ -182,6 +182,8 @@ class TrainRun:
             self._open_loggers(trainer)
             data, sources = self.preparation.made_of(self.tasks)  # labelling takes hours, in which files may change
             datasets = prepare(self.tasks, self.preparation, self.engine, trainer.device_ids)
+            if not asks_in_training(self.rag_eval, self.reindex, self.tasks):
+                self.preparation.release()
             if checkpoint is not None and checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
                 folder = checkpoint.parent
                 logger.warning("resuming in another folder, so the best checkpoint in %s is not considered", folder)

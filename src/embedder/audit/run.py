@@ -38,7 +38,7 @@ class ReportRun:
         """
         reports = []
         if any(task.objective.needs_rewards for task in self.tasks.values()):
-            logger.info("the stores\n%s", self.preparation.rewards.engine().describe())
+            logger.info("the stores\n%s", self.preparation.rewards.stored_language_model().describe())
         for task in self.tasks.values():
             for _, dataset in self.preparation.datasets({task.name: task}):
                 if (report := self._report(task, dataset)) is not None:
@@ -80,7 +80,7 @@ class ReportRun:
         judge = self.preparation.judge(job)
         proposed = zip(job.to_judge, self.preparation.finder(job).propose(job.to_judge), strict=True)
         scored = total = 0
-        for chunk in chunks(proposed):
+        for chunk in chunks(proposed, job.judged):
             scored_here, prompts_here = (0, 0) if judge is None else judge.count_scored(chunk)
             scored, total = scored + scored_here, total + prompts_here
         message = "%s: not prepared yet, %d of %d prompts are scored; action=prepare with the same settings resumes"

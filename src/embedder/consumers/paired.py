@@ -9,7 +9,7 @@ from embedder.data.prompts import Prompt, for_query
 from embedder.llm.abilities import writes_only
 from embedder.rewards.maths import rank
 from embedder.rewards.requests import LabelRequest, choose_outputs, lead_of
-from embedder.rewards.sampled_outputs import OutputSettings
+from embedder.rewards.sampled_outputs import OutputSettings, warn_of_few
 from embedder.types import LanguageModel, Query
 
 _RIGHT = ("accuracy", "em")
@@ -38,7 +38,9 @@ def sample_competitors(
         )
         for query in queries
     ]
-    return [outputs.competitors for outputs in choose_outputs(requests, settings, language_model.sample)]
+    sampled = [outputs.competitors for outputs in choose_outputs(requests, settings, language_model.sample)]
+    warn_of_few(sampled, settings.n_outputs)
+    return sampled
 
 
 def measured(

@@ -18,8 +18,7 @@ from embedder.errors import EmbedderError
 
 logger = logging.getLogger(__name__)
 
-_ARRIVAL = timedelta(minutes=10)  # until all processes are here
-_SILENCE = timedelta(minutes=30)  # until a process that answers no longer counts as ended; one that ends shows at once
+_PATIENCE = timedelta(minutes=10)  # for all to come, and for one that answers no longer; one that ends shows at once
 _EVERY = 1.0  # seconds between two looks at the others
 _ENDING = 10.0  # seconds to tell the others that this process has failed
 _WORKING, _DONE, _FAILED = range(3)
@@ -72,9 +71,9 @@ def together(ranks: Ranks) -> Iterator[None]:
 def _join(ranks: Ranks) -> None:
     url = f"tcp://{ranks.address}:{ranks.port}"
     try:
-        store, _, _ = next(rendezvous(url, ranks.rank, ranks.size, timeout=_ARRIVAL))
+        store, _, _ = next(rendezvous(url, ranks.rank, ranks.size, timeout=_PATIENCE))
         store = PrefixStore(f"labelling-{next(_numbers)}", store)
-        dist.init_process_group("gloo", store=store, rank=ranks.rank, world_size=ranks.size, timeout=_ARRIVAL)
+        dist.init_process_group("gloo", store=store, rank=ranks.rank, world_size=ranks.size, timeout=_PATIENCE)
     except dist.DistError as error:
         message = f"the {ranks.size} processes of this run do not find each other at {ranks.address}:{ranks.port}"
         raise EmbedderError(f"{message} (MASTER_ADDR, MASTER_PORT): {error}") from error
@@ -110,14 +109,13 @@ class _Watch:
         self._changed.set()
 
     def _look(self) -> None:
-        group = dist.new_group(backend="gloo", timeout=_SILENCE)
         while True:
             states = torch.zeros(self._ranks.size, dtype=torch.long)
             states[self._ranks.rank] = self._state
             try:
-                dist.all_reduce(states, group=group)
-            except RuntimeError as error:
-                self.failure = f"another process of this run has ended ({str(error).splitlines()[0]})"
+                dist.all_reduce(states)
+            except RuntimeError:  # gloo's words name its own source
+                self.failure = "another process of this run has ended, or was killed"
                 break
             if failed := (states == _FAILED).nonzero().flatten().tolist():
                 if self._ranks.rank in failed:

@@ -1,5 +1,9 @@
 """What an LLM can be asked for: all of them write, and most give log-likelihoods."""
 
+import gc
+
+import torch
+
 from embedder.types import LanguageModel
 
 NEEDS_LIKELIHOODS = (
@@ -26,3 +30,11 @@ def written_to_score(language_model: LanguageModel) -> int:
 def estimates(language_model: LanguageModel) -> bool:
     """Whether its log-likelihoods are estimates from listed tokens, where all outputs that are not listed tie."""
     return bool(getattr(language_model, "top_logprobs", 0))
+
+
+def release(language_model: LanguageModel) -> None:
+    """Give back the memory of an LLM that runs in this process; it is loaded again when it is needed again."""
+    getattr(language_model, "release", lambda: None)()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

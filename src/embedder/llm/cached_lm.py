@@ -1,6 +1,8 @@
 """An LLM with a cache on disk: no output is scored, written or sampled twice, in whichever run."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -51,7 +53,10 @@ class CachedLanguageModel:
         self._scores = ScoreStore(directory / "scores", _of_shipped(shipped, "scores"))
         self._samples = SampleStore(directory / "samples", _of_shipped(shipped, "samples"))
         self._shipped_texts = _of_shipped(shipped, "texts")
-        self._save_seconds = save_seconds
+        self.save_seconds = save_seconds
+        self._caller_saves = False
+        self.n_scored = Counter[str]()
+        """Prompts and outputs that the LLM itself has scored in `score_missing` so far."""
 
     @cached_property
     def _texts(self) -> SampleStore:
@@ -77,17 +82,36 @@ class CachedLanguageModel:
         """Whether the LLM can read each prompt with so many tokens after it."""
         return self._language_model.fits(prompts, max_new_tokens)
 
+    @contextmanager
+    def whole_calls(self) -> Iterator[Callable[[], None]]:
+        """Within, each call is one wave, and what it computes is on the disk once the caller saves.
+
+        Numbers of an LLM differ in their last bits with what is in a batch. Waves are cut by the clock, so the same
+        numbers in every run need calls of the same contents, each of which is run as a whole.
+
+        Yields:
+            What saves.
+        """
+        self._caller_saves = True
+        try:
+            yield self._save
+        finally:
+            self._caller_saves = False
+            self._save()
+
+    def _save(self) -> None:
+        self._scores.flush()
+        self._samples.flush()
+        if "_texts" in vars(self):
+            self._texts.flush()
+
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order."""
         self.score_missing(prompts, outputs)
         return [self.stored_scores(prompt, own) for prompt, own in zip(prompts, outputs, strict=True)]
 
-    def score_missing(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> tuple[int, int]:
-        """Have the LLM score those of `outputs[i]` after `prompts[i]` that the store lacks.
-
-        Returns:
-            How many distinct prompts the LLM was run on, and how many outputs it scored after them.
-        """
+    def score_missing(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> None:
+        """Have the LLM score those of `outputs[i]` after `prompts[i]` that the store lacks."""
         missing: dict[str, dict[str, bytes]] = {}  # prompt -> output -> address
         for prompt, own in zip(prompts, outputs, strict=True):
             addresses = self._output_addresses(prompt, own)
@@ -103,7 +127,7 @@ class CachedLanguageModel:
                 self._scores.add(list(own.values()), scores)
 
         self._work(list(missing.items()), score_wave, [self._scores], "scoring")
-        return len(missing), sum(map(len, missing.values()))
+        self.n_scored += Counter(prompts=len(missing), outputs=sum(map(len, missing.values())))
 
     def score_again(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """What `score` gives, by the LLM itself: no store is read or written."""
@@ -241,8 +265,10 @@ class CachedLanguageModel:
             for store in stores:
                 store.flush()
 
-        if missing:
-            run_in_waves(missing, work, flush, description, self._save_seconds, lambda: self.tokens_run)
+        if missing and self._caller_saves:
+            work(missing)
+        elif missing:
+            run_in_waves(missing, work, flush, description, self.save_seconds, lambda: self.tokens_run)
 
 
 def _missing(items: Sequence[Item], addresses: Sequence[bytes], store: SampleStore) -> list[tuple[bytes, Item]]:

@@ -49,7 +49,8 @@ class HuggingFaceLanguageModel(LocalSettings):
 
     def release(self) -> None:
         """Give back the memory of the weights; the next use loads them again."""
-        self.__dict__.pop("_local", None)
+        if "_local" in vars(self):
+            vars(self._local).pop("model", None)
 
     @property
     def fingerprint(self) -> str:

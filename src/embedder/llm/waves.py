@@ -27,6 +27,8 @@ def run_in_waves(
     description: str,
     save_seconds: float,
     tokens_run: Callable[[], int] = lambda: 0,
+    smallest: int = _SMALLEST_WAVE,
+    what: str = "prompts",
 ) -> None:
     """Call `work` on slices of `items`, each followed by `save`: a kill loses the slice in flight and nothing else.
 
@@ -41,6 +43,8 @@ def run_in_waves(
         description: Of the work, for the bar, or for a line a minute in the log where there is no terminal.
         save_seconds: See above.
         tokens_run: Tokens that have gone through the LLM so far, for the rate that is shown.
+        smallest: Wave, in items; the first one has so many.
+        what: The items are.
     """
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -50,7 +54,7 @@ def run_in_waves(
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    size = _SMALLEST_WAVE
+    size = smallest
     done = 0
     begun = logged = time.monotonic()
     tokens_before = tokens_run()
@@ -65,13 +69,13 @@ def run_in_waves(
                 save()
                 now = time.monotonic()
                 rate = len(wave) / max(now - started, 1e-6)
-                size = int(min(max(rate * save_seconds, _SMALLEST_WAVE), 4 * size, _LARGEST_WAVE))
+                size = int(min(max(rate * save_seconds, smallest), 4 * size, _LARGEST_WAVE))
                 seconds = max(now - begun, 1e-6)
                 tokens = f"{(tokens_run() - tokens_before) / seconds:,.0f} tokens/s"
                 progress.update(bar, advance=len(wave), rate=tokens)
                 if not console.is_terminal and now - logged >= _LOG_SECONDS and done < len(items):
                     logged = now
                     left = timedelta(seconds=round((len(items) - done) * seconds / done))
-                    logger.info("%s: %d of %d prompts, %s, %s left", description, done, len(items), tokens, left)
+                    logger.info("%s: %d of %d %s, %s, %s left", description, done, len(items), what, tokens, left)
         finally:
             save()

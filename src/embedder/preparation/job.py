@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from embedder.data.corpus import Corpus
 from embedder.data.examples import choose_examples, few_shot_examples
@@ -45,6 +46,12 @@ class Job:
     def to_judge(self) -> list[Query]:
         """The queries that the LLM judges, in the order in which it does."""
         return [query for query in self.queries if query.id in self.judged]
+
+    @cached_property
+    def repeated(self) -> frozenset[str]:
+        """Ids of those whose text an earlier one has."""
+        first = {query.text: query.id for query in reversed(self.to_judge)}
+        return frozenset(query.id for query in self.to_judge if first[query.text] != query.id)
 
     def spent(self, judged: Set[str]) -> "Job":
         """The same job once an open budget is spent: what was not reached trains on its labels or is left out.

@@ -1,10 +1,12 @@
 """The judge of a data set: what the LLM is shown for each query and candidate, and the scores that it gives."""
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from embedder.data.prompts import Prompt
+from embedder.llm.waves import run_in_waves
 from embedder.preparation.long_prompts import query_named
 from embedder.preparation.reward_settings import Rewards
 from embedder.rewards.early_stop import EarlyStopReport
@@ -15,7 +17,12 @@ from embedder.types import Candidate, Query
 
 logger = logging.getLogger(__name__)
 
+TOGETHER = 16
+"""Queries that the LLM judges in one call. What is in a batch changes the last bits of its numbers, so the calls are
+the same ones whichever process makes them."""
 _VERIFY_TOLERANCE = 1e-2  # nats; other processors and batch shapes differ by about 1e-4
+
+Proposed = tuple[Query, tuple[Candidate, ...]]
 
 
 class Judge:
@@ -25,40 +32,92 @@ class Judge:
         prompt: How a query and a candidate are shown.
         settings: How they are judged.
         path: Where the queries come from.
+        repeated: Ids of the queries whose text an earlier query has. Most of their prompts are in the store by then,
+            and what is missing is judged in calls of their own.
     """
 
-    def __init__(self, prompt: Prompt, settings: Rewards, path: Path) -> None:
+    def __init__(self, prompt: Prompt, settings: Rewards, path: Path, repeated: Set[str] = frozenset()) -> None:
         self.prompt = prompt
         self.early_stop_report: EarlyStopReport | None = None if settings.early_stop is None else EarlyStopReport()
-        self._settings, self._path = settings, path
-        self._engine = settings.engine()
+        self._settings, self._path, self._repeated = settings, path, repeated
+        self._language_model = settings.stored_language_model()
+        self._engine = settings.engine(self._language_model)
 
-    def __call__(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> list[ScoreTable]:
-        """Scores of each query's candidates, in order; of the first ones only where it stopped early."""
-        with query_named(self._path, [query for query, _ in proposed]):
-            return self._tables(proposed)
+    def __call__(self, proposed: Sequence[Proposed]) -> list[ScoreTable]:
+        """Scores of each query's candidates, in order; of the first ones only where it stopped early.
 
-    def _tables(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> list[ScoreTable]:
-        requests = [self.request(query, candidates) for query, candidates in proposed]
-        if self._settings.early_stop is not None and self.early_stop_report is not None:
-            labelled = [sum(c.source == "gold" for c in candidates) for _, candidates in proposed]
-            rewards, report = self._settings.early_stop.label(self._engine, self._settings.reward, requests, labelled)
-            self.early_stop_report += report
-            requests = [request.first(len(earned)) for request, earned in zip(requests, rewards, strict=True)]
-        else:
-            self._engine.label(requests)
-        tables = self._engine.tables(requests)
-        if self._settings.verify and isinstance(self._engine, RewardEngine):
-            worst = self._engine.verify(requests, self._settings.verify, _VERIFY_TOLERANCE)
-            n_scored = min(self._settings.verify, sum(len(r.candidate_prompts) + 1 for r in requests))
-            logger.info("scored %d stored prompts again, live: largest difference %.1e nats", n_scored, worst)
-        return tables
+        Args:
+            proposed: Queries with their candidates: `TOGETHER` times a whole number of them, or the last ones.
+        """
+        if not proposed:
+            return []
+        requests = self._label(proposed, self._calls(proposed))
+        in_order = [requests[query.id] for query, _ in proposed]
+        self._engine.warn_about(in_order)
+        self._verify(in_order)
+        return self._engine.tables(in_order)
+
+    def label_part(self, proposed: Sequence[Proposed]) -> None:
+        """Judge a part of the queries into the store, but for repeated texts: their first may be in another part.
+
+        Args:
+            proposed: See `__call__`.
+        """
+        calls = self._calls(proposed)
+        self._label(proposed, [call for call in calls if call[0][0].id not in self._repeated])
 
     def label(self, requests: Sequence[LabelRequest], queries: Sequence[Query]) -> list[ScoreTable]:
         """Scores of all candidates of requests that were made of these queries."""
         with query_named(self._path, queries):
             self._engine.label(requests)
-            return self._engine.tables(requests)
+        self._engine.warn_about(requests)
+        return self._engine.tables(requests)
+
+    def _calls(self, proposed: Sequence[Proposed]) -> list[list[Proposed]]:
+        calls: list[list[Proposed]] = []
+        for start in range(0, len(proposed), TOGETHER):
+            some = proposed[start : start + TOGETHER]
+            calls.append([pair for pair in some if pair[0].id not in self._repeated])
+            calls += [[pair] for pair in some if pair[0].id in self._repeated]
+        return [call for call in calls if call]
+
+    def _label(self, proposed: Sequence[Proposed], calls: Sequence[Sequence[Proposed]]) -> dict[str, LabelRequest]:
+        """The requests that are judged, by query."""
+        started, scored = time.perf_counter(), self._language_model.n_scored.copy()
+        requests: dict[str, LabelRequest] = {}
+
+        def judge_wave(wave: Sequence[Sequence[Proposed]]) -> None:
+            for call in wave:
+                requests.update(self._judge_together(call))
+
+        with self._language_model.whole_calls() as save:
+            every = self._language_model.save_seconds
+            run_in_waves(calls, judge_wave, save, "labelling", every, lambda: self.tokens_run, 1, "calls of the LLM")
+        scored = self._language_model.n_scored - scored
+        logger.info(
+            "labelled %d queries in %.1f s: %d prompts with %d outputs scored, the rest was in the store",
+            *(len(proposed), time.perf_counter() - started, scored["prompts"], scored["outputs"]),
+        )
+        return requests
+
+    def _judge_together(self, proposed: Sequence[Proposed]) -> dict[str, LabelRequest]:
+        with query_named(self._path, [query for query, _ in proposed]):
+            requests = [self.request(query, candidates) for query, candidates in proposed]
+            if self._settings.early_stop is not None and self.early_stop_report is not None:
+                labelled = [sum(c.source == "gold" for c in candidates) for _, candidates in proposed]
+                early_stop, reward = self._settings.early_stop, self._settings.reward
+                rewards, report = early_stop.label(self._engine, reward, requests, labelled)
+                self.early_stop_report += report
+                requests = [request.first(len(earned)) for request, earned in zip(requests, rewards, strict=True)]
+            else:
+                self._engine.label(requests)
+        return {query.id: request for (query, _), request in zip(proposed, requests, strict=True)}
+
+    def _verify(self, requests: Sequence[LabelRequest]) -> None:
+        if self._settings.verify and isinstance(self._engine, RewardEngine):
+            worst = self._engine.verify(requests, self._settings.verify, _VERIFY_TOLERANCE)
+            n_scored = min(self._settings.verify, sum(len(r.candidate_prompts) + 1 for r in requests))
+            logger.info("scored %d stored prompts again, live: largest difference %.1e nats", n_scored, worst)
 
     @property
     def tokens_run(self) -> int:

@@ -51,8 +51,8 @@ class Labelling:
             queries, judge = shard.queries(job.to_judge), self.preparation.judge(job)
             if judge is not None and queries:
                 finder = self.preparation.finder(job)
-                for chunk in chunks(zip(queries, finder.propose(queries), strict=True)):
-                    judge(chunk)
+                for chunk in chunks(zip(queries, finder.propose(queries), strict=True), job.judged):
+                    judge.label_part(chunk)
             logger.info("%s: %d queries of part %s are labelled", name, len(queries), shard)
 
     def __reduce__(self) -> tuple[Callable[..., "Labelling"], tuple[Any, ...]]:

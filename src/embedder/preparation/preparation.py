@@ -17,6 +17,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.identity import described, identity
 from embedder.index.bm25_settings import BM25Settings
+from embedder.llm.abilities import release
 from embedder.metrics.text import has_answer
 from embedder.preparation.datasets import Source, dataset_pairs, trainable
 from embedder.preparation.dense import DenseSettings
@@ -134,7 +135,7 @@ class Preparation:
         """What judges the candidates of a data set, if the LLM does."""
         if job.prompt is None or not self.is_judged(job):
             return None
-        return Judge(job.prompt, self.rewards.of_task(job.task), job.dataset.file("train"))
+        return Judge(job.prompt, self.rewards.of_task(job.task), job.dataset.file("train"), job.repeated)
 
     def spent(self, job: Job, prepared: PreparedDataset) -> Job:
         """The job once its budget is spent, which takes the LLM where the budget is in tokens or minutes."""
@@ -143,6 +144,11 @@ class Preparation:
             return job
         ledger = prepared.directory.with_name(f".{prepared.directory.name}.spent.json")
         return spend(job, self.finder(job), judge, budget, ledger)
+
+    def release(self) -> None:
+        """Give back the memory of the LLM and of the encoder of candidates; whoever needs one again loads it again."""
+        release(self.rewards.language_model)
+        vars(self.dense).pop("_built", None)
 
     def finder(self, job: Job) -> CandidateFinder:
         """What proposes the candidates of a data set."""

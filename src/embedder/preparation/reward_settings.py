@@ -113,10 +113,13 @@ class Rewards:
             return expected, "to which a tie costs no rank: outputs that the server does not list all tie"
         return None
 
-    def engine(self) -> RewardEngine | WrittenEngine:
-        """The engine over the stores."""
+    def stored_language_model(self) -> CachedLanguageModel:
+        """The LLM over the stores."""
         shipped = [Path(path) for path in self.shipped_stores]
-        language_model = CachedLanguageModel(self.language_model, Path(self.store), shipped)
+        return CachedLanguageModel(self.language_model, Path(self.store), shipped)
+
+    def engine(self, language_model: CachedLanguageModel) -> RewardEngine | WrittenEngine:
+        """What labels with it."""
         if is_written(self.reward):
             return WrittenEngine(language_model, self.reward)
         return RewardEngine(language_model, self.outputs)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from embedder.errors import ConfigError
+from embedder.preparation.judge import TOGETHER
 from embedder.types import Query
 
 
@@ -11,9 +12,9 @@ from embedder.types import Query
 class Shard:
     """A part of the queries: `number` (from 1) of `of`.
 
-    >>> queries = [Query("q1", "Who?"), Query("q2", "Where?"), Query("q3", "Who?")]
-    >>> [query.id for query in Shard(1, 2).queries(queries)], [query.id for query in Shard(2, 2).queries(queries)]
-    (['q1', 'q3'], ['q2'])
+    >>> queries = [Query(f"q{i}", "Who?") for i in range(35)]
+    >>> [query.id for query in Shard(1, 2).queries(queries)][14:], Shard(2, 2).queries(queries) == queries[16:32]
+    (['q14', 'q15', 'q32', 'q33', 'q34'], True)
     """
 
     number: int
@@ -32,9 +33,8 @@ class Shard:
         return cls(int(number), int(of))
 
     def queries(self, queries: Iterable[Query]) -> list[Query]:
-        """Those of this part: the parts are of one size, and queries of one text, which share prompts, are in one."""
-        numbers: dict[str, int] = {}
-        return [query for query in queries if numbers.setdefault(query.text, len(numbers)) % self.of == self.number - 1]
+        """Those of this part; what the LLM judges together is not divided."""
+        return [query for i, query in enumerate(queries) if i // TOGETHER % self.of == self.number - 1]
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"

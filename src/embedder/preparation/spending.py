@@ -11,12 +11,10 @@ from embedder.candidates.finder import CandidateFinder
 from embedder.errors import DataError
 from embedder.files import write_atomically
 from embedder.preparation.job import Job
-from embedder.preparation.judge import Judge
+from embedder.preparation.judge import TOGETHER, Judge
 from embedder.training.budget import Budget
 
 logger = logging.getLogger(__name__)
-
-_TOGETHER = 16  # queries that are judged between two looks at the budget
 
 
 @dataclass
@@ -62,7 +60,7 @@ def spend(
     """
     spent, queries, done = _read(ledger), job.to_judge, 0
     while done < len(queries) and (done < spent.queries or not spent.reaches(budget)):
-        some = queries[done : done + _TOGETHER]
+        some = queries[done : done + TOGETHER]
         started, tokens = clock(), judge.tokens_run
         judge(list(zip(some, finder.propose(some), strict=True)))
         done += len(some)

@@ -1,9 +1,8 @@
 """Write what training reads: each query with its candidates, and beside them the log-likelihoods that the LLM gave."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from embedder.data.prepared import LABELLED, QUESTIONS
 from embedder.data.queries import question_of
 from embedder.data.records import record_row
 from embedder.preparation.job import Job
-from embedder.preparation.judge import Judge
+from embedder.preparation.judge import TOGETHER, Judge, Proposed
 from embedder.rewards.tables import ScoreTable, TableWriter
 from embedder.types import Candidate, Query
 
@@ -23,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation")
 _CHUNK = 2000  # queries held in memory together
-
-Proposed = tuple[Query, tuple[Candidate, ...]]
 
 
 def write_records(
@@ -61,7 +58,7 @@ def write_records(
             for split in SPLITS
             if judge is not None
         }
-        for chunk in chunks(zip(job.queries, finder.propose(job.queries), strict=True)):
+        for chunk in chunks(zip(job.queries, finder.propose(job.queries), strict=True), job.judged):
             to_judge = [pair for pair in chunk if pair[0].id in job.judged]
             scored = iter(judge(to_judge) if judge is not None and to_judge else [])
             by_split: dict[str, list[ScoreTable | None]] = {split: [] for split in SPLITS}
@@ -112,10 +109,22 @@ def _labelling(name: str, finder: CandidateFinder, judge: Judge | None, n_querie
     return about
 
 
-def chunks(items: Iterable[Proposed]) -> Iterator[list[Proposed]]:
-    """Some thousand queries at a time, with their candidates."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, _CHUNK)):
+def chunks(items: Iterable[Proposed], judged: Set[str]) -> Iterator[list[Proposed]]:
+    """Some thousand queries at a time, with their candidates; no chunk ends within a call of the LLM.
+
+    Args:
+        items: The queries.
+        judged: Ids of those that the LLM judges.
+    """
+    chunk: list[Proposed] = []
+    n_judged = 0
+    for item in items:
+        chunk.append(item)
+        n_judged += item[0].id in judged
+        if len(chunk) >= _CHUNK and n_judged % TOGETHER == 0:
+            yield chunk
+            chunk = []
+    if chunk:
         yield chunk
 
 

@@ -67,6 +67,7 @@ class Reader:
         else:  # both at once: the LLM reads a passage once for its answer and for the likelihood of the draft's
             texts, _ = self._language_model.answer(prompts, [request.answers for request in requests], _ANSWER_TOKENS)
         self._engine.label(requests)
+        self._engine.warn_about(requests)
         rewards = rewards_of(self._engine.tables(requests), self._reward)
         return [
             Read(f1(text, [draft.answer]) >= _SAME_ANSWER, reward)

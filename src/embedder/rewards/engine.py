@@ -1,15 +1,14 @@
 """Label candidates by what they do for the LLM: sample competitors, score all outputs, read rewards off the store."""
 
 import logging
-import time
 from collections.abc import Sequence
 
 import numpy as np
 
 from embedder.errors import DataError
 from embedder.llm.cached_lm import CachedLanguageModel
-from embedder.rewards.requests import LabelRequest, Outputs, Sample, choose_outputs, prompts_with_outputs
-from embedder.rewards.sampled_outputs import OutputSettings
+from embedder.rewards.requests import LabelRequest, Outputs, choose_outputs, prompts_with_outputs
+from embedder.rewards.sampled_outputs import OutputSettings, warn_of_few
 from embedder.rewards.tables import ScoreTable
 
 logger = logging.getLogger(__name__)
@@ -29,17 +28,9 @@ class RewardEngine:
 
     def label(self, requests: Sequence[LabelRequest]) -> None:
         """Sample and score whatever the stores lack; can be stopped at any time and run again to continue."""
-        started = time.perf_counter()
         self._language_model.refresh()  # what other processes have added since
-        outputs = self._choose_outputs(requests, self._language_model.sample)
-        n_prompts, n_outputs = self._language_model.score_missing(*prompts_with_outputs(requests, outputs))
-        logger.info(
-            "labelled %d queries in %.1f s: %d prompts with %d outputs scored, the rest was in the store",
-            len(requests),
-            time.perf_counter() - started,
-            n_prompts,
-            n_outputs,
-        )
+        outputs = choose_outputs(requests, self._settings, self._language_model.sample)
+        self._language_model.score_missing(*prompts_with_outputs(requests, outputs))
 
     def tables(self, requests: Sequence[LabelRequest]) -> list[ScoreTable]:
         """The scores of each request, from the stores alone; any reward is computed from them.
@@ -49,6 +40,14 @@ class RewardEngine:
         """
         outputs = self._stored_outputs(requests)
         return [self._table(request, own) for request, own in zip(requests, outputs, strict=True)]
+
+    def warn_about(self, requests: Sequence[LabelRequest]) -> None:
+        """Count in the log the labelled requests that have few competitors, or none."""
+        outputs, wanted = self._stored_outputs(requests), self._settings.n_outputs
+        sampled = [own.competitors for request, own in zip(requests, outputs, strict=True) if not request.options]
+        warn_of_few(sampled, wanted)
+        if wanted and (alone := sum(not own.competitors for own in outputs)):
+            logger.warning("%d of %d queries have no competitor: every rank reward is 0", alone, len(requests))
 
     def count_scored(self, requests: Sequence[LabelRequest]) -> tuple[int, int]:
         """Number of prompts of the requests whose scores are stored, and of all prompts; without the LLM."""
@@ -96,13 +95,7 @@ class RewardEngine:
         return self._language_model.describe()
 
     def _stored_outputs(self, requests: Sequence[LabelRequest]) -> list[Outputs]:
-        return self._choose_outputs(requests, self._language_model.stored_samples)
-
-    def _choose_outputs(self, requests: Sequence[LabelRequest], sample: Sample) -> list[Outputs]:
-        outputs = choose_outputs(requests, self._settings, sample)
-        if self._settings.n_outputs and (alone := sum(not own.competitors for own in outputs)):
-            logger.warning("%d of %d queries have no competitor: every rank reward is 0", alone, len(requests))
-        return outputs
+        return choose_outputs(requests, self._settings, self._language_model.stored_samples)
 
     def _count_left(self, request: LabelRequest) -> int:
         try:

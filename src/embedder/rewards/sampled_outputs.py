@@ -47,8 +47,7 @@ def sample_competitors(
     """Up to `n_outputs` distinct wrong outputs for each query.
 
     Outputs that are empty, equal to a gold answer or equal to an earlier output after answer normalisation are dropped,
-    and more are sampled, a bounded number of times. A query that stays short of `n_outputs` is kept and counted in
-    the log.
+    and more are sampled, a bounded number of times. A query may stay short of `n_outputs`.
 
     Args:
         draw: Samples from the LLM, or reads what it sampled before.
@@ -80,16 +79,14 @@ def sample_competitors(
                 if normalised not in taken[i] and len(competitors[i]) < most:
                     taken[i].add(normalised)
                     competitors[i].append(output)
-    short = [i for i, own in enumerate(competitors) if len(own) < n_outputs]
-    if short:
-        logger.warning(
-            "%d of %d queries have fewer than %d competitors (the fewest: %d): the LLM repeats itself",
-            len(short),
-            len(prompts),
-            n_outputs,
-            min(len(competitors[i]) for i in short),
-        )
     return [tuple(own) for own in competitors]
+
+
+def warn_of_few(competitors: Sequence[Sequence[str]], n_outputs: int) -> None:
+    """Count in the log the queries whose competitors are fewer than was asked for."""
+    if short := [len(own) for own in competitors if len(own) < n_outputs]:
+        message = "%d of %d queries have fewer than %d competitors (the fewest: %d): the LLM repeats itself"
+        logger.warning(message, len(short), len(competitors), n_outputs, min(short))
 
 
 def _seed(seed: int, round_number: int, prompt: str) -> int:

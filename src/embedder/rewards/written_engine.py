@@ -1,12 +1,11 @@
 """Label candidates by what the LLM writes: answers and judgments lie in its store, and rewards are made from them."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 
 from embedder.errors import DataError
 from embedder.llm.cached_lm import CachedLanguageModel
-from embedder.rewards.asking import Ask, WrittenReward, converse
+from embedder.rewards.asking import Ask, Judged, WrittenReward, converse
 from embedder.rewards.requests import LabelRequest, Sample
 from embedder.rewards.tables import ScoreTable
 
@@ -27,15 +26,9 @@ class WrittenEngine:
 
     def label(self, requests: Sequence[LabelRequest]) -> None:
         """Have the LLM write whatever the stores lack; can be stopped at any time and run again to continue."""
-        started = time.perf_counter()
         self._language_model.refresh()  # what other processes have added since
         talks = [self._reward.talk(request) for request in requests]
-        judged = converse(talks, lambda asks: write(asks, self._language_model.generate, self._language_model.sample))
-        logger.info("labelled %d queries in %.1f s", len(requests), time.perf_counter() - started)
-        if malformed := sum(own.malformed for own in judged):
-            queries = sum(own.malformed > 0 for own in judged)
-            message = "%d judgments of %d queries came in another form than asked for, and count as none"
-            logger.warning(message, malformed, queries)
+        converse(talks, lambda asks: write(asks, self._language_model.generate, self._language_model.sample))
 
     def tables(self, requests: Sequence[LabelRequest]) -> list[ScoreTable]:
         """The grades of each request, from the stores alone.
@@ -43,10 +36,20 @@ class WrittenEngine:
         Raises:
             DataError: Something was never labelled.
         """
+        return [own.table for own in self._stored(requests)]
+
+    def warn_about(self, requests: Sequence[LabelRequest]) -> None:
+        """Count in the log the judgments of labelled requests that are malformed."""
+        judged = self._stored(requests)
+        if malformed := sum(own.malformed for own in judged):
+            queries = sum(own.malformed > 0 for own in judged)
+            message = "%d judgments of %d queries came in another form than asked for, and count as none"
+            logger.warning(message, malformed, queries)
+
+    def _stored(self, requests: Sequence[LabelRequest]) -> list[Judged]:
         stored = self._language_model
         talks = [self._reward.talk(request) for request in requests]
-        judged = converse(talks, lambda asks: write(asks, stored.stored_texts, stored.stored_samples))
-        return [own.table for own in judged]
+        return converse(talks, lambda asks: write(asks, stored.stored_texts, stored.stored_samples))
 
     def count_scored(self, requests: Sequence[LabelRequest]) -> tuple[int, int]:
         """Number of prompts of the requests that are labelled, and of all prompts; without the LLM."""

@@ -1,0 +1,1 @@
+"""What writes the numbers of a training run: to CSV files, TensorBoard, Weights & Biases."""
