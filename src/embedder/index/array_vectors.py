@@ -1,5 +1,6 @@
 """The vectors of a corpus that lie in memory."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,8 @@ def check_vectors(name: str, vectors: FloatArray, dimension: int | None, first: 
     if vectors.ndim != 2 or dimension not in (None, vectors.shape[1]):
         width = "D" if dimension is None else dimension
         raise ValueError(f"{name}: expected the shape [n, {width}], got {list(vectors.shape)}")
+    if math.isfinite(np.vdot(vectors, vectors)):  # a tenth of the time of looking at each number
+        return
     wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(wrong):
         where = "" if first is None else f", the first of them at position {first + wrong[0]}"

@@ -18,6 +18,19 @@ def write_index(index: Any, path: Path) -> None:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
 
 
+def size_of(index: Any) -> int:
+    """Bytes of the file of an index, which is not written."""
+    faiss, size = faiss_module(), 0
+
+    def count(block: bytes) -> int:
+        nonlocal size
+        size += len(block)
+        return len(block)
+
+    faiss.write_index(index, faiss.PyCallbackIOWriter(count))
+    return size
+
+
 def read_index(path: Path, *, mapped: bool) -> Any:
     """Read an index.
 

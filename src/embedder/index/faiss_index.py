@@ -12,7 +12,7 @@ from embedder.checks import checked
 from embedder.errors import ConfigError, DataError
 from embedder.index.array_vectors import check_vectors
 from embedder.index.faiss_factory import configure, new_index, training_size
-from embedder.index.faiss_files import merge_into, parts_of, read_index, side_by_side, write_index
+from embedder.index.faiss_files import merge_into, parts_of, read_index, side_by_side, size_of, write_index
 from embedder.index.faiss_gpu import check_gpus, on_all_gpus
 from embedder.index.faiss_package import faiss_module, reason
 from embedder.index.fill import spread
@@ -65,6 +65,11 @@ class FaissIndex:
 
     def __len__(self) -> int:
         return 0 if self._index is None else int(self._index.ntotal)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the file that `save` would write."""
+        return 0 if self._index is None else size_of(self._index)
 
     def begin(self, vectors: Vectors) -> int:
         """Train for vectors that will be added, on a sample from all of them.
@@ -123,7 +128,8 @@ class FaissIndex:
             return np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
         self.finish()
         scores, positions = (self._index if self._on_gpus is None else self._on_gpus).search(queries, top_k)
-        scores[positions < 0] = -np.inf
+        if len(positions) and positions[:, -1].min() < 0:  # fewer than K were found
+            scores[positions < 0] = -np.inf
         return scores, positions
 
     def vectors(self, start: int, stop: int) -> FloatArray:
