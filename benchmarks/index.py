@@ -169,8 +169,8 @@ def line(name: str, found: dict[str, Any]) -> str:
     size = "no" if found["bytes_per_vector"] is None else f"{found['bytes_per_vector']:.0f}"
     return (
         f"{name} {found['setting']}: recall@{TOP_K} {found['recall']:.3f}; alone {found['p50_ms']:.2f} ms (p95 "
-        f"{found['p95_ms']:.2f}); together {found['queries_per_second']:.0f} queries/s, {found['search_cpu_ms']:.2f} ms "
-        f"of processor each; built in {found['build_seconds']:.0f} s ({found['build_cpu']:.0f} s of processor, "
+        f"{found['p95_ms']:.2f}); together {found['queries_per_second']:.0f} queries/s, {found['search_cpu_ms']:.2f} "
+        f"ms of processor each; built in {found['build_seconds']:.0f} s ({found['build_cpu']:.0f} s of processor, "
         f"{found['threads']} threads); {size} bytes a vector on disk; memory {found['build_gb']:.2f} GB while built, "
         f"{found['peak_gb']:.2f} GB at most"
     )
