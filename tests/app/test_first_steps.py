@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
 from embedder.data.sources import CorpusSource
 from embedder.errors import ConfigError
+from embedder.evaluation.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
 from embedder.rewards.reward import NoReward
 from embedder.training.objective import Contrastive, Graded, Objective
 from embedder.training.sampling import Sampling

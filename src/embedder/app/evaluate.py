@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
 from embedder.bounds import Limit
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer
@@ -21,6 +20,7 @@ from embedder.evaluation.datasets import check_unseen, read_datasets
 from embedder.evaluation.evaluate import evaluate, optimised
 from embedder.evaluation.row_encoders import RowEncoders
 from embedder.evaluation.rows import TableRow, TableRows, row_names
+from embedder.evaluation.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
 from embedder.index.bm25_settings import BM25Settings
 from embedder.locks import locked
 from embedder.preparation.datasets import Source, dataset_pairs

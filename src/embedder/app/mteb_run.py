@@ -8,13 +8,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from embedder.app.tasks_of_checkpoint import tasks_of_checkpoint
 from embedder.checks import checked
 from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.entry.environment import environment
 from embedder.errors import ConfigError, MissingExtraError, extra
+from embedder.evaluation.tasks_of_checkpoint import tasks_of_checkpoint
 from embedder.files import write_atomically
 from embedder.preparation.dense import read_by
 from embedder.training.task import Task

@@ -1,5 +1,6 @@
 """An index of FAISS from its factory string: how many lists it has, and how many vectors it is trained on."""
 
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -7,6 +8,8 @@ from typing import Any
 
 from embedder.errors import ConfigError
 from embedder.index.faiss_package import faiss_module, reason
+
+logger = logging.getLogger(__name__)
 
 _FEWEST, _MOST = 39, 64  # training vectors a centroid; FAISS warns below the first
 _TRAINING_BYTES = 1 << 30
@@ -26,10 +29,16 @@ def new_index(factory: str, dimension: int, count: int) -> Any:
     """
     faiss = faiss_module()
     try:
-        return faiss.index_factory(dimension, with_lists(factory, count), faiss.METRIC_INNER_PRODUCT)
+        index = faiss.index_factory(dimension, with_lists(factory, count), faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
         expected = f"a FAISS factory string for {dimension} dimensions ({reason(error)})"
         raise ConfigError("index.factory", expected, factory) from error
+    inverted = faiss.try_extract_index_ivf(index)
+    parts: list[Any] = [index, inverted, getattr(index, "pq", None), getattr(inverted, "pq", None)]
+    for part in parts:
+        if hasattr(part, "cp"):
+            part.cp.min_points_per_centroid = 1  # FAISS would warn for each part of a vector, `training_size` does once
+    return index
 
 
 def with_lists(factory: str, count: int) -> str:
@@ -48,11 +57,20 @@ def with_lists(factory: str, count: int) -> str:
     return re.sub(r"\bIVFn(?=[,_]|$)", f"IVF{min(wanted, 2 ** int(math.log2(most)))}", factory)
 
 
-def training_size(index: Any) -> int:
-    """Vectors that an untrained index learns from: 64 for each of its centroids within 1 GB, but no fewer than 39."""
+def training_size(index: Any, count: int) -> int:
+    """Vectors that an untrained index learns from: 64 for each of its centroids within 1 GB, but no fewer than 39.
+
+    Args:
+        index: Of FAISS.
+        count: How many vectors there are.
+    """
     inverted = faiss_module().try_extract_index_ivf(index)
-    centroids = _CENTROIDS if inverted is None else max(_CENTROIDS, int(inverted.nlist))
-    return max(_FEWEST * centroids, min(_MOST * centroids, _TRAINING_BYTES // (4 * int(index.d))))
+    lists = 1 if inverted is None else int(inverted.nlist)
+    centroids = max(lists, _CENTROIDS) if hasattr(index if inverted is None else inverted, "pq") else lists
+    fewest = _FEWEST * centroids
+    if count < fewest:
+        logger.warning("%d vectors are few to train %d centroids on: %d are recommended", count, centroids, fewest)
+    return min(count, max(fewest, min(_MOST * centroids, _TRAINING_BYTES // (4 * int(index.d)))))
 
 
 def configure(index: Any, settings: Mapping[str, int | None]) -> None:

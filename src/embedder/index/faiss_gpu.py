@@ -20,7 +20,7 @@ def check_gpus() -> None:
         return
     has = ", ".join(f"{name} {version}" for name, version in installed_faiss().items()) or "faiss"
     raise ConfigError(
-        "index.gpu", f"false, because {has} sees no GPU here (docs/deploy.md says how to change over)", True
+        "index.gpu", f"false, because {has} sees no GPU here (docs/indexes.md says how to change over)", True
     )
 
 

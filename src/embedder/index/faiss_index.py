@@ -84,7 +84,7 @@ class FaissIndex:
         if self._index is None and len(vectors):
             index = self._new(vectors.dimension, len(vectors))
             if not index.is_trained:
-                positions = spread(len(vectors), training_size(index))
+                positions = spread(len(vectors), training_size(index, len(vectors)))
                 logger.info("training %s on %d of %d vectors", self._factory, len(positions), len(vectors))
                 self._train(index, self._checked("vectors", vectors.at(positions)))
             self._index = index
