@@ -154,7 +154,7 @@ def on_one_process(trained, tmp_path_factory):
 def on_processes(trained, directory, *overrides):
     """Losses and scores of answers, by name, and final weights of six steps: six queries a batch, groups of three.
 
-    Half of the steps are of the task `tool`, whose negatives are made anew after every second step.
+    The negatives of both tasks are found again after every second step, and those of `qa` are judged.
     """
     _, common = trained
     steps = ["trainer.max_steps=6", "trainer.val_check_interval=3", "trainer.log_every_n_steps=1", "data.batch_size=6"]
@@ -167,10 +167,13 @@ def on_processes(trained, directory, *overrides):
     assert (directory / "export" / "model.safetensors").is_file()
     if "trainer.strategy=ddp_spawn" not in overrides:  # spawned processes have no log of ours
         assert done.stdout.count("each query sees ") == 2  # once a task
-        assert done.stdout.count("negatives are new after") == 2  # said by one process
+        assert done.stdout.count("negatives are new after") == 4  # said by one process: two tasks, twice
+        assert done.stdout.count("the LLM judged the candidates of 18 records") == 2
     with (directory / "csv" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if "loss" in name or name.startswith("rag/") or name.endswith("/val_gain")]
+    names = [
+        name for name in rows[0] if "loss" in name or name.startswith("rag/") or name.endswith(("/val_gain", "gold"))
+    ]
     losses = {name: [float(row[name]) for row in rows if row[name]] for name in names}
     weights = torch.load(directory / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     return losses, weights
@@ -198,6 +201,7 @@ def test_losses_and_weights_do_not_depend_on_the_number_of_processes(trained, on
             "val/loss",
             "rag/qa/em",
             "reindex/tool/val_gain",
+            "reindex/qa/above_gold",
         }
     )
     for name, values in losses.items():

@@ -27,6 +27,7 @@ from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.training.objective import Contrastive, Graded, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Labelling, Task
+from embedder.vectors.settings import VectorSettings
 from tests.callbacks.test_reindex import SETTINGS, WORDS, N, fit, rows
 
 PROMPT = QuestionPrompt(Examples(n=1))
@@ -64,7 +65,8 @@ def preparation(folder, llama_directory, bert_directory, tmp_path):
     def make(**settings):
         llm = Counted(str(llama_directory), device="cpu")
         rewards = Rewards(**{"language_model": llm, "reward": RankReward(), "outputs": OUTPUTS} | settings)
-        dense = DenseSettings(EncoderConfig(name=str(bert_directory), pooling="mean"), FaissIndex)
+        encoder, vectors = EncoderConfig(name=str(bert_directory), pooling="mean"), VectorSettings(str(tmp_path / "v"))
+        dense = DenseSettings(encoder, FaissIndex, vectors=vectors)
         source, validation = CorpusSource(str(folder), str(tmp_path / "converted")), Validation(0.2, 10)
         candidates = Candidates(n=4, max_gold=2)
         return Preparation(source, candidates, validation, rewards, dense, str(tmp_path / "prepared"))

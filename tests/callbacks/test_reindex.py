@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import lightning as L
 import numpy as np
@@ -31,6 +32,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.snapshot import encoder_of_snapshot
 from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer
@@ -109,6 +111,10 @@ def refresh_of(settings, judge=None):
     return Refresh(Miner(settings.candidates, FaissIndex, has_answer), judge or no_judge, settings.llm_tokens)
 
 
+def opened(bert_directory):
+    return partial(encoder_of_snapshot, EncoderConfig(name=str(bert_directory), pooling="mean"), "cpu")
+
+
 def no_judge(dataset):
     raise AssertionError("these tasks distil no rewards")
 
@@ -124,13 +130,15 @@ def fit(
     steps=8,
     more=(),
     judge=None,
+    opener=None,
     **trainer,
 ):
     encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     module = RetrieverModule(encoder, {task.name: task}, AdamWLinear(lr=lr, warmup=0.0))
     data = RetrieverDataModule([dataset], {task.name: task}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     earlier = None if resume is None else resume.parent / "negatives"
-    callback = ReindexCallback(settings, refresh_of(settings, judge), directory / "negatives", earlier)
+    refresh, open_encoder = refresh_of(settings, judge), opener or opened(bert_directory)
+    callback = ReindexCallback(settings, refresh, open_encoder, directory / "negatives", earlier)
     keys = Keys()
     evaluation = RetrievalEvalCallback([dataset], FaissIndex)
     callbacks = [evaluation, ValidateLast(), *more, keys, callback, StepLogWriter(), EveryCheckpoint(str(directory), 1)]
@@ -294,7 +302,7 @@ def test_what_could_never_be_read_is_refused_before_the_first_step(
     module = RetrieverModule(encoder, {"tool": task}, AdamWLinear(lr=1.0))
     trainer = L.Trainer(accelerator="cpu", max_steps=8, logger=False, enable_progress_bar=False)
     trainer.datamodule = data
-    callback = ReindexCallback(replace(SETTINGS, **settings), refresh_of(SETTINGS), tmp_path)
+    callback = ReindexCallback(replace(SETTINGS, **settings), refresh_of(SETTINGS), opened(bert_directory), tmp_path)
     with pytest.raises(ConfigError, match=re.escape(message)):
         callback.setup(trainer, module, "fit")
 
@@ -306,7 +314,7 @@ def test_published_records_are_refused(dataset, bert_directory, tmp_path):
     data = RetrieverDataModule([published], {"tool": TASK}, encoder.tokenize, DataSettings(batch_size=4, seed=0))
     trainer = L.Trainer(accelerator="cpu", max_steps=8, logger=False, enable_progress_bar=False)
     trainer.datamodule = data
-    callback = ReindexCallback(SETTINGS, refresh_of(SETTINGS), tmp_path)
+    callback = ReindexCallback(SETTINGS, refresh_of(SETTINGS), opened(bert_directory), tmp_path)
     with pytest.raises(ConfigError, match="source: expected corpus or world: published records do not say"):
         callback.setup(trainer, RetrieverModule(encoder, {"tool": TASK}, AdamWLinear(lr=1.0)), "fit")
 

@@ -93,7 +93,6 @@ def test_batches_read_new_negatives_from_the_next_step_on(tmp_path, corpus, num_
     task = Task("tool", "", "", 64, 64, Objective(), Sampling(group_size=2))
     settings = DataSettings(batch_size=2, seed=0, num_workers=num_workers)
     data = RetrieverDataModule([dataset], {"tool": task}, tokenize, settings)
-    data.refresh_every(3)
     module = Seen(corpus, tmp_path)
     trainer = L.Trainer(
         accelerator="cpu",

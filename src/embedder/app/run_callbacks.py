@@ -17,6 +17,8 @@ from embedder.callbacks.reindex_settings import ReindexSettings
 from embedder.callbacks.reward_histograms import RewardHistograms
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.data.prepared import PreparedDataset
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.snapshot import encoder_of_snapshot
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import has_answer
 from embedder.preparation.few_shot import shown_prompt
@@ -84,26 +86,22 @@ def answering(
 
 
 def reindexing(
-    settings: ReindexSettings,
-    preparation: Preparation,
-    tasks: Mapping[str, Task],
-    new_index: Callable[[], VectorIndex],
-    output_dir: Path,
-    checkpoint: Path | None,
+    settings: ReindexSettings, refresh: Refresh, encoder: EncoderConfig, output_dir: Path, checkpoint: Path | None
 ) -> list[L.Callback]:
-    """The callback that finds new negatives; none where that is off.
+    """The callback that finds new negatives, into a folder of the run; none where that is off.
 
-    Args:
-        settings: When, and of which tasks.
-        preparation: Says how candidates are judged.
-        tasks: Of the run.
-        new_index: Makes an empty index.
-        output_dir: Of the run: the negatives lie in a folder of it.
-        checkpoint: What the run resumes from, perhaps in the folder of an earlier one.
+    A checkpoint that the run resumes from may have its negatives in the folder of an earlier run.
     """
     if not settings.is_on:
         return []
-    miner = Miner(settings.candidates, new_index, has_answer)
-    refresh = Refresh(miner, partial(open_record_judge, preparation, tasks), settings.llm_tokens)
+    open_encoder = partial(encoder_of_snapshot, encoder, settings.device or "auto")
     earlier = None if checkpoint is None else checkpoint.parent.parent / _NEGATIVES
-    return [ReindexCallback(settings, refresh, output_dir / _NEGATIVES, earlier)]
+    return [ReindexCallback(settings, refresh, open_encoder, output_dir / _NEGATIVES, earlier)]
+
+
+def refreshing(
+    settings: ReindexSettings, preparation: Preparation, tasks: Mapping[str, Task], new_index: Callable[[], VectorIndex]
+) -> Refresh:
+    """How new negatives are found, and judged as preparation judges."""
+    miner = Miner(settings.candidates, new_index, has_answer)
+    return Refresh(miner, partial(open_record_judge, preparation, tasks), settings.llm_tokens)

@@ -21,7 +21,7 @@ from embedder.app.resume import (
     plan_settings,
     step_settings,
 )
-from embedder.app.run_callbacks import add_callbacks, answering, asks_in_training, reindexing
+from embedder.app.run_callbacks import add_callbacks, answering, asks_in_training, refreshing, reindexing
 from embedder.app.trainer_settings import (
     acting_on_steps,
     check_trainer,
@@ -216,10 +216,11 @@ class TrainRun:
         keys = key_fingerprint(encoder) if encoder.query_only else None  # once: training leaves them as they are
         describe_run = DescribeCallback(CHECKPOINT_KEY, partial(describe, encoder, self._sides, about, keys))
         kept = None if keys is None else made_by_keys(encoder, keys, str(trainer.precision))
+        refresh = refreshing(self.reindex, self.preparation, self.tasks, self.new_index)
         working = [
             StepVectors(Path(self.output_dir) / "vectors", self.vectors, kept),
             *answering(self.rag_eval, self.preparation, self.tasks, datasets, self.new_index),
-            *reindexing(self.reindex, self.preparation, self.tasks, self.new_index, Path(self.output_dir), checkpoint),
+            *reindexing(self.reindex, refresh, self.encoder, Path(self.output_dir), checkpoint),
         ]
         add_callbacks(trainer, datasets, [retrieval, record, describe_run], working)
         if checkpoint is None:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from embedder.callbacks.mining import MinedDataset
-from embedder.callbacks.processes import Processes
+from embedder.callbacks.shared_work import SharedWork
 from embedder.texts import normal_form
 from embedder.training.fresh_negatives import KEPT, FreshNegatives, NegativeTable
 from embedder.training.permutation import permuted
@@ -52,7 +52,7 @@ class Judging:
         part: The data set.
         before: Its negatives so far; None for those of the records themselves.
         judge: Asks the LLM.
-        processes: Each judges its share of the records.
+        shared: Each process judges its share of the records.
         llm_tokens: How many tokens the prompts with new candidates may have; None for no limit. They are counted as if
             nothing were stored, so that a run that is repeated or resumed judges the same records.
         seed: Of the order in which records are judged while there are tokens.
@@ -62,7 +62,7 @@ class Judging:
     part: MinedDataset
     before: FreshNegatives | None
     judge: CandidateJudge
-    processes: Processes
+    shared: SharedWork
     llm_tokens: int | None
     seed: int
     step: int
@@ -76,7 +76,7 @@ class Judging:
         Returns:
             The table of the share with N + 1 columns, and how many of its records or keys went which way.
         """
-        own = self.processes.share(len(self.part.queries))
+        own = self.shared.share(len(self.part.queries))
         rows: IntArray = np.pad(found, ((0, 0), (0, 1)), constant_values=-1)
         facts = np.zeros((len(own), 3), np.int64)  # has rewards, positives, tokens of new candidates
         for row, position in enumerate(own):
@@ -85,7 +85,7 @@ class Judging:
                 new = self._with_best(record, new)
             rows[row] = _row(new, rows.shape[1])
             facts[row] = record.rewards is not None, len(record.positives), self._tokens(position, record, new)
-        all_facts = self.processes.gather(facts, len(self.part.queries))
+        all_facts = self.shared.gather(facts, len(self.part.queries))
         within = self._within(all_facts)[list(own)]
         judged, most_positives = facts[:, 0] > 0, int(all_facts[:, 1].max())
         rewards: FloatArray = np.full((len(own), most_positives + rows.shape[1]), np.nan, np.float32)

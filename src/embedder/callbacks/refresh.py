@@ -8,7 +8,7 @@ import numpy as np
 
 from embedder.callbacks.judging import CandidateJudge, Judging
 from embedder.callbacks.mining import MinedDataset, Miner
-from embedder.callbacks.processes import Processes
+from embedder.callbacks.shared_work import SharedWork
 from embedder.data.prepared import PreparedDataset
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable
 from embedder.training.gather import Share
@@ -55,7 +55,7 @@ class Refresh:
         parts: Sequence[MinedDataset],
         tasks: Mapping[str, Task],
         encoder: CorpusEncoder,
-        processes: Processes,
+        shared: SharedWork,
         moment: Moment,
         *,
         together: bool = False,
@@ -66,26 +66,26 @@ class Refresh:
             parts: The data sets.
             tasks: Of the run.
             encoder: With the weights of the moment.
-            processes: Of the run.
+            shared: Between the processes of the run.
             moment: When.
             together: Whether all processes have to encode the same texts.
         """
         tables: dict[str, NegativeTable] = {}
         values: dict[str, float] = {}
         for part in parts:
-            task, n, share = tasks[part.dataset.task], len(part.queries), processes.share
+            task, n, share = tasks[part.dataset.task], len(part.queries), shared.share
             found = self.miner.mine(part, task.sides, encoder, Share(0, 1) if together else share)
             if together:
                 found = found[list(share(n))]
             table, counts = NegativeTable(found), dict[str, int]()
             if task.objective.needs_rewards:
-                table, counts = self._judged(part, processes, moment, found)
+                table, counts = self._judged(part, shared, moment, found)
             counts["changed"] = part.n_changed(table.positions, share, moment.before.get(part.name))
-            rewards = None if table.rewards is None else processes.gather(table.rewards, n)
-            positions = processes.gather(table.positions, n).astype(np.min_scalar_type(-len(part.corpus)))
+            rewards = None if table.rewards is None else shared.gather(table.rewards, n)
+            positions = shared.gather(table.positions, n).astype(np.min_scalar_type(-len(part.corpus)))
             tables[part.name] = NegativeTable(positions, rewards)
-            totals = {name: processes.total(count, n) for name, count in sorted(counts.items())}
-            if processes.rank == 0:
+            totals = {name: shared.total(count, n) for name, count in sorted(counts.items())}
+            if shared.rank == 0:
                 n_negatives, step = int((positions >= 0).sum()), moment.step
                 logger.info(
                     "%s: %d of %d negatives are new after %d steps", part.name, totals["changed"], n_negatives, step
@@ -100,7 +100,7 @@ class Refresh:
     def _judged(
         self,
         part: MinedDataset,
-        processes: Processes,
+        shared: SharedWork,
         moment: Moment,
         found: "np.ndarray[tuple[int, int], np.dtype[np.int64]]",
     ) -> tuple[NegativeTable, dict[str, int]]:
@@ -108,7 +108,7 @@ class Refresh:
             self._judges[part.name] = self.open_judge(part.dataset)
         judge = self._judges[part.name]
         before, tokens = moment.before.get(part.name), judge.tokens_run
-        judging = Judging(part, before, judge, processes, self.llm_tokens, moment.seed, moment.step)
+        judging = Judging(part, before, judge, shared, self.llm_tokens, moment.seed, moment.step)
         table, counts = judging.table(found)
         return table, counts | {"llm_tokens": judge.tokens_run - tokens}
 

@@ -2,26 +2,32 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
+from safetensors.torch import save_model
 
+from embedder.callbacks.background import Background, Refreshed, Work
 from embedder.callbacks.current_encoder import current_encoder, is_sharded
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
 from embedder.callbacks.mining import MinedDataset
 from embedder.callbacks.of_trainer import callbacks_of, log_metrics
-from embedder.callbacks.processes import Processes
 from embedder.callbacks.refresh import Moment, Refresh
 from embedder.callbacks.reindex_settings import ReindexSettings, check_interval
 from embedder.callbacks.self_paced import SelfPacedRate
+from embedder.callbacks.shared_work import SharedWork
 from embedder.callbacks.throughput import off_the_clock
+from embedder.errors import ConfigError, TrainingError
+from embedder.files import whole_path
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable, publish, published, read_table
 from embedder.training.module import RetrieverModule, require_retriever
+from embedder.types import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +39,15 @@ class ReindexCallback(L.Callback):
     that every process trains on the same negatives, from the next step on. They lie in `directory`, a folder for each
     time; a checkpoint names its folder with a digest of the contents. Of tasks that distil rewards the LLM judges them.
 
-    Source: Xiong et al., ICLR 2021 (ANCE, arXiv 2007.00808), here between two steps and not beside them.
+    With `mode: async` a process of its own does all this with a snapshot of the weights, while training goes on; the
+    tables take effect at once, after the step in which they are ready.
+
+    Source: Xiong et al., ICLR 2021 (ANCE, arXiv 2007.00808), there asynchronous.
 
     Args:
         settings: When and how.
         refresh: Finds negatives and lets the LLM judge them.
+        open_encoder: Makes an encoder with the weights of a file, in the background.
         directory: Where the negatives go.
         earlier: Where those of the run lie that this one resumes, if it had another folder.
     """
@@ -46,14 +56,19 @@ class ReindexCallback(L.Callback):
         self,
         settings: ReindexSettings,
         refresh: Refresh,
+        open_encoder: Callable[[Path], Encoder],
         directory: Path,
         earlier: Path | None = None,
     ) -> None:
-        self._settings, self._refresher = settings, refresh
+        self._settings, self._refresher, self._open_encoder = settings, refresh, open_encoder
         self._directory, self._earlier = directory, earlier
         self._parts: list[MinedDataset] = []
         self._every = 0
         self._now: dict[str, FreshNegatives] = {}
+        self._begun: int | None = None
+        """The step whose weights a refresh in the background has."""
+        self._background: Background | None = None
+        self._done = -1
         self._state: dict[str, Any] = {"step": 0, "folder": None, "digest": None}
         self._validated: dict[str, float] = {}
         """Score of each task at the last validation of this fit, if there was one since the last refresh."""
@@ -64,12 +79,14 @@ class ReindexCallback(L.Callback):
         """Fail before the first step when the new negatives could never be read."""
         data, tasks = _data_module(trainer), require_retriever(pl_module).tasks
         chosen = self._settings.check(tasks, trainer.max_steps)
+        if self._settings.mode == "async" and (is_sharded(trainer) or trainer.num_nodes > 1):
+            expected = "sync where the weights are sharded (FSDP2) or several machines train"
+            raise ConfigError("callbacks.reindex.mode", expected, "async")
         self._every = self._interval(trainer, data)
         check_interval("every_n_epochs", self._every, trainer.max_steps)
         self._parts = [
             MinedDataset.of(index, dataset) for index, dataset in enumerate(data.datasets) if dataset.task in chosen
         ]
-        data.refresh_every(self._every * trainer.accumulate_grad_batches)
         self._directory = Path(trainer.strategy.broadcast(str(self._directory)))
         if stage == "fit":  # the trainer knows what it validated before, in whichever processes that was (ddp_spawn)
             self._before = _ndcg(trainer, tasks)
@@ -94,41 +111,103 @@ class ReindexCallback(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
         """Make new negatives if it is time, unless the step is validated first."""
         if not validation_follows(trainer):
-            self._refresh_if_due(trainer, pl_module)
+            self._step_done(trainer, require_retriever(pl_module))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the scores, and make new negatives if it is time."""
         if trainer.state.fn == TrainerFn.FITTING:
             self._validated |= _ndcg(trainer, require_retriever(pl_module).tasks)
-            self._refresh_if_due(trainer, pl_module)
+            self._step_done(trainer, require_retriever(pl_module))
 
-    def _refresh_if_due(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def _step_done(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         step = trainer.global_step
-        if step % self._every == 0 and self._state["step"] < step < trainer.max_steps:
-            self._refresh(trainer, require_retriever(pl_module))
+        if self._begun is not None and step != self._done:  # not between the batches of one step
+            self._take_if_ready(trainer)
+        self._done = step
+        if step % self._every or not max(self._state["step"], self._begun or 0) < step < trainer.max_steps:
+            return
+        if self._settings.mode == "sync":
+            self._refresh(trainer, module)
+        elif self._begun is None:
+            self._begin(trainer, module)
+        else:
+            logger.info("after %d steps the refresh of step %d is still under way", step, self._begun)
 
     def _refresh(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         begin, step = time.monotonic(), trainer.global_step
         encoder, together = current_encoder(trainer, module), is_sharded(trainer)
-        processes = Processes(trainer.global_rank, module.device)
-        moment = Moment(step, _data_module(trainer).plan.seed, self._now)
-        tables, values = self._refresher.tables(
-            self._parts, module.tasks, encoder, processes, moment, together=together
-        )
+        shared, moment = SharedWork(trainer.global_rank, module.device), self._moment(trainer)
+        tables, values = self._refresher.tables(self._parts, module.tasks, encoder, shared, moment, together=together)
         folder, digest = self._publish(trainer, step, tables)
-        self._state = {"step": step, "folder": folder, "digest": digest}
-        self._use(trainer, self._directory / folder, digest)
+        self._take(trainer, Refreshed(step, folder, digest, values | {"reindex/seconds": time.monotonic() - begin}))
+        off_the_clock(trainer)
+
+    def _begin(self, trainer: L.Trainer, module: RetrieverModule) -> None:
+        """Start a refresh in the background, from the first process of the run."""
+        self._begun = trainer.global_step
+        if not trainer.is_global_zero:
+            return
+        self._directory.mkdir(parents=True, exist_ok=True)
+        snapshot = self._directory / "snapshot.safetensors"
+        with whole_path(snapshot) as partial:
+            save_model(module.encoder, str(partial))
+        datasets = [(part.index, part.dataset) for part in self._parts]
+        work = Work(
+            self._open_encoder,
+            snapshot,
+            self._refresher,
+            datasets,
+            module.tasks,
+            self._moment(trainer),
+            self._directory,
+        )
+        self._background = Background(work, self._directory / "background.log")
+
+    def _take_if_ready(self, trainer: L.Trainer) -> None:
+        """All processes take over the negatives of the background after the same step."""
+        made: Refreshed | TrainingError | None = None
+        if self._background is not None:
+            try:
+                made = self._background.result()
+            except TrainingError as error:
+                made = error
+        made = trainer.strategy.broadcast(made)
+        if isinstance(made, TrainingError):
+            raise made
+        if made is not None:
+            self._begun = self._background = None
+            staleness = trainer.global_step - made.step
+            if trainer.is_global_zero:
+                logger.info("the negatives of step %d are trained on from now, %d steps later", made.step, staleness)
+            self._take(trainer, replace(made, values={**made.values, "reindex/staleness": staleness}))
+
+    def _moment(self, trainer: L.Trainer) -> Moment:
+        return Moment(trainer.global_step, _data_module(trainer).plan.seed, self._now)
+
+    def _take(self, trainer: L.Trainer, made: Refreshed) -> None:
+        """Train on with new tables."""
+        self._state = {"step": made.step, "folder": made.folder, "digest": made.digest}
+        self._use(trainer, self._directory / made.folder, made.digest)
         tasks = {part.dataset.task for part in self._parts}
         for guard in callbacks_of(trainer, LossGuard):
             guard.start_over(tasks)  # harder negatives, larger losses
         for rate in callbacks_of(trainer, SelfPacedRate):
             rate.start_over(tasks)
+        values = dict(made.values)
         for task in tasks & self._validated.keys() & self._before.keys():
             values[f"reindex/{task}/val_gain"] = self._validated[task] - self._before[task]
         self._before, self._validated = self._before | self._validated, {}
-        values["reindex/seconds"] = time.monotonic() - begin
-        log_metrics(trainer, values, step - 1)
-        off_the_clock(trainer)
+        log_metrics(trainer, values, trainer.global_step - 1)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A refresh that no step would see ends with the run."""
+        if self._background is not None:
+            self._background.stop()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """So it does where the run ends early."""
+        if self._background is not None:
+            self._background.stop()
 
     def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, NegativeTable]) -> tuple[str, str]:
         """Write the tables once a machine."""

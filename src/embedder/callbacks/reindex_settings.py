@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from embedder.bounds import PositiveFloat, PositiveInt
 from embedder.candidates.candidates import Candidates
@@ -22,6 +23,8 @@ class ReindexSettings:
         candidates: How negatives are proposed. Gold keys count among its `n`.
         llm_tokens: How many tokens the prompts with new candidates may have at one time, for each data set of a task
             that distils rewards.
+        mode: `sync` between two steps, or `async` in a process of its own, while training goes on.
+        device: Where this process encodes; None for the first GPU if there is one.
     """
 
     candidates: Candidates
@@ -29,6 +32,8 @@ class ReindexSettings:
     every_n_epochs: PositiveFloat | None = None
     tasks: tuple[str, ...] | None = None
     llm_tokens: PositiveInt | None = None
+    mode: Literal["sync", "async"] = "sync"
+    device: str | None = None
 
     def __post_init__(self) -> None:
         where = "callbacks.reindex"
@@ -36,6 +41,8 @@ class ReindexSettings:
             object.__setattr__(self, "tasks", tuple(self.tasks))  # Hydra hands over a list
         if self.every_n_steps is not None and self.every_n_epochs is not None:
             raise ConfigError(f"{where}.every_n_epochs", "null, since every_n_steps is set", self.every_n_epochs)
+        if self.device is not None and self.mode == "sync":
+            raise ConfigError(f"{where}.device", "null, since mode=sync encodes where training does", self.device)
         if self.candidates.sources != ("dense",):
             raise ConfigError(f"{where}.candidates.sources", "[dense], the encoder", list(self.candidates.sources))
 

@@ -71,11 +71,6 @@ class RetrieverDataModule(L.LightningDataModule):
         weights = mixture_weights(sizes, names, {name: task.weight for name, task in tasks.items()}, settings.mixture)
         self.plan = BatchPlan(sizes, weights, settings.batch_size, settings.seed)
         self._fresh: dict[int, FreshNegatives] = {}
-        self._refreshed_every: int | None = None
-
-    def refresh_every(self, n_batches: int) -> None:
-        """Make no batch before the negatives are there that come after every `n_batches` batches."""
-        self._refreshed_every = n_batches
 
     def use_negatives(self, fresh: Mapping[int, FreshNegatives]) -> None:
         """Train on these in place of the negatives of the records, from the next batch on; those of validation stay.
@@ -94,7 +89,7 @@ class RetrieverDataModule(L.LightningDataModule):
         steps = StepBatches(
             self.plan, self._train, self.datasets, self._tasks, self._tokenize, self._settings.seed, share, self._fresh
         )
-        return self._loader(steps, StepSampler(n_steps, done, self._refreshed_every))
+        return self._loader(steps, StepSampler(n_steps, done))
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """The validation records of every data set, each once, in their order."""

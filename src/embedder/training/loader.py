@@ -1,4 +1,4 @@
-"""The loader of a batch plan: it may begin at any step, and makes no batch before its negatives exist."""
+"""The loader of a batch plan: it may begin at any step, and a batch has the negatives of the moment it is asked for."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from embedder.errors import ConfigError
 from embedder.training.collate import Batch
+from embedder.training.steps import StepBatches
 
 
 class PlanLoader(DataLoader[Batch]):
@@ -16,19 +17,23 @@ class PlanLoader(DataLoader[Batch]):
     """
 
     def __iter__(self) -> Any:
-        """Batches in order.
-
-        Workers make batches ahead, so they are started again for each range of steps that has the same negatives: none
-        of them makes a batch of the next range too early.
-        """
+        """Batches in order."""
         if not isinstance(self.sampler, StepSampler):
             return super().__iter__()
         self.sampler.begin()
-        return (
-            batch
-            for steps in self.sampler.stretches()
-            for batch in DataLoader(self.dataset, batch_size=None, sampler=steps, num_workers=self.num_workers)
-        )
+        return self._batches(self.sampler)
+
+    def _batches(self, sampler: "StepSampler") -> Iterator[Batch]:
+        """Workers make batches ahead: once there are other negatives they are started again, at the next step."""
+        dataset: StepBatches = self.dataset  # type: ignore[assignment]  # what a plan is loaded from
+        step = sampler.start
+        while step < sampler.n_steps:
+            steps, negatives = range(step, sampler.n_steps), dataset.negatives
+            for batch in DataLoader(dataset, batch_size=None, sampler=steps, num_workers=self.num_workers):
+                yield batch
+                step += 1
+                if dataset.negatives != negatives:
+                    break
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing."""
@@ -41,8 +46,8 @@ class PlanLoader(DataLoader[Batch]):
 class StepSampler(Sampler[int]):
     """Steps from `start` on. Its length counts those already done too, as Lightning does after a resume."""
 
-    def __init__(self, n_steps: int, start: int, stretch: int | None = None) -> None:
-        self._n_steps, self._start, self._stretch = n_steps, start, stretch or max(n_steps, 1)
+    def __init__(self, n_steps: int, start: int) -> None:
+        self.n_steps, self.start = n_steps, start
         self._begun = False
 
     def begin(self) -> None:
@@ -52,16 +57,8 @@ class StepSampler(Sampler[int]):
             raise ConfigError("trainer", expected, "a second epoch")
         self._begun = True
 
-    def stretches(self) -> Iterator[range]:
-        """The steps, in ranges that end at the multiples of `stretch`."""
-        start = self._start
-        while start < self._n_steps:
-            stop = min(self._n_steps, start - start % self._stretch + self._stretch)
-            yield range(start, stop)
-            start = stop
-
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self._start, self._n_steps))
+        return iter(range(self.start, self.n_steps))
 
     def __len__(self) -> int:
-        return self._n_steps
+        return self.n_steps

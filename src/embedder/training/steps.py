@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch.utils.data import Dataset
 
@@ -41,6 +42,11 @@ class StepBatches(Dataset[Batch]):
     seed: int
     share: Share
     fresh: Mapping[int, FreshNegatives]
+
+    @property
+    def negatives(self) -> dict[int, Path]:
+        """Where the negatives lie that a batch has now, by position of the data set."""
+        return {position: fresh.path for position, fresh in self.fresh.items()}
 
     def __getitem__(self, step: int) -> Batch:
         planned = self.plan.batch(step)

@@ -13,7 +13,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
-class Processes:
+class SharedWork:
     """This process among those of the run; without a process group the only one.
 
     Args:

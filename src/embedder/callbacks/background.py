@@ -1,0 +1,165 @@
+"""A refresh in a process of its own, beside the steps: from a snapshot of the weights to published tables."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from embedder.callbacks.mining import MinedDataset
+from embedder.callbacks.refresh import Moment, Refresh
+from embedder.callbacks.shared_work import SharedWork
+from embedder.data.prepared import PreparedDataset
+from embedder.errors import EmbedderError, TrainingError
+from embedder.training.fresh_negatives import publish
+from embedder.training.task import Task
+from embedder.types import Encoder
+from embedder.vectors.stored_encoder import in_temporary_folder
+
+logger = logging.getLogger(__name__)
+
+_SECONDS_TO_END = 5.0
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """Tables that are published.
+
+    Args:
+        step: Whose weights found them.
+        folder: Their name.
+        digest: Of the tables.
+        values: What is logged about them.
+    """
+
+    step: int
+    folder: str
+    digest: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the process gets.
+
+    Args:
+        open_encoder: Makes the encoder with the weights of a file.
+        snapshot: This file.
+        refresh: Finds and judges.
+        datasets: Those that get new negatives, each with its position among those of the run.
+        tasks: Of the run.
+        moment: When it begins.
+        directory: Where the tables go.
+    """
+
+    open_encoder: Callable[[Path], Encoder]
+    snapshot: Path
+    refresh: Refresh
+    datasets: Sequence[tuple[int, PreparedDataset]]
+    tasks: Mapping[str, Task]
+    moment: Moment
+    directory: Path
+
+    def run(self) -> Refreshed:
+        """Find, judge and publish."""
+        started, step = time.monotonic(), self.moment.step
+        parts = [MinedDataset.of(index, dataset) for index, dataset in self.datasets]
+        with in_temporary_folder(self.open_encoder(self.snapshot)) as encoder:
+            tables, values = self.refresh.tables(parts, self.tasks, encoder, SharedWork(), self.moment)
+        values["reindex/seconds"] = time.monotonic() - started
+        return Refreshed(step, *publish(self.directory, step, tables), values)
+
+
+class Background:
+    """The process of one refresh.
+
+    It ends with the process that started it, however that ends, and takes no Ctrl-C of its own.
+
+    Args:
+        work: What it does.
+        log: File that it writes what it says to.
+    """
+
+    def __init__(self, work: Work, log: Path) -> None:
+        self.step, self._log = work.moment.step, log
+        context = multiprocessing.get_context("spawn")
+        self._results, results = context.Pipe(duplex=False)
+        self.process: SpawnProcess = context.Process(target=_work, args=(work, results, log), daemon=True)
+        with _without_interrupts():
+            self.process.start()
+        results.close()  # the other end is the process's alone, so that its death shows
+
+    def result(self) -> Refreshed | None:
+        """What it made; None while it works.
+
+        Raises:
+            TrainingError: It failed.
+        """
+        if not self._results.poll():
+            return None
+        try:
+            made = self._results.recv()
+        except EOFError:
+            self.process.join()
+            made = f"it ended with status {self.process.exitcode}"
+        if isinstance(made, Refreshed):
+            self.process.join()
+            return made
+        about = "callbacks.reindex.mode=sync refreshes between two steps"
+        raise TrainingError(f"the refresh in the background of step {self.step} failed: {made} ({self._log}); {about}")
+
+    def stop(self) -> None:
+        """End it at once; what the LLM has said is in the store."""
+        if self.process.is_alive():
+            self.process.terminate()
+            self.process.join(_SECONDS_TO_END)
+            if self.process.is_alive():
+                self.process.kill()
+                self.process.join()
+
+
+def _work(work: Work, results: Connection, log: Path) -> None:
+    """The main function of the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides when it ends
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with log.open("a", encoding="utf-8") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s", force=True)
+    try:
+        results.send(work.run())
+    except EmbedderError as error:
+        logger.error("%s", error)
+        results.send(str(error))
+    except Exception as error:
+        logger.exception("the refresh failed")
+        results.send(f"{type(error).__name__}: {error}")
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed ends nothing by itself."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """A process that is started here does not see Ctrl-C while it imports."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

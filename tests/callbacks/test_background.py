@@ -1,0 +1,134 @@
+"""A refresh in a process of its own: what it finds, when that is trained on, and how it ends."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import lightning as L
+import pytest
+
+from embedder.callbacks.background import Background
+from embedder.errors import TrainingError
+from embedder.preparation.prepare import prepare
+from embedder.preparation.record_judge import open_record_judge
+from embedder.texts import text_hash
+from tests.callbacks.test_judging import JUDGED, TASK, by_hand
+from tests.callbacks.test_judging import folder as folder
+from tests.callbacks.test_judging import preparation as preparation
+from tests.callbacks.test_reindex import SETTINGS, fit, nearest, one_of_twins, rows
+from tests.callbacks.test_reindex import dataset as dataset
+
+ASYNC = replace(SETTINGS, mode="async", device="cpu")
+
+
+class WaitAt(L.Callback):
+    """Waits after a step until the process in the background has ended."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_end(self, trainer, *args, **kwargs):
+        if trainer.global_step == self.step:
+            (process,) = [own._background.process for own in trainer.callbacks if hasattr(own, "_background")]
+            while not has_said(trainer) and process.is_alive():
+                time.sleep(0.01)
+
+
+def has_said(trainer):
+    return any(own._background._results.poll() for own in trainer.callbacks if hasattr(own, "_background"))
+
+
+def test_its_negatives_are_those_of_the_snapshot_and_take_effect_at_a_step(dataset, bert_directory, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        module, callback, seen, _ = fit(
+            dataset, bert_directory, tmp_path, ASYNC, lr=1e-9, steps=8, more=[WaitAt(5)], val_check_interval=8
+        )
+    (fresh,) = callback._now.values()
+    assert [one_of_twins(fresh.positions(k)) for k in range(len(fresh))] == nearest(dataset, module.encoder)
+    assert callback._state["step"] == 3
+    assert "the negatives of step 3 are trained on from now, 2 steps later" in caplog.text
+    (row,) = [row for row in rows(tmp_path) if row.get("reindex/staleness")]
+    assert (row["step"], float(row["reindex/staleness"])) == ("4", 2)
+    # The one that began after step 6 ended with the run.
+    assert not callback._background.process.is_alive()
+    old = [{key.id for key in record.negatives} for record in dataset.records("train")]
+    new = [{key.id for key in fresh[k]} for k in range(len(fresh))]
+    assert old != new
+    ids = {query.id: k for k, query in enumerate(dataset.train_queries())}
+    hashes = {text_hash(key.text): key.id for key in map(dataset.corpus().__getitem__, range(40))}
+    for step, groups in enumerate(seen):
+        for name, negatives in groups.items():
+            allowed = (new if step >= 5 else old)[ids[name]]
+            assert {hashes[negative] for negative in negatives if negative} <= allowed | {"k5", "k39"}, step
+
+
+def test_the_llm_judges_in_the_background(preparation, bert_directory, tmp_path):
+    made = preparation()
+    (own,) = prepare({"qa": TASK}, made)
+    judge = partial(open_record_judge, made, {"qa": TASK})
+    settings = replace(JUDGED, mode="async", device="cpu")
+    _, callback, *_ = fit(
+        own, bert_directory, tmp_path, settings, TASK, judge=judge, steps=6, more=[WaitAt(5)], val_check_interval=6
+    )
+    (fresh,) = callback._now.values()
+    for k, record in list(enumerate(own.records("train")))[:3]:
+        new = fresh.of(k, record)
+        assert list(new.rewards) == by_hand(made, TASK, own, new)
+
+
+def fails(path):
+    raise OSError(f"no such weights: {path.name}")
+
+
+def dies(path):
+    os._exit(7)
+
+
+@pytest.mark.parametrize(("opener", "why"), [(fails, "OSError: no such weights"), (dies, "it ended with status 7")])
+def test_what_fails_there_is_one_error_here(dataset, bert_directory, tmp_path, opener, why):
+    with pytest.raises(TrainingError, match=f"the refresh in the background of step 3 failed: {why}"):
+        fit(dataset, bert_directory, tmp_path, ASYNC, steps=6, more=[WaitAt(5)], opener=opener, val_check_interval=6)
+
+
+def sleeps(path):
+    sys.stdout.write(f"{os.getpid()}\n")
+    sys.stdout.flush()
+    time.sleep(600)
+
+
+def parent(name):
+    """Started by the next test as a process of its own: it waits for a refresh that never ends."""
+    from embedder.callbacks.background import Work
+    from embedder.callbacks.refresh import Moment
+
+    directory = Path(name)
+    work = Work(sleeps, directory / "none", None, [], {}, Moment(1, 0, {}), directory)
+    sys.stdout.write(f"{Background(work, directory / 'log').process.pid}\n")
+    sys.stdout.flush()
+    time.sleep(600)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGINT))],
+)
+def test_it_ends_with_the_run_that_began_it(tmp_path, number):
+    script = "import sys; from tests.callbacks.test_background import parent; parent(sys.argv[1])"
+    started = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    child = int(started.stdout.readline())
+    log = tmp_path / "log"
+    while not (log.is_file() and log.read_text()):
+        time.sleep(0.05)
+    assert int(log.read_text()) == child
+    started.send_signal(number)
+    started.wait()
+    while Path(f"/proc/{child}").exists():  # the test's own time limit ends this
+        time.sleep(0.05)
