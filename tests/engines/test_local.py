@@ -1,90 +1,74 @@
-"""Labelling processes of one machine, and those of torchrun: the records are those of a single process."""
+"""Labelling processes of one machine: the records are those of a single process."""
 
-import filecmp
-import json
+import signal
+import threading
+import time
 import weakref
-from pathlib import Path
 
-import pyarrow.parquet as pq
+import psutil
 import pytest
 
-from embedder.candidates.candidates import Candidates
-from embedder.data.examples import Examples
-from embedder.data.prompts import QuestionPrompt
-from embedder.data.sources import CorpusSource
-from embedder.encoders.config import EncoderConfig
 from embedder.engines.local import LocalEngine
-from embedder.index.faiss_index import FaissIndex
-from embedder.llm.causal_lm import HuggingFaceLanguageModel
-from embedder.preparation.dense import DenseSettings
-from embedder.preparation.preparation import Preparation
+from embedder.errors import ConfigError, EmbedderError
 from embedder.preparation.prepare import prepare
-from embedder.preparation.reward_settings import Rewards
-from embedder.preparation.validation import Validation
-from embedder.rewards.reward import RankReward
-from embedder.rewards.sampled_outputs import OutputSettings
-from embedder.training.objective import Graded, Objective
-from embedder.training.sampling import Sampling
-from embedder.training.task import Task
-
-N = 40
-TASK = Task("qa", "", "", 64, 64, Objective({"graded": Graded()}), Sampling(), prompt=QuestionPrompt(Examples(n=1)))
+from embedder.training.budget import Budget
+from tests.engines.conftest import TASK
+from tests.engines.same_records import addresses, assert_same_records
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shared") / "mine"
-    folder.mkdir()
-    keys = [{"id": f"k{i}", "text": f"thing {i} costs {i} coins"} for i in range(N)]
-    rows = [
-        {"query_id": f"{i}", "query": f"the price of thing {i % 36}", "answers": [f"{i % 36} coins"], "pos": [f"k{i}"]}
-        for i in range(N)  # some come twice, and share prompts
-    ]
-    for name, some in (("corpus", keys), ("train", rows)):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
-    return folder
-
-
-def preparation_of(data: Path, root: Path, llama: Path, device: str = "auto") -> Preparation:
-    rewards = Rewards(
-        HuggingFaceLanguageModel(str(llama), device=device),
-        RankReward(),
-        str(root / "store"),
-        outputs=OutputSettings(n_outputs=2, max_new_tokens=3),
-    )
-    source, dense = CorpusSource(str(data), str(root / "converted")), DenseSettings(EncoderConfig("none"), FaissIndex)
-    return Preparation(source, Candidates(n=3), Validation(0.2, 6), rewards, dense, str(root / "prepared"))
-
-
-@pytest.fixture(scope="module")
-def alone(data, llama_directory):
-    (dataset,) = prepare({"qa": TASK}, preparation_of(data, data.parent / "alone", llama_directory))
-    return dataset.directory
-
-
-def assert_same_records(directory: Path, other: Path) -> None:
-    names = [path.name for path in directory.iterdir() if path.is_file() and path.name != "manifest.json"]
-    assert {"train.jsonl", "validation.jsonl", "train.scores.arrow", "validation.scores.arrow"} < set(names)
-    assert filecmp.cmpfiles(directory, other, names, shallow=False)[0] == names
-
-
-def addresses(store: Path) -> list[bytes]:
-    return [a for path in (store / "scores").glob("*.parquet") for a in pq.read_table(path)["address"].to_pylist()]
-
-
-def test_two_processes_share_the_queries_and_none_is_asked_twice(data, llama_directory, alone, tmp_path, caplog):
+def test_two_processes_share_the_queries_and_none_is_asked_twice(make, alone, tmp_path, caplog):
     caplog.set_level("INFO")
-    preparation = preparation_of(data, tmp_path, llama_directory)
+    preparation = make(tmp_path)
     (dataset,) = prepare({"qa": TASK}, preparation, LocalEngine(2))
     assert_same_records(dataset.directory, alone)
     assert preparation.rewards.language_model.tokens_run == 0  # the writer reads the store alone
-    assert "2 processes label qa/mine" in caplog.text
+    assert "[1/2] qa/mine: 24 queries" in caplog.text
+    assert "[2/2] qa/mine: 16 queries" in caplog.text
     stored = addresses(tmp_path / "store")
-    assert len(stored) == len(set(stored)) == len(set(addresses(data.parent / "alone" / "store")))
+    assert len(stored) == len(set(stored)) == len(set(addresses(alone.parents[2] / "store")))
 
 
-def test_what_labelled_gives_its_memory_back(data, llama_directory, tmp_path):
-    preparation = preparation_of(data, tmp_path, llama_directory)
+def workers() -> list[psutil.Process]:
+    """Processes that multiprocessing has started from this one."""
+    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_a_killed_process_ends_all_and_the_next_run_resumes(make, alone, tmp_path):
+    def kill() -> None:
+        while not list((tmp_path / "store" / "scores").glob("*.parquet")):
+            time.sleep(0.01)
+        killed.append(time.monotonic())
+        workers()[0].send_signal(signal.SIGKILL)
+
+    killed: list[float] = []
+    preparation = make(tmp_path)
+    before = len(workers())
+    threading.Thread(target=kill, daemon=True).start()
+    with pytest.raises(EmbedderError, match=r"labelling process \d of 2 has ended \(SIGKILL\).* is kept in .*resume"):
+        prepare({"qa": TASK}, preparation, LocalEngine(2))
+    assert time.monotonic() - killed[0] < 20  # seconds, of a busy machine
+    assert len(workers()) == before
+    kept = set(addresses(tmp_path / "store"))
+    assert kept
+    (dataset,) = prepare({"qa": TASK}, preparation)
+    assert_same_records(dataset.directory, alone)
+    assert kept < set(addresses(tmp_path / "store"))
+
+
+def test_an_open_budget_is_spent_by_a_single_process(make, tmp_path, caplog):
+    caplog.set_level("INFO")
+    prepare({"qa": TASK}, make(tmp_path, budget=Budget(tokens=100)), LocalEngine(2))
+    assert "qa/mine: its budget is in tokens or minutes, so a single process spends it" in caplog.text
+    assert "2 processes" not in caplog.text
+
+
+def test_a_device_by_its_number_is_refused_for_several_processes(make, tmp_path):
+    with pytest.raises(ConfigError, match=r"llm\.device: expected auto, since each of several"):
+        prepare({"qa": TASK}, make(tmp_path, device="cuda:1"), LocalEngine(2))
+
+
+def test_what_labelled_gives_its_memory_back(make, tmp_path):
+    preparation = make(tmp_path)
     weights = weakref.ref(preparation.rewards.language_model._local.model)
     prepare({"qa": TASK}, preparation)
     assert weights() is not None

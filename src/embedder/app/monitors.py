@@ -14,13 +14,16 @@ from embedder.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 
-def check_monitors(callbacks: Iterable[L.Callback], tasks: Collection[str], cutoff: int, *, answered: bool) -> None:
-    """Refuse a checkpoint or an early stop that watches a name which is never logged.
+def check_monitors(
+    callbacks: Iterable[L.Callback], tasks: Collection[str], cutoff: int, optimise: str, *, answered: bool
+) -> None:
+    """Refuse a checkpoint, an early stop or a sweep that watches a name which is never logged.
 
     Args:
         callbacks: Of the trainer.
         tasks: Names of the tasks of the mix.
         cutoff: Rank at which nDCG is cut.
+        optimise: What a sweep optimises.
         answered: Whether the LLM answers validation queries in training.
 
     Raises:
@@ -31,18 +34,21 @@ def check_monitors(callbacks: Iterable[L.Callback], tasks: Collection[str], cuto
     any_task = "|".join(map(re.escape, tasks))
     # Names of data sets and metrics of consumers are not known yet.
     patterns = [f"val/({any_task})/.+/(loss|ndcg@{cutoff})", *([f"rag/({any_task})/.+"] if answered else [])]
-    for callback in callbacks:
-        if not isinstance(callback, ModelCheckpoint | EarlyStopping) or callback.monitor is None:
-            continue
-        name = callback.monitor
+    watched = [
+        (f"callbacks.plain.{'best' if isinstance(callback, ModelCheckpoint) else 'early_stopping'}.monitor", monitor)
+        for callback in callbacks
+        if isinstance(callback, ModelCheckpoint | EarlyStopping) and (monitor := callback.monitor) is not None
+    ]
+    if optimise.startswith(("val/", "rag/")):  # any other logged name may be optimised too
+        watched.append(("optimise", optimise))
+    for setting, name in watched:
         if name in (*of_all, *of_tasks) or any(re.fullmatch(pattern, str(name)) for pattern in patterns):
             continue
-        setting = "best" if isinstance(callback, ModelCheckpoint) else "early_stopping"
         near = get_close_matches(str(name), [*of_all, *of_tasks], n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         shown = ", ".join([*of_all, *of_tasks])
         rag = "" if answered or not str(name).startswith("rag/") else "; rag/... needs callbacks=rag_eval"
-        raise ConfigError(f"callbacks.plain.{setting}.monitor", f"a name that is logged ({shown}{rag}){hint}", name)
+        raise ConfigError(setting, f"a name that is logged ({shown}{rag}){hint}", name)
 
 
 def check_logged(callbacks: Iterable[L.Callback], scores: Collection[str]) -> None:

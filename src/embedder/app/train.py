@@ -14,6 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from embedder.app.choice import choose, optimised
 from embedder.app.monitors import check_logged, check_monitors
 from embedder.app.query_only import as_trained
+from embedder.app.rehearsal import check_kinds, rehearse
 from embedder.app.resume import (
     callbacks_on_steps,
     checkpoint_of,
@@ -260,10 +261,12 @@ class TrainRun:
         """The trainer with the callbacks that need no data; its settings are checked for this mix."""
         chosen = [callback for callback in self.callbacks.values() if callback is not None]
         loggers = [run_logger for run_logger in self.loggers.values() if run_logger is not None]
+        check_kinds(self.callbacks, self.loggers)
         try:
             trainer = self.trainer(callbacks=[ValidateLast(), ProcessGroupGuard(), *chosen], logger=loggers)
         except (TypeError, ValueError, ImportError, MisconfigurationException) as error:
             raise refused(error, trainer_keywords(self.trainer)) from error
+        rehearse(self.callbacks, logs=bool(loggers), accumulated=trainer.accumulate_grad_batches)
         self.data.check(trainer.world_size)
         if "bf16" in str(trainer.precision):
             warn_of_slow_bfloat16(trainer.strategy.root_device.type, "trainer.precision", "32-true")
@@ -279,7 +282,7 @@ class TrainRun:
             self.rag_eval.check(self.tasks)
         cutoff = getattr(self.retrieval_eval, "keywords", {}).get("cutoff", 10)
         answered = self.rag_eval.every_n_steps is not None
-        check_monitors(callbacks_of(trainer, L.Callback), self.tasks, cutoff, answered=answered)
+        check_monitors(callbacks_of(trainer, L.Callback), self.tasks, cutoff, self.optimise, answered=answered)
         return trainer
 
     def _open_loggers(self, trainer: L.Trainer) -> None:

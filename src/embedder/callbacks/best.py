@@ -44,6 +44,8 @@ def early_stopping(monitor: str, mode: str = "auto", **settings: Any) -> EarlySt
     """
     _check(EarlyStopping, settings, _STOP)
     _refuse(settings, _STOP, ("check_on_train_epoch_end",), "null, since it looks at a score after each validation")
+    if settings.get("patience", 0) < 0:
+        raise ConfigError(f"{_STOP}.patience", "0 or more validations", settings["patience"])
     return EarlyStopping(monitor=monitor, mode=direction(_STOP, monitor, mode), **settings)
 
 

@@ -3,9 +3,12 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
+from embedder.candidates.finder import CandidateFinder
 from embedder.preparation.job import Job
+from embedder.preparation.judge import Judge
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.shard import Shard
 from embedder.preparation.write_records import chunks
@@ -47,13 +50,25 @@ class Labelling:
 
     def part(self, shard: Shard) -> None:
         """Judge one part of the queries of every data set into the store, and write no records."""
-        for name, job in zip(self.names, self.jobs, strict=True):
-            queries, judge = shard.queries(job.to_judge), self.preparation.judge(job)
-            if judge is not None and queries:
-                finder = self.preparation.finder(job)
-                for chunk in chunks(zip(queries, finder.propose(queries), strict=True), job.judged):
-                    judge.label_part(chunk)
-            logger.info("%s: %d queries of part %s are labelled", name, len(queries), shard)
+        for number in range(len(self.jobs)):
+            self.part_of_job(number, shard)
+
+    def part_of_job(self, number: int, shard: Shard) -> int:
+        """Judge one part of the queries of one data set; returns how many they are."""
+        if number not in self._opened:
+            self._opened.clear()  # of the last data set: its store and its index fill the memory
+            self._opened[number] = self.preparation.judge(self.jobs[number]), self.preparation.finder(self.jobs[number])
+        job, (judge, finder) = self.jobs[number], self._opened[number]
+        queries = shard.queries(job.to_judge)
+        if judge is not None and queries:
+            for chunk in chunks(zip(queries, finder.propose(queries), strict=True), job.judged):
+                judge.label_part(chunk)
+        logger.info("%s: %d queries of part %s are labelled", self.names[number], len(queries), shard)
+        return len(queries)
+
+    @cached_property
+    def _opened(self) -> dict[int, tuple[Judge | None, CandidateFinder]]:
+        return {}
 
     def __reduce__(self) -> tuple[Callable[..., "Labelling"], tuple[Any, ...]]:
         return Labelling.of, (self.tasks, replace(self.preparation), self.names)  # a copy has opened nothing

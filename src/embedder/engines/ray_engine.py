@@ -1,0 +1,130 @@
+"""Label on a Ray cluster: Ray Data hands parts of the queries to actors, each of which holds the LLM."""
+
+import logging
+import math
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+
+from embedder.bounds import PositiveFloat, PositiveInt
+from embedder.checks import checked
+from embedder.engines.ranks import launched_ranks
+from embedder.errors import ConfigError, MissingExtraError, extra
+from embedder.preparation.judge import TOGETHER
+from embedder.preparation.labelling import Labelling
+from embedder.preparation.shard import Shard
+
+logger = logging.getLogger(__name__)
+
+_PARTS_OF_ACTOR = 8  # an actor that is done early takes over from one that is not
+
+
+@checked("ray")
+@dataclass(frozen=True)
+class RayEngine:
+    """Label by the actors of a Ray cluster, whose machines share the disk of the store.
+
+    Args:
+        address: Of the cluster, such as `HOST:6379`; None starts Ray in this machine for the time of the labelling.
+        actors: How many hold the LLM; None for one on each GPU, or without GPUs one for two processors.
+        cpus: Processors that Ray counts for an actor. Reading needs some of them too: actors that took all would wait
+            for data for ever.
+    """
+
+    address: str | None = None
+    actors: PositiveInt | None = None
+    cpus: PositiveFloat = 0.5
+
+    def label(self, labelling: Labelling, devices: Sequence[int]) -> None:
+        """See `Engine`."""
+        if launched_ranks() is not None:
+            raise ConfigError("engine", "local under torchrun and srun, or ray in one process", "ray")
+        store = Path(labelling.preparation.rewards.store)
+        store.mkdir(parents=True, exist_ok=True)
+        seen = store / f".{uuid.uuid4().hex}.shared"
+        with _cluster(self.address) as ray:
+            n, gpus = self._size(ray.cluster_resources(), labelling)
+            parts = _parts(labelling, n)
+            logger.info("%d actors of Ray label %d parts of %s", n, len(parts), ", ".join(labelling.names))
+            seen.touch()
+            try:
+                done = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
+                    _Actor,
+                    fn_constructor_args=(labelling, str(seen), logging.getLogger().level),
+                    batch_size=1,
+                    compute=ray.data.ActorPoolStrategy(size=n, max_tasks_in_flight_per_actor=2),
+                    num_cpus=self.cpus,
+                    num_gpus=gpus,
+                )
+                for _ in track(done.iter_batches(batch_size=1), "labelling", len(parts), transient=True):
+                    pass
+            finally:
+                seen.unlink()
+
+    def _size(self, resources: dict[str, float], labelling: Labelling) -> tuple[int, int]:
+        """How many actors there are, and how many GPUs each of them has."""
+        cpus, gpus = resources.get("CPU", 0.0), int(resources.get("GPU", 0.0))
+        wanted = getattr(labelling.preparation.rewards.language_model, "device", "cpu")
+        on_gpu = 1 if gpus and wanted in ("auto", "cuda") else 0
+        n = self.actors or (gpus if on_gpu else max(1, int(cpus / 2)))
+        most = min(gpus, n) if on_gpu else n
+        if n > most or n * self.cpus > cpus - min(self.cpus, 0.5):
+            fits = min(gpus if on_gpu else n, int((cpus - 0.5) / self.cpus))
+            has = f"the cluster has {cpus:g} processors and {gpus} GPUs, and reading needs a part of a processor"
+            raise ConfigError("ray.actors", f"{fits} at most with ray.cpus={self.cpus:g}: {has}", n)
+        return n, on_gpu
+
+
+def _parts(labelling: Labelling, n_actors: int) -> list[dict[str, int]]:
+    """Number of the data set, and which part of how many; those of one data set follow each other."""
+    parts = []
+    for number, job in enumerate(labelling.jobs):
+        of = max(1, min(_PARTS_OF_ACTOR * n_actors, math.ceil(len(job.to_judge) / TOGETHER)))
+        parts += [{"job": number, "part": part, "of": of} for part in range(1, of + 1)]
+    return parts
+
+
+class _Actor:
+    """A process of Ray: it opens data and LLM once, and labels the parts that it is given."""
+
+    def __init__(self, labelling: Labelling, seen: str, level: int) -> None:
+        logging.basicConfig(level=level, format="[%(name)s][%(levelname)s] - %(message)s")
+        os.environ["TTY_COMPATIBLE"] = "0"  # progress as lines
+        if not Path(seen).exists():
+            expected = f"a folder that all machines of the Ray cluster share: {os.uname().nodename} does not see it"
+            raise ConfigError("paths.store_dir", expected, str(Path(seen).parent))
+        self._labelling = labelling
+
+    def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        shard = Shard(int(batch["part"][0]), int(batch["of"][0]))
+        return batch | {"queries": np.array([self._labelling.part_of_job(int(batch["job"][0]), shard)])}
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """Ray, connected to a cluster or to one of this process."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingExtraError("ray", extra("ray"), "engine=ray") from error
+    here: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address is None else {}
+    try:
+        ray.init(address or "local", logging_level=logging.WARNING, **here)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError("ray.address", f"the address of a Ray cluster that answers ({reason})", address) from error
+    try:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        yield ray
+    finally:
+        ray.shutdown()

@@ -1,0 +1,51 @@
+"""Actors of Ray on this machine: the records are those of a single process, also when one of two actors is killed."""
+
+import signal
+import threading
+import time
+
+import psutil
+import pytest
+
+from embedder.engines.ray_engine import RayEngine
+from embedder.errors import ConfigError
+from embedder.preparation.prepare import prepare
+from tests.engines.conftest import TASK
+from tests.engines.same_records import addresses, assert_same_records
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # 15 by default, which on a busy machine takes minutes to import
+
+
+def actors() -> list[psutil.Process]:
+    """Processes below this one that are actors with the LLM."""
+    return [
+        child for child in psutil.Process().children(recursive=True) if "ray::MapWorker" in " ".join(child.cmdline())
+    ]
+
+
+def test_a_killed_actor_is_started_again_and_its_work_is_redone(make, alone, tmp_path):
+    def kill() -> None:
+        while not list((tmp_path / "store" / "scores").glob("*.parquet")):
+            time.sleep(0.01)
+        actors()[0].send_signal(signal.SIGKILL)
+        killed.append(True)
+
+    killed: list[bool] = []
+    preparation = make(tmp_path)
+    threading.Thread(target=kill, daemon=True).start()
+    (dataset,) = prepare({"qa": TASK}, preparation, RayEngine(actors=2))
+    assert killed
+    assert_same_records(dataset.directory, alone)
+    assert preparation.rewards.language_model.tokens_run == 0
+    assert set(addresses(tmp_path / "store")) == set(addresses(alone.parents[2] / "store"))
+    assert not actors()
+
+
+def test_more_actors_than_there_is_room_for_are_refused(make, tmp_path):
+    with pytest.raises(ConfigError, match=r"ray\.actors: expected \d+ at most with ray\.cpus=1: .* got 1000"):
+        prepare({"qa": TASK}, make(tmp_path), RayEngine(actors=1000, cpus=1.0))
