@@ -74,6 +74,26 @@ def in_turn(path: Path) -> Iterator[bool]:
             return
 
 
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Take a piece of work that other processes may take too, without waiting for them.
+
+    Args:
+        path: A file that stands for it.
+
+    Yields:
+        Whether no other process has it. The claim goes when its process does, however it ends.
+    """
+    with _lock(path) as (file, owner):
+        if free := owner is None and _is_at(file, path):
+            _sign(file)
+        try:
+            yield free
+        finally:
+            if free:
+                path.unlink(missing_ok=True)
+
+
 def _is_at(file: TextIO, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())

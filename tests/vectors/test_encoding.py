@@ -1,4 +1,6 @@
 import json
+import tempfile
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -210,8 +212,8 @@ def test_processes_share_the_missing_shards_evenly(encoder, settings):
     stored.vectors(keys[:12], READING)  # three of ten shards are there
     encoding = Encoding(encoder, MADE_BY, keys, READING, settings)
     assert encoding.plan() == [3, 4, 5, 6, 7, 8, 9]
-    assert [list(Processes(rank, 2).share(encoding.missing)) for rank in (0, 1)] == [[3, 5, 7, 9], [4, 6, 8]]
-    assert Processes(1, 2, in_step=True).share(encoding.missing) == encoding.missing
+    assert [encoding.order(Processes(rank, 2)) for rank in (0, 1)] == [[3, 5, 7, 9, 4, 6, 8], [4, 6, 8, 3, 5, 7, 9]]
+    assert encoding.order(Processes(1, 2, in_step=True)) == encoding.missing
 
 
 def test_texts_that_are_in_two_shards_are_encoded_once(encoder, settings):
@@ -219,3 +221,38 @@ def test_texts_that_are_in_two_shards_are_encoded_once(encoder, settings):
     vectors = StoredEncoder(counting, MADE_BY, settings).vectors([*KEYS[:4], *KEYS[:4]], READING)
     assert counting.count == 4
     np.testing.assert_array_equal(vectors.rows(0, 4), vectors.rows(4, 8))
+
+
+def test_memory_grows_with_the_shard_and_not_with_the_corpus(tmp_path):
+    class Many:
+        """Keys that are made when they are looked at."""
+
+        def __init__(self, n):
+            self.n = n
+
+        def __len__(self):
+            return self.n
+
+        def __getitem__(self, position):
+            return Key(str(position), f"{position} text")
+
+    class Lengths:
+        dimension = 64
+
+        def encode(self, texts, reading, *, progress=False):
+            return np.full((len(texts), 64), len(texts[0]), np.float32)
+
+    def peak(n, shard_size):
+        settings = VectorSettings(tempfile.mkdtemp(dir=tmp_path), shard_size=shard_size)
+        tracemalloc.start()
+        vectors = StoredEncoder(Lengths(), {}, settings).vectors(Many(n), READING)
+        vectors.at(np.arange(0, n, n // 10))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak(1000, 500)  # what is imported and cached once
+    shard = 500 * 64 * 4  # bytes of its vectors
+    few, many, large = peak(1000, 500), peak(20_000, 500), peak(20_000, 5000)
+    assert many - few < shard  # of vectors alone, the corpus has 38 shards more
+    assert large > few + 9 * shard

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lightning as L
+
 from embedder.bounds import Limit
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer
@@ -33,6 +35,7 @@ from embedder.retrieval.benchmark import Benchmark
 from embedder.retrieval.retrievers import Retriever
 from embedder.training.task import Task
 from embedder.types import LanguageModel, VectorIndex
+from embedder.vectors.predict import new_trainer, starts_by_script
 from embedder.vectors.settings import VectorSettings
 
 logger = logging.getLogger(__name__)
@@ -58,6 +61,7 @@ class EvaluateRun:
         output_dir: Where `scores.json`, `queries.jsonl`, `table.md` and `report.html` go.
         store_dir: Where it is kept what the LLM said.
         vectors: Where vectors of keys lie.
+        trainer: Makes the Lightning trainer whose processes encode corpora; None for this process.
         consumer: What the LLM does, in place of each task's own.
         max_test_queries: Test queries of a data set, at most.
         precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
@@ -83,6 +87,7 @@ class EvaluateRun:
     optimise: str
     store_dir: str
     vectors: VectorSettings
+    trainer: Callable[..., L.Trainer] | None = None
     consumer: Consumer | None = None
     max_test_queries: Limit | None = None
     precision: str = "32-true"
@@ -120,13 +125,14 @@ class EvaluateRun:
 
     def _score_all(self) -> list[Row]:
         self.new_index()  # what is wrong with its settings shows before anything is read
+        trainer = self._trainer()
         pairs = self._pairs()
         datasets = read_datasets(pairs, self.max_test_queries)
         if self.benchmark is not None:
             for evaluated in datasets:
                 self.benchmark.check(evaluated.queries, answered=self.rag_enabled)
         check_unseen([dataset for _, dataset in pairs], self.checkpoint)
-        rows = self._rows([task for task, _ in pairs])
+        rows = self._rows([task for task, _ in pairs], trainer)
         folder = EvaluationFolder(Path(self.output_dir), self._protocol([dataset for _, dataset in pairs]))
         settings = EvaluationSettings(
             cutoffs=self.cutoffs,
@@ -148,7 +154,7 @@ class EvaluateRun:
             tasks = tasks_with_data(tasks_of_checkpoint(tasks, self.checkpoint), self.source)
         return dataset_pairs(self.source, tasks)
 
-    def _rows(self, tasks: Sequence[Task]) -> dict[str, list[TableRow]]:
+    def _rows(self, tasks: Sequence[Task], trainer: L.Trainer | None) -> dict[str, list[TableRow]]:
         """The rows by task."""
         names = row_names(self.rows, self.checkpoint, list(self.retrievers))
         encoders = RowEncoders(
@@ -157,12 +163,23 @@ class EvaluateRun:
             self.vectors,
             base_instructions=self.base_instructions,
             precision=self.precision,
+            trainer=trainer,
         )
         table_rows = TableRows(names, encoders, self.new_index, self.bm25, self.retrievers)
         rows = {task.name: table_rows.rows(task) for task in tasks}
         if "recent" in (self.rows or ()) and not any(row.name == "recent" for own in rows.values() for row in own):
             raise ConfigError("rows", "no `recent`, since no task of the mix is about dialogues", "recent")
         return rows
+
+    def _trainer(self) -> L.Trainer | None:
+        """Encodes corpora on its devices."""
+        if self.trainer is None:
+            return None
+        trainer = new_trainer(self.trainer)
+        if starts_by_script(trainer):
+            expected = "auto or ddp_spawn (action=encode encodes corpora ahead with any other, on several machines too)"
+            raise ConfigError("trainer.strategy", expected, type(trainer.strategy).__name__)
+        return trainer
 
     def _protocol(self, datasets: Sequence[Dataset]) -> dict[str, Any]:
         """What all rows depend on."""

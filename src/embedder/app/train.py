@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from embedder.app.choice import choose, optimised
 from embedder.app.monitors import check_logged, check_monitors
@@ -27,7 +26,6 @@ from embedder.app.trainer_settings import (
     acting_on_steps,
     check_trainer,
     monitored,
-    refused,
     trainer_keywords,
 )
 from embedder.bounds import Seed
@@ -63,6 +61,7 @@ from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
 from embedder.preparation.record_judge import check_rejudged
 from embedder.preparation.same_data import check_data
+from embedder.trainers import built
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.instructions import check_instructions
 from embedder.training.module import RetrieverModule
@@ -262,10 +261,8 @@ class TrainRun:
         chosen = [callback for callback in self.callbacks.values() if callback is not None]
         loggers = [run_logger for run_logger in self.loggers.values() if run_logger is not None]
         check_kinds(self.callbacks, self.loggers)
-        try:
-            trainer = self.trainer(callbacks=[ValidateLast(), ProcessGroupGuard(), *chosen], logger=loggers)
-        except (TypeError, ValueError, ImportError, MisconfigurationException) as error:
-            raise refused(error, trainer_keywords(self.trainer)) from error
+        callbacks = [ValidateLast(), ProcessGroupGuard(), *chosen]
+        trainer = built(self.trainer, trainer_keywords(self.trainer), callbacks=callbacks, logger=loggers)
         rehearse(self.callbacks, logs=bool(loggers), accumulated=trainer.accumulate_grad_batches)
         self.data.check(trainer.world_size)
         if "bf16" in str(trainer.precision):

@@ -9,13 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 import lightning as L
-from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from embedder.checks import check_value
-from embedder.errors import ConfigError, EmbedderError
+from embedder.errors import ConfigError
 from embedder.identity import plain
-from embedder.shown import shown
 
 _NO_EPOCHS = "the batch plan has no epochs: trainer.max_steps says how long training is"
 _MEASURED = "every validation of a run is of the same kind, and before the first step there is one"
@@ -83,16 +81,6 @@ def check_trainer(keywords: Mapping[str, Any]) -> None:
 def _check_whole(name: str, value: Any, expected: str) -> None:
     if type(value) is not int or value < 1:
         raise ConfigError(f"trainer.{name}", expected, value)
-
-
-def refused(error: Exception, keywords: Mapping[str, Any]) -> EmbedderError:
-    """What Lightning refuses, in the words of a setting: an accelerator that is not there, or Lightning's own words."""
-    name = keywords["accelerator"]
-    known = {kind: AcceleratorRegistry[kind]["accelerator"] for kind in AcceleratorRegistry.available_accelerators()}
-    here = [kind for kind, accelerator in known.items() if accelerator.is_available()]
-    if isinstance(name, str) and name not in ("auto", *here) and not (name == "gpu" and {"cuda", "mps"} & {*here}):
-        return ConfigError("trainer.accelerator", f"auto or one that this machine has ({', '.join(here)})", name)
-    return EmbedderError(f"trainer: {shown(' '.join(str(error).split()), 500)}")
 
 
 def acting_on_steps(keywords: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import nn
 
 from embedder.errors import ConfigError
 from embedder.types import Encoder, FloatArray, Reading
 
 
-class CutEncoder:
+class CutEncoder(nn.Module):
     """Another encoder, whose vectors are cut and brought back to unit length.
 
     Args:
@@ -20,6 +21,7 @@ class CutEncoder:
     """
 
     def __init__(self, encoder: Encoder, dimension: int) -> None:
+        super().__init__()
         if dimension > encoder.dimension:
             expected = f"null, or at most the {encoder.dimension} numbers of a vector of the checkpoint"
             raise ConfigError("encoder.dimension", expected, dimension)
@@ -30,7 +32,7 @@ class CutEncoder:
         return _unit(self._encoder.encode(texts, reading, progress=progress)[:, : self.dimension])
 
 
-class HalfPrecisionEncoder:
+class HalfPrecisionEncoder(nn.Module):
     """Another encoder, run under autocast; weights and vectors stay in float32.
 
     Processors with bfloat16 instructions run MiniLM in 0.4 of the time; its vectors have a
@@ -41,6 +43,7 @@ class HalfPrecisionEncoder:
     """
 
     def __init__(self, encoder: Encoder, device: str) -> None:
+        super().__init__()
         self._encoder, self._device, self.dimension = encoder, device, encoder.dimension
 
     def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:

@@ -5,6 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import lightning as L
+
 from embedder.digests import digest_of
 from embedder.encoders.around import CutEncoder, HalfPrecisionEncoder
 from embedder.encoders.checkpoint import TrainedEncoder, existing, load_trained, training_of
@@ -42,6 +44,7 @@ class RowEncoders:
         base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained, in place
             of the prompts of its own folder.
         precision: `32-true`, or `bf16-mixed` for layers in bfloat16.
+        trainer: Whose processes encode corpora; None for this process.
     """
 
     untrained: EncoderConfig
@@ -49,6 +52,7 @@ class RowEncoders:
     vectors: VectorSettings
     base_instructions: bool = False
     precision: str = "32-true"
+    trainer: L.Trainer | None = None
 
     def __post_init__(self) -> None:
         if self.checkpoint is not None:
@@ -121,7 +125,7 @@ class RowEncoders:
             made_by = made_by_keys(encoder, key_fingerprint(encoder), self.precision)
         if (device := self._bfloat16_device) is not None:
             encoder = HalfPrecisionEncoder(encoder, device)
-        return RowEncoder(StoredEncoder(encoder, made_by, self.vectors), protocol)
+        return RowEncoder(StoredEncoder(encoder, made_by, self.vectors, trainer=self.trainer), protocol)
 
     @cached_property
     def _bfloat16_device(self) -> str | None:

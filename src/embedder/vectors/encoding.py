@@ -1,13 +1,16 @@
 """Encode a corpus shard by shard: what is missing, how a shard is made, and the manifest in the end."""
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from embedder.errors import EmbedderError
+from embedder.locks import claimed
 from embedder.shown import shown
 from embedder.types import Encoder, FloatArray, Keys, Reading
 from embedder.vectors.manifest import Manifest, Space
@@ -18,12 +21,15 @@ from embedder.vectors.stored import StoredVectors
 
 logger = logging.getLogger(__name__)
 
+_WAIT = 0.5  # seconds between two looks at what another process is making
+
 
 class Encoding:
     """The vectors of a corpus on their way to disk.
 
     A shard is found by the digest of its texts, so that what an earlier run has encoded is read, and a corpus that grew
-    at its end keeps its whole shards. Every process reads, encodes and writes its own shards; vectors are not sent.
+    at its end keeps its whole shards. Every process reads, encodes and writes its own shards; vectors are not sent. Of
+    processes that do not know each other, such as jobs that started together, each takes shards that no other has.
 
     Args:
         encoder: Maps texts to unit vectors.
@@ -39,38 +45,81 @@ class Encoding:
         self._encoder, self._keys, self._reading, self._settings = encoder, keys, reading, settings
         self._space = Space(made_by, reading, encoder.dimension, settings.dtype)
         self.folder = Path(settings.directory) / self._space.address
-        self._shards: tuple[str, ...] = ()
+        self._shards: tuple[str, ...] | None = None
         self.missing: list[int] = []
         """Shards that were not there when it was planned."""
+
+    @property
+    def modules(self) -> list[nn.Module]:
+        """What of the encoder is moved to a device."""
+        return [self._encoder] if isinstance(self._encoder, nn.Module) else []
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether `plan` was called, here or in the process that started this one."""
+        return self._shards is not None
 
     def plan(self, processes: Processes = ALONE) -> list[int]:
         """Find out which shards are missing or damaged: each process reads its part of the texts and of the files.
 
         Returns:
-            Those that this process is to make.
+            The missing ones.
         """
         numbers = range(-(-len(self._keys) // self._settings.shard_size))
         parts = processes.together(lambda: {number: self._examined(number) for number in processes.share(numbers)})
         found = {number: one for part in reversed(parts) for number, one in part.items()}  # in step, the first decides
         self._shards = tuple(found[number][0] for number in numbers)
-        missing = {digest: number for number, (digest, whole) in reversed(found.items()) if not whole}
-        self.missing = sorted(missing.values())
-        return list(processes.share(self.missing))
+        self.missing = sorted({digest: n for n, (digest, whole) in reversed(found.items()) if not whole}.values())
+        return self.missing
 
-    def make(self, number: int, processes: Processes = ALONE, *, progress: bool = False) -> None:
+    def order(self, processes: Processes = ALONE) -> list[int]:
+        """The missing shards, those of this process first: it helps the others when it is done with its own."""
+        own = list(processes.share(self.missing))
+        return own + [number for number in self.missing if number not in set(own)]
+
+    def path(self, number: int) -> Path:
+        """The file of a shard, once it is planned."""
+        return self.folder / f"{(self._shards or ())[number]}.npy"
+
+    def make(self, number: int, *, writes: bool = True, progress: bool = False) -> None:
         """Encode one shard and write it.
 
         Raises:
             EmbedderError: A vector is not finite, or not of the encoder's dimension.
         """
-        vectors = self._encoder.encode(self._texts(number), self._reading, progress=progress and processes.is_first)
+        vectors = self._encoder.encode(self._texts(number), self._reading, progress=progress)
         self._check(vectors, number)
-        if processes.is_first or not processes.in_step:
-            write_shard(self.folder / f"{self._shards[number]}.npy", vectors.astype(self._settings.dtype, copy=False))
+        if writes:
+            write_shard(self.path(number), vectors.astype(self._settings.dtype, copy=False))
 
-    def finish(self, processes: Processes = ALONE) -> StoredVectors:
-        """Write the manifest once all shards are there; one process calls this, or all do."""
-        manifest = Manifest.of(self._space, self._settings.shard_size, len(self._keys), self._shards)
+    def make_if_free(self, number: int, *, progress: bool = False) -> bool:
+        """Make one shard, unless it is there or another process, of this run or of any, is making it.
+
+        Returns:
+            Whether it is there.
+        """
+        path = self.path(number)
+        if is_whole(path):
+            return True
+        with claimed(path.with_suffix(".lock")) as free:
+            if free and not is_whole(path):
+                self.make(number, progress=progress)
+        return free
+
+    def finish(self, processes: Processes = ALONE, *, progress: bool = False) -> StoredVectors:
+        """Make what is still missing, wait for what other processes are making, and write the manifest."""
+        manifest = Manifest.of(self._space, self._settings.shard_size, len(self._keys), self._shards or ())
+
+        def make() -> None:
+            left = self.order(processes)
+            while left := [number for number in left if not self.make_if_free(number, progress=progress)]:
+                time.sleep(_WAIT)
+
+        def make_in_step() -> None:
+            for number in self.missing:
+                self.make(number, writes=processes.is_first, progress=progress)
+
+        processes.together(make_in_step if processes.in_step else make)
         processes.together(lambda: manifest.write(self.folder) if processes.is_first else None)
         n = len(self._keys)
         n_cached = n - sum(len(self._positions(number)) for number in self.missing)
@@ -79,15 +128,9 @@ class Encoding:
         return StoredVectors(self.folder, manifest)
 
     def run(self, processes: Processes = ALONE, *, progress: bool = False) -> StoredVectors:
-        """All of it, by one process or by all that are there."""
-
-        def make(numbers: list[int]) -> None:
-            for number in numbers:
-                self.make(number, processes, progress=progress)
-
-        own = self.plan(processes)
-        processes.together(lambda: make(own))
-        return self.finish(processes)
+        """All of it, by one process or by all of a group."""
+        self.plan(processes)
+        return self.finish(processes, progress=progress and processes.is_first)
 
     def _texts(self, number: int) -> list[str]:
         return [self._keys[position].text for position in self._positions(number)]
@@ -99,7 +142,7 @@ class Encoding:
     def _examined(self, number: int) -> tuple[str, bool]:
         """Digest of the texts of a shard, and whether it is there."""
         digest = digest_of_texts(self._texts(number))
-        return digest, is_whole(self.folder / f"{digest}.npy")
+        return digest, is_whole(self.folder / f"{digest}.npy", tells=True)
 
     def _check(self, vectors: FloatArray, number: int) -> None:
         positions = self._positions(number)

@@ -38,7 +38,11 @@ class Processes:
         return self.rank == 0
 
     def share(self, numbers: Sequence[int]) -> Sequence[int]:
-        """What this process does: every `size`-th number, or all of them in step."""
+        """What this process does: every `size`-th number, or all of them in step.
+
+        >>> list(Processes(1, 3).share(range(8)))
+        [1, 4, 7]
+        """
         return numbers if self.in_step else numbers[self.rank :: self.size]
 
     def together(self, work: Callable[[], T]) -> list[T]:

@@ -41,14 +41,16 @@ def write_shard(path: Path, vectors: FloatArray) -> None:
         file.write(hashlib.sha256(content.getbuffer()).digest())
 
 
-def is_whole(path: Path) -> bool:
-    """Whether there is a shard that is as it was written; the log tells of one that is not.
+def is_whole(path: Path, *, tells: bool = False) -> bool:
+    """Whether there is a shard that is as it was written. All of it is read, once in a process.
 
-    All of it is read, once in a process.
+    Args:
+        path: Of the shard.
+        tells: Whether the log tells of a damaged one.
     """
     if not path.is_file():
         return False
-    if not (whole := once("shard", path, _has_its_digest)):
+    if not (whole := once("shard", path, _has_its_digest)) and tells:
         logger.warning("damaged vectors %s are made again: they are not as they were written", path)
     return whole
 

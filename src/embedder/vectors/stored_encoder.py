@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import lightning as L
+
 from embedder.types import Encoder, FloatArray, Keys, Reading
 from embedder.vectors.encoding import Encoding
+from embedder.vectors.predict import encode
 from embedder.vectors.processes import ALONE, Processes
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored import StoredVectors
@@ -22,12 +25,14 @@ class StoredEncoder:
         made_by: What its vectors depend on beside texts and reading.
         settings: Where they lie, and in which form.
         processes: Who encodes; all of them have to encode the same corpora in the same order.
+        trainer: Whose processes encode in place of these; None for these.
     """
 
     encoder: Encoder
     made_by: Mapping[str, Any]
     settings: VectorSettings
     processes: Processes = ALONE
+    trainer: L.Trainer | None = None
 
     @property
     def dimension(self) -> int:
@@ -41,6 +46,8 @@ class StoredEncoder:
     def vectors(self, keys: Keys, reading: Reading, *, progress: bool = False) -> StoredVectors:
         """The vectors of a corpus; what is missing is encoded."""
         encoding = Encoding(self.encoder, self.made_by, keys, reading, self.settings)
+        if self.trainer is not None and self.trainer.world_size > 1:
+            return encode(encoding, self.trainer)
         return encoding.run(self.processes, progress=progress)
 
 

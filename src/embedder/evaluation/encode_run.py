@@ -1,0 +1,91 @@
+"""Encode corpora ahead of an evaluation, on as many devices and machines as there are: `action=encode`."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+
+from embedder.checks import checked
+from embedder.data.corpus import Corpus
+from embedder.encoders.config import EncoderConfig
+from embedder.errors import ConfigError
+from embedder.evaluation.row_encoders import RowEncoders
+from embedder.evaluation.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
+from embedder.preparation.datasets import Source, dataset_pairs
+from embedder.training.task import Task
+from embedder.vectors.predict import new_trainer
+from embedder.vectors.settings import VectorSettings
+
+logger = logging.getLogger(__name__)
+
+
+@checked("run")
+@dataclass(frozen=True)
+class EncodeRun:
+    """What `action=encode` does: the vectors of all corpora, which an evaluation with the same settings then reads.
+
+    Args:
+        tasks: The task mix.
+        source: Names the data sets.
+        encoder: The base encoder.
+        trainer: Makes the Lightning trainer: on which devices, of how many machines.
+        vectors: Where the vectors go, and in which form.
+        checkpoint: The trained encoder, which encodes too where there is one.
+        rows: As of an evaluation; those of encoders count. None for all.
+        precision: See `RowEncoders`.
+        base_instructions: See `RowEncoders`.
+        tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on and that the source has.
+    """
+
+    tasks: dict[str, Task]
+    source: Source
+    encoder: EncoderConfig
+    trainer: Callable[..., L.Trainer]
+    vectors: VectorSettings
+    checkpoint: str | None = None
+    rows: Sequence[str] | None = None
+    precision: str = "32-true"
+    base_instructions: bool = False
+    tasks_of_checkpoint: bool = False
+
+    @property
+    def kept(self) -> str:
+        """What a stopped run leaves."""
+        return f"the shards that were done are kept in {self.vectors.directory}; the same command resumes"
+
+    def run(self) -> None:
+        """Encode; what is wrong with the settings shows before the first text is read.
+
+        Raises:
+            ConfigError: No row has an encoder, or the trainer refuses a setting.
+        """
+        encoders = RowEncoders(
+            self.encoder,
+            self.checkpoint,
+            self.vectors,
+            base_instructions=self.base_instructions,
+            precision=self.precision,
+            trainer=new_trainer(self.trainer),
+        )
+        names = self._names(encoders)
+        tasks = self.tasks
+        if self.tasks_of_checkpoint:
+            tasks = tasks_with_data(tasks_of_checkpoint(tasks, self.checkpoint), self.source)
+        for task, dataset in dataset_pairs(self.source, tasks):
+            corpus = Corpus(dataset.file("corpus"))
+            for name in names:
+                vectors = encoders.of(name).encoder.vectors(corpus, encoders.sides(name, task).key, progress=True)
+                where = Path(self.vectors.directory)
+                logger.info("%s/%s: %d vectors of %s are in %s", task.name, dataset.name, len(vectors), name, where)
+
+    def _names(self, encoders: RowEncoders) -> list[str]:
+        wanted = ["base", "trained", "hybrid"] if self.rows is None else self.rows
+        names = dict.fromkeys(encoders.fused if row == "hybrid" else row for row in wanted)
+        chosen: list[str] = [
+            name for name in ("base", "trained") if name in names and (name == "base" or self.checkpoint)
+        ]
+        if not chosen:
+            raise ConfigError("rows", "one with an encoder (base, trained with a checkpoint, hybrid)", self.rows)
+        return chosen

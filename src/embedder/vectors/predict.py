@@ -1,0 +1,78 @@
+"""Encode a corpus on several devices or machines: a Lightning `predict` run whose processes write their own shards."""
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+from torch import nn
+from torch.utils.data import DataLoader
+
+from embedder.trainers import built
+from embedder.vectors.encoding import Encoding
+from embedder.vectors.processes import ALONE, Processes
+from embedder.vectors.stored import StoredVectors
+
+MakeTrainer = Callable[..., L.Trainer]
+
+
+class EncodingModule(L.LightningModule):
+    """One corpus as a module whose `predict_step` makes one shard; no vector is sent to another process.
+
+    Args:
+        encoding: What is to be encoded. Where it is planned, as before processes are spawned, it is not planned again.
+    """
+
+    def __init__(self, encoding: Encoding) -> None:
+        super().__init__()
+        self.encoding = encoding
+        self.moved = nn.ModuleList(encoding.modules)  # Lightning brings them to the device of the process
+
+    def predict_dataloader(self) -> "DataLoader[int]":
+        """Numbers of the shards that are missing, the share of this process first."""
+        processes = Processes.here()
+        if not self.encoding.is_planned:
+            self.encoding.plan(processes)
+        numbers: Any = self.encoding.order(processes)
+        return DataLoader(numbers, batch_size=None)
+
+    def predict_step(self, number: int) -> int:
+        """Make a shard, unless another process has made it or is making it; returns its number."""
+        self.encoding.make_if_free(number)
+        return number
+
+
+def new_trainer(make: MakeTrainer) -> L.Trainer:
+    """The trainer of a `predict` run.
+
+    Several devices of one machine get a process each, started from this one; under torchrun and srun, each process that
+    was started takes one.
+
+    Args:
+        make: `lightning.Trainer` with the settings of the user.
+
+    Raises:
+        EmbedderError: Lightning refuses a setting.
+    """
+    keywords = getattr(make, "keywords", {})
+    fixed = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+    launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
+    if keywords.get("strategy", "auto") == "auto" and keywords.get("devices", 1) != 1 and not launched:
+        fixed["strategy"] = "ddp_spawn"  # type: ignore[assignment]  # the other values are switches
+    return built(make, keywords, **fixed, use_distributed_sampler=False)
+
+
+def encode(encoding: Encoding, trainer: L.Trainer) -> StoredVectors:
+    """Encode a corpus with all processes of the trainer; every process that runs this gets the vectors."""
+    spawned = isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
+    if spawned and not encoding.plan():
+        return encoding.finish()
+    trainer.predict(EncodingModule(encoding), return_predictions=False)
+    return encoding.finish(ALONE if spawned else Processes.here())
+
+
+def starts_by_script(trainer: L.Trainer) -> bool:
+    """Whether further processes run the whole command again, which only a command that does nothing else survives."""
+    return trainer.world_size > 1 and not isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
