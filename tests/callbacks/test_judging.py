@@ -126,6 +126,7 @@ def test_rewards_of_new_candidates_are_on_the_scale_of_the_old(preparation, bert
         best = max(range(len(old.rewards)), key=old.rewards.__getitem__)
         kept = {key.text for key in (*new.positives, *new.negatives)}
         assert (*old.positives, *old.negatives)[best].text in kept
+    assert "model" not in vars(made.rewards.language_model._local), "its memory is given back"
     assert asked, "the LLM was asked for what it had not judged"
     assert not set(asked) & set(already), "and for nothing else"
     (row,) = [row for row in rows(tmp_path) if row["reindex/qa/changed"]]

@@ -60,12 +60,6 @@ def add_callbacks(
     trainer.callbacks = callbacks  # type: ignore[attr-defined]  # Lightning's own attribute
 
 
-def asks_in_training(rag_eval: RagEvalSettings, reindex: ReindexSettings, tasks: Mapping[str, Task]) -> bool:
-    """Whether a callback asks the LLM while the encoder is trained."""
-    judged = any(tasks[name].objective.needs_rewards for name in (tasks if reindex.tasks is None else reindex.tasks))
-    return rag_eval.every_n_steps is not None or (reindex.is_on and judged)
-
-
 def answering(
     settings: RagEvalSettings,
     preparation: Preparation,

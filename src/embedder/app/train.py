@@ -21,7 +21,7 @@ from embedder.app.resume import (
     plan_settings,
     step_settings,
 )
-from embedder.app.run_callbacks import add_callbacks, answering, asks_in_training, refreshing, reindexing
+from embedder.app.run_callbacks import add_callbacks, answering, refreshing, reindexing
 from embedder.app.trainer_settings import (
     acting_on_steps,
     check_trainer,
@@ -182,7 +182,7 @@ class TrainRun:
             self._open_loggers(trainer)
             data, sources = self.preparation.made_of(self.tasks)  # labelling takes hours, in which files may change
             datasets = prepare(self.tasks, self.preparation, self.engine, trainer.device_ids)
-            if not asks_in_training(self.rag_eval, self.reindex, self.tasks):
+            if self.rag_eval.every_n_steps is None:
                 self.preparation.release()
             if checkpoint is not None and checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
                 folder = checkpoint.parent

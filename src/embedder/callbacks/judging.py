@@ -40,6 +40,10 @@ class CandidateJudge(Protocol):
         """Tokens that the LLM has run so far."""
         ...
 
+    def release(self) -> None:
+        """Give back the memory of the LLM until it is asked again."""
+        ...
+
 
 @dataclass(frozen=True)
 class Judging:

@@ -110,6 +110,7 @@ class Refresh:
         before, tokens = moment.before.get(part.name), judge.tokens_run
         judging = Judging(part, before, judge, shared, self.llm_tokens, moment.seed, moment.step)
         table, counts = judging.table(found)
+        judge.release()  # the steps until the next refresh have its memory
         return table, counts | {"llm_tokens": judge.tokens_run - tokens}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError
+from embedder.llm.abilities import release
 from embedder.llm.usage import CHARACTERS_A_TOKEN
 from embedder.preparation.judge import Judge
 from embedder.preparation.preparation import Preparation
@@ -56,6 +57,10 @@ class RecordJudge:
     def tokens_run(self) -> int:
         """Tokens that the LLM has run so far."""
         return self._judge.tokens_run
+
+    def release(self) -> None:
+        """Give back the memory of the LLM until it is asked again."""
+        release(self._settings.language_model)
 
 
 def open_record_judge(preparation: Preparation, tasks: Mapping[str, Task], dataset: PreparedDataset) -> RecordJudge:
