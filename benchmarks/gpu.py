@@ -22,6 +22,7 @@ from side_by_side import Row, compare, measure, write_json
 from embedder.encoders.around import HalfPrecisionEncoder
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
+from embedder.errors import ConfigError
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Graded, Objective
@@ -145,11 +146,27 @@ def searching(arguments: argparse.Namespace) -> list[Row]:
 
     generator = np.random.default_rng(0)
     queries = generator.standard_normal((1000, 384), np.float32)
-    index = FaissIndex("Flat")
+    indexes = {"searching, Flat": FaissIndex("Flat")}
+    try:
+        indexes["searching, Flat, GPUs"] = FaissIndex("Flat", gpu=True)
+    except ConfigError as error:
+        print(error)
     for _ in range(0, arguments.vectors, 50_000):
-        index.add(generator.standard_normal((min(50_000, arguments.vectors), 384), np.float32))
-    print(f"searching {len(index)} vectors")
-    return shown({"searching, Flat": lambda: index.search(queries, 10)}, "searching, Flat", arguments.runs)
+        vectors = generator.standard_normal((min(50_000, arguments.vectors), 384), np.float32)
+        for index in indexes.values():
+            index.add(vectors)
+    print(f"searching {arguments.vectors} vectors")
+    found = {name: index.search(queries, 10)[1] for name, index in indexes.items()}  # and the GPUs' copy is made
+    for name, positions in found.items():
+        same = np.mean(
+            [len({*own} & {*exact}) / 10 for own, exact in zip(positions, found["searching, Flat"], strict=True)]
+        )
+        print(f"  {name}: {same:.4f} of the ten nearest")
+
+    def way(name: str) -> Callable[[], object]:
+        return lambda: indexes[name].search(queries, 10)
+
+    return shown({name: way(name) for name in indexes}, "searching, Flat", arguments.runs)
 
 
 if __name__ == "__main__":
