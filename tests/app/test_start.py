@@ -281,14 +281,18 @@ def test_files_of_the_demo_are_found_from_any_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_of_two_processes_that_torchrun_starts_one_asks_the_llm(tmp_path, bert_directory, llama_directory):
+def test_two_processes_that_torchrun_starts_share_the_queries_and_train_together(
+    tmp_path, bert_directory, llama_directory
+):
     run = [f"paths.root={tmp_path}", f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"]
     run += ["encoder.sha256=null", "source.settings.passages=200", "source.settings.questions=30"]
-    run += ["llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "prepare.max_train_queries=8", "logger=csv"]
+    run += ["llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "prepare.max_train_queries=20", "logger=csv"]
     run += ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=2"]
     run += ["trainer.val_check_interval=2", "data.batch_size=4", f"hydra.run.dir={tmp_path}/run"]
     start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     done = subprocess.run([*start, "train.py", *run], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert len(re.findall(r"labelled \d+ queries", done.stdout)) == 1
+    assert sorted(re.findall(r"(\d+) queries of part \d/2 are labelled", done.stdout)) == ["16", "4"]
+    assert "labelled 20 queries" in done.stdout  # by one, off the store: 0 prompts are scored
+    assert done.stdout.count("0 prompts with 0 outputs scored") == 1
     assert (tmp_path / "run" / "export" / "model.safetensors").is_file()

@@ -53,16 +53,17 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def make(data, llama_directory):
+def make(data, llama_directory, bert_directory):
     """Its preparation, with a store and records below a folder."""
 
-    def preparation(root: Path, device: str = "auto", **settings) -> Preparation:
+    def preparation(root: Path, device: str = "auto", source: str = "bm25", **settings) -> Preparation:
         outputs = OutputSettings(n_outputs=2, max_new_tokens=3)
         llm = HuggingFaceLanguageModel(str(llama_directory), device=device)
         rewards = Rewards(llm, RankReward(), str(root / "store"), outputs=outputs, **settings)
-        source = CorpusSource(str(data), str(root / "made"))
-        dense = DenseSettings(EncoderConfig("none"), FaissIndex, VectorSettings(str(root / "vectors")))
-        return Preparation(source, Candidates(n=3), Validation(0.2, 6), rewards, dense, str(root / "prepared"))
+        vectors = VectorSettings(str(root / "vectors"), shard_size=8)
+        dense = DenseSettings(EncoderConfig(str(bert_directory), "mean"), FaissIndex, vectors)
+        candidates, files = Candidates(n=3, sources=(source,)), CorpusSource(str(data), str(root / "made"))
+        return Preparation(files, candidates, Validation(0.2, 6), rewards, dense, str(root / "prepared"))
 
     return preparation
 

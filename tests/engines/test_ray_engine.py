@@ -32,18 +32,29 @@ def test_a_killed_actor_is_started_again_and_its_work_is_redone(make, alone, tmp
     def kill() -> None:
         while not list((tmp_path / "store" / "scores").glob("*.parquet")):
             time.sleep(0.01)
+        below = psutil.Process().children(recursive=True)
+        listening.update(c.laddr.ip for p in below for c in p.net_connections() if c.status == psutil.CONN_LISTEN)
         actors()[0].send_signal(signal.SIGKILL)
         killed.append(True)
 
     killed: list[bool] = []
+    listening: set[str] = set()
     preparation = make(tmp_path)
     threading.Thread(target=kill, daemon=True).start()
     (dataset,) = prepare({"qa": TASK}, preparation, RayEngine(actors=2))
     assert killed
+    assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
     assert_same_records(dataset.directory, alone)
     assert preparation.rewards.language_model.tokens_run == 0
     assert set(addresses(tmp_path / "store")) == set(addresses(alone.parents[2] / "store"))
     assert not actors()
+
+
+def test_actors_encode_the_corpus_for_dense_candidates_once(make, tmp_path):
+    (alone,) = prepare({"qa": TASK}, make(tmp_path / "alone", source="dense"))
+    shared = make(tmp_path / "shared", source="dense")
+    (dataset,) = prepare({"qa": TASK}, shared, RayEngine(actors=2))
+    assert_same_records(dataset.directory, alone.directory)
 
 
 def test_more_actors_than_there_is_room_for_are_refused(make, tmp_path):

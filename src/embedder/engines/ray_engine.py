@@ -111,6 +111,8 @@ class _Actor:
 def _cluster(address: str | None) -> Iterator[Any]:
     """Ray, connected to a cluster or to one of this process."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address is None:  # Ray listens on the loopback alone where it takes itself for one of a desktop
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
         import ray.data

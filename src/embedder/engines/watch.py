@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.distributed_c10d import PrefixStore, ProcessGroupGloo
 from torch.distributed.rendezvous import rendezvous
 
 from embedder.errors import EmbedderError
@@ -54,8 +54,7 @@ def together(ranks: Ranks) -> Iterator[None]:
     Raises:
         EmbedderError: Another process has failed, or was killed, or never came.
     """
-    _join(ranks)
-    watch = _Watch(ranks)
+    watch = _Watch(ranks, _joined(ranks))
     try:
         yield
         watch.wait()
@@ -64,16 +63,14 @@ def together(ranks: Ranks) -> Iterator[None]:
         if watch.failure is not None:
             raise EmbedderError(watch.failure) from None
         raise
-    finally:
-        dist.destroy_process_group()
 
 
-def _join(ranks: Ranks) -> None:
+def _joined(ranks: Ranks) -> ProcessGroupGloo:
+    """A group of these processes beside torch's own one, which encoding and training make and use."""
     url = f"tcp://{ranks.address}:{ranks.port}"
     try:
         store, _, _ = next(rendezvous(url, ranks.rank, ranks.size, timeout=_PATIENCE))
-        store = PrefixStore(f"labelling-{next(_numbers)}", store)
-        dist.init_process_group("gloo", store=store, rank=ranks.rank, world_size=ranks.size, timeout=_PATIENCE)
+        return ProcessGroupGloo(PrefixStore(f"labelling-{next(_numbers)}", store), ranks.rank, ranks.size, _PATIENCE)
     except dist.DistError as error:
         message = f"the {ranks.size} processes of this run do not find each other at {ranks.address}:{ranks.port}"
         raise EmbedderError(f"{message} (MASTER_ADDR, MASTER_PORT): {error}") from error
@@ -82,10 +79,10 @@ def _join(ranks: Ranks) -> None:
 class _Watch:
     """Every second each process hears of every other one; whoever died breaks the connection."""
 
-    def __init__(self, ranks: Ranks) -> None:
+    def __init__(self, ranks: Ranks, group: ProcessGroupGloo) -> None:
         self.failure: str | None = None
         """What ended another process, as far as it is known here."""
-        self._ranks = ranks
+        self._ranks, self._group = ranks, group
         self._state, self._changed = _WORKING, threading.Event()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
         self._thread.start()
@@ -113,7 +110,7 @@ class _Watch:
             states = torch.zeros(self._ranks.size, dtype=torch.long)
             states[self._ranks.rank] = self._state
             try:
-                dist.all_reduce(states)
+                self._group.allreduce([states]).wait()  # type: ignore[attr-defined]  # not in torch's stubs
             except RuntimeError:  # gloo's words name its own source
                 self.failure = "another process of this run has ended, or was killed"
                 break
@@ -126,7 +123,7 @@ class _Watch:
                 return
             self._changed.wait(_EVERY)
             self._changed.clear()
-        self.failure += ": what it said stands above or in its own log; nothing that the LLM has said is lost"
+        self.failure += ": what it said stands above or in its own log; nothing that the LLM has said is lost, and the same command resumes"
         if self._state == _WORKING:
             # A signal of its own, so that waiting calls end too.
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
