@@ -281,9 +281,7 @@ def test_files_of_the_demo_are_found_from_any_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_processes_that_torchrun_starts_share_the_queries_and_train_together(
-    tmp_path, bert_directory, llama_directory
-):
+def test_two_processes_of_torchrun_share_the_queries_and_train_together(tmp_path, bert_directory, llama_directory):
     run = [f"paths.root={tmp_path}", f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"]
     run += ["encoder.sha256=null", "source.settings.passages=200", "source.settings.questions=30"]
     run += ["llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "prepare.max_train_queries=20", "logger=csv"]

@@ -19,7 +19,7 @@ PAGES = [
 # With at least one word behind it, `make` or `python`; the scripts are named without `python` in sentences too.
 _COMMAND = re.compile(
     r"(make|pip install|pip wheel|wandb sweep|embedder \w+) [\w'\"-].*|embedder --help"
-    r"|(python )?(benchmarks/\w+|train|prepare|evaluate)\.py .+"
+    r"|((torchrun|srun) [\w=-]+ )?(python )?(benchmarks/\w+|train|prepare|evaluate)\.py .+"
 )
 _ALSO = re.compile(r"python (benchmarks/\w+|train|prepare|evaluate)\.py")
 _FENCED = re.compile(r"([^\n]*)\n```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -55,6 +55,7 @@ def words(command):
         command = command.replace(name, own)
     split = subprocess.run(["bash", "-fc", f"printf '%s\\0' {command}"], capture_output=True, check=True)
     parts = split.stdout.decode().split("\0")[:-1]
+    parts = parts[2:] if parts[0] in ("torchrun", "srun") else parts
     parts = parts[1:] if parts[0] == "python" else parts
     if parts[:2] == ["embedder", "tune"]:
         parts = ["train.py", *tune_command.overrides_of(tune_command.parsed(parts[2:]))]

@@ -75,6 +75,7 @@ def keys():
         ("train", "task_mix=all", "source=folder", "experiment=tune", "callbacks=reindex"),
         ("train", "source=corpus", "callbacks=rag_eval", "llm=server"),
         ("prepare", "llm=chat", "reward=judged"),
+        ("prepare", "engine=ray"),
         ("evaluate", "source=world", "consumer=single_shot"),
         *[("evaluate", f"action={action}") for action in ("compare", "html", "dashboard")],
     ]

@@ -43,8 +43,8 @@ def label_in_processes(labelling: Labelling, devices: Sequence[int]) -> None:
         while not context.join():
             pass
     except ProcessExitedException as error:
-        message = f"labelling process {error.error_index + 1} of {n} has ended ({error.signal_name or error.exit_code})"
-        raise EmbedderError(f"{message}, so all have; {labelling.preparation.kept}") from error
+        which, how, kept = error.error_index + 1, error.signal_name or error.exit_code, labelling.preparation.kept
+        raise EmbedderError(f"labelling process {which} of {n} has ended ({how}), so all have; {kept}") from error
     finally:
         _end(context)
         listener.stop()

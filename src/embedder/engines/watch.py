@@ -123,7 +123,7 @@ class _Watch:
                 return
             self._changed.wait(_EVERY)
             self._changed.clear()
-        self.failure += ": what it said stands above or in its own log; nothing that the LLM has said is lost, and the same command resumes"
+        self.failure += ": what it said stands above or in its own log; the same command resumes, and no score is lost"
         if self._state == _WORKING:
             # A signal of its own, so that waiting calls end too.
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
