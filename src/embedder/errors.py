@@ -69,6 +69,19 @@ class PromptTooLongError(EmbedderError):
         self.prompt = prompt
 
 
+class NoTokensError(EmbedderError):
+    """A text has no tokens, so that it has no vector; a tokenizer that adds special tokens gives every text some.
+
+    Args:
+        position: Of the text among those that were to be encoded.
+        text: It.
+    """
+
+    def __init__(self, position: int, text: str) -> None:
+        super().__init__(f"encoder: text {position + 1} has no tokens: {shown(repr(text), 80)}")
+        self.position = position
+
+
 class TrainingError(EmbedderError):
     """Training cannot continue with its current numbers, such as a loss that is NaN."""
 

@@ -369,3 +369,10 @@ def test_adapters_without_the_package_name_what_to_install(bert_directory, monke
         MissingExtraError, match=r"encoder\.lora needs the package 'peft'.*pip install 'embedder-llm\[lora\]'"
     ):
         TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", lora={"r": 2}))
+
+
+def test_a_thread_that_tokenises_ahead_changes_no_bit(bert_directory, monkeypatch):
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean", encode_tokens=32))
+    vectors = encoder.encode(TEXTS * 5, Reading("key", "Read: "))
+    monkeypatch.setattr("embedder.encoders.encoder.ahead", lambda work, items: ((one, work(one)) for one in items))
+    np.testing.assert_array_equal(encoder.encode(TEXTS * 5, Reading("key", "Read: ")), vectors)

@@ -187,7 +187,7 @@ def test_an_empty_corpus_has_no_vectors(encoder, settings):
 def test_a_vector_that_is_no_number_names_its_key_and_nothing_is_written(settings, tmp_path):
     rows = np.eye(4)
     rows[2, 1] = np.nan
-    with pytest.raises(EmbedderError, match=r"key 'k2' \(number 3 of the corpus\) holds NaN .* 0 of the 3 others"):
+    with pytest.raises(EmbedderError, match=r"key 'k2' \(number 3 of the corpus, .* holds NaN .* 0 of the 3"):
         StoredEncoder(Giving(rows), MADE_BY, settings).vectors(KEYS[:4], READING)
     assert not list(tmp_path.rglob("*.*"))
 
@@ -256,3 +256,25 @@ def test_memory_grows_with_the_shard_and_not_with_the_corpus(tmp_path):
     few, many, large = peak(1000, 500), peak(20_000, 500), peak(20_000, 5000)
     assert many - few < shard  # of vectors alone, the corpus has 38 shards more
     assert large > few + 9 * shard
+
+
+def test_a_text_without_tokens_names_its_key_and_a_long_one_is_cut(encoder, settings):
+    with pytest.raises(EmbedderError, match=r"key 'k6' \(number 7 of the corpus, ''\) has no tokens"):
+        StoredEncoder(encoder, MADE_BY, settings).vectors([*KEYS[:6], Key("k6", "")], Reading("key"))
+    long = [Key(name, "Oru " * n) for name, n in (("long", 100_000), ("cut", 8))]
+    rows = StoredEncoder(encoder, MADE_BY, settings).vectors(long, Reading("key", "", 8)).rows(0, 2)
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-6)
+
+
+def test_a_run_that_was_stopped_loses_the_shard_that_it_was_at(encoder, settings):
+    class Stopped(Counting):
+        def encode(self, texts, reading, *, progress=False):
+            if self.count == 8:
+                raise KeyboardInterrupt
+            return super().encode(texts, reading)
+
+    with pytest.raises(KeyboardInterrupt):
+        StoredEncoder(Stopped(encoder), MADE_BY, settings).vectors(KEYS, READING)
+    counting = Counting(encoder)
+    StoredEncoder(counting, MADE_BY, settings).vectors(KEYS, READING)
+    assert counting.count == 2  # of ten

@@ -23,7 +23,8 @@ from embedder.encoders.unpadded import (
     register_unpadded,
     run_unpadded,
 )
-from embedder.errors import ConfigError
+from embedder.errors import ConfigError, NoTokensError
+from embedder.models.ahead import ahead
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.models.token_batches import token_batches
 from embedder.types import FloatArray, Keep, Reading, Side
@@ -212,8 +213,11 @@ class TextEncoder(nn.Module):
     def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors of many texts of one side, [n, D], float32, in their order; see `tokenize`.
 
-        Texts of like length go through together, as many as the token budget allows; the mode of the module (training
-        or not) is put back afterwards.
+        Texts of like length go through together, as many as the token budget allows, while a thread tokenises the next
+        ones; the mode of the module (training or not) is put back afterwards.
+
+        Raises:
+            NoTokensError: A text has none.
         """
         import numpy as np
         from rich.progress import track
@@ -223,15 +227,22 @@ class TextEncoder(nn.Module):
         # Three characters a token is a cautious guess for any alphabet but the densest; a wrong one costs memory alone.
         n_tokens = np.minimum(self.length(reading.max_length), n_characters[order] // 3 + 2)
         batches = list(token_batches(n_tokens.tolist(), self.config.encode_tokens))
+
+        def tokenize(batch: list[int]) -> Tokens:
+            batch_texts = [texts[row] for row in order[batch]]
+            tokens = self.tokenize(batch_texts, reading.instruction, reading.max_length, reading.keep)
+            for row in (tokens["attention_mask"].sum(1) == 0).nonzero()[:1, 0].tolist():
+                raise NoTokensError(int(order[batch[row]]), batch_texts[row])
+            return tokens
+
         was_training = self.training
         self.eval()
         device = next(self.parameters()).device
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         try:
-            for batch in track(batches, "Encoding", disable=not progress, transient=True):
+            tokenized = ahead(tokenize, track(batches, "Encoding", disable=not progress, transient=True))
+            for batch, tokens in tokenized:
                 rows = order[batch]
-                batch_texts = [texts[row] for row in rows]
-                tokens = self.tokenize(batch_texts, reading.instruction, reading.max_length, reading.keep)
                 output = self({name: value.to(device) for name, value in tokens.items()}, reading.side)
                 vectors[rows] = output.cpu().numpy()
         finally:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from embedder.errors import EmbedderError
+from embedder.errors import EmbedderError, NoTokensError
 from embedder.locks import claimed
 from embedder.shown import shown
 from embedder.types import Encoder, FloatArray, Keys, Reading
@@ -85,9 +85,13 @@ class Encoding:
         """Encode one shard and write it.
 
         Raises:
-            EmbedderError: A vector is not finite, or not of the encoder's dimension.
+            EmbedderError: A vector is not finite, or not of the encoder's dimension, or a text has no tokens.
         """
-        vectors = self._encoder.encode(self._texts(number), self._reading, progress=progress)
+        try:
+            vectors = self._encoder.encode(self._texts(number), self._reading, progress=progress)
+        except NoTokensError as error:
+            told = self._named(self._positions(number)[error.position])
+            raise EmbedderError(f"encoder: {told} has no tokens, so that it has no vector") from error
         self._check(vectors, number)
         if writes:
             write_shard(self.path(number), vectors.astype(self._settings.dtype, copy=False))
@@ -151,9 +155,10 @@ class Encoding:
             raise EmbedderError(f"encoder: expected vectors of the form {expected}, got {list(vectors.shape)}")
         wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(wrong):
-            position = positions[int(wrong[0])]
-            key, n_others = self._keys[position], len(positions) - 1
-            raise EmbedderError(
-                f"encoder: the vector of key {key.id!r} (number {position + 1} of the corpus) holds NaN or infinity, "
-                f"as do {len(wrong) - 1} of the {n_others} others of its shard; its text: {shown(key.text, 80)!r}"
-            )
+            told = self._named(positions[int(wrong[0])])
+            others = f"as do {len(wrong) - 1} of the {len(positions) - 1} others of its shard"
+            raise EmbedderError(f"encoder: the vector of {told} holds NaN or infinity, {others}")
+
+    def _named(self, position: int) -> str:
+        key = self._keys[position]
+        return f"key {key.id!r} (number {position + 1} of the corpus, {shown(key.text, 60)!r})"
