@@ -173,7 +173,7 @@ def rows(directory):
         return list(csv.DictReader(file))
 
 
-def nearest(dataset, encoder, skip=0, margin=None):
+def nearest(dataset, encoder, skip=0, limit=None):
     """The negatives of every training record by a loop over all keys."""
     corpus, found = dataset.corpus(), []
     vectors = encoder.encode(list(corpus.texts()), Reading("key", "", 64))
@@ -185,8 +185,8 @@ def nearest(dataset, encoder, skip=0, margin=None):
         start, stop = corpus.span(*query.among) if query.among else (0, len(corpus))
         eligible = [p for p in range(start, stop) if corpus[p].id not in query.exclude]
         order = sorted(eligible, key=lambda p: -scores[p])[skip:]
-        if margin is not None:
-            order = [p for p in order if scores[p] <= (1 - margin) * max(scores[p] for p in gold)]
+        if limit is not None:
+            order = [p for p in order if scores[p] <= limit(max(scores[p] for p in gold))]
         chosen = []
         for position in order:
             if corpus[position].text not in never:
@@ -225,18 +225,43 @@ def test_the_negatives_are_the_nearest_keys_that_may_be_negatives(dataset, bert_
         assert all(negatives <= by_query[step >= 3][name] for name, negatives in groups.items()), step
 
 
-@pytest.mark.parametrize(("skip", "margin"), [(2, None), (0, 0.001)])
-def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert_directory, tmp_path, skip, margin):
-    candidates = replace(SETTINGS.candidates, range_min=skip, filters=CandidateFilters(relative_margin=margin))
+RULES = {  # each with the highest score that a candidate may have, from that of the best gold key
+    "relative_margin": (0.001, lambda gold: 0.999 * gold),
+    "absolute_margin": (0.002, lambda gold: gold - 0.002),
+    "max_score": (0.97, lambda gold: 0.97),
+}
+
+
+@pytest.mark.parametrize(("skip", "rule"), [(2, None), *((0, rule) for rule in RULES)])
+def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert_directory, tmp_path, skip, rule):
+    value, limit = RULES[rule] if rule else (None, None)
+    filters = CandidateFilters(**{rule: value} if rule else {})
+    candidates = replace(SETTINGS.candidates, range_min=skip, filters=filters)
     encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     miner, mined = Miner(candidates, FaissIndex, has_answer), MinedDataset.of(0, dataset)
     table = miner.mine(mined, TASK.sides, stored(encoder, tmp_path), Share(0, 1))
     found = [[p for p in row if p >= 0] for row in table.tolist()]
-    expected = nearest(dataset, encoder, skip, margin)
+    expected = nearest(dataset, encoder, skip, limit)
     full = [record for record in range(len(found)) if len(expected[record]) == N]  # others are filled up at random
     assert len(full) > 5
     assert [one_of_twins(found[record]) for record in full] == [expected[record] for record in full]
     assert expected != nearest(dataset, encoder)
+
+
+def test_negatives_are_drawn_from_a_window_of_ranks_by_the_query_alone(dataset, bert_directory, tmp_path):
+    window = {"range_min": 2, "range_max": 12, "sampling_strategy": "random"}
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
+    mined = MinedDataset.of(0, dataset)
+
+    def negatives(seed, name):
+        miner = Miner(replace(SETTINGS.candidates, **window, seed=seed), FaissIndex, has_answer)
+        return miner.mine(mined, TASK.sides, stored(encoder, tmp_path / name), Share(0, 1)).tolist()
+
+    first = negatives(0, "a")
+    assert first == negatives(0, "b")
+    assert first != negatives(1, "c")
+    best = nearest(dataset, encoder, skip=0)
+    assert not any(set(own) == set(others) for own, others in zip(first, best, strict=True))
 
 
 @pytest.fixture(scope="module")

@@ -113,13 +113,17 @@ def test_a_near_duplicate_of_a_gold_key_is_no_candidate_and_of_others_one_is(tmp
     texts = [gold, [*gold[:99], "new"], other, [*other[:50], "new", *other[51:]], words(100, 2)]
     corpus = corpus_of([" ".join(text) for text in texts], tmp_path / "c.jsonl")
 
+    copies = []
+
     def found(limit, **query):
         settings = Candidates(n=5, sources=("dense",), near_duplicates=limit)
         finder = CandidateFinder(settings, [Listed(falling(5))], corpus, has_answer)
         (found,) = finder.propose([Query("q", "?", **query)])
+        copies.append(finder.copies)
         return [candidate.key.id for candidate in found], dict(finder.dropped)
 
     assert found(0.9, positives=("0",)) == (["0", "2", "4"], {"near_duplicates": 2})
+    assert copies == [{"q": [1]}]  # of the gold key, not of the other one
     assert found(0.96, positives=("0",)) == (["0", "2", "3", "4"], {"near_duplicates": 1})
     assert found(None, positives=("0",)) == (["0", "1", "2", "3", "4"], {})
     assert found(0.9, exclude=("0",))[0] == ["2", "4"]  # such as the example that the query was made from

@@ -6,6 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from embedder.candidates.candidates import Candidates
+from embedder.candidates.finder import CandidateFinder
+from embedder.candidates.proposers import BM25Proposer
 from embedder.data.corpus import Corpus
 from embedder.data.examples import Examples
 from embedder.data.overlap import trained_on
@@ -14,8 +17,10 @@ from embedder.data.prompts import QuestionPrompt
 from embedder.data.queries import question_of
 from embedder.data.sources import Dataset
 from embedder.errors import DataError
+from embedder.metrics.text import has_answer
 from embedder.preparation.job import BEYOND, UNUSABLE, make_job
 from embedder.preparation.validation import Validation, held_out_together
+from embedder.preparation.write_records import write_records
 from embedder.texts import question_form, question_hash
 from embedder.training.budget import Budget
 from embedder.training.objective import Contrastive, Graded, Objective
@@ -181,6 +186,31 @@ def test_test_questions_that_are_training_questions_are_counted_over_all_data_se
     }
     (record,) = caplog.records
     assert "qa/one: 2 of 3 test questions are training questions too" in record.getMessage()
+
+
+def test_a_near_duplicate_of_a_gold_key_is_named_in_the_record_so_that_no_batch_has_it_as_negative(tmp_path):
+    gold = " ".join(f"word{i}" for i in range(60))
+    keys = [("gold", gold), ("copy", f"{gold} once"), ("other", "word1 and word2 elsewhere")]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps({"id": a, "text": b}) + "\n" for a, b in keys))
+    rows = [{"query_id": f"q{i}", "query": f"word{i} word1", "pos": ["gold"]} for i in range(4)]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = Dataset("tool", "small", tmp_path / "corpus.jsonl", tmp_path / "train.jsonl")
+    job = make_job(
+        Task("tool", "", "", 64, 64, Objective({"contrastive": Contrastive()}), Sampling()),
+        source,
+        Corpus(source.file("corpus")),
+        Validation(0.25, 1),
+        None,
+    )
+    finder = CandidateFinder(Candidates(n=3), [BM25Proposer()], job.corpus, has_answer)
+    prepared = tmp_path / "prepared"
+    prepared.mkdir()
+    _, about = write_records(job, finder, None, prepared)
+    records = [json.loads(line) for line in (prepared / "train.jsonl").read_text().splitlines()]
+    assert [(row["pos_id"], row["neg_id"], row["other_pos"]) for row in records] == [
+        (["gold"], ["other"], [f"{gold} once"])
+    ] * 3
+    assert about["dropped_candidates"] == {"near_duplicates": 4}
 
 
 BOTH = replace(TASK, objective=Objective({"graded": Graded(), "contrastive": Contrastive()}))

@@ -24,9 +24,9 @@ class Distinct:
         if self._limit is not None:
             self._shingles.append(shingles(text))
 
-    def has_like(self, text: str) -> bool:
-        """Whether the text is a near duplicate of one of them."""
+    def first_like(self, text: str) -> int | None:
+        """Which one, in the order in which they came, the text is a near duplicate of; None if there is none."""
         if self._limit is None:
-            return False
-        own = shingles(text)
-        return any(jaccard(own, other) >= self._limit for other in self._shingles)
+            return None
+        own, limit = shingles(text), self._limit
+        return next((index for index, other in enumerate(self._shingles) if jaccard(own, other) >= limit), None)

@@ -33,6 +33,8 @@ class CandidateFinder:
     ) -> None:
         self.dropped: Counter[str] = Counter()
         """How many candidates each filter has skipped so far."""
+        self.copies: dict[str, list[int]] = {}
+        """Positions of near duplicates of gold keys that were found so far, by query id: never its negatives."""
         self.unranked = 0
         """Queries so far for which no source ranks a key: all their negatives are random."""
         self._settings, self._proposers, self._corpus = settings, proposers, corpus
@@ -95,8 +97,11 @@ class CandidateFinder:
             form = normal_form(key.text)
             if form in taken or position in skipped:
                 continue
-            reason = objections.get(position) or self._objection(query, key, apart)
-            if reason is not None:
+            like = apart.first_like(key.text)
+            if like is not None and like < len(gold):
+                self.copies.setdefault(query.id, []).append(position)
+            near = None if like is None else "near_duplicates"
+            if reason := near or objections.get(position) or self._objection(query, key):
                 skipped.add(position)
                 self.dropped[reason] += 1
                 continue
@@ -108,11 +113,9 @@ class CandidateFinder:
         found.sort(key=lambda position: order.get(position, len(order)))
         return (*chosen, *(Candidate(self._corpus[position], *_best_rank(position, ranks)) for position in found))
 
-    def _objection(self, query: Query, key: Key, others: Distinct) -> str | None:
-        """What the text of a key says against it, by the name of the setting."""
-        if self._settings.filters.gives_away(query, key, self._holds_answer):
-            return "drop_answers"
-        return "near_duplicates" if others.has_like(key.text) else None
+    def _objection(self, query: Query, key: Key) -> str | None:
+        """The filter that the text of a key does not pass."""
+        return "drop_answers" if self._settings.filters.gives_away(query, key, self._holds_answer) else None
 
     def _random_positions(self, query: Query, eligible: Eligible) -> Iterator[int]:
         """Eligible positions without repetition, a function of the query alone."""

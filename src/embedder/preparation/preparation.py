@@ -29,7 +29,7 @@ from embedder.preparation.validation import Validation
 from embedder.training.budget import Budget
 from embedder.training.task import Task
 
-_FORMAT = 16  # raised when what is prepared changes, so that an older folder is never taken for a new one
+_FORMAT = 17  # raised when what is prepared changes, so that an older folder is never taken for a new one
 
 _Queries = Annotated[int, Bound("2 or more (one for validation)", at_least=2, null="null for all")]
 

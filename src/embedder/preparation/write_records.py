@@ -74,7 +74,7 @@ def write_records(
                 counts["labelled"] += has_label
                 if split == "train":
                     labelled.append(has_label)
-                row = record_row(query, proposed, job.task.name, _no_negatives(query, proposed, job))
+                row = record_row(query, proposed, job.task.name, _no_negatives(query, proposed, job, finder))
                 out[split].write(json_line(row))
                 out["queries" if split == "validation" else "train.queries"].write(json_line(_query_row(query)))
             for split, writer in tables.items():
@@ -128,12 +128,12 @@ def chunks(items: Iterable[Proposed], judged: Set[str]) -> Iterator[list[Propose
         yield chunk
 
 
-def _no_negatives(query: Query, proposed: tuple[Candidate, ...], job: Job) -> tuple[str, ...]:
-    """Texts of the gold keys that are not among the candidates, and of the keys that it is never compared with."""
+def _no_negatives(query: Query, proposed: tuple[Candidate, ...], job: Job, finder: CandidateFinder) -> tuple[str, ...]:
+    """Texts of gold keys that are not among the candidates, of their near duplicates, and of the excluded keys."""
     shown = {candidate.key.id for candidate in proposed}
     ids = (*query.positives, *query.exclude)
     others = [job.corpus.position(key_id) for key_id in ids if key_id not in shown]
-    return tuple(job.corpus[position].text for position in others)
+    return tuple(job.corpus[position].text for position in (*others, *finder.copies.get(query.id, ())))
 
 
 def _query_row(query: Query) -> dict[str, Any]:
