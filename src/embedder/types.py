@@ -298,6 +298,15 @@ class VectorIndex(Protocol):
         ...
 
 
+@runtime_checkable
+class SearchesRuns(Protocol):
+    """An index that can look at some of its positions alone."""
+
+    def search_run(self, queries: FloatArray, top_k: int, start: int, stop: int) -> tuple[FloatArray, IntArray]:
+        """As `VectorIndex.search`, among the positions from `start` to before `stop`."""
+        ...
+
+
 class KeyStore(Protocol):
     """Random access to the keys of a corpus without holding them in memory."""
 

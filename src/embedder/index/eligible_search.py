@@ -7,7 +7,7 @@ import numpy as np
 
 from embedder.index.exact_search import best_of_blocks
 from embedder.index.fill import blocks
-from embedder.types import Eligible, FloatArray, IntArray, VectorIndex
+from embedder.types import Eligible, FloatArray, IntArray, SearchesRuns, VectorIndex
 
 _BLOCK_BYTES = 1 << 26  # of vectors that are read back at a time
 
@@ -17,8 +17,9 @@ def search_eligible(
 ) -> tuple[FloatArray, IntArray]:
     """Scores and positions of the best eligible keys, best first, both [Q, K]; -inf and -1 where there are fewer.
 
-    Queries over the whole corpus go through the index. The others are compared with every vector of their run, which
-    finds all there is even where an approximate index would have looked elsewhere; queries of one run together.
+    Queries over the whole corpus go through the index, and so do the others if it searches a run by itself. Else they
+    are compared with every vector of their run, which finds all there is even where an approximate index would have
+    looked elsewhere; queries of one run together.
 
     Args:
         index: Over all keys.
@@ -37,6 +38,8 @@ def search_eligible(
         whole = (start, stop) == (0, size)
         if whole:
             found = index.search(queries[rows], top_k + spare)
+        elif isinstance(index, SearchesRuns):
+            found = index.search_run(queries[rows], top_k + spare, start, stop)
         else:
             ranges = blocks(start, stop, queries.shape[1], _BLOCK_BYTES)
             found = best_of_blocks(queries[rows], index.vectors, ranges, top_k + spare)
