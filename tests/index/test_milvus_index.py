@@ -15,7 +15,7 @@ from embedder.index.array_vectors import ArrayVectors
 from embedder.index.eligible_search import search_eligible
 from embedder.index.fill import fill_index
 from embedder.index.milvus_collection import without_password
-from embedder.index.milvus_settings import MilvusSettings
+from embedder.index.milvus_index import milvus_index
 from embedder.types import Eligible, VectorIndex
 
 pytest.importorskip("pymilvus")
@@ -36,7 +36,7 @@ def made(tmp_path):
     def make(array, about=ABOUT, **settings):
         for index in indexes:
             index.close()
-        indexes.append(MilvusSettings(str(tmp_path / "new" / "milvus.db"), **settings)())
+        indexes.append(milvus_index(str(tmp_path / "new" / "milvus.db"), **settings))
         fill_index(indexes[-1], ArrayVectors(array, about))
         return indexes[-1]
 
@@ -76,9 +76,9 @@ def test_what_a_killed_run_left_is_completed_without_duplicates(made, vectors, t
     script = f"""
 import sys, numpy as np
 from embedder.index.array_vectors import ArrayVectors
-from embedder.index.milvus_settings import MilvusSettings
+from embedder.index.milvus_index import milvus_index
 vectors = ArrayVectors(np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32), {ABOUT!r})
-index = MilvusSettings({str(tmp_path / "new" / "milvus.db")!r}, collection="keys", batch=10)()
+index = milvus_index({str(tmp_path / "new" / "milvus.db")!r}, collection="keys", batch=10)
 for start in range(index.begin(vectors), 170, 10):
     index.add(vectors.rows(start, start + 10))
 print("half", flush=True)
@@ -88,7 +88,7 @@ sys.stdin.read()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "half\n"
         process.send_signal(signal.SIGKILL)
-    index = MilvusSettings(str(tmp_path / "new" / "milvus.db"), collection="keys")()
+    index = milvus_index(str(tmp_path / "new" / "milvus.db"), collection="keys")
     started = index.begin(ArrayVectors(vectors, ABOUT))
     assert 0 < started <= 170
     index.close()
@@ -160,7 +160,7 @@ def test_queries_find_what_is_eligible_for_them(made, vectors):
 
 def test_wrong_settings_and_files_are_refused(made, vectors, metadata, tmp_path):
     with pytest.raises(ConfigError, match=r"index.metadata: expected a file that has the fields \['year'\]"):
-        MilvusSettings("milvus.db", fields=["year"])
+        milvus_index("milvus.db", fields=["year"])
     with pytest.raises(ConfigError, match=r"index.collection: expected a name"):
         made(vectors, {})
     with pytest.raises(DataError, match=r"corpus.jsonl:1: expected the fields .'month'., which index.fields names"):
@@ -187,7 +187,7 @@ def test_an_empty_corpus_is_found_empty(made):
 
 def test_a_server_that_is_not_there_is_one_error(vectors):
     begin = time.monotonic()
-    index = MilvusSettings("http://user:hunter2@127.0.0.1:9", collection="keys", timeout=1)()
+    index = milvus_index("http://user:hunter2@127.0.0.1:9", collection="keys", timeout=1)
     with pytest.raises(EmbedderError, match=r"Milvus at http://127.0.0.1:9, collection keys: ") as error:
         fill_index(index, ArrayVectors(vectors))
     assert "hunter2" not in str(error.value)
@@ -236,7 +236,7 @@ def test_a_database_that_goes_away_loses_nothing(tmp_path, vectors):
 
 
 def started(port, vectors):
-    index = MilvusSettings(f"http://127.0.0.1:{port}", collection="keys", batch=10, timeout=2)()
+    index = milvus_index(f"http://127.0.0.1:{port}", collection="keys", batch=10, timeout=2)
     index.begin(ArrayVectors(vectors, ABOUT))
     return index
 

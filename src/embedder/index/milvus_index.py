@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 _QUERIES = 256  # sent together
 
 
+def milvus_index(uri: str, **settings: Any) -> "MilvusIndex":
+    """An index by its settings, one by one as `conf/index/milvus.yaml` has them; see `MilvusSettings`."""
+    return MilvusIndex(MilvusSettings(uri, **settings))
+
+
 class MilvusIndex:
     """A corpus in a collection of Milvus, found there again by later runs.
 

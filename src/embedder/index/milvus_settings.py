@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from embedder.bounds import PositiveFloat, PositiveInt
 from embedder.checks import checked
 from embedder.errors import ConfigError
 
-if TYPE_CHECKING:
-    from embedder.index.milvus_index import MilvusIndex
-
 
 @checked("index")
 @dataclass(frozen=True)
 class MilvusSettings:
-    """An index in Milvus; called, it makes one.
+    """An index in Milvus.
 
     Args:
         uri: A file, for Milvus Lite, or the address of a server or cluster, `http://HOST:19530`.
@@ -53,9 +50,3 @@ class MilvusSettings:
     def __post_init__(self) -> None:
         if self.fields and self.metadata is None:
             raise ConfigError("index.metadata", f"a file that has the fields {list(self.fields)}", None)
-
-    def __call__(self) -> "MilvusIndex":
-        """An index; nothing is connected before vectors come."""
-        from embedder.index.milvus_index import MilvusIndex
-
-        return MilvusIndex(self)
