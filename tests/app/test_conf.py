@@ -96,7 +96,7 @@ def test_help_begins_with_what_the_script_does_and_three_commands_that_work(entr
 
 ACTIONS = {
     "prepare": ("duplicates", "estimate", "merge", "prepare", "report"),
-    "evaluate": ("compare", "dashboard", "evaluate", "html", "index", "mteb"),
+    "evaluate": ("compare", "dashboard", "encode", "evaluate", "html", "index", "mteb"),
     "train": ("train", "tune"),
 }
 
