@@ -32,6 +32,11 @@ def estimates(language_model: LanguageModel) -> bool:
     return bool(getattr(language_model, "top_logprobs", 0))
 
 
+def runs_here(language_model: LanguageModel) -> bool:
+    """Whether it runs in this process, on a device: what is in a batch changes the last bits of its numbers."""
+    return getattr(language_model, "device", None) is not None
+
+
 def release(language_model: LanguageModel) -> None:
     """Give back the memory of an LLM that runs in this process; it is loaded again when it is needed again."""
     getattr(language_model, "release", lambda: None)()

@@ -6,6 +6,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from embedder.data.prompts import Prompt
+from embedder.llm.abilities import runs_here
 from embedder.llm.waves import run_in_waves
 from embedder.preparation.long_prompts import query_named
 from embedder.preparation.reward_settings import Rewards
@@ -18,8 +19,8 @@ from embedder.types import Candidate, Query
 logger = logging.getLogger(__name__)
 
 TOGETHER = 16
-"""Queries that the LLM judges in one call. What is in a batch changes the last bits of its numbers, so the calls are
-the same ones whichever process makes them."""
+"""Queries that a local LLM judges in one call. What is in a batch changes the last bits of its numbers, so the calls
+are the same ones whichever process makes them."""
 _VERIFY_TOLERANCE = 1e-2  # nats; other processors and batch shapes differ by about 1e-4
 
 Proposed = tuple[Query, tuple[Candidate, ...]]
@@ -90,9 +91,14 @@ class Judge:
             for call in wave:
                 requests.update(self._judge_together(call))
 
-        with self._language_model.whole_calls() as save:
-            every = self._language_model.save_seconds
-            run_in_waves(calls, judge_wave, save, "labelling", every, lambda: self.tokens_run, 1, "calls of the LLM")
+        if runs_here(self._settings.language_model):
+            with self._language_model.whole_calls() as save:
+                every = self._language_model.save_seconds
+                run_in_waves(
+                    calls, judge_wave, save, "labelling", every, lambda: self.tokens_run, 1, "calls of the LLM"
+                )
+        elif calls:  # a server makes batches of its own, and many requests keep it busy
+            judge_wave([[pair for call in calls for pair in call]])
         scored = self._language_model.n_scored - scored
         logger.info(
             "labelled %d queries in %.1f s: %d prompts with %d outputs scored, the rest was in the store",
