@@ -114,6 +114,23 @@ class FaissIndex:
         if self._gpu and self._index is not None and self._on_gpus is None:
             self._on_gpus = on_all_gpus(self._index)
 
+    def configure(self, **settings: int) -> None:
+        """Change how it searches: `nprobe`, `ef_search`, `k_factor`.
+
+        Raises:
+            ConfigError: The index has no such setting.
+        """
+        self._settings |= settings
+        if self._index is not None:
+            for part in parts_of(self._index):
+                configure(part, settings)
+            self._on_gpus = None
+
+    def most(self, setting: str) -> int:
+        """The largest value of a setting that makes sense: all lists, or all vectors."""
+        inverted = faiss_module().try_extract_index_ivf(self._index)
+        return int(inverted.nlist) if setting == "nprobe" and inverted is not None else len(self)
+
     def search(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
         """Inner products and positions, best first, both [Q, K]; -inf and -1 where fewer than K were found.
 
