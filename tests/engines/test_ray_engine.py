@@ -13,8 +13,6 @@ from embedder.preparation.prepare import prepare
 from tests.engines.conftest import TASK
 from tests.engines.same_records import addresses, assert_same_records
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
@@ -28,6 +26,7 @@ def actors() -> list[psutil.Process]:
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_actor_is_started_again_and_its_work_is_redone(make, alone, tmp_path):
     def kill() -> None:
         while not list((tmp_path / "store" / "scores").glob("*.parquet")):
@@ -50,6 +49,7 @@ def test_a_killed_actor_is_started_again_and_its_work_is_redone(make, alone, tmp
     assert not actors()
 
 
+@pytest.mark.slow
 def test_actors_encode_the_corpus_for_dense_candidates_once(make, tmp_path):
     (alone,) = prepare({"qa": TASK}, make(tmp_path / "alone", source="dense"))
     shared = make(tmp_path / "shared", source="dense")
@@ -57,6 +57,16 @@ def test_actors_encode_the_corpus_for_dense_candidates_once(make, tmp_path):
     assert_same_records(dataset.directory, alone.directory)
 
 
+@pytest.mark.slow
 def test_more_actors_than_there_is_room_for_are_refused(make, tmp_path):
     with pytest.raises(ConfigError, match=r"ray\.actors: expected \d+ at most with ray\.cpus=1: .* got 1000"):
         prepare({"qa": TASK}, make(tmp_path), RayEngine(actors=1000, cpus=1.0))
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [("127.0.0.1:9", "that can be reached .*refused"), ("cluster", "HOST:PORT of a Ray cluster")],
+)
+def test_an_address_where_no_cluster_is_shows_at_once(make, tmp_path, address, message):
+    with pytest.raises(ConfigError, match=rf"ray\.address: expected .*{message}"):
+        prepare({"qa": TASK}, make(tmp_path), RayEngine(address))

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from embedder.preparation.shard import Shard
 
 logger = logging.getLogger(__name__)
 
+_ANSWERS_IN = 20.0  # seconds
 _PARTS_OF_ACTOR = 8  # an actor that is done early takes over from one that is not
 
 
@@ -118,6 +120,8 @@ def _cluster(address: str | None) -> Iterator[Any]:
         import ray.data
     except ImportError as error:
         raise MissingExtraError("ray", extra("ray"), "engine=ray") from error
+    if address not in (None, "auto"):
+        _check_answers(str(address))
     here: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address is None else {}
     try:
         ray.init(address or "local", logging_level=logging.WARNING, **here)
@@ -130,3 +134,14 @@ def _cluster(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nothing listens: Ray would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        raise ConfigError("ray.address", "HOST:PORT of a Ray cluster, ray://HOST:PORT, auto, or null", address)
+    try:
+        socket.create_connection((host, int(port)), _ANSWERS_IN).close()
+    except OSError as error:
+        raise ConfigError("ray.address", f"a Ray cluster that can be reached ({error})", address) from error
