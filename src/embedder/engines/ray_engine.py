@@ -127,7 +127,8 @@ def _cluster(address: str | None) -> Iterator[Any]:
         ray.init(address or "local", logging_level=logging.WARNING, **here)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError("ray.address", f"the address of a Ray cluster that answers ({reason})", address) from error
+        expected = f"a Ray cluster that takes this process, with RAY_AUTH_MODE=token if it asks for a token ({reason})"
+        raise ConfigError("ray.address", expected, address) from error
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.WARNING)
