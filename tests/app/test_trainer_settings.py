@@ -159,6 +159,7 @@ def protocol(*overrides):
         ("callbacks.retrieval_eval.max_keys=10", {"callbacks.retrieval_eval"}),
         ("+trainer.limit_val_batches=2", {"trainer.limit_val_batches"}),
         ("index=ivf_sq8", {"index"}),
+        ("vectors.dtype=float16", {"vectors.dtype"}),
         (
             "+callbacks.plain.swa={_target_: lightning.pytorch.callbacks.StochasticWeightAveraging, swa_lrs: 0.01}",
             {"callbacks.plain.swa"},

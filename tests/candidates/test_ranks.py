@@ -14,11 +14,18 @@ from embedder.metrics.text import has_answer
 from embedder.types import Query
 
 
+def hits(positions, scores, gold_scores=(), other=-1.0):
+    """A ranking, beside which every key has the score `other`."""
+    of_position = dict(zip(positions, scores, strict=True))
+    return Hits(tuple(positions), tuple(scores), tuple(gold_scores), lambda position: of_position.get(position, other))
+
+
 class Listed:
     """A source that ranks the keys of a corpus as they are listed, with cosines of our choice."""
 
     def __init__(self, scores, gold_scores=(), name="dense"):
-        self.name, self._hits = name, Hits(tuple(range(len(scores))), tuple(scores), tuple(gold_scores))
+        self.name = name
+        self._hits = hits(range(len(scores)), scores, gold_scores)
 
     def fit(self, corpus):
         pass
@@ -70,7 +77,7 @@ def test_the_best_matches_of_one_source_come_back_neither_by_another_nor_at_rand
     corpus = corpus_of([f"text number {i}" for i in range(6)], tmp_path / "c.jsonl")
     lexical = Listed(falling(6), name="bm25")
     dense = Listed([], name="dense")
-    dense._hits = Hits((5, 4, 3, 2, 1, 0), (0.9, 0.8, 0.7, 0.6, 0.5, 0.4), ())
+    dense._hits = hits((5, 4, 3, 2, 1, 0), (0.9, 0.8, 0.7, 0.6, 0.5, 0.4))
     settings = Candidates(n=6, sources=("bm25", "dense"), range_min=2, near_duplicates=None)
     (found,) = CandidateFinder(settings, [lexical, dense], corpus, has_answer).propose([Query("q", "?")])
     assert sorted(candidate.key.id for candidate in found) == ["2", "3"]  # 0, 1 are BM25's best, 5, 4 the encoder's
@@ -91,7 +98,24 @@ def test_limits_of_scores_by_hand(corpus, filters, limit):
     first = next(rank for rank, score in enumerate(scores, 1) if score <= limit)
     source = Listed(scores, [0.8])  # key 1
     assert ranks(corpus, Query("q", "?", (), ("1",)), source, filters=filters)[0] == first
-    assert set(filters.too_high(source._hits, are_cosines=True).values()) == {name}
+    assert limit_name(source, filters, corpus) == {name}
+
+
+def limit_name(source, filters, corpus):
+    settings = Candidates(n=6, max_gold=1, sources=("dense",), near_duplicates=None, filters=filters)
+    finder = CandidateFinder(settings, [source], corpus, has_answer)
+    list(finder.propose([Query("q", "?", (), ("1",))]))
+    return set(finder.dropped)
+
+
+def test_limits_hold_for_random_keys_too(tmp_path):
+    corpus = corpus_of([f"text number {i}" for i in range(300)], tmp_path / "c.jsonl")
+    source = Listed(falling(100))
+    source._hits = hits(range(100), [0.9] * 100, other=0.8)  # nothing in the corpus is below the limit
+    settings = Candidates(n=4, sources=("dense",), near_duplicates=None, filters=CandidateFilters(max_score=0.7))
+    finder = CandidateFinder(settings, [source], corpus, has_answer)
+    assert list(finder.propose([Query("q", "?")])) == [()]
+    assert finder.dropped == {"max_score": 300}
 
 
 def test_limits_where_there_is_no_gold_key_or_the_scores_are_no_cosines():

@@ -91,6 +91,11 @@ def test_vectors_of_other_encoders_and_readings_lie_apart(encoder, tmp_path, set
     assert len(folders) == len(ways) == len(list(tmp_path.iterdir())) == counting.count / 4
 
 
+def test_what_is_made_of_rounded_vectors_says_so():
+    assert VectorSettings("v").protocol == {}
+    assert VectorSettings("v", dtype="float16").protocol == {"vectors.dtype": "float16"}
+
+
 def test_half_precision_takes_half_of_the_disk(encoder, settings):
     whole, half = (
         StoredEncoder(encoder, MADE_BY, replace(settings, dtype=dtype)).vectors(KEYS, READING)

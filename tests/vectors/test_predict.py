@@ -49,6 +49,9 @@ def test_a_wrong_trainer_is_refused():
         new_trainer(partial(L.Trainer, accelerator="tpu"))
     with pytest.raises(EmbedderError, match=r"^trainer: "):
         new_trainer(partial(L.Trainer, accelerator="cpu", devices=0))
+    assert (
+        new_trainer(partial(TRAINER, precision="bf16-mixed")).precision == "32-true"
+    )  # not what the folder is named by
     assert starts_by_script(new_trainer(partial(TRAINER, strategy="ddp")))
 
 

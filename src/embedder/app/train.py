@@ -240,7 +240,9 @@ class TrainRun:
     def settings_that_stay(self) -> dict[str, dict[str, Any]]:
         """What has to be as it was when a run is resumed, beside the data."""
         trainer = trainer_keywords(self.trainer)
-        reindex = {"reindex": plain((self.reindex, self.new_index))} if self.reindex.is_on else {}
+        reindex = (
+            {"reindex": plain((self.reindex, self.new_index)), **self.vectors.protocol} if self.reindex.is_on else {}
+        )
         return {
             "plan": plan_settings(self.tasks, self.data),
             "training": {
@@ -253,6 +255,7 @@ class TrainRun:
                 **choice_settings(self.callbacks, self.rag_eval, self.retrieval_eval),
                 "trainer.limit_val_batches": trainer["limit_val_batches"],
                 "index": plain(self.new_index),
+                **self.vectors.protocol,
             },
         }
 

@@ -29,4 +29,10 @@ class Distinct:
         if self._limit is None:
             return None
         own, limit = shingles(text), self._limit
-        return next((index for index, other in enumerate(self._shingles) if jaccard(own, other) >= limit), None)
+        return next((index for index, other in enumerate(self._shingles) if _reach(limit, own, other)), None)
+
+
+def _reach(limit: float, one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two texts are as similar as the limit; those of unlike size, which are most, are not compared."""
+    smaller, larger = sorted((len(one), len(other)))
+    return smaller >= limit * larger and jaccard(one, other) >= limit

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from embedder.bounds import Bound, NonNegativeFloat, ShareBelowOne
-from embedder.candidates.proposers import Hits
 from embedder.checks import checked
 from embedder.types import Key, Query
 
@@ -69,15 +68,6 @@ class CandidateFilters:
         if self.max_score is not None and are_cosines:
             found["max_score"] = self.max_score
         return found
-
-    def too_high(self, hits: Hits, *, are_cosines: bool) -> dict[int, str]:
-        """Positions in a source's ranking that score above a limit, each with the first filter that says so."""
-        limits = self.limits(hits.gold_scores, are_cosines=are_cosines)
-        return {
-            position: next(name for name, limit in limits.items() if score > limit)
-            for position, score in zip(hits.positions, hits.scores, strict=True)
-            if any(score > limit for limit in limits.values())
-        }
 
     def gives_away(self, query: Query, key: Key, holds_answer: HoldsAnswer) -> bool:
         """Whether the key contains an answer of the query and is skipped for it."""

@@ -79,9 +79,11 @@ class CandidateFinder:
         ]
         excluded = [self._corpus.position(key_id) for key_id in query.exclude]
         taken = {normal_form(self._corpus[position].text) for position in (*gold, *excluded)}
-        objections: dict[int, str] = {}
-        for proposer, ranking in zip(self._proposers, rankings, strict=True):
-            objections |= settings.filters.too_high(ranking, are_cosines=proposer.name == "dense")
+        limited = [
+            (ranking, limits)
+            for proposer, ranking in zip(self._proposers, rankings, strict=True)
+            if (limits := settings.filters.limits(ranking.gold_scores, are_cosines=proposer.name == "dense"))
+        ]
         skipped = {position for ranking in rankings for position in ranking.positions[: settings.range_min]}
         fused = reciprocal_rank_fusion([ranking.positions[settings.range_min :] for ranking in rankings])
         drawn = list(fused)
@@ -101,7 +103,7 @@ class CandidateFinder:
             if like is not None and like < len(gold):
                 self.copies.setdefault(query.id, []).append(position)
             near = None if like is None else "near_duplicates"
-            if reason := near or objections.get(position) or self._objection(query, key):
+            if reason := near or _too_high(position, limited) or self._objection(query, key):
                 skipped.add(position)
                 self.dropped[reason] += 1
                 continue
@@ -126,6 +128,16 @@ class CandidateFinder:
             if position in eligible and position not in seen:
                 seen.add(position)
                 yield position
+
+
+def _too_high(position: int, limited: Sequence[tuple[Hits, Mapping[str, float]]]) -> str | None:
+    """The limit that the score of a key is above, whether a source ranks it or it was drawn at random."""
+    for ranking, limits in limited:
+        score = ranking.score_of(position)
+        for name, limit in limits.items():
+            if score > limit:
+                return name
+    return None
 
 
 def _ranks(ranking: Hits) -> dict[int, tuple[int, float]]:

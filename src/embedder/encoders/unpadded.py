@@ -81,7 +81,7 @@ def prepare_unpadded(backbone: Any) -> bool:
     return same
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: what FSDP2 makes under it could not be trained
 def agrees_unpadded(backbone: Any) -> bool:
     """Whether two short texts give the same hidden states with padding and without, on the device of the backbone."""
     whole = _whole(backbone)

@@ -125,7 +125,9 @@ class RowEncoders:
             made_by = made_by_keys(encoder, key_fingerprint(encoder), self.precision)
         if (device := self._bfloat16_device) is not None:
             encoder = HalfPrecisionEncoder(encoder, device)
-        return RowEncoder(StoredEncoder(encoder, made_by, self.vectors, trainer=self.trainer), protocol)
+        return RowEncoder(
+            StoredEncoder(encoder, made_by, self.vectors, trainer=self.trainer), protocol | self.vectors.protocol
+        )
 
     @cached_property
     def _bfloat16_device(self) -> str | None:

@@ -83,6 +83,7 @@ class DenseSettings:
             "index": str(getattr(self.new_index, "keywords", self.new_index)),
             "lengths": [sides.query_max_length, sides.key_max_length, sides.query_keep],
             "instructions": [sides.query_instruction, sides.key_instruction],
+            **self.vectors.protocol,
         }
 
     @cached_property

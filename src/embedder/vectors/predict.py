@@ -57,10 +57,11 @@ def new_trainer(make: MakeTrainer) -> L.Trainer:
         EmbedderError: Lightning refuses a setting.
     """
     keywords = getattr(make, "keywords", {})
-    fixed = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+    fixed: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+    fixed["precision"] = "32-true"  # encoders know their own (`run.precision`), by which their vectors are found
     launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
     if keywords.get("strategy", "auto") == "auto" and keywords.get("devices", 1) != 1 and not launched:
-        fixed["strategy"] = "ddp_spawn"  # type: ignore[assignment]  # the other values are switches
+        fixed["strategy"] = "ddp_spawn"
     return built(make, keywords, **fixed, use_distributed_sampler=False)
 
 

@@ -22,3 +22,8 @@ class VectorSettings:
     directory: str
     dtype: Literal["float32", "float16"] = "float32"
     shard_size: PositiveInt = 4096
+
+    @property
+    def protocol(self) -> dict[str, str]:
+        """What scores and candidates depend on; empty for numbers as the encoder gives them."""
+        return {} if self.dtype == "float32" else {"vectors.dtype": self.dtype}
