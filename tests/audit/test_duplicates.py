@@ -25,7 +25,9 @@ def folder(tmp_path):
     (tmp_path / "data").mkdir()
     write("corpus.jsonl", [{"id": key, "text": text, "page": 3} for key, text in TEXTS.items()])
     write("train.jsonl", [{"query_id": "1", "query": "When?", "pos": ["a2", "a"], "pool": ["a2"]}])
-    write("test.jsonl", [{"query_id": "2", "query": "Where?", "pos": ["a3"], "exclude": ["a2", "b"]}])
+    write(
+        "test.jsonl", [{"query_id": "2", "query": "ferry to Oru leaves at NINE", "pos": ["a3"], "exclude": ["a2", "b"]}]
+    )
     return tmp_path / "data"
 
 
@@ -42,6 +44,8 @@ def test_they_are_listed_counted_and_left_out(folder, tmp_path):
     assert "tool/data: of 4 keys 1 repeat an earlier one wholly, 1 nearly (0.80 or more" in out.stdout
     assert "1 queries of train have a gold key with a copy that is not gold" in out.stdout  # a3 is not
     assert "1 queries of test have a gold key with a copy that is not gold" in out.stdout
+    assert "1 of 1 test questions are, nearly in full, in the text of a key" in out.stdout
+    assert "ferry to Oru leaves at NINE in key a" in out.stdout
     assert rows(tmp_path / "out/duplicates/tool/data.jsonl") == [
         {"id": "a2", "copy_of": "a", "similarity": 1.0},
         {"id": "a3", "copy_of": "a", "similarity": 0.8333},
@@ -51,7 +55,9 @@ def test_they_are_listed_counted_and_left_out(folder, tmp_path):
     assert rows(distinct / "corpus.jsonl")[0]["page"] == 3
     assert rows(distinct / "train.jsonl") == [{"query_id": "1", "query": "When?", "pos": ["a"], "pool": ["a2"]}]
     # A gold key is never excluded too.
-    assert rows(distinct / "test.jsonl") == [{"query_id": "2", "query": "Where?", "pos": ["a"], "exclude": ["b"]}]
+    assert rows(distinct / "test.jsonl") == [
+        {"query_id": "2", "query": "ferry to Oru leaves at NINE", "pos": ["a"], "exclude": ["b"]}
+    ]
     with pytest.raises(ConfigError, match=r"run.out: expected a folder that does not exist yet"):
         DuplicatesRun({}, CorpusSource(str(folder), ""), "out", out=str(tmp_path / "distinct"))
 

@@ -9,6 +9,7 @@ from typing import Any
 from embedder.bounds import ShareAboveZero
 from embedder.checks import checked
 from embedder.data.corpus import Corpus
+from embedder.data.excerpts import Excerpts
 from embedder.data.jsonl import JsonLines, json_line
 from embedder.data.near_duplicates import Duplicate, duplicates
 from embedder.data.queries import Queries
@@ -22,6 +23,8 @@ from embedder.training.task import Task
 logger = logging.getLogger(__name__)
 
 _FIELDS = ("pos", "exclude")  # of a query that name keys
+_RUN, _SHARE = 5, 0.8  # words in a row; share of the runs of a question that a key must have
+_SHOWN = 3  # questions that the log shows
 
 
 @checked("run")
@@ -86,6 +89,8 @@ class DuplicatesRun:
             if path is not None and copies:
                 n = _n_with_unlabelled_copy(Queries(path, corpus), corpus, copies)
                 logger.info("%s: %d queries of %s have a gold key with a copy that is not gold", name, n, split)
+        if dataset.test is not None:
+            _log_questions_in_keys(name, Queries(dataset.test), corpus)
         lines = (
             {"id": corpus[one.position].id, "copy_of": corpus[one.original].id, "similarity": round(one.similarity, 4)}
             for one in copies
@@ -109,6 +114,19 @@ def _n_with_unlabelled_copy(queries: Queries, corpus: Corpus, copies: Sequence[D
         gold = [group_of[p] for p in set(map(corpus.position, query.positives)) if p in group_of]
         n += any(gold.count(group) < sizes[group] for group in gold)
     return n
+
+
+def _log_questions_in_keys(name: str, queries: Queries, corpus: Corpus) -> None:
+    """Say how many test questions a key contains, such as the example that a test question was made from."""
+    ids = {query.text: query.id for query in queries}
+    excerpts = Excerpts(ids, _RUN, _SHARE)
+    holders: dict[str, str] = {}
+    for key in corpus:
+        for question in excerpts.like(key.text):
+            holders.setdefault(question, key.id)
+    logger.info("%s: %d of %d test questions are, nearly in full, in the text of a key", name, len(holders), len(ids))
+    for question, key_id in list(holders.items())[:_SHOWN]:
+        logger.info("%s: %s in key %s", name, shown(question), shown(key_id))
 
 
 def write_without(dataset: Dataset, originals: Mapping[str, str], folder: Path) -> None:

@@ -1,16 +1,17 @@
 """Which passages a user's questions name as right: by id, by text, by an excerpt, by file and page."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from embedder.data.excerpts import Excerpts
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
 from embedder.metrics.text import has_answer
 from embedder.shown import nearest
-from embedder.texts import question_form, text_hash, words
+from embedder.texts import text_hash
 
 _GRAM = 8  # words: two texts with so many in a row in common are about the same part of a document
 _SHARE = 0.5  # of the shorter one of passage and excerpt
@@ -49,7 +50,7 @@ class GoldKeys:
         of_hash = defaultdict(list)
         for passage in named:
             of_hash[text_hash(passage)].append(passage)
-        excerpts = _Excerpts(named)
+        excerpts = Excerpts(named, _GRAM, _SHARE)
         files = {question.file for question in self.questions if question.file}
         copies = list(JsonLines(self.copies)) if self.copies.stat().st_size else []
         originals: dict[str, dict[str, Any]] = {copy["copy_of"]: {} for copy in copies if copy["file"] in files}
@@ -104,33 +105,3 @@ class GoldKeys:
 def _holding(question: Named, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Of these passages those that hold an answer."""
     return [row["id"] for row in rows if question.answers and has_answer(row["text"], question.answers)]
-
-
-class _Excerpts:
-    """Texts of a user's own cut, by runs of words that they share with our passages."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._sizes: dict[str, int] = {}
-        self._with: dict[int, list[str]] = defaultdict(list)
-        for text in texts:
-            grams = _grams(text)
-            self._sizes[text] = len(grams)
-            for gram in grams:
-                self._with[gram].append(text)
-
-    def like(self, passage: str) -> list[str]:
-        """The texts that are about the same part of a document as the passage."""
-        if not self._with:
-            return []
-        grams = _grams(passage)
-        shared: dict[str, int] = defaultdict(int)
-        for gram in grams:
-            for text in self._with.get(gram, ()):
-                shared[text] += 1
-        return [text for text, n in shared.items() if n >= _SHARE * min(len(grams), self._sizes[text])]
-
-
-def _grams(text: str) -> set[int]:
-    """Hashes of all runs of `_GRAM` words; none of a shorter text, which only its exact form names."""
-    parts = words(question_form(text))
-    return {hash(tuple(parts[start : start + _GRAM])) for start in range(len(parts) - _GRAM + 1)}
