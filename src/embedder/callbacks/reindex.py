@@ -130,7 +130,7 @@ class ReindexCallback(L.Callback):
             self._refresh(trainer, module)
         elif self._begun is None:
             self._begin(trainer, module)
-        else:
+        elif trainer.is_global_zero:
             logger.info("after %d steps the refresh of step %d is still under way", step, self._begun)
 
     def _refresh(self, trainer: L.Trainer, module: RetrieverModule) -> None:
