@@ -8,7 +8,7 @@ from pathlib import Path
 
 from embedder import __version__
 
-_PACKAGES = ("torch", "transformers", "lightning", "faiss-cpu", "bm25s", "hydra-core", "numpy")
+_PACKAGES = ("torch", "transformers", "lightning", "faiss-cpu", "faiss-gpu", "bm25s", "hydra-core", "numpy")
 
 
 def environment() -> dict[str, str]:

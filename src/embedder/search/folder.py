@@ -64,7 +64,7 @@ def read_saved(folder: Path) -> Saved:
     about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     if about["format"] != _FORMAT:
         raise DataError(folder / _ABOUT, None, f"format {about['format']!r}; this version reads the format {_FORMAT}")
-    return Saved(about["task"], JsonLines(folder / _KEYS), FaissIndex.load(folder / _INDEX))
+    return Saved(about["task"], JsonLines(folder / _KEYS), FaissIndex.load(folder / _INDEX, mapped=True))
 
 
 def write_saved(folder: Path, trained: TrainedEncoder, source: Path, saved: Saved) -> None:
