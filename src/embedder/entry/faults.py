@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from embedder.errors import ConfigError, EmbedderError, how_to_resume
 from embedder.shown import shown, shown_message
 
-_PLACES = "paths.root, paths.data_dir, paths.store_dir and hydra.run.dir say where this run writes"
+_PLACES = "paths.root, paths.data_dir, paths.store_dir, vectors.directory and hydra.run.dir say where this run writes"
 _CACHES = "HF_HOME and XDG_CACHE_HOME where caches lie"
 _OF_SYSTEM = {
     errno.ENOSPC: f"the disk is full; free some of it, or write elsewhere ({_PLACES}), and run the same command again",
