@@ -296,8 +296,10 @@ def test_the_report_and_the_estimate(trained):
     assert re.search(r"[\d,]+ scores: \d+ shards of .* MB in ", report.stdout)
     early = run_here("prepare.py", *common, "action=report", "candidates.n=5")
     assert early.returncode == 0, early.stderr[-2000:]
-    # Of each of 20 queries the prompt without a candidate and those with the first 4 of 5 are scored.
-    assert "not prepared yet, 100 of 120 prompts are scored" in early.stdout
+    # Of each of 20 queries the prompt without a candidate and those with the first 4 of 5 are scored; re-indexing in
+    # other tests may have judged a few more.
+    n_scored = re.search(r"not prepared yet, (\d+) of 120 prompts are scored", early.stdout)
+    assert 100 <= int(n_scored[1]) < 120
 
 
 def test_stores_of_two_machines_merge_into_one_shard(trained, tmp_path):
@@ -379,7 +381,10 @@ def assert_is_told(done, message):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["callbacks=reindex"], "callbacks.reindex: expected a task whose objective needs no rewards in the mix"),
+        (
+            ["callbacks.reindex.every_n_steps=5"],
+            "callbacks.reindex.every_n_steps: expected fewer steps than trainer.max_",
+        ),
         (["callbacks=rag_eval", "tasks.qa.consumer=null"], "callbacks.rag_eval: expected a task with a prompt and a"),
         (["callbacks.plain.best.monitor=val/ndcg@5"], "got 'val/ndcg@5'"),
         (["callbacks=early_stopping", "callbacks.plain.early_stopping.monitor=val/qb/loss"], "did you mean val/loss?"),
