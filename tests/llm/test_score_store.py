@@ -41,10 +41,12 @@ def test_scores_survive_and_strangers_are_none(tmp_path):
 def test_addresses_that_end_in_zero_bytes_are_kept_apart(tmp_path):
     # numpy strips zero bytes at the end of byte strings.
     addresses = [b"\0" * 16, b"a" + b"\0" * 15, b"\0" * 15 + b"a", b"a" * 15 + b"\0"]
-    store = ScoreStore(tmp_path)
+    store, other = ScoreStore(tmp_path), ScoreStore(tmp_path)
     store.add(addresses, [score(n) for n in range(4)])
     store.compact()
-    assert store.get(addresses) == ScoreStore(tmp_path).get(addresses) == [score(n) for n in range(4)]
+    other.refresh()
+    for reader in (store, other, ScoreStore(tmp_path)):
+        assert reader.get(addresses) == [score(n) for n in range(4)]
 
 
 def test_nothing_added_writes_nothing(tmp_path):
@@ -63,6 +65,26 @@ def test_refresh_shows_the_scores_of_others(tmp_path):
     mine.refresh()
     assert_holds(mine, [1, 2, 3])
     assert len(mine) == 3
+
+
+def test_what_others_add_is_merged_once_for_many_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("embedder.llm.score_store._MERGE_ROWS", 1000)
+    theirs = ScoreStore(tmp_path)
+    fill(theirs, range(10_000))
+    theirs.flush()
+    mine = ScoreStore(tmp_path)
+    merged: list[int] = []  # rows that each merge goes through
+    merge = mine._merge
+    monkeypatch.setattr(
+        mine, "_merge", lambda new, *columns: (merged.append(len(mine._addresses) + len(new)), merge(new, *columns))
+    )
+    for start in range(10_000, 16_000, 50):
+        fill(theirs, range(start, start + 50))
+        theirs.flush()
+        mine.refresh()
+    assert_holds(mine, range(16_000))
+    assert len(merged) == 2
+    assert sum(merged) < 30_000
 
 
 def test_compact_leaves_one_shard_without_duplicates(tmp_path):

@@ -224,7 +224,8 @@ class CachedLanguageModel:
         """Read the scores and samples that other processes have added since."""
         self._scores.refresh()
         self._samples.refresh()
-        self._texts.refresh()
+        if "_texts" in vars(self):
+            self._texts.refresh()
 
     def describe(self) -> str:
         """What the stores of labelling hold, in words, a line each."""

@@ -37,9 +37,9 @@ class ScoreStore:
         self._addresses = np.empty(0, dtype=_ADDRESS)  # [n], sorted
         self._sums = np.empty(0, dtype=np.float64)  # [n]
         self._counts = np.empty(0, dtype=np.int32)  # [n]
-        self._recent: dict[bytes, OutputScore] = {}  # added through this object, not yet in the arrays
-        self._unwritten: dict[bytes, OutputScore] = {}  # the part of them that is not on disk
-        self.refresh()
+        self._recent: dict[bytes, OutputScore] = {}  # added, or read in small shards, and not yet in the arrays
+        self._unwritten: dict[bytes, OutputScore] = {}  # added, and not on disk
+        self._read(0)
 
     def __len__(self) -> int:
         """Number of distinct addresses known."""
@@ -71,8 +71,7 @@ class ScoreStore:
             raise ValueError(f"{wrong} is not the log-likelihood of one token or more, and must not be stored")
         self._recent.update(new)
         self._unwritten.update(new)
-        if len(self._recent) > max(_MERGE_ROWS, len(self._addresses) // 4):
-            self._merge_recent()
+        self._merge_many()
 
     def flush(self) -> None:
         """Write what was added since the last flush as one shard."""
@@ -82,16 +81,20 @@ class ScoreStore:
 
     def refresh(self) -> None:
         """Read the shards that other processes have written since the last look."""
+        self._read(self._most_recent)
+
+    def _read(self, most_recent: int) -> None:
+        """Read new shards; up to so many rows at once wait in the dictionary for the next merge."""
         waiting: list[pa.Table] = []
         for table in self._shards.unread():
             waiting.append(table)
             # Not all at once: beside what is known there is never more than as much again.
             if sum(map(len, waiting)) > max(_MERGE_ROWS, len(self._addresses)):
-                self._merge_tables(waiting)
+                self._merge_tables(waiting, most_recent)
                 waiting = []
-        self._merge_tables(waiting)
+        self._merge_tables(waiting, most_recent)
 
-    def _merge_tables(self, tables: Sequence[pa.Table]) -> None:
+    def _merge_tables(self, tables: Sequence[pa.Table], most_recent: int) -> None:
         if sum(map(len, tables)):
             table = pa.concat_tables(tables)
             column = pa.concat_arrays(table["address"].chunks)
@@ -103,7 +106,12 @@ class ScoreStore:
                 message = "%d of %d scores read for %s are no log-likelihoods: they are left out, to be made again"
                 logger.warning(message, len(good) - good.sum(), len(good), self.directory)
                 addresses, sums, counts = addresses[good], sums[good], counts[good]
-            self._merge(addresses, sums, counts)
+            if len(addresses) > most_recent:
+                self._merge(addresses, sums, counts)
+                return
+            for address, total, count in zip(addresses.tolist(), sums.tolist(), counts.tolist(), strict=True):
+                self._recent.setdefault(_whole(address), OutputScore(total, count))
+            self._merge_many()
 
     def compact(self) -> None:
         """Merge all shards of the directory, with what is in the read-only ones, into one without duplicates."""
@@ -116,6 +124,15 @@ class ScoreStore:
     def describe(self) -> str:
         """What is there, in words."""
         return f"{len(self):,} scores: {self._shards.describe()}"
+
+    @property
+    def _most_recent(self) -> int:
+        """A merge goes through all that is known, so it comes once for so many rows, however few come at a time."""
+        return max(_MERGE_ROWS, len(self._addresses) // 4)
+
+    def _merge_many(self) -> None:
+        if len(self._recent) > self._most_recent:
+            self._merge_recent()
 
     def _merge_recent(self) -> None:
         if self._recent:
@@ -147,6 +164,10 @@ def _arrays(
 
 
 def _table(addresses: npt.NDArray[np.bytes_], sums: npt.NDArray[np.float64], counts: npt.NDArray[np.int32]) -> pa.Table:
-    # numpy drops zero bytes at the end of an S16 element when it is taken out; they are put back.
-    column = addresses_column(address.ljust(ADDRESS_BYTES, b"\0") for address in addresses.tolist())
+    column = addresses_column(map(_whole, addresses.tolist()))
     return pa.table([column, pa.array(sums), pa.array(counts)], schema=_SCHEMA)
+
+
+def _whole(address: bytes) -> bytes:
+    """Numpy drops zero bytes at the end of an S16 element when it is taken out; they are put back."""
+    return address.ljust(ADDRESS_BYTES, b"\0")

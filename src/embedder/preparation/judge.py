@@ -69,6 +69,7 @@ class Judge:
 
     def label(self, requests: Sequence[LabelRequest], queries: Sequence[Query]) -> list[ScoreTable]:
         """Scores of all candidates of requests that were made of these queries."""
+        self._language_model.refresh()
         with query_named(self._path, queries):
             self._engine.label(requests)
         self._engine.warn_about(requests)
@@ -86,6 +87,7 @@ class Judge:
         """The requests that are judged, by query."""
         started, scored = time.perf_counter(), self._language_model.n_scored.copy()
         requests: dict[str, LabelRequest] = {}
+        self._language_model.refresh()  # once: no two parts share a prompt
 
         def judge_wave(wave: Sequence[Sequence[Proposed]]) -> None:
             for call in wave:

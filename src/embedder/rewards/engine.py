@@ -28,7 +28,6 @@ class RewardEngine:
 
     def label(self, requests: Sequence[LabelRequest]) -> None:
         """Sample and score whatever the stores lack; can be stopped at any time and run again to continue."""
-        self._language_model.refresh()  # what other processes have added since
         outputs = choose_outputs(requests, self._settings, self._language_model.sample)
         self._language_model.score_missing(*prompts_with_outputs(requests, outputs))
 

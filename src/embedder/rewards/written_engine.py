@@ -26,7 +26,6 @@ class WrittenEngine:
 
     def label(self, requests: Sequence[LabelRequest]) -> None:
         """Have the LLM write whatever the stores lack; can be stopped at any time and run again to continue."""
-        self._language_model.refresh()  # what other processes have added since
         talks = [self._reward.talk(request) for request in requests]
         converse(talks, lambda asks: write(asks, self._language_model.generate, self._language_model.sample))
 
