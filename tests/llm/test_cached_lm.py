@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from embedder.errors import DataError
@@ -93,6 +95,31 @@ def test_what_was_done_before_a_failure_is_kept(model, tmp_path, monkeypatch):
     model.asked.clear()
     assert CachedLanguageModel(model, tmp_path).generate(prompts, 4) == original(prompts, 4)
     assert model.asked == prompts[8:]  # the first wave has 8
+
+
+def test_parts_of_a_whole_call_are_saved_and_a_killed_one_goes_on_with_the_same_numbers(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("embedder.llm.cached_lm._AT_ONCE", 8)
+    prompts, outputs = [f"Q: {'why ' * i}?\nA:" for i in range(20)], [[" 1783", " Oru Maren"]] * 20
+    with (whole := CachedLanguageModel(model, tmp_path / "whole")).whole_calls():
+        expected = whole.score(prompts, outputs)
+        texts = whole.generate(prompts, 4)
+    original = model.model.score
+
+    def copying(some, own):
+        if prompts[13] in some:  # the third part: what a kill leaves now
+            shutil.copytree(tmp_path / "run", tmp_path / "killed")
+        return original(some, own)
+
+    monkeypatch.setattr(model.model, "score", copying)
+    with (run := CachedLanguageModel(model, tmp_path / "run", save_seconds=0.0)).whole_calls():
+        assert run.score(prompts, outputs) == expected
+        assert run.generate(prompts, 4) == texts
+    model.asked.clear()
+    monkeypatch.undo()
+    monkeypatch.setattr("embedder.llm.cached_lm._AT_ONCE", 8)
+    with (again := CachedLanguageModel(model, tmp_path / "killed")).whole_calls():
+        assert again.score(prompts, outputs) == expected
+    assert [prompt for prompt, _ in model.asked[::2]] == prompts[13:]
 
 
 def test_a_shipped_directory_may_have_some_of_the_stores(llama_directory, tmp_path):

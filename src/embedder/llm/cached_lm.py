@@ -1,5 +1,6 @@
 """An LLM with a cache on disk: no output is scored, written or sampled twice, in whichever run."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from embedder.llm.waves import run_in_waves
 from embedder.types import LanguageModel, OutputScore
 
 Item = TypeVar("Item")
+
+_AT_ONCE = 160
+"""Prompts of a whole call that are run, and where they take long saved, before the next ones."""
 
 
 def _of_shipped(shipped: Sequence[Path], store: str) -> list[Path]:
@@ -54,7 +58,7 @@ class CachedLanguageModel:
         self._samples = SampleStore(directory / "samples", _of_shipped(shipped, "samples"))
         self._shipped_texts = _of_shipped(shipped, "texts")
         self.save_seconds = save_seconds
-        self._caller_saves = False
+        self._caller_saves, self._saved = False, time.monotonic()
         self.n_scored = Counter[str]()
         """Prompts and outputs that the LLM itself has scored in `score_missing` so far."""
 
@@ -84,15 +88,16 @@ class CachedLanguageModel:
 
     @contextmanager
     def whole_calls(self) -> Iterator[Callable[[], None]]:
-        """Within, each call is one wave, and what it computes is on the disk once the caller saves.
+        """Within, what is run together depends on the prompts of a call alone, and the caller saves.
 
         Numbers of an LLM differ in their last bits with what is in a batch. Waves are cut by the clock, so the same
-        numbers in every run need calls of the same contents, each of which is run as a whole.
+        numbers in every run need calls of the same contents, cut at the same prompts however many of them are stored.
+        Between two parts of a call that takes longer than `save_seconds` it is saved too.
 
         Yields:
             What saves.
         """
-        self._caller_saves = True
+        self._caller_saves, self._saved = True, time.monotonic()
         try:
             yield self._save
         finally:
@@ -100,6 +105,7 @@ class CachedLanguageModel:
             self._save()
 
     def _save(self) -> None:
+        self._saved = time.monotonic()
         self._scores.flush()
         self._samples.flush()
         if "_texts" in vars(self):
@@ -112,6 +118,10 @@ class CachedLanguageModel:
 
     def score_missing(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> None:
         """Have the LLM score those of `outputs[i]` after `prompts[i]` that the store lacks."""
+        if parts := self._parts(len(prompts)):
+            for part in parts:
+                self.score_missing(prompts[part], outputs[part])
+            return
         missing: dict[str, dict[str, bytes]] = {}  # prompt -> output -> address
         for prompt, own in zip(prompts, outputs, strict=True):
             addresses = self._output_addresses(prompt, own)
@@ -149,6 +159,8 @@ class CachedLanguageModel:
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
         """The greedy continuation of each prompt up to an end token or behind the first stop text, stripped."""
+        if parts := self._parts(len(prompts)):
+            return [text for part in parts for text in self.generate(prompts[part], max_new_tokens, stop)]
         addresses = [text_address(self.fingerprint, prompt, max_new_tokens, stop) for prompt in prompts]
         self._note_texts(addresses, "write", prompts, self._texts)
         missing = _missing(prompts, addresses, self._texts)
@@ -196,6 +208,9 @@ class CachedLanguageModel:
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
         """`n` sampled continuations of each prompt, cut at a line break; one seed a prompt, whatever the batch."""
+        if parts := self._parts(len(prompts)):
+            of_parts = (self.sample(prompts[part], n, max_new_tokens, temperature, seeds[part]) for part in parts)
+            return [texts for sampled in of_parts for texts in sampled]
         addresses = self._sample_addresses(prompts, n, max_new_tokens, temperature, seeds)
         self._note_texts(addresses, "sample", prompts, self._samples)
         missing = _missing(list(zip(prompts, seeds, strict=True)), addresses, self._samples)
@@ -268,8 +283,17 @@ class CachedLanguageModel:
 
         if missing and self._caller_saves:
             work(missing)
+            if time.monotonic() - self._saved >= self.save_seconds:
+                self._save()
         elif missing:
             run_in_waves(missing, work, flush, description, self.save_seconds, lambda: self.tokens_run)
+
+    def _parts(self, n: int) -> list[slice]:
+        """The parts of a whole call with so many prompts, as long as each other; none where all are run at once."""
+        if not self._caller_saves or n <= _AT_ONCE:
+            return []
+        n_parts = -(-n // _AT_ONCE)
+        return [slice(n * k // n_parts, n * (k + 1) // n_parts) for k in range(n_parts)]
 
 
 def _missing(items: Sequence[Item], addresses: Sequence[bytes], store: SampleStore) -> list[tuple[bytes, Item]]:
