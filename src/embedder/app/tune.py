@@ -25,11 +25,12 @@ from embedder.errors import ConfigError
 from embedder.evaluation.rows import row_names
 from embedder.files import copy_folder, write_atomically
 from embedder.index.bm25_index import BM25Index
+from embedder.launched import n_launched
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.metered import MeteredLanguageModel
 from embedder.llm.usage import Price
 from embedder.preparation.datasets import Source, dataset_pairs
-from embedder.preparation.prepare import n_processes, prepare
+from embedder.preparation.prepare import prepare
 from embedder.preparation.same_data import check_data
 from embedder.questions.file import question_file, question_path
 from embedder.questions.reader import Reader
@@ -90,7 +91,7 @@ class TuneRun:
         Returns:
             The verdict; None of a dry run, and of all processes but the first.
         """
-        if "RANK" in os.environ or ("LOCAL_RANK" not in os.environ and n_processes() > 1):
+        if "RANK" in os.environ or ("LOCAL_RANK" not in os.environ and n_launched() > 1):
             expected = "one process; with trainer.strategy=ddp trainer.devices=N it starts the others for training"
             raise ConfigError(
                 "experiment=tune", expected, "several, from torchrun, srun or a SLURM job with several tasks"

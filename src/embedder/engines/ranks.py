@@ -1,16 +1,14 @@
 """The processes that torchrun or srun has started: which one this is."""
 
-from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from embedder.engines.watch import Ranks
+from embedder.launched import launcher
 
 
 def launched_ranks() -> Ranks | None:
-    """What torchrun or srun has set, as Lightning reads it; None for a process that neither has started."""
-    launchers: list[type[ClusterEnvironment]] = [TorchElasticEnvironment, SLURMEnvironment]
-    environment = next((launcher() for launcher in launchers if launcher.detect()), None)
+    """This process among those that torchrun or srun has started; None where it is the only one."""
+    environment = launcher()
     if environment is None or environment.world_size() == 1:
         return None
     # Lightning's own group, for training, listens at the port itself, perhaps before this one has closed.

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
 from embedder.errors import ConfigError, DataError
 from embedder.files import remove_orphans, whole_folder
+from embedder.launched import n_launched
 from embedder.locks import in_turn
 from embedder.preparation.datasets import dataset_pairs, trainable
 from embedder.preparation.import_records import import_records
@@ -137,7 +137,7 @@ def _write_in_turn(
     with in_turn(prepared.directory.with_name(f".{prepared.directory.name}.lock")) as waited:
         if prepared.is_complete:
             return
-        if waited and n_processes() > 1:
+        if waited and n_launched() > 1:
             message = "the process of this run that prepared this data set ended before it was done: see above"
             raise DataError(dataset.name, None, message)
         with whole_folder(prepared.directory) as partial:
@@ -154,9 +154,3 @@ def _write_in_turn(
                 "labelling": labelling,
             }
             (partial / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def n_processes() -> int:
-    """How many processes torchrun or srun started for this run."""
-    names = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
-    return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdecimal()), 1)

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning as L
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from torch import nn
 from torch.utils.data import DataLoader
 
+from embedder.launched import launcher
 from embedder.trainers import built
 from embedder.vectors.encoding import Encoding
 from embedder.vectors.processes import ALONE, Processes
@@ -59,8 +58,7 @@ def new_trainer(make: MakeTrainer) -> L.Trainer:
     keywords = getattr(make, "keywords", {})
     fixed: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
     fixed["precision"] = "32-true"  # encoders know their own (`run.precision`), by which their vectors are found
-    launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
-    if keywords.get("strategy", "auto") == "auto" and keywords.get("devices", 1) != 1 and not launched:
+    if keywords.get("strategy", "auto") == "auto" and keywords.get("devices", 1) != 1 and launcher() is None:
         fixed["strategy"] = "ddp_spawn"
     return built(make, keywords, **fixed, use_distributed_sampler=False)
 
