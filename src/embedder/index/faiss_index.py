@@ -143,9 +143,11 @@ class FaissIndex:
         if self._index is None:
             shape = (len(queries), top_k)
             return np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
-        self.finish()
+        if self._gpu:
+            self.finish()
         scores, positions = (self._index if self._on_gpus is None else self._on_gpus).search(queries, top_k)
-        if len(positions) and positions[:, -1].min() < 0:  # fewer than K were found
+        # Fewer than K were found; one query is looked at without a call of numpy, which would take as long as the rest.
+        if (positions.item(-1) < 0) if len(positions) == 1 else (positions[:, -1] < 0).any():
             scores[positions < 0] = -np.inf
         return scores, positions
 
