@@ -10,7 +10,7 @@ import pytest
 
 from embedder.engines.local import LocalEngine
 from embedder.errors import ConfigError, EmbedderError
-from embedder.preparation.prepare import prepare
+from embedder.preparation.prepare import PrepareRun, prepare
 from embedder.training.budget import Budget
 from tests.engines.conftest import TASK
 from tests.engines.same_records import addresses, assert_same_records
@@ -60,6 +60,14 @@ def test_an_open_budget_is_spent_by_a_single_process(make, tmp_path, caplog):
     prepare({"qa": TASK}, make(tmp_path, budget=Budget(tokens=100)), LocalEngine(2))
     assert "qa/mine: its budget is in tokens or minutes, so a single process spends it" in caplog.text
     assert "2 processes" not in caplog.text
+
+
+def test_a_part_is_for_one_process(make, tmp_path, monkeypatch):
+    for name, value in {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="shard: expected null, since the 2 processes of torchrun or srun share"):
+        PrepareRun({"qa": TASK}, make(tmp_path), shard="1/2").run()
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_device_by_its_number_is_refused_for_several_processes(make, tmp_path):

@@ -53,6 +53,9 @@ class PrepareRun:
         if self.shard is None:
             return prepare(self.tasks, self.preparation, self.engine)
         shard = Shard.parse(self.shard)
+        if (n := n_launched()) > 1:
+            expected = f"null, since the {n} processes of torchrun or srun share all queries out among themselves"
+            raise ConfigError("shard", expected, self.shard)
         self._check_budget()
         with in_turn(Path(self.preparation.rewards.store) / f".part-{shard.number}-of-{shard.of}.lock"):
             Labelling.of(self.tasks, self.preparation).part(shard)
