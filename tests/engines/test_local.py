@@ -11,16 +11,20 @@ import pytest
 from embedder.engines.local import LocalEngine
 from embedder.errors import ConfigError, EmbedderError
 from embedder.preparation.prepare import PrepareRun, prepare
+from embedder.retrieval.retrievers import BM25Retriever
 from embedder.training.budget import Budget
 from tests.engines.conftest import TASK
 from tests.engines.same_records import addresses, assert_same_records
 
 
-def test_two_processes_share_the_queries_and_none_is_asked_twice(make, alone, tmp_path, caplog):
+def test_two_processes_share_the_queries_and_none_is_asked_twice(make, alone, tmp_path, caplog, monkeypatch):
     caplog.set_level("INFO")
     preparation = make(tmp_path)
+    monkeypatch.setattr(BM25Retriever, "fit", None)  # in this process, which writes: candidates are proposed once
     (dataset,) = prepare({"qa": TASK}, preparation, LocalEngine(2))
     assert_same_records(dataset.directory, alone)
+    assert caplog.text.count("proposing candidates of 40 queries") == 1
+    assert not list(dataset.directory.parent.glob(".*"))
     assert preparation.rewards.language_model.tokens_run == 0  # the writer reads the store alone
     assert "[1/2] qa/mine: 24 queries" in caplog.text
     assert "[2/2] qa/mine: 16 queries" in caplog.text

@@ -12,7 +12,7 @@ from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.parts import folder_of, pooling_of
 from embedder.models.fingerprint import fingerprint_of
 from embedder.training.task import Task
-from embedder.types import CorpusEncoder, TaskSides, VectorIndex
+from embedder.types import CorpusEncoder, Keys, TaskSides, VectorIndex
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored_encoder import StoredEncoder
 
@@ -74,6 +74,14 @@ class DenseSettings:
 
     def _sides(self, task: Task) -> TaskSides:
         return read_by(self.encoder, task, instructions=self.instructions)
+
+    def encode(self, task: Task, corpus: Keys) -> None:
+        """Encode what is not yet encoded of a corpus; processes that do so at once share it."""
+        self._built.vectors(corpus, self._sides(task).key, progress=True)
+
+    def release(self) -> None:
+        """Give back the memory of the encoder, which is loaded again when it is needed."""
+        vars(self).pop("_built", None)
 
     def protocol(self, task: Task) -> dict[str, Any]:
         """What the proposed candidates depend on."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from embedder.candidates.finder import CandidateFinder
 from embedder.preparation.job import Job
 from embedder.preparation.judge import Judge
+from embedder.preparation.kept_candidates import KeptCandidates
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.shard import Shard
 from embedder.preparation.write_records import chunks
@@ -48,17 +49,25 @@ class Labelling:
         """`task/data set` of each job."""
         return [f"{job.task.name}/{job.dataset.name}" for job in self.jobs]
 
-    def part(self, shard: Shard) -> None:
-        """Judge one part of the queries of every data set into the store, and write no records."""
-        for number in range(len(self.jobs)):
-            self.part_of_job(number, shard)
+    def part(self, shard: Shard, *, alone: bool = False) -> None:
+        """Judge one part of the queries of every data set into the store, and write no records.
 
-    def part_of_job(self, number: int, shard: Shard) -> int:
+        Args:
+            shard: The part.
+            alone: Whether the other parts are judged at other times or places, so that candidates are proposed for
+                this part only.
+        """
+        for number in range(len(self.jobs)):
+            self.part_of_job(number, shard, alone=alone)
+
+    def part_of_job(self, number: int, shard: Shard, *, alone: bool = False) -> int:
         """Judge one part of the queries of one data set; returns how many they are."""
+        job = self.jobs[number]
         if number not in self._opened:
             self._opened.clear()  # of the last data set: its store and its index fill the memory
-            self._opened[number] = self.preparation.judge(self.jobs[number]), self.preparation.finder(self.jobs[number])
-        job, (judge, finder) = self.jobs[number], self._opened[number]
+            proposed = self.preparation.proposed(job) if alone else self.preparation.proposed_once(job)
+            self._opened[number] = self.preparation.judge(job), proposed
+        judge, finder = self._opened[number]
         queries = shard.queries(job.to_judge)
         if judge is not None and queries:
             for chunk in chunks(zip(queries, finder.propose(queries), strict=True), job.judged):
@@ -67,7 +76,7 @@ class Labelling:
         return len(queries)
 
     @cached_property
-    def _opened(self) -> dict[int, tuple[Judge | None, CandidateFinder]]:
+    def _opened(self) -> dict[int, tuple[Judge | None, CandidateFinder | KeptCandidates]]:
         return {}
 
     def __reduce__(self) -> tuple[Callable[..., "Labelling"], tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from embedder.checks import checked
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
+from embedder.files import make_once
 from embedder.identity import described, identity
 from embedder.index.bm25_settings import BM25Settings
 from embedder.llm.abilities import release
@@ -23,6 +24,7 @@ from embedder.preparation.datasets import Source, dataset_pairs, trainable
 from embedder.preparation.dense import DenseSettings
 from embedder.preparation.job import Job, make_job
 from embedder.preparation.judge import Judge
+from embedder.preparation.kept_candidates import KeptCandidates, keep_candidates
 from embedder.preparation.reward_settings import Rewards
 from embedder.preparation.spending import spend
 from embedder.preparation.validation import Validation
@@ -145,10 +147,29 @@ class Preparation:
         ledger = prepared.directory.with_name(f".{prepared.directory.name}.spent.json")
         return spend(job, self.finder(job), judge, budget, ledger)
 
+    def candidates_folder(self, prepared: PreparedDataset) -> Path:
+        """Where the candidates of a data set lie until its records are written; named by all that these depend on."""
+        return prepared.directory.with_name(f".{prepared.directory.name}.candidates")
+
+    def proposed(self, job: Job) -> CandidateFinder | KeptCandidates:
+        """The candidates of a data set that another process has proposed, or else what proposes them."""
+        folder = self.candidates_folder(self.prepared(job.task, job.dataset))
+        return KeptCandidates(folder, job.corpus) if folder.is_dir() else self.finder(job)
+
+    def proposed_once(self, job: Job) -> CandidateFinder | KeptCandidates:
+        """The candidates of a data set, which one of the processes that come here at once proposes for all."""
+        folder = self.candidates_folder(self.prepared(job.task, job.dataset))
+        if not folder.is_dir():
+            if "dense" in self.candidates.sources:
+                self.dense.encode(job.task, job.corpus)  # the processes share this
+            make_once(folder, lambda partial: keep_candidates(job.queries, self.finder(job), job.corpus, partial))
+            self.dense.release()
+        return self.proposed(job)
+
     def release(self) -> None:
         """Give back the memory of the LLM and of the encoder of candidates; whoever needs one again loads it again."""
         release(self.rewards.language_model)
-        vars(self.dense).pop("_built", None)
+        self.dense.release()
 
     def finder(self, job: Job) -> CandidateFinder:
         """What proposes the candidates of a data set."""

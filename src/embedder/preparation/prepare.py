@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class PrepareRun:
             raise ConfigError("shard", expected, self.shard)
         self._check_budget()
         with in_turn(Path(self.preparation.rewards.store) / f".part-{shard.number}-of-{shard.of}.lock"):
-            Labelling.of(self.tasks, self.preparation).part(shard)
+            Labelling.of(self.tasks, self.preparation).part(shard, alone=True)
         logger.info("when all parts are labelled, run this again without shard to write the records")
         return []
 
@@ -111,6 +112,7 @@ def prepare(
         else:
             _write_in_turn(task, dataset, prepared, job, preparation, overlap.get(dataset))
             logger.info("%s: %s in %s", name, prepared.manifest()["counts"], prepared.directory)
+        shutil.rmtree(preparation.candidates_folder(prepared), ignore_errors=True)
         make_rewards(task, prepared, preparation.rewards)
     return held_out_together([prepared for _, _, prepared, _ in to_do])
 
@@ -146,7 +148,7 @@ def _write_in_turn(
         with whole_folder(prepared.directory) as partial:
             if job is not None:
                 job, judge = preparation.spent(job, prepared), preparation.judge(job)
-                counts, labelling = write_records(job, preparation.finder(job), judge, partial)
+                counts, labelling = write_records(job, preparation.proposed(job), judge, partial)
             else:
                 counts = import_records(dataset.file("records"), task, preparation.validation, partial)
                 labelling = {}

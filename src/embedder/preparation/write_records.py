@@ -15,6 +15,7 @@ from embedder.data.queries import question_of
 from embedder.data.records import record_row
 from embedder.preparation.job import Job
 from embedder.preparation.judge import TOGETHER, Judge, Proposed
+from embedder.preparation.kept_candidates import KeptCandidates
 from embedder.rewards.tables import ScoreTable, TableWriter
 from embedder.types import Candidate, Query
 
@@ -25,7 +26,7 @@ _CHUNK = 2000  # queries held in memory together
 
 
 def write_records(
-    job: Job, finder: CandidateFinder, judge: Judge | None, directory: Path
+    job: Job, finder: CandidateFinder | KeptCandidates, judge: Judge | None, directory: Path
 ) -> tuple[dict[str, int], dict[str, Any]]:
     """Propose, judge and write the queries of a data set, streamed to `train.jsonl` and `validation.jsonl`.
 
@@ -88,7 +89,9 @@ def write_records(
     return counts, about | _labelling(name, finder, judge, len(job.queries))
 
 
-def _labelling(name: str, finder: CandidateFinder, judge: Judge | None, n_queries: int) -> dict[str, Any]:
+def _labelling(
+    name: str, finder: CandidateFinder | KeptCandidates, judge: Judge | None, n_queries: int
+) -> dict[str, Any]:
     """What the manifest says about the labelling; the log says it too."""
     about: dict[str, Any] = {} if judge is None else {"prompt": judge.prompt.render("...", ["..."])}
     if judge is not None and judge.early_stop_report is not None:
@@ -128,7 +131,9 @@ def chunks(items: Iterable[Proposed], judged: Set[str]) -> Iterator[list[Propose
         yield chunk
 
 
-def _no_negatives(query: Query, proposed: tuple[Candidate, ...], job: Job, finder: CandidateFinder) -> tuple[str, ...]:
+def _no_negatives(
+    query: Query, proposed: tuple[Candidate, ...], job: Job, finder: CandidateFinder | KeptCandidates
+) -> tuple[str, ...]:
     """Texts of gold keys that are not among the candidates, of their near duplicates, and of the excluded keys."""
     shown = {candidate.key.id for candidate in proposed}
     ids = (*query.positives, *query.exclude)

@@ -1,0 +1,94 @@
+"""The candidates of a data set while it is prepared: proposed once, on disk for all processes that label or write."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from rich.progress import track
+
+from embedder.candidates.finder import CandidateFinder
+from embedder.data.corpus import Corpus
+from embedder.errors import DataError
+from embedder.types import Candidate, Query
+
+_SCHEMA = pa.schema(
+    {
+        "query": pa.string(),
+        "positions": pa.list_(pa.int64()),
+        "sources": pa.list_(pa.string()),
+        "ranks": pa.list_(pa.int32()),
+        "scores": pa.list_(pa.float64()),
+    }
+)
+_BLOCK = 1000  # queries; that of every row is known without an index
+_TABLE, _COUNTS = "candidates.arrow", "counts.json"
+
+logger = logging.getLogger(__name__)
+
+
+def keep_candidates(queries: Sequence[Query], finder: CandidateFinder, corpus: Corpus, folder: Path) -> None:
+    """Propose the candidates of all queries of a data set, and write them down."""
+    logger.info("proposing candidates of %d queries", len(queries))
+    rows = zip(queries, finder.propose(queries), strict=True)
+    with pa.OSFile(str(folder / _TABLE), "wb") as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+        block: list[dict[str, Any]] = []
+        for query, proposed in track(rows, "proposing candidates", len(queries), transient=True):
+            block.append(
+                {
+                    "query": query.id,
+                    "positions": [corpus.position(candidate.key.id) for candidate in proposed],
+                    "sources": [candidate.source for candidate in proposed],
+                    "ranks": [candidate.rank for candidate in proposed],
+                    "scores": [candidate.score for candidate in proposed],
+                }
+            )
+            if len(block) == _BLOCK:
+                writer.write_batch(pa.RecordBatch.from_pylist(block, _SCHEMA))
+                block = []
+        writer.write_batch(pa.RecordBatch.from_pylist(block, _SCHEMA))
+    counts = {"unranked": finder.unranked, "dropped": finder.dropped, "copies": finder.copies}
+    (folder / _COUNTS).write_text(json.dumps(counts), encoding="utf-8")
+
+
+class KeptCandidates:
+    """What a `CandidateFinder` has proposed for all queries of a data set, with its counts.
+
+    Args:
+        folder: What `keep_candidates` wrote; it is mapped, not read into memory.
+        corpus: Where the keys are.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+
+    def __init__(self, folder: Path, corpus: Corpus) -> None:
+        counts = json.loads((folder / _COUNTS).read_text(encoding="utf-8"))
+        self.unranked: int = counts["unranked"]
+        """Queries for which no source ranks a key."""
+        self.dropped = Counter[str](counts["dropped"])
+        """How many candidates each filter has skipped."""
+        self.copies: dict[str, list[int]] = counts["copies"]
+        """By query, positions of the near duplicates of its gold keys."""
+        self._corpus = corpus
+        try:
+            self._file = pa.ipc.open_file(pa.memory_map(str(folder / _TABLE)))
+            blocks = [self._file.get_batch(number) for number in range(self._file.num_record_batches)]
+        except pa.ArrowException as error:
+            raise DataError(folder, None, f"not a whole file of candidates ({error}): delete it") from error
+        ids = (query_id for block in blocks for query_id in block.column("query").to_pylist())
+        self._rows = {query_id: row for row, query_id in enumerate(ids)}
+
+    def propose(self, queries: Sequence[Query]) -> Iterator[tuple[Candidate, ...]]:
+        """The candidates of each query, as they were proposed."""
+        for query in queries:
+            number, row = divmod(self._rows[query.id], _BLOCK)
+            block = self._file.get_batch(number)
+            lists = (block.column(name)[row].as_py() for name in _SCHEMA.names[1:])
+            yield tuple(
+                Candidate(self._corpus[position], source, rank, score)
+                for position, source, rank, score in zip(*lists, strict=True)
+            )

@@ -1,0 +1,39 @@
+"""Candidates that are written down are those that were proposed, whoever reads them."""
+
+import json
+
+from embedder.candidates.candidates import Candidates
+from embedder.candidates.finder import CandidateFinder
+from embedder.candidates.proposers import BM25Proposer
+from embedder.data.corpus import Corpus
+from embedder.data.queries import Queries
+from embedder.files import make_once
+from embedder.metrics.text import has_answer
+from embedder.preparation.kept_candidates import KeptCandidates, keep_candidates
+
+
+def test_what_is_kept_is_what_was_proposed(tmp_path, monkeypatch):
+    monkeypatch.setattr("embedder.preparation.kept_candidates._BLOCK", 16)
+    keys = [{"id": f"k{i}", "text": f"thing {i} costs {i} coins"} for i in range(40)]
+    long = " ".join(f"thing{i}" for i in range(100))
+    keys[38]["text"], keys[39]["text"] = f"thing 38 {long} 1", f"thing 38 {long} 2"  # near duplicates
+    rows = [
+        {"query_id": f"{i}", "query": f"price of thing {i}" if i else "zzz", "answers": ["x"], "pos": [f"k{i}"]}
+        for i in range(40)
+    ]
+    for name, some in (("corpus", keys), ("train", rows)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
+    corpus = Corpus(tmp_path / "corpus.jsonl")
+    queries = list(Queries(tmp_path / "train.jsonl", corpus))
+    finder = CandidateFinder(Candidates(n=5), [BM25Proposer()], corpus, has_answer)
+    expected = list(finder.propose(queries))
+    again = CandidateFinder(Candidates(n=5), [BM25Proposer()], corpus, has_answer)
+    make_once(tmp_path / "kept", lambda folder: keep_candidates(queries, again, corpus, folder))
+    kept = KeptCandidates(tmp_path / "kept", corpus)
+    assert list(kept.propose(queries)) == expected
+    assert list(kept.propose(queries[35:3:-3])) == expected[35:3:-3]
+    assert {candidate.source for candidates in expected for candidate in candidates} == {"gold", "bm25", "random"}
+    assert (kept.unranked, kept.dropped) == (finder.unranked, finder.dropped)
+    assert finder.unranked == 1
+    assert finder.dropped["near_duplicates"]
+    assert kept.copies == finder.copies == {"38": [39]}
