@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,17 +12,23 @@ from functools import partial
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pytest
+import torch
 
 from embedder.callbacks.background import Background
+from embedder.callbacks.step_vectors import StepVectors
 from embedder.errors import TrainingError
 from embedder.preparation.prepare import prepare
 from embedder.preparation.record_judge import open_record_judge
 from embedder.texts import text_hash
+from embedder.vectors.settings import VectorSettings
+from embedder.vectors.stored import StoredVectors
 from tests.callbacks.test_judging import JUDGED, TASK, by_hand
 from tests.callbacks.test_judging import folder as folder
 from tests.callbacks.test_judging import preparation as preparation
-from tests.callbacks.test_reindex import SETTINGS, fit, nearest, one_of_twins, rows
+from tests.callbacks.test_reindex import SETTINGS, WORDS, fit, nearest, one_of_twins, opened, rows
+from tests.callbacks.test_reindex import TASK as TOOL
 from tests.callbacks.test_reindex import dataset as dataset
 
 ASYNC = replace(SETTINGS, mode="async", device="cpu")
@@ -82,6 +89,69 @@ def test_the_llm_judges_in_the_background(preparation, bert_directory, tmp_path)
         assert list(new.rewards) == by_hand(made, TASK, own, new)
 
 
+class Stalls:
+    """An encoder that never comes to its second shard."""
+
+    dimension = 2
+
+    def encode(self, texts, reading, *, progress=False):
+        if texts[0] != f"{WORDS[0]} {WORDS[0]} number 0":
+            time.sleep(600)
+        return np.tile(np.float32([0.6, 0.8]), (len(texts), 1))
+
+
+def stalls(path):
+    return Stalls()
+
+
+class WaitForVectors(L.Callback):
+    """Waits after a step until the process in the background has written some."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_batch_end(self, trainer, *args, **kwargs):
+        while trainer.global_step == 4 and not list(self.folder.rglob("*.npy")):
+            time.sleep(0.01)
+
+
+def test_a_refresh_that_is_stopped_leaves_no_vectors(dataset, bert_directory, tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    left = tmp_path / "negatives" / "vectors" / "of a run that was killed"
+    left.mkdir(parents=True)
+    vectors = StepVectors(tmp_path / "vectors", VectorSettings("", shard_size=8))
+    more = [vectors, WaitForVectors(tmp_path)]
+    fit(dataset, bert_directory, tmp_path, ASYNC, steps=6, more=more, opener=stalls, val_check_interval=6)
+    assert not left.exists()
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+class Forget(L.Callback):
+    """Removes a folder before the refresh of the third step."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_batch_end(self, trainer, *args, **kwargs):
+        if trainer.global_step == 2:
+            shutil.rmtree(self.folder)
+
+
+def test_it_encodes_in_form_and_precision_of_the_run_where_keys_are_kept(dataset, bert_directory, tmp_path):
+    kept = VectorSettings(str(tmp_path / "kept"), "float16", 32)
+    vectors = StepVectors(tmp_path / "vectors", kept, {"keys": "as they were"})
+    more = [vectors, Forget(tmp_path / "kept"), WaitAt(5)]
+    fit(dataset, bert_directory, tmp_path, ASYNC, steps=6, more=more, precision="bf16-mixed", val_check_interval=6)
+    (manifest,) = (tmp_path / "kept").rglob("manifest*.json")
+    there = StoredVectors.open(manifest, {"encoder": {"keys": "as they were"}, "dtype": "float16"})
+    encoder = opened(bert_directory)(tmp_path / "negatives" / "snapshot.safetensors")
+    texts = [dataset.corpus()[k].text for k in range(32)]
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = encoder.encode(texts, TOOL.sides.key)
+    assert np.array_equal(there.rows(0, 32), expected.astype(np.float16))
+
+
 def fails(path):
     raise OSError(f"no such weights: {path.name}")
 
@@ -104,11 +174,15 @@ def sleeps(path):
 
 def parent(name):
     """Started by the next test as a process of its own: it waits for a refresh that never ends."""
+    from lightning.pytorch.plugins.precision import Precision
+
     from embedder.callbacks.background import Work
     from embedder.callbacks.refresh import Moment
 
     directory = Path(name)
-    work = Work(sleeps, directory / "none", None, [], {}, Moment(1, 0, {}), directory)
+    work = Work(
+        sleeps, directory / "none", None, [], {}, Moment(1, 0, {}), directory, Precision(), {}, VectorSettings("")
+    )
     sys.stdout.write(f"{Background(work, directory / 'log').process.pid}\n")
     sys.stdout.flush()
     time.sleep(600)

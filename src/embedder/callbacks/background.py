@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -13,7 +14,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
+from lightning.pytorch.plugins.precision import MixedPrecision, Precision
+from torch import nn
+
+from embedder.callbacks.current_encoder import CurrentEncoder
 from embedder.callbacks.mining import MinedDataset
 from embedder.callbacks.refresh import Moment, Refresh
 from embedder.callbacks.shared_work import SharedWork
@@ -22,7 +28,8 @@ from embedder.errors import EmbedderError, TrainingError
 from embedder.training.fresh_negatives import publish
 from embedder.training.task import Task
 from embedder.types import Encoder
-from embedder.vectors.stored_encoder import in_temporary_folder
+from embedder.vectors.settings import VectorSettings
+from embedder.vectors.stored_encoder import StoredEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +65,9 @@ class Work:
         tasks: Of the run.
         moment: When it begins.
         directory: Where the tables go.
+        precision: That of the trainer.
+        made_by: See `StepVectors.at`.
+        vectors: Where vectors of keys lie, and in which form.
     """
 
     open_encoder: Callable[[Path], Encoder]
@@ -67,15 +77,37 @@ class Work:
     tasks: Mapping[str, Task]
     moment: Moment
     directory: Path
+    precision: Precision
+    made_by: Mapping[str, Any]
+    vectors: VectorSettings
 
     def run(self) -> Refreshed:
         """Find, judge and publish."""
         started, step = time.monotonic(), self.moment.step
         parts = [MinedDataset.of(index, dataset) for index, dataset in self.datasets]
-        with in_temporary_folder(self.open_encoder(self.snapshot)) as encoder:
-            tables, values = self.refresh.tables(parts, self.tasks, encoder, SharedWork(), self.moment)
+        encoder = StoredEncoder(self._opened(), self.made_by, self.vectors)
+        tables, values = self.refresh.tables(parts, self.tasks, encoder, SharedWork(), self.moment)
         values["reindex/seconds"] = time.monotonic() - started
         return Refreshed(step, *publish(self.directory, step, tables), values)
+
+    def _opened(self) -> Encoder:
+        """The encoder of the snapshot, in the precision of the trainer on the device where this process encodes."""
+        encoder = self.open_encoder(self.snapshot)
+        if isinstance(encoder, nn.Module):
+            self.precision.convert_module(encoder)
+            if isinstance(self.precision, MixedPrecision):
+                self.precision.device = next(encoder.parameters()).device.type
+        return CurrentEncoder(encoder, self.precision)
+
+
+def vectors_in(directory: Path) -> Path:
+    """Where the vectors of a snapshot lie that nothing else reads; whoever waits for the process removes them."""
+    return directory / "vectors"
+
+
+def remove_vectors(directory: Path) -> None:
+    """Remove what the process has left, which may have been killed."""
+    shutil.rmtree(vectors_in(directory), ignore_errors=True)
 
 
 class Background:
@@ -89,7 +121,7 @@ class Background:
     """
 
     def __init__(self, work: Work, log: Path) -> None:
-        self.step, self._log = work.moment.step, log
+        self.step, self._log, self._directory = work.moment.step, log, work.directory
         context = multiprocessing.get_context("spawn")
         self._results, results = context.Pipe(duplex=False)
         self.process: SpawnProcess = context.Process(target=_work, args=(work, results, log), daemon=True)
@@ -110,8 +142,9 @@ class Background:
         except EOFError:
             self.process.join()
             made = f"it ended with status {self.process.exitcode}"
+        self.process.join()
+        remove_vectors(self._directory)
         if isinstance(made, Refreshed):
-            self.process.join()
             return made
         about = "callbacks.reindex.mode=sync refreshes between two steps"
         raise TrainingError(f"the refresh in the background of step {self.step} failed: {made} ({self._log}); {about}")
@@ -124,6 +157,7 @@ class Background:
             if self.process.is_alive():
                 self.process.kill()
                 self.process.join()
+        remove_vectors(self._directory)
 
 
 def _work(work: Work, results: Connection, log: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import lightning as L
+from lightning.pytorch.plugins.precision import Precision
 from lightning.pytorch.strategies import ModelParallelStrategy
 
 from embedder.callbacks.step_vectors import StepVectors
@@ -16,19 +17,18 @@ class CurrentEncoder:
     """Encodes with the weights of the moment, in the precision in which the steps are computed.
 
     Args:
-        trainer: Knows the precision.
-        module: Has the weights.
+        encoder: Has the weights.
+        precision: That of the trainer.
 
     Raises:
-        TypeError: The module's encoder has no method `encode`.
+        TypeError: The encoder has no method `encode`.
     """
 
-    def __init__(self, trainer: L.Trainer, module: RetrieverModule) -> None:
-        encoder = module.encoder
+    def __init__(self, encoder: object, precision: Precision) -> None:
         if not isinstance(encoder, Encoder):
             raise TypeError(f"the encoder has no method 'encode': {type(encoder).__name__}")
         self._encoder: Encoder = encoder
-        self._precision = trainer.precision_plugin
+        self._precision = precision
 
     @property
     def dimension(self) -> int:
@@ -48,7 +48,8 @@ def current_encoder(trainer: L.Trainer, module: RetrieverModule) -> StoredEncode
     """
     made_by, settings = StepVectors.of(trainer).at(trainer)
     processes = Processes.here(in_step=is_sharded(trainer))
-    return StoredEncoder(CurrentEncoder(trainer, module), made_by, settings, processes)
+    encoder = CurrentEncoder(module.encoder, trainer.precision_plugin)
+    return StoredEncoder(encoder, made_by, settings, processes)
 
 
 def is_sharded(trainer: L.Trainer) -> bool:

@@ -11,7 +11,7 @@ import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
 from safetensors.torch import save_model
 
-from embedder.callbacks.background import Background, Refreshed, Work
+from embedder.callbacks.background import Background, Refreshed, Work, remove_vectors, vectors_in
 from embedder.callbacks.current_encoder import current_encoder, is_sharded
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
@@ -21,6 +21,7 @@ from embedder.callbacks.refresh import Moment, Refresh
 from embedder.callbacks.reindex_settings import ReindexSettings, check_interval
 from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.shared_work import SharedWork
+from embedder.callbacks.step_vectors import StepVectors
 from embedder.callbacks.throughput import off_the_clock
 from embedder.errors import ConfigError, TrainingError
 from embedder.files import whole_path
@@ -88,6 +89,8 @@ class ReindexCallback(L.Callback):
             MinedDataset.of(index, dataset) for index, dataset in enumerate(data.datasets) if dataset.task in chosen
         ]
         self._directory = Path(trainer.strategy.broadcast(str(self._directory)))
+        if trainer.is_global_zero:
+            remove_vectors(self._directory)  # a run that was killed has left them
         if stage == "fit":  # the trainer knows what it validated before, in whichever processes that was (ddp_spawn)
             self._before = _ndcg(trainer, tasks)
 
@@ -145,6 +148,7 @@ class ReindexCallback(L.Callback):
     def _begin(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         """Start a refresh in the background, from the first process of the run."""
         self._begun = trainer.global_step
+        made_by, vectors = StepVectors.of(trainer).at(trainer, vectors_in(self._directory))
         if not trainer.is_global_zero:
             return
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -160,6 +164,9 @@ class ReindexCallback(L.Callback):
             module.tasks,
             self._moment(trainer),
             self._directory,
+            trainer.precision_plugin,
+            made_by,
+            vectors,
         )
         self._background = Background(work, self._directory / "background.log")
 

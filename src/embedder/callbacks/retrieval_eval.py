@@ -96,7 +96,7 @@ class RetrievalEvalCallback(L.Callback):
                 logger.info("%s", told)
 
     def _parts(self, trainer: L.Trainer, module: RetrieverModule) -> list[Part]:
-        encoder, parts = CurrentEncoder(trainer, module), []
+        encoder, parts = CurrentEncoder(module.encoder, trainer.precision_plugin), []
         for scored in self._scored:
             task = module.tasks[scored.dataset.task]
             held_out = len(scored.dataset.records("validation")) * (1 + task.sampling.group_size)

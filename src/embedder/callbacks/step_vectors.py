@@ -51,15 +51,22 @@ class StepVectors(L.Callback):
             expected = "a folder that all machines of the run share, since each reads what the others have encoded"
             raise ConfigError("hydra.run.dir", expected, str(self._folder.parent))
 
-    def at(self, trainer: L.Trainer) -> tuple[dict[str, Any], VectorSettings]:
-        """What the vectors of this moment depend on, and where they lie; those of other steps are removed."""
+    def at(self, trainer: L.Trainer, apart: Path | None = None) -> tuple[dict[str, Any], VectorSettings]:
+        """What the vectors of this moment depend on, and where they lie; those of other steps are removed.
+
+        Args:
+            trainer: Knows the step.
+            apart: Where those lie that are encoded with a snapshot of the weights while further steps are done.
+        """
         settings = self._settings or VectorSettings("")
         if self._keys is not None:
             return self._keys, settings
+        made_by = {"step": trainer.global_step, "precision": str(trainer.precision)}
+        if apart is not None:
+            return made_by, replace(settings, directory=str(apart))
         folder = self._folder / f"step-{trainer.global_step}"
         for other in set(self._folder.glob("step-*")) - {folder}:
             shutil.rmtree(other, ignore_errors=True)  # perhaps another process is removing it too
-        made_by = {"step": trainer.global_step, "precision": str(trainer.precision)}
         return made_by, replace(settings, directory=str(folder))
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
