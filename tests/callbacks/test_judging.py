@@ -27,6 +27,7 @@ from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.training.objective import Contrastive, Graded, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Labelling, Task
+from embedder.types import Candidate
 from embedder.vectors.settings import VectorSettings
 from tests.callbacks.test_reindex import SETTINGS, WORDS, N, fit, rows
 
@@ -41,6 +42,7 @@ class Counted(HuggingFaceLanguageModel):
 
     def score(self, prompts, outputs):
         self.__dict__.setdefault("scored", []).extend(prompts)
+        self.__dict__.setdefault("calls", []).append(list(prompts))
         return super().score(prompts, outputs)
 
 
@@ -209,14 +211,34 @@ def test_competitors_are_those_of_the_preparation(preparation, bert_directory, t
     judge = open_record_judge(made, {"qa": TASK}, dataset)
     asked = []
     judge._judge.label, real = (
-        lambda requests, queries: asked.extend(requests) or real(requests, queries),
+        lambda requests, *more: asked.extend(requests) or real(requests, *more),
         judge._judge.label,
     )
     records = dataset.records("train")
     query = dataset.train_queries()[0]
     own = records.row(0).texts("neg")
-    judge([(query, ())], [own])
+    judge([(query, ())], [own], [0])
     assert asked[0].sample_prompts == tuple(judge._judge.prompt.render(query.text, [text]) for text in own[:2])
+
+
+def test_calls_of_the_llm_are_the_same_in_any_share(preparation, tmp_path):
+    """What is in a batch decides the last bits of its numbers: no clock and no number of processes may change it."""
+
+    def calls(name, *parts):
+        made = preparation(store=str(tmp_path / name))
+        (dataset,) = prepare({"qa": TASK}, made)
+        judge = open_record_judge(made, {"qa": TASK}, dataset)
+        keys = [Candidate(dataset.corpus()[k], "dense") for k in range(30, 40)]
+        proposed = [(query, tuple(keys)) for query in dataset.train_queries()]
+        made.rewards.language_model.calls.clear()
+        rewards = []
+        for part in parts:
+            rewards += judge(proposed[part], [[] for _ in proposed[part]], [k // 4 for k in range(13)[part]])
+        return made.rewards.language_model.calls, rewards
+
+    whole, rewards = calls("whole", slice(0, 13))
+    assert calls("two", slice(0, 8), slice(8, 13)) == (whole, rewards)
+    assert len(whole) == 4
 
 
 def test_early_stop_with_competitors_of_candidates_is_refused(preparation):

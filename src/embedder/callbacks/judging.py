@@ -11,12 +11,13 @@ from embedder.callbacks.mining import MinedDataset
 from embedder.callbacks.shared_work import SharedWork
 from embedder.texts import normal_form
 from embedder.training.fresh_negatives import KEPT, FreshNegatives, NegativeTable
+from embedder.training.gather import TOGETHER
 from embedder.training.permutation import permuted
 from embedder.types import Candidate, FloatArray, IntArray, Query, Record
 
 logger = logging.getLogger(__name__)
 
-_CHUNK = 2000  # records judged together
+_CHUNK = 125 * TOGETHER  # records held in memory together
 
 
 class CandidateJudge(Protocol):
@@ -26,9 +27,18 @@ class CandidateJudge(Protocol):
     """Rewards of a record that differ by less teach nothing."""
 
     def __call__(
-        self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]], own_negatives: Sequence[Sequence[str]]
+        self,
+        proposed: Sequence[tuple[Query, tuple[Candidate, ...]]],
+        own_negatives: Sequence[Sequence[str]],
+        blocks: Sequence[int],
     ) -> list[tuple[float, ...]]:
-        """One reward for each candidate of each query; `own_negatives` are those that the records came with."""
+        """One reward for each candidate of each query.
+
+        Args:
+            proposed: Queries with their candidates.
+            own_negatives: Those that the records came with.
+            blocks: A number for each query, in rising order; those with the same one are judged in one call.
+        """
         ...
 
     def tokens(self, query: Query, texts: Sequence[str]) -> int:
@@ -114,15 +124,17 @@ class Judging:
 
     def _judged(self, own: range, rows: IntArray, chosen: IntArray) -> Iterator[tuple[int, Record, tuple[float, ...]]]:
         """Each chosen record as it was, with the rewards of its positives and of its new negatives."""
-        for start in range(0, len(chosen), _CHUNK):
-            some = chosen[start : start + _CHUNK].tolist()
+        for start in range(0, len(own), _CHUNK):
+            some = chosen[(chosen >= start) & (chosen < start + _CHUNK)].tolist()
             records = [self.part.record(own[row], self.before) for row in some]
             proposed = [
                 (self.part.queries[own[row]], self._candidates(record, _filled(rows[row])))
                 for row, record in zip(some, records, strict=True)
             ]
             own_negatives = [self.part.records.row(own[row]).texts("neg") for row in some]
-            yield from zip(some, records, self.judge(proposed, own_negatives), strict=True)
+            # By position, so that the calls are the same ones in any number of processes.
+            blocks = [own[row] // TOGETHER for row in some]
+            yield from zip(some, records, self.judge(proposed, own_negatives, blocks), strict=True)
 
     def _candidates(self, record: Record, new: Sequence[int]) -> tuple[Candidate, ...]:
         found = (self.part.corpus[position] for position in new)

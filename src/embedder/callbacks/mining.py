@@ -16,11 +16,12 @@ from embedder.data.queries import Queries
 from embedder.data.records import Records
 from embedder.errors import ConfigError
 from embedder.training.fresh_negatives import FreshNegatives
-from embedder.training.gather import Share
 from embedder.types import CorpusEncoder, IntArray, Key, Record, TaskSides, VectorIndex
 
 logger = logging.getLogger(__name__)
 
+ShareOf = Callable[[int], range]
+"""Which of so many records are a process's."""
 _CHUNK = 10_000  # queries held in memory together
 
 
@@ -77,7 +78,7 @@ class MinedDataset:
         """Positions of some keys in the corpus."""
         return {self.corpus.position(key.id) for key in keys}
 
-    def n_changed(self, table: IntArray, share: Share, before: FreshNegatives | None) -> int:
+    def n_changed(self, table: IntArray, share: ShareOf, before: FreshNegatives | None) -> int:
         """How many negatives the records of a share did not have before.
 
         Args:
@@ -106,7 +107,7 @@ class Miner:
     new_index: Callable[[], VectorIndex]
     holds_answer: HoldsAnswer
 
-    def mine(self, mined: MinedDataset, sides: TaskSides, encoder: CorpusEncoder, share: Share) -> IntArray:
+    def mine(self, mined: MinedDataset, sides: TaskSides, encoder: CorpusEncoder, share: ShareOf) -> IntArray:
         """Positions in the corpus of the negatives of a share of the records, -1 where there are fewer, [S, N].
 
         A record without a gold key has as many negatives as there are candidates.

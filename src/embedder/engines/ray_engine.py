@@ -18,9 +18,9 @@ from embedder.bounds import PositiveFloat, PositiveInt
 from embedder.checks import checked
 from embedder.engines.ranks import launched_ranks
 from embedder.errors import ConfigError, MissingExtraError, extra
-from embedder.preparation.judge import TOGETHER
 from embedder.preparation.labelling import Labelling
 from embedder.preparation.shard import Shard
+from embedder.training.gather import TOGETHER
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
+from typing import TypeVar
 
 from embedder.data.prompts import Prompt
 from embedder.llm.abilities import runs_here
@@ -14,15 +15,14 @@ from embedder.rewards.early_stop import EarlyStopReport
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest, lead_of
 from embedder.rewards.tables import ScoreTable
+from embedder.training.gather import TOGETHER
 from embedder.types import Candidate, Query
 
 logger = logging.getLogger(__name__)
 
-TOGETHER = 16
-"""Queries that a local LLM judges in one call. What is in a batch changes the last bits of its numbers, so the calls
-are the same ones whichever process makes them."""
 _VERIFY_TOLERANCE = 1e-2  # nats; other processors and batch shapes differ by about 1e-4
 
+Item = TypeVar("Item")
 Proposed = tuple[Query, tuple[Candidate, ...]]
 
 
@@ -67,11 +67,27 @@ class Judge:
         calls = self._calls(proposed)
         self._label(proposed, [call for call in calls if call[0][0].id not in self._repeated])
 
-    def label(self, requests: Sequence[LabelRequest], queries: Sequence[Query]) -> list[ScoreTable]:
-        """Scores of all candidates of requests that were made of these queries."""
+    def label(
+        self, requests: Sequence[LabelRequest], queries: Sequence[Query], blocks: Sequence[int]
+    ) -> list[ScoreTable]:
+        """Scores of all candidates of requests that were made of these queries.
+
+        Args:
+            requests: What the LLM is shown.
+            queries: One for each request.
+            blocks: A number for each, in rising order: neighbours of the same number are judged in one call, but for
+                repeated texts.
+        """
         self._language_model.refresh()
-        with query_named(self._path, queries):
-            self._engine.label(requests)
+        calls: dict[tuple[int, str], list[int]] = {}
+        for k, (query, block) in enumerate(zip(queries, blocks, strict=True)):
+            calls.setdefault((block, query.id if query.id in self._repeated else ""), []).append(k)
+
+        def judge(call: Sequence[int]) -> None:
+            with query_named(self._path, [queries[k] for k in call]):
+                self._engine.label([requests[k] for k in call])
+
+        self._run(list(calls.values()), judge)
         self._engine.warn_about(requests)
         return self._engine.tables(requests)
 
@@ -89,9 +105,20 @@ class Judge:
         requests: dict[str, LabelRequest] = {}
         self._language_model.refresh()  # once: no two parts share a prompt
 
-        def judge_wave(wave: Sequence[Sequence[Proposed]]) -> None:
+        self._run(calls, lambda call: requests.update(self._judge_together(call)))
+        scored = self._language_model.n_scored - scored
+        logger.info(
+            "labelled %d queries in %.1f s: %d prompts with %d outputs scored, the rest was in the store",
+            *(len(proposed), time.perf_counter() - started, scored["prompts"], scored["outputs"]),
+        )
+        return requests
+
+    def _run(self, calls: Sequence[Sequence[Item]], judge: Callable[[Sequence[Item]], None]) -> None:
+        """Make the calls, each as a whole."""
+
+        def judge_wave(wave: Sequence[Sequence[Item]]) -> None:
             for call in wave:
-                requests.update(self._judge_together(call))
+                judge(call)
 
         if runs_here(self._settings.language_model):
             with self._language_model.whole_calls() as save:
@@ -100,13 +127,7 @@ class Judge:
                     calls, judge_wave, save, "labelling", every, lambda: self.tokens_run, 1, "calls of the LLM"
                 )
         elif calls:  # a server makes batches of its own, and many requests keep it busy
-            judge_wave([[pair for call in calls for pair in call]])
-        scored = self._language_model.n_scored - scored
-        logger.info(
-            "labelled %d queries in %.1f s: %d prompts with %d outputs scored, the rest was in the store",
-            *(len(proposed), time.perf_counter() - started, scored["prompts"], scored["outputs"]),
-        )
-        return requests
+            judge([item for call in calls for item in call])
 
     def _judge_together(self, proposed: Sequence[Proposed]) -> dict[str, LabelRequest]:
         with query_named(self._path, [query for query, _ in proposed]):

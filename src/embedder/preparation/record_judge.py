@@ -31,7 +31,10 @@ class RecordJudge:
         self.min_gap = min_gap
 
     def __call__(
-        self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]], own_negatives: Sequence[Sequence[str]]
+        self,
+        proposed: Sequence[tuple[Query, tuple[Candidate, ...]]],
+        own_negatives: Sequence[Sequence[str]],
+        blocks: Sequence[int],
     ) -> list[tuple[float, ...]]:
         """One reward for each candidate of each query.
 
@@ -39,12 +42,13 @@ class RecordJudge:
             proposed: Queries with their candidates, all that their records will have.
             own_negatives: Texts of the negatives that the records were prepared with: competitors are sampled with
                 these (`prepare.rewards.sample_with_candidates`).
+            blocks: See `Judge.label`.
         """
         requests = [
             self._judge.request(query, candidates, texts)
             for (query, candidates), texts in zip(proposed, own_negatives, strict=True)
         ]
-        return rewards_of(self._judge.label(requests, [query for query, _ in proposed]), self._settings.reward)
+        return rewards_of(self._judge.label(requests, [query for query, _ in proposed], blocks), self._settings.reward)
 
     def tokens(self, query: Query, texts: Sequence[str]) -> int:
         """How long the prompts of a query with each of some keys are, in tokens of four characters.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from embedder.errors import ConfigError
-from embedder.preparation.judge import TOGETHER
+from embedder.training.gather import TOGETHER
 from embedder.types import Query
 
 

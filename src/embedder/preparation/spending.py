@@ -11,8 +11,9 @@ from embedder.candidates.finder import CandidateFinder
 from embedder.errors import DataError
 from embedder.files import write_atomically
 from embedder.preparation.job import Job
-from embedder.preparation.judge import TOGETHER, Judge
+from embedder.preparation.judge import Judge
 from embedder.training.budget import Budget
+from embedder.training.gather import TOGETHER
 
 logger = logging.getLogger(__name__)
 

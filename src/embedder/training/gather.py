@@ -8,6 +8,10 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional as F
 
+TOGETHER = 16
+"""Queries that a local LLM judges in one call. What is in a batch changes the last bits of its numbers, so the calls
+are the same ones whichever process makes them."""
+
 
 @dataclass(frozen=True)
 class Share:
