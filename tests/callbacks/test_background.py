@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -20,7 +19,7 @@ from embedder.callbacks.background import Background
 from embedder.callbacks.step_vectors import StepVectors
 from embedder.errors import TrainingError
 from embedder.preparation.prepare import prepare
-from embedder.preparation.record_judge import open_record_judge
+from embedder.preparation.record_judge import RecordJudges
 from embedder.texts import text_hash
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored import StoredVectors
@@ -78,7 +77,7 @@ def test_its_negatives_are_those_of_the_snapshot_and_take_effect_at_a_step(datas
 def test_the_llm_judges_in_the_background(preparation, bert_directory, tmp_path):
     made = preparation()
     (own,) = prepare({"qa": TASK}, made)
-    judge = partial(open_record_judge, made, {"qa": TASK})
+    judge = RecordJudges(made, {"qa": TASK})
     settings = replace(JUDGED, mode="async", device="cpu")
     _, callback, *_ = fit(
         own, bert_directory, tmp_path, settings, TASK, judge=judge, steps=6, more=[WaitAt(5)], val_check_interval=6

@@ -17,7 +17,7 @@ from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.preparation.dense import DenseSettings
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
-from embedder.preparation.record_judge import check_rejudged, open_record_judge
+from embedder.preparation.record_judge import RecordJudges, check_rejudged
 from embedder.preparation.reward_settings import Rewards
 from embedder.preparation.validation import Validation
 from embedder.rewards.early_stop import EarlyStop
@@ -84,7 +84,7 @@ def judged_run(preparation, bert_directory, directory, task=TASK, settings=JUDGE
     llm.__dict__["scored"] = []
 
     def judge(dataset):
-        return open_record_judge(preparation, {"qa": task}, dataset)
+        return RecordJudges(preparation, {"qa": task})(dataset)
 
     options = {"steps": 5, "lr": 1e-3} | more
     module, callback, *_ = fit(dataset, bert_directory, directory, settings, task, judge=judge, **options)
@@ -208,7 +208,9 @@ def test_a_listwise_reward_ranks_the_whole_new_record(preparation, bert_director
 def test_competitors_are_those_of_the_preparation(preparation, bert_directory, tmp_path):
     made = preparation(sample_with_candidates=2)
     (dataset,) = prepare({"qa": TASK}, made)
-    judge = open_record_judge(made, {"qa": TASK}, dataset)
+    judges = RecordJudges(made, {"qa": TASK})
+    judge = judges(dataset)
+    assert judges(dataset)._judge._language_model is judge._judge._language_model, "the stores are in memory once"
     asked = []
     judge._judge.label, real = (
         lambda requests, *more: asked.extend(requests) or real(requests, *more),
@@ -227,7 +229,7 @@ def test_calls_of_the_llm_are_the_same_in_any_share(preparation, tmp_path):
     def calls(name, *parts):
         made = preparation(store=str(tmp_path / name))
         (dataset,) = prepare({"qa": TASK}, made)
-        judge = open_record_judge(made, {"qa": TASK}, dataset)
+        judge = RecordJudges(made, {"qa": TASK})(dataset)
         keys = [Candidate(dataset.corpus()[k], "dense") for k in range(30, 40)]
         proposed = [(query, tuple(keys)) for query in dataset.train_queries()]
         made.rewards.language_model.calls.clear()

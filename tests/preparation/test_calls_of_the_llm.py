@@ -1,7 +1,7 @@
 """Which queries the LLM judges together does not depend on chunks, parts or repeated texts."""
 
 from embedder.preparation import write_records
-from embedder.preparation.judge import TOGETHER
+from embedder.training.gather import TOGETHER
 from embedder.preparation.shard import Shard
 from embedder.types import Query
 

@@ -23,7 +23,7 @@ from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import has_answer
 from embedder.preparation.few_shot import shown_prompt
 from embedder.preparation.preparation import Preparation
-from embedder.preparation.record_judge import open_record_judge
+from embedder.preparation.record_judge import RecordJudges
 from embedder.training.task import Task
 from embedder.types import VectorIndex
 
@@ -98,4 +98,4 @@ def refreshing(
 ) -> Refresh:
     """How new negatives are found, and judged as preparation judges."""
     miner = Miner(settings.candidates, new_index, has_answer)
-    return Refresh(miner, partial(open_record_judge, preparation, tasks), settings.llm_tokens)
+    return Refresh(miner, RecordJudges(preparation, tasks), settings.llm_tokens)

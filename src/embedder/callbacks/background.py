@@ -16,6 +16,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from torch import nn
 
@@ -95,8 +96,11 @@ class Work:
         encoder = self.open_encoder(self.snapshot)
         if isinstance(encoder, nn.Module):
             self.precision.convert_module(encoder)
+            device = next(encoder.parameters()).device
             if isinstance(self.precision, MixedPrecision):
-                self.precision.device = next(encoder.parameters()).device.type
+                self.precision.device = device.type
+            if device.type == "cuda":
+                torch.cuda.set_device(device)  # an LLM whose device is `auto` comes here too, not to the training's GPU
         return CurrentEncoder(encoder, self.precision)
 
 

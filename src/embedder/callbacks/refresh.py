@@ -95,6 +95,8 @@ class Refresh:
             for name, total in totals.items():
                 logged = f"reindex/{task.name}/{name}"
                 values[logged] = values.get(logged, 0) + total
+        for judge in self._judges.values():
+            judge.release()  # the steps until the next refresh have the memory of the LLM
         return tables, values
 
     def _judged(
@@ -110,7 +112,6 @@ class Refresh:
         before, tokens = moment.before.get(part.name), judge.tokens_run
         judging = Judging(part, before, judge, shared, self.llm_tokens, moment.seed, moment.step)
         table, counts = judging.table(found)
-        judge.release()  # the steps until the next refresh have its memory
         return table, counts | {"llm_tokens": judge.tokens_run - tokens}
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from embedder.data.prompts import Prompt
 from embedder.llm.abilities import runs_here
+from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.waves import run_in_waves
 from embedder.preparation.long_prompts import query_named
 from embedder.preparation.reward_settings import Rewards
@@ -35,13 +36,21 @@ class Judge:
         path: Where the queries come from.
         repeated: Ids of the queries whose text an earlier query has. Most of their prompts are in the store by then,
             and what is missing is judged in calls of their own.
+        language_model: The LLM with its stores, where another judge has opened them; None to open them.
     """
 
-    def __init__(self, prompt: Prompt, settings: Rewards, path: Path, repeated: Set[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        prompt: Prompt,
+        settings: Rewards,
+        path: Path,
+        repeated: Set[str] = frozenset(),
+        language_model: CachedLanguageModel | None = None,
+    ) -> None:
         self.prompt = prompt
         self.early_stop_report: EarlyStopReport | None = None if settings.early_stop is None else EarlyStopReport()
         self._settings, self._path, self._repeated = settings, path, repeated
-        self._language_model = settings.stored_language_model()
+        self._language_model = language_model or settings.stored_language_model()
         self._engine = settings.engine(self._language_model)
 
     def __call__(self, proposed: Sequence[Proposed]) -> list[ScoreTable]:

@@ -19,6 +19,7 @@ from embedder.files import make_once
 from embedder.identity import described, identity
 from embedder.index.bm25_settings import BM25Settings
 from embedder.llm.abilities import release
+from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import has_answer
 from embedder.preparation.datasets import Source, dataset_pairs, trainable
 from embedder.preparation.dense import DenseSettings
@@ -133,11 +134,12 @@ class Preparation:
         """Whether the LLM judges candidates of a data set; labels are all that other tasks need."""
         return job.prompt is not None and job.task.objective.needs_rewards
 
-    def judge(self, job: Job) -> Judge | None:
-        """What judges the candidates of a data set, if the LLM does."""
+    def judge(self, job: Job, language_model: CachedLanguageModel | None = None) -> Judge | None:
+        """What judges the candidates of a data set, if the LLM does; for `language_model` see `Judge`."""
         if job.prompt is None or not self.is_judged(job):
             return None
-        return Judge(job.prompt, self.rewards.of_task(job.task), job.dataset.file("train"), job.repeated)
+        path = job.dataset.file("train")
+        return Judge(job.prompt, self.rewards.of_task(job.task), path, job.repeated, language_model)
 
     def spent(self, job: Job, prepared: PreparedDataset) -> Job:
         """The job once its budget is spent, which takes the LLM where the budget is in tokens or minutes."""

@@ -1,10 +1,13 @@
 """Rewards of new candidates of training records, as those of the records' own candidates were computed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError
 from embedder.llm.abilities import release
+from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.usage import CHARACTERS_A_TOKEN
 from embedder.preparation.judge import Judge
 from embedder.preparation.preparation import Preparation
@@ -67,18 +70,37 @@ class RecordJudge:
         release(self._settings.language_model)
 
 
-def open_record_judge(preparation: Preparation, tasks: Mapping[str, Task], dataset: PreparedDataset) -> RecordJudge:
-    """What judges new candidates of a data set that was prepared with these settings."""
-    source = next(
-        source
-        for task, source in preparation.datasets(tasks)
-        if (task.name, source.name) == (dataset.task, dataset.name)
-    )
-    task = tasks[dataset.task]
-    judge = preparation.judge(preparation.job(task, source))
-    if judge is None:
-        raise ValueError(f"no LLM judges {task.name}/{source.name}")
-    return RecordJudge(judge, preparation.rewards.of_task(task), task.labelling.min_reward_gap)
+@dataclass(frozen=True)
+class RecordJudges:
+    """Opens what judges new candidates of the data sets of a run; all of them share the LLM and its stores.
+
+    Args:
+        preparation: How the data sets were prepared.
+        tasks: Of the run.
+    """
+
+    preparation: Preparation
+    tasks: Mapping[str, Task]
+
+    def __call__(self, dataset: PreparedDataset) -> RecordJudge:
+        """What judges those of a prepared data set; the weights of the LLM are loaded when it is asked."""
+        source = next(
+            source
+            for task, source in self.preparation.datasets(self.tasks)
+            if (task.name, source.name) == (dataset.task, dataset.name)
+        )
+        task = self.tasks[dataset.task]
+        judge = self.preparation.judge(self.preparation.job(task, source), self._language_model)
+        if judge is None:
+            raise ValueError(f"no LLM judges {task.name}/{source.name}")
+        return RecordJudge(judge, self.preparation.rewards.of_task(task), task.labelling.min_reward_gap)
+
+    @cached_property
+    def _language_model(self) -> CachedLanguageModel:
+        return self.preparation.rewards.stored_language_model()
+
+    def __reduce__(self) -> tuple[type["RecordJudges"], tuple[Preparation, Mapping[str, Task]]]:
+        return RecordJudges, (replace(self.preparation), self.tasks)  # a copy has opened nothing
 
 
 def check_rejudged(rewards: Rewards, tasks: Sequence[Task]) -> None:
