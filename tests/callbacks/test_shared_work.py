@@ -2,20 +2,61 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from embedder.callbacks.reindex import ReindexCallback
 from embedder.callbacks.shared_work import SharedWork
+from embedder.callbacks.step_vectors import StepVectors
+from embedder.errors import EmbedderError
+from embedder.training.fresh_negatives import NegativeTable
 
+PATIENCE = 120  # seconds until a process that waits in a collective gives up, with an error of another kind
 N = 53  # records: four blocks that the LLM judges in one call, the last one ragged
 
 
-def in_processes(rank, world_size, path):
+def fails_in_the_first(work):
+    """The first process says what is wrong, the other one that it was the first."""
+    expected = "no space" if dist.get_rank() == 0 else "process 0: .*no space"
+    with pytest.raises(OSError if dist.get_rank() == 0 else EmbedderError, match=expected):
+        work()
+
+
+def in_two_processes(rank, path):
+    start(rank, 2, path)
+    full = Path(path) / "no space"  # a file, so that no folder can be made in it
+    trainer = SimpleNamespace(
+        is_global_zero=rank == 0,
+        local_rank=rank,
+        global_step=1,
+        strategy=SimpleNamespace(broadcast=lambda value: value),
+    )
+    reindex = ReindexCallback(None, None, None, full / "negatives")
+    table = NegativeTable(np.zeros((2, 2), np.int8))
+    fails_in_the_first(lambda: reindex._publish(trainer, 1, {"qa/small": table}))
+    fails_in_the_first(lambda: StepVectors(full / "vectors").setup(trainer, None, "fit"))
+    dist.destroy_process_group()
+
+
+def test_where_one_process_cannot_write_all_end_at_once(tmp_path):
+    (tmp_path / "no space").touch()
+    mp.spawn(in_two_processes, args=(str(tmp_path),), nprocs=2)
+
+
+def start(rank, world_size, path):
     os.environ |= {"MASTER_ADDR": "127.0.0.1"}
     url = f"file://{path}.rendezvous"
-    dist.init_process_group("gloo", init_method=url, rank=rank, world_size=world_size, timeout=timedelta(seconds=30))
+    timeout = timedelta(seconds=PATIENCE)
+    dist.init_process_group("gloo", init_method=url, rank=rank, world_size=world_size, timeout=timeout)
+
+
+def in_processes(rank, world_size, path):
+    start(rank, world_size, path)
     shared = SharedWork(rank)
     own = shared.share(N)
     assert own.start % 16 == 0

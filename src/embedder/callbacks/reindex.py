@@ -29,6 +29,8 @@ from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable, publish, published, read_table
 from embedder.training.module import RetrieverModule, require_retriever
 from embedder.types import Encoder
+from embedder.vectors.processes import Processes
+from embedder.vectors.settings import VectorSettings
 
 logger = logging.getLogger(__name__)
 
@@ -149,8 +151,16 @@ class ReindexCallback(L.Callback):
         """Start a refresh in the background, from the first process of the run."""
         self._begun = trainer.global_step
         made_by, vectors = StepVectors.of(trainer).at(trainer, vectors_in(self._directory))
-        if not trainer.is_global_zero:
-            return
+
+        def begin() -> None:
+            if trainer.is_global_zero:
+                self._background = self._begun_with(trainer, module, made_by, vectors)
+
+        Processes.here().together(begin)
+
+    def _begun_with(
+        self, trainer: L.Trainer, module: RetrieverModule, made_by: dict[str, Any], vectors: VectorSettings
+    ) -> Background:
         self._directory.mkdir(parents=True, exist_ok=True)
         snapshot = self._directory / "snapshot.safetensors"
         with whole_path(snapshot) as partial:
@@ -168,7 +178,7 @@ class ReindexCallback(L.Callback):
             made_by,
             vectors,
         )
-        self._background = Background(work, self._directory / "background.log")
+        return Background(work, self._directory / "background.log")
 
     def _take_if_ready(self, trainer: L.Trainer) -> None:
         """All processes take over the negatives of the background after the same step."""
@@ -218,10 +228,11 @@ class ReindexCallback(L.Callback):
 
     def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, NegativeTable]) -> tuple[str, str]:
         """Write the tables once a machine."""
-        written = publish(self._directory, step, tables) if trainer.local_rank == 0 else ("", "")
-        named = trainer.strategy.broadcast(written)
-        trainer.strategy.barrier("reindex")
-        return named
+
+        def write() -> tuple[str, str]:
+            return publish(self._directory, step, tables) if trainer.local_rank == 0 else ("", "")
+
+        return Processes.here().together(write)[0]
 
     def _use(self, trainer: L.Trainer, folder: Path, digest: str) -> None:
         paths = published(folder, digest)

@@ -10,6 +10,7 @@ import lightning as L
 
 from embedder.callbacks.of_trainer import callbacks_of
 from embedder.errors import ConfigError
+from embedder.vectors.processes import Processes
 from embedder.vectors.settings import VectorSettings
 
 
@@ -43,10 +44,13 @@ class StepVectors(L.Callback):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Remove what a killed run has left, and see that all machines have the folder."""
         self._folder = Path(trainer.strategy.broadcast(str(self._folder)))
-        if trainer.is_global_zero:
-            self._remove()
-            self._folder.mkdir(parents=True)
-        trainer.strategy.barrier("vectors")
+
+        def make() -> None:
+            if trainer.is_global_zero:
+                self._remove()
+                self._folder.mkdir(parents=True)
+
+        Processes.here().together(make)
         if not self._folder.is_dir():
             expected = "a folder that all machines of the run share, since each reads what the others have encoded"
             raise ConfigError("hydra.run.dir", expected, str(self._folder.parent))
