@@ -1,6 +1,7 @@
 """What processes do together between two steps: the same calls of the LLM, waiting, and errors that end all."""
 
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,3 +74,22 @@ def test_records_are_shared_out_in_blocks_of_those_that_are_judged_together(tmp_
     assert SharedWork().share(N) == range(N)
     for world_size in (2, 3):
         mp.spawn(in_processes, args=(world_size, str(tmp_path / f"{world_size}")), nprocs=world_size)
+
+
+def in_uneven_processes(rank, path):
+    start(rank, 2, path)
+    dist.distributed_c10d._set_pg_timeout(timedelta(seconds=1), dist.group.WORLD)
+    shared = SharedWork(rank)
+    shared.wait()
+    time.sleep(3 * rank)
+    shared.wait()
+    (Path(path) / f"{rank}").touch()
+    if rank == 1:
+        os._exit(0)  # as one that is killed
+    with pytest.raises(RuntimeError):
+        shared.wait()
+
+
+def test_a_process_waits_for_one_that_takes_longer_than_a_collective_may_but_not_for_one_that_ended(tmp_path):
+    mp.spawn(in_uneven_processes, args=(str(tmp_path),), nprocs=2)
+    assert sorted(path.name for path in tmp_path.glob("?")) == ["0", "1"]

@@ -111,7 +111,9 @@ class Refresh:
         judge = self._judges[part.name]
         before, tokens = moment.before.get(part.name), judge.tokens_run
         judging = Judging(part, before, judge, shared, self.llm_tokens, moment.seed, moment.step)
+        shared.wait()  # all of them open the group here together
         table, counts = judging.table(found)
+        shared.wait()  # what comes next is a collective that gives up soon, and shares of the LLM's work are uneven
         return table, counts | {"llm_tokens": judge.tokens_run - tokens}
 
 

@@ -1,15 +1,19 @@
 """What the processes of a run do together between two steps."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import timedelta
+from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.distributed as dist
 
-from embedder.training.gather import TOGETHER, Share, gather_shares, sum_over_processes, world_size
+from embedder.training.gather import TOGETHER, Share, gather_shares, is_distributed, sum_over_processes, world_size
 
 Number = TypeVar("Number", bound=np.generic)
+_PATIENCE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,15 @@ class SharedWork:
         blocks = Share(self.rank, world_size())(_blocks(n))
         return range(blocks.start * TOGETHER, min(blocks.stop * TOGETHER, n))
 
+    def wait(self) -> None:
+        """Until all processes are here, however long that takes; where one has ended, this raises at once.
+
+        A collective of the run's own group gives up after half an hour (NCCL aborts the run), and shares of the LLM's
+        work may differ by more.
+        """
+        if is_distributed():
+            dist.barrier(group=_patient(dist.group.WORLD))
+
     def gather(self, own: npt.NDArray[Number], n: int) -> npt.NDArray[Number]:
         """Rows of all processes, each of which has its share of `n`."""
         filled = np.pad(own, ((0, -len(own) % TOGETHER), *((0, 0) for _ in own.shape[1:])))
@@ -44,6 +57,12 @@ class SharedWork:
         if _blocks(n) < world_size():  # each has counted all
             return own
         return int(sum_over_processes(torch.tensor(own, device=self.device)))
+
+
+@cache
+def _patient(_: Any) -> Any:
+    """A group of all processes of the run's group, once for each; gloo sees at once that a process has ended."""
+    return dist.new_group(backend="gloo", timeout=_PATIENCE)
 
 
 def _blocks(n: int) -> int:
