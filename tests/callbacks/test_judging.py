@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import lightning as L
 import pytest
 import torch
 
@@ -241,6 +242,23 @@ def test_calls_of_the_llm_are_the_same_in_any_share(preparation, tmp_path):
     whole, rewards = calls("whole", slice(0, 13))
     assert calls("two", slice(0, 8), slice(8, 13)) == (whole, rewards)
     assert len(whole) == 4
+
+
+class Steps(L.Callback):
+    n = 0
+
+    def on_train_batch_start(self, *args):
+        self.n += 1
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_what_judges_is_opened_before_the_first_step(preparation, bert_directory, tmp_path, mode):
+    made, steps = preparation(), Steps()
+    (dataset,) = prepare({"qa": TASK}, made)
+    judges = RecordJudges(made, {"qa": replace(TASK, prompt=None)})
+    with pytest.raises(ConfigError, match=r"tasks\.qa\.prompt: expected a prompt"):
+        fit(dataset, bert_directory, tmp_path, replace(JUDGED, mode=mode), TASK, judge=judges, steps=5, more=[steps])
+    assert steps.n == 0
 
 
 def test_early_stop_with_competitors_of_candidates_is_refused(preparation):

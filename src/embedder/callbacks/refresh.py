@@ -41,7 +41,7 @@ class Refresh:
 
     Args:
         miner: Finds them.
-        open_judge: Gives what judges those of a data set, in the process that judges; it is asked at the first refresh.
+        open_judge: Gives what judges those of a data set, without the weights of the LLM.
         llm_tokens: See `Judging`; of each data set.
     """
 
@@ -49,6 +49,15 @@ class Refresh:
     open_judge: OpenJudge
     llm_tokens: int | None
     _judges: dict[str, CandidateJudge] = field(default_factory=dict, init=False, repr=False)
+
+    def open(self, parts: Sequence[MinedDataset], tasks: Mapping[str, Task]) -> None:
+        """Open what judges, so that what is wrong with its data or settings shows before the first step."""
+        for part in parts:
+            if tasks[part.dataset.task].objective.needs_rewards:
+                self._judge(part)
+
+    def __reduce__(self) -> tuple[type["Refresh"], tuple[Miner, OpenJudge, int | None]]:
+        return Refresh, (self.miner, self.open_judge, self.llm_tokens)  # another process opens what judges itself
 
     def tables(
         self,
@@ -106,15 +115,18 @@ class Refresh:
         moment: Moment,
         found: "np.ndarray[tuple[int, int], np.dtype[np.int64]]",
     ) -> tuple[NegativeTable, dict[str, int]]:
-        if part.name not in self._judges:
-            self._judges[part.name] = self.open_judge(part.dataset)
-        judge = self._judges[part.name]
+        judge = self._judge(part)
         before, tokens = moment.before.get(part.name), judge.tokens_run
         judging = Judging(part, before, judge, shared, self.llm_tokens, moment.seed, moment.step)
         shared.wait()  # all of them open the group here together
         table, counts = judging.table(found)
         shared.wait()  # what comes next is a collective that gives up soon, and shares of the LLM's work are uneven
         return table, counts | {"llm_tokens": judge.tokens_run - tokens}
+
+    def _judge(self, part: MinedDataset) -> CandidateJudge:
+        if part.name not in self._judges:
+            self._judges[part.name] = self.open_judge(part.dataset)
+        return self._judges[part.name]
 
 
 def _in_words(name: str, totals: Mapping[str, int]) -> str:

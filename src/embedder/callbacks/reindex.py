@@ -95,6 +95,8 @@ class ReindexCallback(L.Callback):
             remove_vectors(self._directory)  # a run that was killed has left them
         if stage == "fit":  # the trainer knows what it validated before, in whichever processes that was (ddp_spawn)
             self._before = _ndcg(trainer, tasks)
+            # In the background it is opened again: this process keeps nothing of it.
+            (self._refresher if self._settings.mode == "sync" else replace(self._refresher)).open(self._parts, tasks)
 
     def _interval(self, trainer: L.Trainer, data: RetrieverDataModule) -> int:
         """Optimizer steps between two refreshes."""

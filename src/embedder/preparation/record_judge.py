@@ -1,8 +1,8 @@
 """Rewards of new candidates of training records, as those of the records' own candidates were computed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from weakref import WeakValueDictionary
 
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import ConfigError
@@ -81,6 +81,10 @@ class RecordJudges:
 
     preparation: Preparation
     tasks: Mapping[str, Task]
+    _opened: "WeakValueDictionary[str, CachedLanguageModel]" = field(
+        default_factory=WeakValueDictionary, init=False, repr=False
+    )
+    """Of the judges that are in use."""
 
     def __call__(self, dataset: PreparedDataset) -> RecordJudge:
         """What judges those of a prepared data set; the weights of the LLM are loaded when it is asked."""
@@ -95,9 +99,11 @@ class RecordJudges:
             raise ValueError(f"no LLM judges {task.name}/{source.name}")
         return RecordJudge(judge, self.preparation.rewards.of_task(task), task.labelling.min_reward_gap)
 
-    @cached_property
+    @property
     def _language_model(self) -> CachedLanguageModel:
-        return self.preparation.rewards.stored_language_model()
+        opened = self._opened.get("") or self.preparation.rewards.stored_language_model()
+        self._opened[""] = opened
+        return opened
 
     def __reduce__(self) -> tuple[type["RecordJudges"], tuple[Preparation, Mapping[str, Task]]]:
         return RecordJudges, (replace(self.preparation), self.tasks)  # a copy has opened nothing
