@@ -1,8 +1,8 @@
 """Which queries the LLM judges together does not depend on chunks, parts or repeated texts."""
 
 from embedder.preparation import write_records
-from embedder.training.gather import TOGETHER
 from embedder.preparation.shard import Shard
+from embedder.training.gather import TOGETHER
 from embedder.types import Query
 
 QUERIES = [Query(f"q{i}", f"what is {i}?") for i in range(100)]

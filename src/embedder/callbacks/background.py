@@ -23,10 +23,10 @@ from torch import nn
 from embedder.callbacks.current_encoder import CurrentEncoder
 from embedder.callbacks.mining import MinedDataset
 from embedder.callbacks.refresh import Moment, Refresh
-from embedder.callbacks.shared_work import SharedWork
 from embedder.data.prepared import PreparedDataset
 from embedder.errors import EmbedderError, TrainingError
 from embedder.training.fresh_negatives import publish
+from embedder.training.shared_work import SharedWork
 from embedder.training.task import Task
 from embedder.types import Encoder
 from embedder.vectors.settings import VectorSettings

@@ -8,10 +8,10 @@ import numpy as np
 
 from embedder.callbacks.judging import CandidateJudge, Judging
 from embedder.callbacks.mining import MinedDataset, Miner
-from embedder.callbacks.shared_work import SharedWork
 from embedder.data.prepared import PreparedDataset
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable
 from embedder.training.gather import Share
+from embedder.training.shared_work import SharedWork
 from embedder.training.task import Task
 from embedder.types import CorpusEncoder
 

@@ -20,7 +20,6 @@ from embedder.callbacks.of_trainer import callbacks_of, log_metrics
 from embedder.callbacks.refresh import Moment, Refresh
 from embedder.callbacks.reindex_settings import ReindexSettings, check_interval
 from embedder.callbacks.self_paced import SelfPacedRate
-from embedder.callbacks.shared_work import SharedWork
 from embedder.callbacks.step_vectors import StepVectors
 from embedder.callbacks.throughput import off_the_clock
 from embedder.errors import ConfigError, TrainingError
@@ -28,6 +27,7 @@ from embedder.files import whole_path
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable, publish, published, read_table
 from embedder.training.module import RetrieverModule, require_retriever
+from embedder.training.shared_work import SharedWork
 from embedder.types import Encoder
 from embedder.vectors.processes import Processes
 from embedder.vectors.settings import VectorSettings

@@ -12,10 +12,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from embedder.callbacks.reindex import ReindexCallback
-from embedder.callbacks.shared_work import SharedWork
 from embedder.callbacks.step_vectors import StepVectors
 from embedder.errors import EmbedderError
 from embedder.training.fresh_negatives import NegativeTable
+from embedder.training.shared_work import SharedWork
 
 PATIENCE = 120  # seconds until a process that waits in a collective gives up, with an error of another kind
 N = 53  # records: four blocks that the LLM judges in one call, the last one ragged
