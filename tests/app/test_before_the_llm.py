@@ -51,6 +51,10 @@ def test_right_settings_come_to_the_llm(run):
         (["optimise=val/foo"], "optimise: expected a name that is logged"),
         (["callbacks=early_stopping", "callbacks.plain.early_stopping.patience=-1"], "patience: expected 0 or more"),
         (["callbacks.reindex.every_n_steps=900"], "reindex.every_n_steps: expected fewer steps"),
+        (
+            ["callbacks.reindex.every_n_steps=9", LIGHTNING("WeightAveraging")],
+            "reindex.every_n_steps: expected null with WeightAveraging",
+        ),
         (["callbacks.rag_eval.every_n_steps=1", "task_mix=convsearch"], "callbacks.rag_eval: expected a task with"),
         ([LIGHTNING("LearningRateFinder")], "callbacks.plain.mine: expected a callback that fits this run .When using"),
         (

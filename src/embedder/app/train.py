@@ -276,7 +276,7 @@ class TrainRun:
             if isinstance(callback, StopOnSignal):
                 callback.check(trainer)
         if self.reindex.is_on:
-            refreshed = self.reindex.check(self.tasks, trainer.max_steps)
+            refreshed = self.reindex.check(self.tasks, trainer)
             check_rejudged(self.preparation.rewards, [self.tasks[name] for name in refreshed])
         if self.rag_eval.every_n_steps is not None:
             self.rag_eval.check(self.tasks)

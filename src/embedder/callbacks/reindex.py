@@ -81,7 +81,7 @@ class ReindexCallback(L.Callback):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Fail before the first step when the new negatives could never be read."""
         data, tasks = _data_module(trainer), require_retriever(pl_module).tasks
-        chosen = self._settings.check(tasks, trainer.max_steps)
+        chosen = self._settings.check(tasks, trainer)
         if self._settings.mode == "async" and (is_sharded(trainer) or trainer.num_nodes > 1):
             expected = "sync where the weights are sharded (FSDP2) or several machines train"
             raise ConfigError("callbacks.reindex.mode", expected, "async")

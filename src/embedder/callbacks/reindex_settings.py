@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import lightning as L
+from lightning.pytorch.callbacks import WeightAveraging
+
 from embedder.bounds import PositiveFloat, PositiveInt
+from embedder.callbacks.of_trainer import callbacks_of
 from embedder.candidates.candidates import Candidates
 from embedder.checks import checked
 from embedder.errors import ConfigError
@@ -51,22 +55,27 @@ class ReindexSettings:
         """Whether anything is to be done."""
         return self.every_n_steps is not None or self.every_n_epochs is not None
 
-    def check(self, tasks: Mapping[str, Task], max_steps: int) -> list[str]:
+    def check(self, tasks: Mapping[str, Task], trainer: L.Trainer) -> list[str]:
         """Refuse what could never be read, as far as it shows without the data.
 
         Args:
             tasks: The mix.
-            max_steps: Of the run.
+            trainer: Of the run.
 
         Returns:
             The tasks that get new negatives.
         """
+        if callbacks_of(trainer, WeightAveraging):
+            expected = (
+                "null with WeightAveraging: a validation has other weights than the steps, but one set of vectors"
+            )
+            raise ConfigError("callbacks.reindex.every_n_steps", expected, self.every_n_steps or self.every_n_epochs)
         for name in self.tasks or ():
             if name not in tasks:
                 raise ConfigError("callbacks.reindex.tasks", f"tasks of the mix ({', '.join(sorted(tasks))})", name)
         chosen = list(tasks if self.tasks is None else self.tasks)
         if self.every_n_steps is not None:
-            check_interval("every_n_steps", self.every_n_steps, max_steps)
+            check_interval("every_n_steps", self.every_n_steps, trainer.max_steps)
         for name in chosen:
             sampling = tasks[name].sampling
             if sampling.group_size == sampling.positives:
