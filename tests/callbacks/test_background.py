@@ -94,7 +94,7 @@ class Stalls:
     dimension = 2
 
     def encode(self, texts, reading, *, progress=False):
-        if texts[0] != f"{WORDS[0]} {WORDS[0]} number 0":
+        if reading.side == "key" and texts[0] != f"{WORDS[0]} {WORDS[0]} number 0":
             time.sleep(600)
         return np.tile(np.float32([0.6, 0.8]), (len(texts), 1))
 

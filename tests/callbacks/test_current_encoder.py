@@ -17,11 +17,10 @@ from embedder.data.prompts import QuestionPrompt
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.index.faiss_index import FaissIndex
-from embedder.metrics.text import has_answer
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
 from embedder.training.module import RetrieverModule
 from embedder.training.schedule import AdamWLinear
-from tests.callbacks.test_reindex import SETTINGS, TASK, dataset  # noqa: F401  # a fixture
+from tests.callbacks.test_reindex import SETTINGS, TASK, dataset, opened, refresh_of  # noqa: F401  # a fixture
 from tests.consumers.scripted import ScriptedLanguageModel
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -56,7 +55,7 @@ def test_keys_and_queries_are_encoded_in_the_precision_of_the_steps(
         "retrieval_eval": lambda: RetrievalEvalCallback([dataset], FaissIndex),
         "rag_eval": lambda: RagEvalCallback(RagEvalSettings(1), [dataset], [PROMPT], FaissIndex, lambda: llm),
         "reindex": lambda: ReindexCallback(
-            replace(SETTINGS, every_n_steps=1), FaissIndex, has_answer, tmp_path / "negatives"
+            replace(SETTINGS, every_n_steps=1), refresh_of(SETTINGS), opened(bert_directory), tmp_path / "negatives"
         ),
     }
     task = replace(TASK, consumer=SingleShot())

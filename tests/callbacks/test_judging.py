@@ -1,6 +1,7 @@
 """New candidates judged by a real, small LLM in real, small runs, compared with rewards computed without any store."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import lightning as L
@@ -227,13 +228,14 @@ def test_competitors_are_those_of_the_preparation(preparation, bert_directory, t
 def test_calls_of_the_llm_are_the_same_in_any_share(preparation, tmp_path):
     """What is in a batch decides the last bits of its numbers: no clock and no number of processes may change it."""
 
+    (dataset,) = prepare({"qa": TASK}, preparation())
+    keys = [Candidate(dataset.corpus()[k], "dense") for k in range(30, 40)]
+    proposed = [(query, tuple(keys)) for query in dataset.train_queries()]
+
     def calls(name, *parts):
-        made = preparation(store=str(tmp_path / name))
-        (dataset,) = prepare({"qa": TASK}, made)
+        store = shutil.copytree(tmp_path / "store", tmp_path / name)
+        made = preparation(store=str(store))
         judge = RecordJudges(made, {"qa": TASK})(dataset)
-        keys = [Candidate(dataset.corpus()[k], "dense") for k in range(30, 40)]
-        proposed = [(query, tuple(keys)) for query in dataset.train_queries()]
-        made.rewards.language_model.calls.clear()
         rewards = []
         for part in parts:
             rewards += judge(proposed[part], [[] for _ in proposed[part]], [k // 4 for k in range(13)[part]])

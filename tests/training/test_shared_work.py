@@ -11,8 +11,6 @@ import pytest
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from embedder.callbacks.reindex import ReindexCallback
-from embedder.callbacks.step_vectors import StepVectors
 from embedder.errors import EmbedderError
 from embedder.training.fresh_negatives import NegativeTable
 from embedder.training.shared_work import SharedWork
@@ -29,6 +27,9 @@ def fails_in_the_first(work):
 
 
 def in_two_processes(rank, path):
+    from embedder.callbacks.reindex import ReindexCallback  # here, so that the other processes start sooner
+    from embedder.callbacks.step_vectors import StepVectors
+
     start(rank, 2, path)
     full = Path(path) / "no space"  # a file, so that no folder can be made in it
     trainer = SimpleNamespace(
