@@ -221,6 +221,12 @@ def test_processes_share_the_missing_shards_evenly(encoder, settings):
     assert encoding.order(Processes(1, 2, in_step=True)) == encoding.missing
 
 
+def test_each_process_gets_a_share_of_a_small_corpus(encoder, settings):
+    assert [settings.shared(n, 3).shard_size for n in (0, 2, 7, 100)] == [1, 1, 3, 4]
+    vectors = StoredEncoder(encoder, {}, settings, evenly=True).vectors(KEYS, READING)
+    assert len(vectors.manifest.shards) == 3  # one process: as the settings say
+
+
 def test_texts_that_are_in_two_shards_are_encoded_once(encoder, settings):
     counting = Counting(encoder)
     vectors = StoredEncoder(counting, MADE_BY, settings).vectors([*KEYS[:4], *KEYS[:4]], READING)

@@ -46,10 +46,11 @@ def current_encoder(trainer: L.Trainer, module: RetrieverModule) -> StoredEncode
 
     Each encodes its share and reads what the others have encoded. Queries are each process's own.
     """
-    made_by, settings = StepVectors.of(trainer).at(trainer)
+    of_step = StepVectors.of(trainer)
+    made_by, settings = of_step.at(trainer)
     processes = Processes.here(in_step=is_sharded(trainer))
     encoder = CurrentEncoder(module.encoder, trainer.precision_plugin)
-    return StoredEncoder(encoder, made_by, settings, processes)
+    return StoredEncoder(encoder, made_by, settings, processes, evenly=not of_step.outlive_the_step)
 
 
 def is_sharded(trainer: L.Trainer) -> bool:

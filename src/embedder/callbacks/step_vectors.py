@@ -73,6 +73,11 @@ class StepVectors(L.Callback):
             shutil.rmtree(other, ignore_errors=True)  # perhaps another process is removing it too
         return made_by, replace(settings, directory=str(folder))
 
+    @property
+    def outlive_the_step(self) -> bool:
+        """Whether other runs find the vectors again."""
+        return self._keys is not None
+
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Remove the vectors of the last step."""
         if trainer.is_global_zero:

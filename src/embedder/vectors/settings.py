@@ -1,6 +1,6 @@
 """Where vectors of keys lie, and in which form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from embedder.bounds import PositiveInt
@@ -22,6 +22,14 @@ class VectorSettings:
     directory: str
     dtype: Literal["float32", "float16"] = "float32"
     shard_size: PositiveInt = 4096
+
+    def shared(self, n_keys: int, n_processes: int) -> "VectorSettings":
+        """With shards so small that each process gets one.
+
+        >>> VectorSettings("v", shard_size=4096).shared(2000, 8).shard_size
+        250
+        """
+        return replace(self, shard_size=max(1, min(self.shard_size, -(-n_keys // n_processes))))
 
     @property
     def protocol(self) -> dict[str, str]:

@@ -26,6 +26,8 @@ class StoredEncoder:
         settings: Where they lie, and in which form.
         processes: Who encodes; all of them have to encode the same corpora in the same order.
         trainer: Whose processes encode in place of these; None for these.
+        evenly: Whether each process gets a shard even of a small corpus; its shards are not those that another number
+            of processes would find again.
     """
 
     encoder: Encoder
@@ -33,6 +35,7 @@ class StoredEncoder:
     settings: VectorSettings
     processes: Processes = ALONE
     trainer: L.Trainer | None = None
+    evenly: bool = False
 
     @property
     def dimension(self) -> int:
@@ -45,7 +48,8 @@ class StoredEncoder:
 
     def vectors(self, keys: Keys, reading: Reading, *, progress: bool = False) -> StoredVectors:
         """The vectors of a corpus; what is missing is encoded."""
-        encoding = Encoding(self.encoder, self.made_by, keys, reading, self.settings)
+        settings = self.settings.shared(len(keys), self.processes.size) if self.evenly else self.settings
+        encoding = Encoding(self.encoder, self.made_by, keys, reading, settings)
         if self.trainer is not None and self.trainer.world_size > 1:
             return encode(encoding, self.trainer)
         return encoding.run(self.processes, progress=progress)
