@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=64)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--json", type=Path, default=Path("labelling.json"))
+    parser.add_argument("--json", type=Path)
     parser.add_argument("overrides", nargs="*", help="settings of prepare.py, such as llm.name=NAME")
     given = parser.parse_args()
     source = ["source=corpus", f"source.path={given.source}", f"prepare.max_train_queries={given.queries}"]
@@ -74,7 +74,8 @@ def main() -> None:
     ]
     for row in rows:
         print(f"{row.name}: {row.ours:.1f} s against {row.peer:.1f} s, {row.ratio:.2f} times as fast")
-    write_json(given.json, rows)
+    if given.json:
+        write_json(given.json, rows)
 
 
 if __name__ == "__main__":
