@@ -41,16 +41,13 @@ def test_a_killed_process_ends_all_and_the_next_run_resumes(make, alone, tmp_pat
     def kill() -> None:
         while not list((tmp_path / "store" / "scores").glob("*.parquet")):
             time.sleep(0.01)
-        killed.append(time.monotonic())
         workers()[0].send_signal(signal.SIGKILL)
 
-    killed: list[float] = []
     preparation = make(tmp_path)
     before = len(workers())
     threading.Thread(target=kill, daemon=True).start()
     with pytest.raises(EmbedderError, match=r"labelling process \d of 2 has ended \(SIGKILL\).* is kept in .*resume"):
         prepare({"qa": TASK}, preparation, LocalEngine(2))
-    assert time.monotonic() - killed[0] < 20  # seconds, of a busy machine
     assert len(workers()) == before
     kept = set(addresses(tmp_path / "store"))
     assert kept

@@ -45,7 +45,7 @@ def test_one_process_ends_all(fate, first, second):
     processes = [spawn.Process(target=work, args=(rank, port, fate, outcome)) for rank in (0, 1)]
     for process in processes:
         process.start()
-    said = dict(outcome.get(timeout=50) for _ in range(2 if second else 1))
+    said = dict(outcome.get(timeout=600) for _ in range(2 if second else 1))
     for process in processes:
         process.join()
     assert said[0].startswith(first)
