@@ -1,7 +1,6 @@
 """The text of a file in whatever encoding it has."""
 
 import codecs
-from pathlib import Path
 
 from charset_normalizer import from_bytes
 
@@ -14,30 +13,22 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-
-
 _WESTERN = "cp1252"
 _LOOKED_AT = 1 << 16  # bytes
 _FEW = 0.2  # of the bytes: a text with fewer letters that are not ASCII is of a Latin script
 
 
-def text_of(path: Path) -> tuple[str, str]:
-    """The text of a file with line breaks of Unix, and the encoding that was guessed, or nothing.
+def decoded(content: bytes, declared: str = "") -> tuple[str, str]:
+    """The text with line breaks of Unix, and the encoding that was guessed, or nothing.
 
     A byte order mark says the encoding; without one it is UTF-8 if it can be, and otherwise guessed.
-
-    Raises:
-        UnreadableError: It is not text.
-    """
-    return decoded(path.read_bytes())
-
-
-def decoded(content: bytes, declared: str = "") -> tuple[str, str]:
-    """The text of these bytes, and the encoding that was guessed; see `text_of`.
 
     Args:
         content: Of a file.
         declared: The encoding that the content names itself, which counts where there is no byte order mark.
+
+    Raises:
+        UnreadableError: It is not text.
     """
     marked = next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), "")
     guessed = ""

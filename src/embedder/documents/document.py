@@ -1,9 +1,6 @@
 """A document as it was read: its text, where its sections and pages begin, and how a reader writes it down."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +35,6 @@ class Document:
     """What of it could not be read, in words."""
     guessed: str = ""
     """The encoding, if nothing said which it is."""
-
-
-class Reader(Protocol):
-    """Reads the documents of one file."""
-
-    def __call__(self, path: Path) -> Iterator[Document]:
-        """The documents of a file.
-
-        Raises:
-            UnreadableError: It holds nothing that can be read.
-        """
-        ...
 
 
 class UnreadableError(Exception):
