@@ -157,7 +157,7 @@ def test_records_with_flat_rewards_are_left_out_and_counted(trained):
 
 def test_all_tasks_are_evaluated(trained):
     root, common, _ = trained
-    short = [*SHORT, "llm_outputs.n_outputs=2"]
+    short = [*SHORT, "llm_outputs.n_outputs=2", "consumer@tasks.tool.consumer=tool_choice"]
     rows = "rows=[random,recent,bm25,oracle]"
     run("evaluate.py", *common, f"hydra.run.dir={root}/evaluate", rows, "rag.max_answered=2", *short)
     rows = json.loads((root / "evaluate" / "scores.json").read_text())["rows"]
@@ -167,6 +167,9 @@ def test_all_tasks_are_evaluated(trained):
     assert {"accuracy", "rank", "harm", "gain"} <= measured["icl"]
     assert all({"perplexity", "log_likelihood", "gain"} <= measured[task] for task in ("chat", "lrlm"))
     assert not any("log_likelihood" in measured[task] for task in ("convsearch", "tool"))
+    assert "called" in measured["tool"]
+    (oracle,) = (row["mean"] for row in rows if row["task"] == "tool" and row["retriever"] == "oracle")
+    assert oracle["called"] == 1.0  # the labelled tool alone is shown
     assert {row["task"] for row in rows if row["retriever"] == "most recent"} == {"chat"}
     assert "lrlm" not in {row["task"] for row in rows if row["retriever"] == "oracle"}
     chat = {row["retriever"]: row["mean"] for row in rows if row["task"] == "chat"}
@@ -179,7 +182,7 @@ def test_a_task_of_the_users_own_is_one_file(tmp_path, models):
         """
         defaults:
           - _base
-          - /reward@labelling.reward: likelihood
+          - override /reward@labelling.reward: likelihood
           - override /objective@objective: graded
           - _self_
         name: faq

@@ -159,6 +159,14 @@ def test_the_documented_overrides_compose():
     assert composed("train", "encoder.lr=5e-6").run.optim.lr == 5e-6
 
 
+@pytest.mark.parametrize("task", ["qa", "convsearch", "chat", "lrlm", "icl", "tool"])
+def test_every_task_takes_another_reward_and_consumer(task):
+    groups = f"reward@tasks.{task}.labelling.reward=likelihood", f"consumer@tasks.{task}.consumer=tool_choice"
+    config = composed("evaluate", "task_mix=all", *groups).tasks[task]
+    assert config.consumer._target_.endswith(".ToolChoice")
+    assert config.labelling.reward._target_.endswith(".LikelihoodReward")
+
+
 def test_the_published_instructions_are_the_tasks_instructions():
     tasks = composed("train", "task_mix=all").tasks
     assert tasks.qa.query_instruction == "Represent this query for retrieving relevant documents: "

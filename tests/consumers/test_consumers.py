@@ -7,9 +7,10 @@ from embedder.consumers.by_options import ByOptions
 from embedder.consumers.consumer import Scene
 from embedder.consumers.iterative import Iterative
 from embedder.consumers.option_likelihood import OptionLikelihood
-from embedder.consumers.rag import RagEvaluation, no_keys
+from embedder.consumers.rag import RagEvaluation, answerable, no_keys
 from embedder.consumers.reading import Perplexity
 from embedder.consumers.single_shot import SingleShot
+from embedder.consumers.tool_choice import ToolChoice
 from embedder.data.examples import Examples
 from embedder.data.prompts import ContinuationPrompt, ExamplePrompt, QuestionPrompt
 from embedder.errors import ConfigError, DataError
@@ -240,3 +241,33 @@ def test_a_real_llm_gives_the_same_outcomes_twice(consumer, llama_directory, tmp
     assert found[0] == found[1]
     assert set(found[0].per_query) >= {"em", "f1", "log_likelihood", "gain", "rank", "harm"}
     assert found[0].per_query["gain"]["r"] == pytest.approx(0.0) or not isinstance(consumer, SingleShot)
+
+
+TOOLS = Keys(rome="Weather of a city", oru="Opening hours of a museum", tolvik="Trains between two cities")
+REQUEST = Query("r", "When does the museum open?", (), ("oru", "other"))
+
+
+def test_a_tool_is_called_by_the_likeliest_letter_of_those_shown():
+    model = ScriptedLanguageModel(score_of=lambda prompt, output: {" A": -2.0, " B": -1.0, " C": -0.5}[output])
+    queries, rankings = [REQUEST] * 3, [ranking("rome", "oru", "tolvik"), ranking("oru", "tolvik"), ranking()]
+    first, second, third = ToolChoice(top_k=2, max_key_words=2).consume(queries, rankings, scene(TOOLS, model, BARE))
+    assert first.prompt == (
+        "Tools:\nA. Weather of\nB. Opening hours\n\nRequest: When does the museum open?\n\n"
+        "The letter of the tool that has to be called for this request:"
+    )
+    assert (first.output, first.scores) == ("oru", {"called": 1.0})
+    assert (second.output, second.scores) == ("tolvik", {"called": 0.0})
+    assert (third.output, third.scores) == (None, {"called": 0.0})  # without tools there is nothing to call
+    with pytest.raises(ConfigError, match=r"consumer.top_k: expected 1 to 26, a letter each, got 27"):
+        ToolChoice(top_k=27)
+
+
+def test_requests_are_asked_by_their_labelled_tools_and_have_no_log_likelihood():
+    unlabelled = Query("u", "What is new?", ("nothing",), ())
+    assert answerable([REQUEST, unlabelled, BORN], ToolChoice()) == [REQUEST, BORN]
+    assert answerable([REQUEST, unlabelled, BORN], SingleShot()) == [unlabelled, BORN]
+    model = ScriptedLanguageModel(score_of=lambda prompt, output: -1.0)
+    rag = RagEvaluation(ToolChoice(), [REQUEST], scene(TOOLS, model, BARE), OutputSettings())
+    result = rag.score([ranking("oru", "rome")], no_keys)
+    assert result.per_query == {"called": {"r": 1.0}}
+    assert rag.alone().per_query == {"called": {"r": 0.0}}

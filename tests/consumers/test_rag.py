@@ -5,7 +5,7 @@ import pytest
 from embedder.consumers.agent import Agent
 from embedder.consumers.consumer import Outcome, Scene
 from embedder.consumers.paired import against_alone, measured
-from embedder.consumers.rag import RagEvaluation, RagSettings, no_keys
+from embedder.consumers.rag import RagEvaluation, RagSettings, answerable, no_keys
 from embedder.consumers.single_shot import SingleShot
 from embedder.data.examples import Examples
 from embedder.data.prompts import QuestionPrompt
@@ -92,7 +92,7 @@ def test_perplexities_average_in_nats():
 
 
 def test_the_same_queries_are_answered_in_any_order():
-    queries = [Query(f"q{i}", "?", ("a",) if i % 2 else (" ",)) for i in range(20)]
+    queries = answerable([Query(f"q{i}", "?", ("a",) if i % 2 else (" ",)) for i in range(20)], SingleShot())
     chosen = RagSettings(max_answered=4).choose(queries)
     assert chosen == RagSettings(max_answered=4).choose(queries[::-1])
     assert len(chosen) == 4

@@ -121,6 +121,14 @@ class Consumer(Protocol):
         ...
 
 
+def needs_answers(consumer: Consumer) -> bool:
+    """Whether it is asked the queries with a gold answer.
+
+    One with an attribute `needs_answers = False` is asked those with a labelled key, and shows a prompt of its own.
+    """
+    return bool(getattr(consumer, "needs_answers", True))
+
+
 def first_keys(ranking: Ranking, n: int) -> Ranking:
     """The first keys of a ranking."""
     return Ranking(ranking.key_ids[:n], ranking.scores[:n])

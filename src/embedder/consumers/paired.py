@@ -57,8 +57,8 @@ def measured(
         language_model: Scores what stands after a prompt.
 
     Returns:
-        Metric -> value of each query; `rank` only where there are competitors, and neither where the LLM gives no
-        log-likelihoods.
+        Metric -> value of each query; `rank` only where there are competitors, and neither where there is no gold text
+        or the LLM gives no log-likelihoods.
     """
     if writes_only(language_model):
         return [dict(outcome.scores) for outcome in outcomes]
@@ -70,6 +70,9 @@ def measured(
     scored = language_model.score([outcome.prompt for outcome in outcomes], outputs)
     found = []
     for outcome, scores in zip(outcomes, scored, strict=True):
+        if not outcome.gold:
+            found.append(dict(outcome.scores))
+            continue
         values = np.array([score.mean_logprob for score in scores], dtype=np.float64)
         desired, others = values[: len(outcome.gold)].max(), values[len(outcome.gold) :]
         own = outcome.scores | {"log_likelihood": float(desired)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from embedder.bounds import Limit
 from embedder.checks import checked
-from embedder.consumers.consumer import Consumer, Outcome, Scene, Search
+from embedder.consumers.consumer import Consumer, Outcome, Scene, Search, needs_answers
 from embedder.consumers.paired import against_alone, measured, sample_competitors
 from embedder.data.queries import first_by_hash
 from embedder.llm.abilities import writes_only
@@ -29,10 +29,15 @@ class RagSettings:
     max_answered: Limit | None = None
     competitors: OutputSettings | None = field(default_factory=OutputSettings)
 
-    def choose(self, queries: Sequence[Query]) -> list[Query]:
-        """The queries that are answered: of those with an answer, the first by a hash."""
-        answerable = [query for query in queries if any(map(str.strip, query.answers))]
+    def choose(self, answerable: Sequence[Query]) -> list[Query]:
+        """The queries that are answered: of those that can be, the first by a hash."""
         return first_by_hash(answerable, self.max_answered or len(answerable), "rag")
+
+
+def answerable(queries: Sequence[Query], consumer: Consumer) -> list[Query]:
+    """The queries that have what a consumer is scored by: a gold answer, or a labelled key."""
+    by_answers = needs_answers(consumer)
+    return [query for query in queries if (any(map(str.strip, query.answers)) if by_answers else query.positives)]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from embedder.consumers.consumer import Consumer, Outcome, Scene
+from embedder.consumers.consumer import Consumer, Outcome, Scene, needs_answers
 from embedder.consumers.query_lines import query_lines
-from embedder.consumers.rag import RagEvaluation, RagSettings, no_keys
+from embedder.consumers.rag import RagEvaluation, RagSettings, answerable, no_keys
 from embedder.data.copies import count_copies
+from embedder.data.prompts import QuestionPrompt
 from embedder.evaluation.datasets import EvaluatedDataset
 from embedder.evaluation.rows import TableRow
 from embedder.identity import described
@@ -20,7 +21,7 @@ from embedder.results.answers import Answered
 from embedder.results.row import Row
 from embedder.retrieval.benchmark import Benchmark
 from embedder.retrieval.retrieval import answer_recalls, retrieval_scores
-from embedder.types import LanguageModel, Ranking
+from embedder.types import LanguageModel, Query, Ranking
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +66,12 @@ class DatasetRows:
         self._evaluated, self._settings = evaluated, settings
         task, queries = evaluated.task, evaluated.queries
         consumer: Consumer | None = settings.consumer or task.consumer
-        asks = settings.rag is not None and consumer is not None and task.prompt is not None
-        self._answered = settings.rag.choose(queries) if settings.rag is not None and asks else []
+        self._answerable: list[Query] | None = None
+        """Those that the LLM could be asked; None where it is not asked."""
+        self._answered: list[Query] = []
+        if settings.rag is not None and consumer is not None and (task.prompt or not needs_answers(consumer)):
+            self._answerable = answerable(queries, consumer)
+            self._answered = settings.rag.choose(self._answerable)
         self._consumer = consumer if self._answered else None
         self._rag: RagEvaluation | None = None
         about_llm = dict.fromkeys(("prompt", "llm", "consumer", "consumer_texts", "rag"))
@@ -79,30 +84,28 @@ class DatasetRows:
                 "consumer_texts": list(self._consumer.texts),
                 "rag": asdict(settings.rag),
             }
-            if prompt is not None:
-                scene = Scene(evaluated.corpus, no_keys, settings.cached_language_model, prompt)
-                self._rag = RagEvaluation(self._consumer, self._answered, scene, settings.rag.competitors)
+            scene = Scene(evaluated.corpus, no_keys, settings.cached_language_model, prompt or QuestionPrompt())
+            self._rag = RagEvaluation(self._consumer, self._answered, scene, settings.rag.competitors)
         self._protocol: dict[str, Any] = {
             "files": evaluated.dataset.fingerprint(["corpus", "test"]),
             "precision": settings.precision,
             "queries": len(queries),
             "answered": len(self._answered),
-            "left_out": self._left_out(asks=asks),
+            "left_out": self._left_out(),
             "cutoffs": list(settings.cutoffs),
             **about_llm,
             **(settings.benchmark.protocol() if settings.benchmark is not None else {}),
             "copies": self._copies(),
         }
 
-    def _left_out(self, *, asks: bool) -> dict[str, int]:
+    def _left_out(self) -> dict[str, int]:
         """Queries that retrieval is not scored on, and those that the LLM does not answer, with the reason."""
         queries = self._evaluated.queries
-        n_answers = sum(any(map(str.strip, query.answers)) for query in queries)
         reasons = {"no relevant key": sum(not query.positives for query in queries)}
-        if asks:
+        if self._answerable is not None:
             reasons |= {
-                "no answer": len(queries) - n_answers,
-                "not asked (rag.max_answered)": n_answers - len(self._answered),
+                "no answer": len(queries) - len(self._answerable),
+                "not asked (rag.max_answered)": len(self._answerable) - len(self._answered),
             }
         return {reason: n for reason, n in reasons.items() if n}
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from embedder.results.titles import ALONE
 
-BINARY = frozenset({"em", "contains", "popqa_accuracy", "accuracy", "harm", "mended"})
+BINARY = frozenset({"em", "contains", "popqa_accuracy", "accuracy", "called", "harm", "mended"})
 """Metrics that are 0 or 1 for every query, whatever the query."""
 LOWER_IS_BETTER = frozenset({"loss", "perplexity", "rank", "harm"})
 EXPONENTIAL = frozenset({"perplexity"})
@@ -16,12 +16,35 @@ UNBOUNDED = EXPONENTIAL | {"log_likelihood", "gain", "rank"}
 
 _RANKING = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10")
 _FEW_CUTOFFS = 3  # chosen by hand, as those of a benchmark: nDCG is shown at each
-_OUTPUTS = ("score", "em", "f1", "contains", "popqa_accuracy", "accuracy", "rouge_l")
+_OUTPUTS = ("score", "em", "f1", "contains", "popqa_accuracy", "accuracy", "called", "rouge_l")
 _ANSWERS = (*_OUTPUTS, "log_likelihood", "gain", "rank", "perplexity", "harm")
 # For looking at single queries: F1 changes by degrees where exact match mostly stays.
-_MAIN = ("score", "f1", "accuracy", "rouge_l", "popqa_accuracy", "em", "contains", "perplexity", "log_likelihood")
+_MAIN = (
+    "score",
+    "f1",
+    "accuracy",
+    "called",
+    "rouge_l",
+    "popqa_accuracy",
+    "em",
+    "contains",
+    "perplexity",
+    "log_likelihood",
+)
 # Which columns a narrow table keeps, in this order.
-_FIRST = ("score", "recall@10", "em", "accuracy", "perplexity", "log_likelihood", "gain", "harm", "mrr@10", "f1")
+_FIRST = (
+    "score",
+    "recall@10",
+    "em",
+    "accuracy",
+    "called",
+    "perplexity",
+    "log_likelihood",
+    "gain",
+    "harm",
+    "mrr@10",
+    "f1",
+)
 _LARGEST_SHOWN = 10
 LARGEST_NATS = 700.0
 """Exp of more does not fit a float; a perplexity is cut there."""
@@ -51,11 +74,12 @@ def known_sign(metric: str) -> int | None:
 
 
 def is_given(metric: str, retriever: str) -> bool:
-    """Whether a value is 0 by definition, as gain, harm and mended of the LLM alone, which these are measured against.
+    """Whether a value of the LLM alone is 0 by definition.
 
+    Gain, harm and mended are measured against it, and without retrieval there is no tool to call.
     Such a value has no interval, is never marked as best and is not compared.
     """
-    return retriever == ALONE and metric in ("gain", "harm", "mended")
+    return retriever == ALONE and metric in ("gain", "harm", "mended", "called")
 
 
 def shown_metrics(available: Collection[str]) -> list[str]:

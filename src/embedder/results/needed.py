@@ -8,7 +8,7 @@ from embedder.results.row import Row
 from embedder.results.statistics import ALPHA
 from embedder.results.titles import UPPER_BOUND
 
-_METRICS = ("em", "accuracy")
+_METRICS = ("em", "accuracy", "called")
 
 
 def questions_text(rows: Sequence[Row]) -> str:
