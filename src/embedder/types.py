@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -258,6 +259,11 @@ class Vectors(Protocol):
         """What the vectors depend on, as JSON can hold it: encoder, instruction, length, ...; empty where not known."""
         ...
 
+    @property
+    def beside(self) -> Path | None:
+        """How the names of files begin that belong to these vectors, such as their index; None where none are kept."""
+        ...
+
     def __len__(self) -> int: ...
 
     def rows(self, start: int, stop: int) -> FloatArray:
@@ -273,8 +279,12 @@ class Vectors(Protocol):
 class VectorIndex(Protocol):
     """Finds the vectors with the largest inner product."""
 
-    def begin(self, vectors: Vectors) -> int:
-        """Get ready for the vectors that will be added, for instance by training on a sample of them.
+    def begin(self, vectors: Vectors, *, progress: bool = False) -> int:
+        """Get ready for the vectors that will be added: train on a sample of them, or find those that are there.
+
+        Args:
+            vectors: Of the corpus.
+            progress: Show a bar.
 
         Returns:
             The position of the first one that is to be added; their number if the index reads them where they are.

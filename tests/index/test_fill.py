@@ -39,7 +39,7 @@ def sorted_clusters(n, dimension=16, clusters=16):
 
 
 def test_positions_are_those_of_the_corpus_however_it_is_cut(monkeypatch):
-    monkeypatch.setattr("embedder.index.fill._BLOCK_BYTES", 999)
+    monkeypatch.setattr("embedder.index.fill.BLOCK_BYTES", 999)
     array = sorted_clusters(800)
     index = FaissIndex("Flat")
     fill_index(index, ArrayVectors(array), progress=True)

@@ -10,11 +10,11 @@ import pytest
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError, EmbedderError
+from embedder.sealed import is_whole
 from embedder.types import Key, Reading
 from embedder.vectors.encoding import Encoding
 from embedder.vectors.predict import new_trainer, starts_by_script
 from embedder.vectors.settings import VectorSettings
-from embedder.vectors.shard import is_whole
 from embedder.vectors.stored_encoder import StoredEncoder
 
 KEYS = [Key(str(n), f"text {n} of the lighthouse" + " at sea" * (n % 5)) for n in range(30)]

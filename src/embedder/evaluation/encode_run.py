@@ -1,4 +1,4 @@
-"""Encode corpora ahead of an evaluation, on as many devices and machines as there are: `action=encode`."""
+"""Encode corpora ahead of an evaluation, and index them, with as many processes as there are: `action=encode`."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -13,8 +13,11 @@ from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError
 from embedder.evaluation.row_encoders import RowEncoders
 from embedder.evaluation.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
+from embedder.index.auto_index import AutoIndex
+from embedder.index.faiss_index import FaissIndex
 from embedder.preparation.datasets import Source, dataset_pairs
 from embedder.training.task import Task
+from embedder.types import VectorIndex
 from embedder.vectors.predict import new_trainer
 from embedder.vectors.settings import VectorSettings
 
@@ -24,7 +27,7 @@ logger = logging.getLogger(__name__)
 @checked("run")
 @dataclass(frozen=True)
 class EncodeRun:
-    """What `action=encode` does: the vectors of all corpora, which an evaluation with the same settings then reads.
+    """What `action=encode` does: vectors and index of all corpora, which an evaluation with the same settings reads.
 
     Args:
         tasks: The task mix.
@@ -32,6 +35,7 @@ class EncodeRun:
         encoder: The base encoder.
         trainer: Makes the Lightning trainer: on which devices, of how many machines.
         vectors: Where the vectors go, and in which form.
+        new_index: Makes an empty index; one of FAISS is built where it is kept beside the vectors.
         checkpoint: The trained encoder, which encodes too where there is one.
         rows: As of an evaluation; those of encoders count. None for all.
         precision: See `RowEncoders`.
@@ -44,6 +48,7 @@ class EncodeRun:
     encoder: EncoderConfig
     trainer: Callable[..., L.Trainer]
     vectors: VectorSettings
+    new_index: Callable[[], VectorIndex]
     checkpoint: str | None = None
     rows: Sequence[str] | None = None
     precision: str = "32-true"
@@ -79,6 +84,8 @@ class EncodeRun:
                 vectors = encoders.of(name).encoder.vectors(corpus, encoders.sides(name, task).key, progress=True)
                 where = Path(self.vectors.directory)
                 logger.info("%s/%s: %d vectors of %s are in %s", task.name, dataset.name, len(vectors), name, where)
+                if isinstance(index := self.new_index(), FaissIndex | AutoIndex):
+                    index.begin(vectors, progress=True)
 
     def _names(self, encoders: RowEncoders) -> list[str]:
         wanted = ["base", "trained", "hybrid"] if self.rows is None else self.rows

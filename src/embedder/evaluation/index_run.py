@@ -136,7 +136,8 @@ def render(rows: Sequence[IndexRow], top_k: int) -> str:
         cells = [markdown_cell(row.why), *[""] * (len(_COLUMNS) - 1)]
         if found is not None:
             size = "none of its own" if found.bytes_per_vector is None else f"{found.bytes_per_vector:,.0f}"
+            built = "before" if found.build_seconds is None else f"{found.build_seconds:,.1f}"
             cells = [f"{found.recall:.3f}", f"{found.p50_ms:.2f}", f"{found.p95_ms:.2f}"]
-            cells += [f"{found.queries_per_second:,.0f}", f"{found.build_seconds:,.1f}", size]
+            cells += [f"{found.queries_per_second:,.0f}", built, size]
         lines.append(f"| {markdown_cell(row.dataset)} | {row.keys:,} | {row.index} | {' | '.join(cells)} |")
     return "\n".join(lines)

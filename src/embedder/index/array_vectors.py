@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ class ArrayVectors:
     Args:
         array: Of any type of floats; what is read from it is float32.
         about: What the vectors depend on.
+        beside: How the names of files begin that belong to them; None where none are kept.
     """
 
     array: np.ndarray[Any, Any]
     about: Mapping[str, Any] = field(default_factory=dict)
+    beside: Path | None = None
 
     def __len__(self) -> int:
         return len(self.array)

@@ -98,7 +98,7 @@ class AutoIndex:
         self._vectors: Vectors | None = None
         self._setting: str | None = None
 
-    def begin(self, vectors: Vectors) -> int:
+    def begin(self, vectors: Vectors, *, progress: bool = False) -> int:
         """Choose an index for these vectors, and train it.
 
         Raises:
@@ -110,7 +110,7 @@ class AutoIndex:
         size = f"{len(vectors):,} vectors of {vectors.dimension} dimensions"
         logger.info("index=auto: %s for %s, recall %g: %s", kind.factory, size, self._recall, why)
         self._index, self._setting, self._vectors = FaissIndex(kind.factory), kind.setting, vectors
-        return self._index.begin(vectors)
+        return self._index.begin(vectors, progress=progress)
 
     def add(self, vectors: FloatArray) -> None:
         """Append vectors, [n, D]."""

@@ -33,7 +33,7 @@ class ExactIndex:
     def __len__(self) -> int:
         return 0 if self._vectors is None else len(self._vectors)
 
-    def begin(self, vectors: Vectors) -> int:
+    def begin(self, vectors: Vectors, *, progress: bool = False) -> int:
         """Search these vectors, where they are, in place of those before."""
         self._vectors = vectors
         return len(vectors)

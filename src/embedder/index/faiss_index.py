@@ -9,13 +9,14 @@ import numpy as np
 
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
-from embedder.errors import ConfigError, DataError
+from embedder.errors import ConfigError
 from embedder.index.array_vectors import check_vectors
-from embedder.index.faiss_factory import configure, new_index, training_size
-from embedder.index.faiss_files import merge_into, parts_of, read_index, side_by_side, size_of, write_index
+from embedder.index.faiss_factory import configure, new_index, training_size, with_lists
+from embedder.index.faiss_files import parts_of, read_index, side_by_side, size_of, write_index
 from embedder.index.faiss_gpu import check_gpus, on_all_gpus
 from embedder.index.faiss_package import faiss_module, reason
 from embedder.index.fill import spread
+from embedder.index.kept_index import KeptIndex, is_worth_a_file
 from embedder.types import FloatArray, IntArray, Vectors
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class FaissIndex:
     Args:
         factory: See https://github.com/facebookresearch/faiss/wiki/The-index-factory; `IVFn` stands for as many lists
             as suit the number of vectors.
+        parts: Files that it is kept in, where vectors lie on disk; each is built by whichever process is free, and all
+            are searched side by side.
         nprobe: Lists visited by a query of an IVF index; None keeps FAISS's 1.
         ef_search: Nodes kept by a query of an HNSW index; None keeps FAISS's 16.
         k_factor: Of an index with refinement, how many times K vectors are compared again; None keeps FAISS's 1.
@@ -49,17 +52,22 @@ class FaissIndex:
         self,
         factory: str = "Flat",
         *,
+        parts: PositiveInt = 1,
         nprobe: PositiveInt | None = None,
         ef_search: PositiveInt | None = None,
         k_factor: PositiveInt | None = None,
         gpu: bool = False,
     ) -> None:
-        self._factory = factory
+        self._factory, self._parts = factory, parts
         self._settings = {"nprobe": nprobe, "ef_search": ef_search, "k_factor": k_factor}
         self._gpu = gpu
         self._index: Any = None
         self._on_gpus: Any = None
         self._is_fixed = False
+        self.was_found = False
+        """Whether an earlier run had built it."""
+        if gpu and parts > 1:
+            raise ConfigError("index.parts", "1 where index.gpu=true, which shares one index out over the GPUs", parts)
         if gpu:
             check_gpus()
 
@@ -68,11 +76,14 @@ class FaissIndex:
 
     @property
     def nbytes(self) -> int:
-        """Size of the file that `save` would write."""
-        return 0 if self._index is None else size_of(self._index)
+        """Bytes of the index as FAISS writes it."""
+        return 0 if self._index is None else sum(map(size_of, parts_of(self._index)))
 
-    def begin(self, vectors: Vectors) -> int:
+    def begin(self, vectors: Vectors, *, progress: bool = False) -> int:
         """Train for vectors that will be added, on a sample from all of them.
+
+        An index of vectors that lie on disk is built here and kept beside them, unless it would be a copy of them; one
+        that is there is mapped.
 
         Returns:
             The position after those that are in the index.
@@ -83,11 +94,14 @@ class FaissIndex:
         """
         if self._index is None and len(vectors):
             index = self._new(vectors.dimension, len(vectors))
-            if not index.is_trained:
-                positions = spread(len(vectors), training_size(index, len(vectors)))
-                logger.info("training %s on %d of %d vectors", self._factory, len(positions), len(vectors))
-                self._train(index, self._checked("vectors", vectors.at(positions)))
-            self._index = index
+            if vectors.beside is not None and is_worth_a_file(index):
+                factory = with_lists(self._factory, len(vectors))
+                kept = KeptIndex(vectors.beside, factory, vectors, min(self._parts, len(vectors)))
+                self.was_found = not kept.build(lambda: self._trained(vectors), progress=progress)
+                self._open(kept.files, mapped=True)
+            else:
+                self._index = self._trained(vectors)
+                configure(self._index, self._settings)
         return len(self)
 
     def add(self, vectors: FloatArray) -> None:
@@ -128,7 +142,7 @@ class FaissIndex:
 
     def most(self, setting: str) -> int:
         """The largest value of a setting that makes sense: all lists, or all vectors."""
-        inverted = faiss_module().try_extract_index_ivf(self._index)
+        inverted = faiss_module().try_extract_index_ivf(parts_of(self._index)[0])
         return int(inverted.nlist) if setting == "nprobe" and inverted is not None else len(self)
 
     def search(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
@@ -194,52 +208,28 @@ class FaissIndex:
             ConfigError: The index takes no such setting.
         """
         loaded = cls(**settings)
-        loaded._index, loaded._is_fixed = read_index(path, mapped=mapped), mapped
-        configure(loaded._index, loaded._settings)
+        loaded._open([path], mapped=mapped)
         return loaded
 
-    @classmethod
-    def load_shards(cls, paths: Sequence[Path], *, mapped: bool = True, **settings: Any) -> Self:
-        """Search several saved indexes as one; positions count on from one to the next.
-
-        Args:
-            paths: One or more files, in the order of the corpus.
-            mapped: See `load`.
-            **settings: See `load`.
-
-        Raises:
-            DataError: See `load`; or they have different dimensions.
-        """
-        loaded = cls(**settings)
-        indexes = [read_index(path, mapped=mapped) for path in paths]
-        for path, index in zip(paths, indexes, strict=True):
-            if index.d != indexes[0].d:
-                raise DataError(path, None, f"{index.d} dimensions, those of {paths[0]} are {indexes[0].d}")
-            configure(index, loaded._settings)
-        loaded._index, loaded._is_fixed = side_by_side(indexes), True
-        return loaded
-
-    @classmethod
-    def merged(cls, paths: Sequence[Path], **settings: Any) -> Self:
-        """One index of several that were trained once and filled apart, as with copies of one file on several machines.
-
-        The result is what one index filled with all of them would be.
-
-        Args:
-            paths: One or more files, in the order of the corpus.
-            **settings: See `load`.
-
-        Raises:
-            DataError: See `load`; or they were trained apart, or are of a kind that cannot be merged, such as a graph.
-        """
-        merged = cls.load(paths[0], **settings)
-        for path in paths[1:]:
-            merge_into(merged._index, read_index(path, mapped=False), path)
-        return merged
+    def _open(self, files: Sequence[Path], *, mapped: bool) -> None:
+        """Read files, which are searched as one; positions count on from one to the next."""
+        indexes = [read_index(path, mapped=mapped) for path in files]
+        for index in indexes:
+            configure(index, self._settings)
+        self._index, self._is_fixed = indexes[0] if len(indexes) == 1 else side_by_side(indexes), mapped
 
     def _new(self, dimension: int, count: int) -> Any:
         index = new_index(self._factory, dimension, count)
         configure(index, self._settings)
+        return index
+
+    def _trained(self, vectors: Vectors) -> Any:
+        """An empty index for these vectors, which searches as FAISS does by itself."""
+        index = new_index(self._factory, vectors.dimension, len(vectors))
+        if not index.is_trained:
+            positions = spread(len(vectors), training_size(index, len(vectors)))
+            logger.info("training %s on %d of %d vectors", self._factory, len(positions), len(vectors))
+            self._train(index, self._checked("vectors", vectors.at(positions)))
         return index
 
     def _train(self, index: Any, vectors: FloatArray) -> None:

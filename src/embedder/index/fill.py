@@ -10,7 +10,7 @@ from embedder.types import IntArray, VectorIndex, Vectors
 
 logger = logging.getLogger(__name__)
 
-_BLOCK_BYTES = 1 << 26  # of vectors that are read and added together
+BLOCK_BYTES = 1 << 26  # of vectors that are read and added together
 
 
 def fill_index(index: VectorIndex, vectors: Vectors, *, progress: bool = False) -> None:
@@ -23,13 +23,13 @@ def fill_index(index: VectorIndex, vectors: Vectors, *, progress: bool = False) 
         vectors: Of the corpus; one block of them is in memory at a time.
         progress: Show a bar.
     """
-    begin, first = time.monotonic(), index.begin(vectors)
+    begin, first = time.monotonic(), index.begin(vectors, progress=progress)
     for start, stop in track(
-        blocks(first, len(vectors), vectors.dimension, _BLOCK_BYTES), "Indexing", disable=not progress, transient=True
+        blocks(first, len(vectors), vectors.dimension, BLOCK_BYTES), "Indexing", disable=not progress, transient=True
     ):
         index.add(vectors.rows(start, stop))
     index.finish()
-    logger.info("indexed %d vectors in %.1f s", len(vectors), time.monotonic() - begin)
+    logger.info("%d vectors can be searched after %.1f s", len(vectors), time.monotonic() - begin)
 
 
 def blocks(start: int, stop: int, dimension: int, block_bytes: int) -> list[tuple[int, int]]:

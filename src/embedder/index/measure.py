@@ -61,7 +61,7 @@ class IndexMeasure:
         p50_ms: Median of milliseconds of a query that is searched alone.
         p95_ms: The time within which 95 % of these queries are answered.
         queries_per_second: Of queries that are searched together.
-        build_seconds: For training and filling.
+        build_seconds: For training and filling; None if an earlier run had built it.
         bytes_per_vector: Of the index when it is saved; None if it has no file.
     """
 
@@ -69,7 +69,7 @@ class IndexMeasure:
     p50_ms: float
     p95_ms: float
     queries_per_second: float
-    build_seconds: float
+    build_seconds: float | None
     bytes_per_vector: float | None
 
 
@@ -87,12 +87,12 @@ def measure_index(
     """
     begin = time.perf_counter()
     fill_index(index, vectors, progress=progress)
-    build_seconds = time.perf_counter() - begin
+    build_seconds = None if getattr(index, "was_found", False) else time.perf_counter() - begin
     return measure_search(index, vectors, truth, build_seconds, alone=alone)
 
 
 def measure_search(
-    index: VectorIndex, vectors: Vectors, truth: Truth, build_seconds: float, *, alone: int = 200
+    index: VectorIndex, vectors: Vectors, truth: Truth, build_seconds: float | None, *, alone: int = 200
 ) -> IndexMeasure:
     """Search an index that is filled; see `measure_index`."""
     queries = truth.queries

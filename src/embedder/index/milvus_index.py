@@ -45,7 +45,7 @@ class MilvusIndex:
     def __len__(self) -> int:
         return self._next
 
-    def begin(self, vectors: Vectors) -> int:
+    def begin(self, vectors: Vectors, *, progress: bool = False) -> int:
         """Find or make the collection.
 
         Returns:

@@ -1,7 +1,6 @@
 """Encode a corpus shard by shard: what is missing, how a shard is made, and the manifest in the end."""
 
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,16 @@ import numpy as np
 from torch import nn
 
 from embedder.errors import EmbedderError, NoTokensError
-from embedder.locks import claimed
+from embedder.sealed import is_whole, make_all, make_if_free
 from embedder.shown import shown
 from embedder.types import Encoder, FloatArray, Keys, Reading
 from embedder.vectors.manifest import Manifest, Space
 from embedder.vectors.processes import ALONE, Processes
 from embedder.vectors.settings import VectorSettings
-from embedder.vectors.shard import digest_of_texts, is_whole, write_shard
+from embedder.vectors.shard import digest_of_texts, write_shard
 from embedder.vectors.stored import StoredVectors
 
 logger = logging.getLogger(__name__)
-
-_WAIT = 0.5  # seconds between two looks at what another process is making
 
 
 class Encoding:
@@ -102,22 +99,14 @@ class Encoding:
         Returns:
             Whether it is there.
         """
-        path = self.path(number)
-        if is_whole(path):
-            return True
-        with claimed(path.with_suffix(".lock")) as free:
-            if free and not is_whole(path):
-                self.make(number, progress=progress)
-        return free
+        return make_if_free(self.path(number), lambda: self.make(number, progress=progress))
 
     def finish(self, processes: Processes = ALONE, *, progress: bool = False) -> StoredVectors:
         """Make what is still missing, wait for what other processes are making, and write the manifest."""
         manifest = Manifest.of(self._space, self._settings.shard_size, len(self._keys), self._shards or ())
 
         def make() -> None:
-            left = self.order(processes)
-            while left := [number for number in left if not self.make_if_free(number, progress=progress)]:
-                time.sleep(_WAIT)
+            make_all(self.order(processes), lambda number: self.make_if_free(number, progress=progress))
 
         def make_in_step() -> None:
             for number in self.missing:
@@ -146,7 +135,10 @@ class Encoding:
     def _examined(self, number: int) -> tuple[str, bool]:
         """Digest of the texts of a shard, and whether it is there."""
         digest = digest_of_texts(self._texts(number))
-        return digest, is_whole(self.folder / f"{digest}.npy", tells=True)
+        path = self.folder / f"{digest}.npy"
+        if not (whole := is_whole(path)) and path.is_file():
+            logger.warning("damaged vectors %s are made again: they are not as they were written", path)
+        return digest, whole
 
     def _check(self, vectors: FloatArray, number: int) -> None:
         positions = self._positions(number)

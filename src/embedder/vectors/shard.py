@@ -1,22 +1,14 @@
 """A shard: the vectors of some keys that follow each other, in one file that appears completely or not at all."""
 
 import hashlib
-import io
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from embedder.digests import once
 from embedder.errors import DataError
-from embedder.files import whole_file
+from embedder.sealed import sealed_file
 from embedder.types import FloatArray
-
-logger = logging.getLogger(__name__)
-
-_DIGEST = 32  # bytes of SHA-256, behind the vectors
-_PIECE = 1 << 24  # bytes that are read together
 
 
 def digest_of_texts(texts: Iterable[str]) -> str:
@@ -34,25 +26,8 @@ def digest_of_texts(texts: Iterable[str]) -> str:
 
 def write_shard(path: Path, vectors: FloatArray) -> None:
     """Write vectors as `.npy`, [n, D], with their SHA-256 behind them."""
-    content = io.BytesIO()
-    np.save(content, vectors, allow_pickle=False)
-    with whole_file(path) as file:
-        file.write(content.getbuffer())
-        file.write(hashlib.sha256(content.getbuffer()).digest())
-
-
-def is_whole(path: Path, *, tells: bool = False) -> bool:
-    """Whether there is a shard that is as it was written. All of it is read, once in a process.
-
-    Args:
-        path: Of the shard.
-        tells: Whether the log tells of a damaged one.
-    """
-    if not path.is_file():
-        return False
-    if not (whole := once("shard", path, _has_its_digest)) and tells:
-        logger.warning("damaged vectors %s are made again: they are not as they were written", path)
-    return whole
+    with sealed_file(path) as file:
+        np.save(file, vectors, allow_pickle=False)
 
 
 def open_shard(path: Path) -> FloatArray:
@@ -66,13 +41,3 @@ def open_shard(path: Path) -> FloatArray:
     except (OSError, ValueError) as error:
         raise DataError(path, None, f"vectors that cannot be read ({error}): encode the corpus again") from error
     return vectors
-
-
-def _has_its_digest(path: Path) -> bool:
-    left, digest = path.stat().st_size - _DIGEST, hashlib.sha256()
-    with path.open("rb") as file:
-        while left > 0:
-            piece = file.read(min(_PIECE, left))
-            digest.update(piece)
-            left -= len(piece)
-        return file.read() == digest.digest()

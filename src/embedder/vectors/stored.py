@@ -8,9 +8,10 @@ from typing import Any, Self
 import numpy as np
 
 from embedder.errors import DataError
+from embedder.sealed import is_whole
 from embedder.types import FloatArray, IntArray
 from embedder.vectors.manifest import Manifest, read_manifest
-from embedder.vectors.shard import is_whole, open_shard
+from embedder.vectors.shard import open_shard
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class StoredVectors:
     def about(self) -> Mapping[str, Any]:
         """Encoder, side, instruction, length and digest of the texts."""
         return {**self.manifest.about, "texts": self.manifest.texts}
+
+    @property
+    def beside(self) -> Path:
+        """How the names of files begin that belong to these vectors, such as their index."""
+        return self.folder / f"index-{self.manifest.texts[:12]}"
 
     def __len__(self) -> int:
         return self.manifest.count

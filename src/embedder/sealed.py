@@ -1,0 +1,81 @@
+"""Large files that carry their SHA-256 at their end, each made once by whichever of several processes is free."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from embedder.digests import once
+from embedder.files import whole_file
+from embedder.locks import claimed
+
+T = TypeVar("T")
+
+_DIGEST = 32  # bytes of SHA-256, behind the content
+_PIECE = 1 << 24  # bytes that are read together
+_WAIT = 0.5  # seconds between two looks at what another process is making
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """A file that is being written.
+
+    Args:
+        file: Where the content goes.
+    """
+
+    file: BinaryIO
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Append content; returns how many bytes that were."""
+        self.digest.update(content)
+        return self.file.write(content)
+
+
+@contextmanager
+def sealed_file(path: Path) -> Iterator[SealedFile]:
+    """Write a file that appears completely or not at all, with the SHA-256 of its content behind it."""
+    with whole_file(path) as file:
+        sealed = SealedFile(file)
+        yield sealed
+        file.write(sealed.digest.digest())
+
+
+def is_whole(path: Path) -> bool:
+    """Whether there is a sealed file that is as it was written. All of it is read, once in a process."""
+    return path.is_file() and once("sealed", path, _has_its_digest)
+
+
+def make_if_free(path: Path, make: Callable[[], object]) -> bool:
+    """Make a sealed file, unless it is there or another process, of this run or of any, is making it.
+
+    Returns:
+        Whether it is there.
+    """
+    if is_whole(path):
+        return True
+    with claimed(path.with_suffix(".lock")) as free:
+        if free and not is_whole(path):
+            make()
+    return free
+
+
+def make_all(wanted: Iterable[T], make_if_free: Callable[[T], bool]) -> None:
+    """Make what no other process is making, then wait for what others are making, or make that too if they end."""
+    left = list(wanted)
+    while left := [one for one in left if not make_if_free(one)]:
+        time.sleep(_WAIT)
+
+
+def _has_its_digest(path: Path) -> bool:
+    left, digest = path.stat().st_size - _DIGEST, hashlib.sha256()
+    with path.open("rb") as file:
+        while left > 0:
+            piece = file.read(min(_PIECE, left))
+            digest.update(piece)
+            left -= len(piece)
+        return file.read() == digest.digest()
