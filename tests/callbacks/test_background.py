@@ -21,6 +21,7 @@ from embedder.errors import TrainingError
 from embedder.preparation.prepare import prepare
 from embedder.preparation.record_judge import RecordJudges
 from embedder.texts import text_hash
+from embedder.vectors.manifest import read_manifest
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored import StoredVectors
 from tests.callbacks.test_judging import JUDGED, TASK, by_hand
@@ -143,7 +144,8 @@ def test_it_encodes_in_form_and_precision_of_the_run_where_keys_are_kept(dataset
     more = [vectors, Forget(tmp_path / "kept"), WaitAt(5)]
     fit(dataset, bert_directory, tmp_path, ASYNC, steps=6, more=more, precision="bf16-mixed", val_check_interval=6)
     (manifest,) = (tmp_path / "kept").rglob("manifest*.json")
-    there = StoredVectors.open(manifest, {"encoder": {"keys": "as they were"}, "dtype": "float16"})
+    there = StoredVectors(manifest.parent, read_manifest(manifest))
+    assert (there.about["encoder"]["keys"], there.about["dtype"]) == ("as they were", "float16")
     encoder = opened(bert_directory)(tmp_path / "negatives" / "snapshot.safetensors")
     texts = [dataset.corpus()[k].text for k in range(32)]
     with torch.autocast("cpu", torch.bfloat16):

@@ -13,7 +13,6 @@ from embedder.types import Key, Reading, Vectors
 from embedder.vectors.encoding import Encoding
 from embedder.vectors.processes import Processes
 from embedder.vectors.settings import VectorSettings
-from embedder.vectors.stored import StoredVectors
 from embedder.vectors.stored_encoder import StoredEncoder
 
 KEYS = [Key(f"k{i}", f"text {i} of the lighthouse" + " at sea" * (i % 3)) for i in range(10)]
@@ -119,14 +118,11 @@ def test_a_damaged_or_missing_shard_is_made_again(encoder, settings, caplog):
     flipped[130] ^= 1  # in the first vector
     for n, damage in enumerate((bytes(flipped), whole[:100], whole[:-1], b"", b"no vectors", None), 1):
         path.unlink() if damage is None else path.write_bytes(damage)
-        with pytest.raises(DataError, match="missing or damaged"):
-            StoredVectors.open(vectors.folder)
         caplog.clear()
         np.testing.assert_array_equal(stored.vectors(KEYS, READING).rows(0, 10), expected)
         assert counting.count == 10 + 4 * n
         assert ("made again" in caplog.text) == (damage is not None)
         assert path.read_bytes() == whole
-    StoredVectors.open(vectors.folder)
 
 
 def test_the_manifest_says_what_the_vectors_are(encoder, settings):
@@ -150,38 +146,46 @@ def test_the_manifest_says_what_the_vectors_are(encoder, settings):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("made_by", "reading", "keys", "more", "told"),
     [
-        ({"encoder": {"weights": "two", "pooling": "mean"}}, 'encoder.weights is "one" there, "two" here'),
-        ({"encoder": {"weights": "one"}}, 'encoder.pooling is "mean" there, null here'),
-        ({"side": "query"}, 'side is "key" there, "query" here'),
-        ({"instruction": "Find: "}, 'instruction is "Read: " there, "Find: " here'),
-        ({"max_length": None}, "max_length is 16 there, null here"),
-        ({"keep": "end", "dtype": "float16"}, 'keep is "start" there, "end" here; dtype is "float32" there'),
+        ({"weights": "two", "pooling": "mean"}, READING, KEYS, {}, 'encoder.weights is "one" there, "two" here'),
+        ({"weights": "one"}, READING, KEYS, {}, 'encoder.pooling is "mean" there, null here'),
+        (MADE_BY, replace(READING, side="query"), KEYS, {}, 'side is "key" there, "query" here'),
+        (MADE_BY, replace(READING, instruction="Find: "), KEYS, {}, 'instruction is "Read: " there, "Find: " here'),
+        (MADE_BY, replace(READING, max_length=None), KEYS, {}, "max_length is 16 there, null here"),
+        (MADE_BY, READING, KEYS[:9], {}, "count is 10 there, 9 here; texts is "),
+        (MADE_BY, READING, KEYS, {"dtype": "float16"}, 'dtype is "float32" there, "float16" here'),
+        (MADE_BY, READING, KEYS, {"shard_size": 5}, "shard_size is 4 there, 5 here"),
     ],
 )
-def test_vectors_of_another_kind_are_refused_by_name(encoder, settings, wanted, told):
+def test_vectors_that_do_not_fit_are_refused_by_name(encoder, settings, made_by, reading, keys, more, told):
+    StoredEncoder(encoder, {"weights": "far", "of": [1]}, settings).vectors(KEYS[:2], Reading("key", "Other: ", 9))
     folder = StoredEncoder(encoder, MADE_BY, settings).vectors(KEYS, READING).folder
-    with pytest.raises(DataError, match="do not fit") as raised:
-        StoredVectors.open(folder, wanted)
-    assert told in str(raised.value)
-    assert len(StoredVectors.open(folder, {"encoder": MADE_BY, "instruction": "Read: ", "max_length": 16})) == 10
+    (manifest,) = folder.glob("manifest-*.json")
+    counting = Counting(encoder)
+    only_read = replace(settings, encode=False)
+    assert len(StoredEncoder(counting, MADE_BY, only_read).vectors(KEYS, READING)) == 10
+    with pytest.raises(DataError) as raised:
+        StoredEncoder(counting, made_by, replace(only_read, **more)).vectors(keys, reading)
+    message = str(raised.value)
+    assert message.startswith(f"{manifest}: these vectors do not fit, and vectors.encode=false encodes no others: ")
+    assert f": {told}" in message
+    assert message.count(" there, ") == told.count(" is ")
+    assert counting.count == 0
 
 
-def test_a_folder_of_several_corpora_or_none_is_opened_by_manifest(encoder, settings, tmp_path):
-    stored = StoredEncoder(encoder, MADE_BY, settings)
-    folder = stored.vectors(KEYS, READING).folder
-    few = stored.vectors(KEYS[:3], READING)
-    with pytest.raises(DataError, match="2 corpora; name one of"):
-        StoredVectors.open(folder)
-    (path,) = (path for path in folder.glob("*.json") if few.manifest.texts[:12] in path.name)
-    np.testing.assert_array_equal(StoredVectors.open(path).rows(0, 3), few.rows(0, 3))
-    for wrong in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(DataError):
-            StoredVectors.open(wrong)
-    path.write_text("{}")
+def test_without_any_vectors_or_with_damaged_ones_nothing_is_encoded(encoder, settings):
+    only_read = StoredEncoder(encoder, MADE_BY, replace(settings, encode=False))
+    with pytest.raises(DataError, match=r"has no vectors of a corpus, and vectors.encode=false encodes none"):
+        only_read.vectors(KEYS, READING)
+    vectors = StoredEncoder(encoder, MADE_BY, settings).vectors(KEYS, READING)
+    vectors.path(1).write_bytes(b"no vectors")
+    with pytest.raises(DataError, match=r"manifest-.*json: .* some of them are missing or damaged"):
+        only_read.vectors(KEYS, READING)
+    (manifest,) = vectors.folder.glob("manifest-*.json")
+    manifest.write_text("{}")
     with pytest.raises(DataError, match="not a manifest"):
-        StoredVectors.open(path)
+        only_read.vectors(KEYS, READING)
 
 
 def test_an_empty_corpus_has_no_vectors(encoder, settings):

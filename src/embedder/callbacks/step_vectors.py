@@ -67,11 +67,11 @@ class StepVectors(L.Callback):
             return self._keys, settings
         made_by = {"step": trainer.global_step, "precision": str(trainer.precision)}
         if apart is not None:
-            return made_by, replace(settings, directory=str(apart))
+            return made_by, replace(settings, directory=str(apart), encode=True)
         folder = self._folder / f"step-{trainer.global_step}"
         for other in set(self._folder.glob("step-*")) - {folder}:
             shutil.rmtree(other, ignore_errors=True)  # perhaps another process is removing it too
-        return made_by, replace(settings, directory=str(folder))
+        return made_by, replace(settings, directory=str(folder), encode=True)
 
     @property
     def outlive_the_step(self) -> bool:

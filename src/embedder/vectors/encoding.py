@@ -12,7 +12,7 @@ from embedder.errors import EmbedderError, NoTokensError
 from embedder.sealed import is_whole, make_all, make_if_free
 from embedder.shown import shown
 from embedder.types import Encoder, FloatArray, Keys, Reading
-from embedder.vectors.manifest import Manifest, Space
+from embedder.vectors.manifest import Manifest, Space, not_encoded
 from embedder.vectors.processes import ALONE, Processes
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.shard import digest_of_texts, write_shard
@@ -61,12 +61,17 @@ class Encoding:
 
         Returns:
             The missing ones.
+
+        Raises:
+            DataError: Some are missing, and are not to be encoded.
         """
         numbers = range(-(-len(self._keys) // self._settings.shard_size))
         parts = processes.together(lambda: {number: self._examined(number) for number in processes.share(numbers)})
         found = {number: one for part in reversed(parts) for number, one in part.items()}  # in step, the first decides
         self._shards = tuple(found[number][0] for number in numbers)
         self.missing = sorted({digest: n for n, (digest, whole) in reversed(found.items()) if not whole}.values())
+        if self.missing and not self._settings.encode:
+            raise not_encoded(self.folder.parent, self._manifest)
         return self.missing
 
     def order(self, processes: Processes = ALONE) -> list[int]:
@@ -78,20 +83,36 @@ class Encoding:
         """The file of a shard, once it is planned."""
         return self.folder / f"{(self._shards or ())[number]}.npy"
 
+    def in_memory(self, *, progress: bool = False) -> FloatArray:
+        """The vectors of all keys, float32 [n, D], without any file.
+
+        Raises:
+            EmbedderError: See `make`.
+        """
+        vectors = np.empty((len(self._keys), self._space.dimension), np.float32)
+        for start in range(0, len(vectors), self._settings.shard_size):
+            number = start // self._settings.shard_size
+            vectors[start : start + self._settings.shard_size] = self._encoded(number, progress=progress)
+        return vectors
+
     def make(self, number: int, *, writes: bool = True, progress: bool = False) -> None:
         """Encode one shard and write it.
 
         Raises:
             EmbedderError: A vector is not finite, or not of the encoder's dimension, or a text has no tokens.
         """
+        vectors = self._encoded(number, progress=progress)
+        if writes:
+            write_shard(self.path(number), vectors.astype(self._settings.dtype, copy=False))
+
+    def _encoded(self, number: int, *, progress: bool) -> FloatArray:
         try:
             vectors = self._encoder.encode(self._texts(number), self._reading, progress=progress)
         except NoTokensError as error:
             told = self._named(self._positions(number)[error.position])
             raise EmbedderError(f"encoder: {told} has no tokens, so that it has no vector") from error
         self._check(vectors, number)
-        if writes:
-            write_shard(self.path(number), vectors.astype(self._settings.dtype, copy=False))
+        return vectors
 
     def make_if_free(self, number: int, *, progress: bool = False) -> bool:
         """Make one shard, unless it is there or another process, of this run or of any, is making it.
@@ -103,7 +124,7 @@ class Encoding:
 
     def finish(self, processes: Processes = ALONE, *, progress: bool = False) -> StoredVectors:
         """Make what is still missing, wait for what other processes are making, and write the manifest."""
-        manifest = Manifest.of(self._space, self._settings.shard_size, len(self._keys), self._shards or ())
+        manifest = self._manifest
 
         def make() -> None:
             make_all(self.order(processes), lambda number: self.make_if_free(number, progress=progress))
@@ -124,6 +145,10 @@ class Encoding:
         """All of it, by one process or by all of a group."""
         self.plan(processes)
         return self.finish(processes, progress=progress and processes.is_first)
+
+    @property
+    def _manifest(self) -> Manifest:
+        return Manifest.of(self._space, self._settings.shard_size, len(self._keys), self._shards or ())
 
     def _texts(self, number: int) -> list[str]:
         return [self._keys[position].text for position in self._positions(number)]

@@ -75,45 +75,46 @@ class Manifest:
         values = {**self.about, **{name: value for name, value in vars(self).items() if name != "about"}}
         write_atomically(folder / _NAME.format(self.texts[:12]), json.dumps(values, indent=1))
 
-    def check(self, path: Path, wanted: Mapping[str, Any]) -> None:
-        """Refuse vectors that another encoder made, or that were read in another way.
-
-        Args:
-            path: Where they lie.
-            wanted: What they have to be, as in `Space.about`; what is not said may be anything.
-
-        Raises:
-            DataError: Names what differs, with both values.
-        """
-        there, here = dict(_flat(self.about)), dict(_flat(described(wanted)))
-        names = [*here, *(name for name in there if name not in here and name.partition(".")[0] in wanted)]
-        differing = [
+    def differences(self, wanted: "Manifest") -> list[str]:
+        """What other vectors, or those of other texts, have in another way: each by name, with both values."""
+        there, here = (dict(_flat({**vars(one), **one.about, "about": None})) for one in (self, wanted))
+        same_size = self.shard_size == wanted.shard_size  # else all digests differ
+        digests = {"shards"} if same_size else {"shards", "texts"}
+        return [
             f"{name} is {_shown(there.get(name))} there, {_shown(here.get(name))} here"
-            for name in names
-            if there.get(name) != here.get(name)
+            for name in {**here, **there}
+            if there.get(name) != here.get(name) and name not in digests
         ]
-        if differing:
-            raise DataError(path, None, f"vectors that do not fit: {'; '.join(differing)}")
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest of a folder that has one, or that of a file.
+    """The manifest that a file holds.
 
     Raises:
-        DataError: There is none, it is damaged, or a folder has several.
+        DataError: It is damaged.
     """
-    found = sorted(path.glob(_NAME.format("*"))) if path.is_dir() else [path]
-    if len(found) != 1:
-        names = f"{len(found)} corpora; name one of {[one.name for one in found]}" if found else "no vectors"
-        raise DataError(path, None, f"a folder with {names}")
     try:
-        values = dict(json.loads(found[0].read_text(encoding="utf-8")))
+        values = dict(json.loads(path.read_text(encoding="utf-8")))
         own = {name: values.pop(name) for name in ("shard_size", "count", "texts")}
         return Manifest(shards=tuple(values.pop("shards")), about=values, **own)
-    except FileNotFoundError as error:
-        raise DataError(path, None, "there are no such vectors") from error
     except (ValueError, TypeError, KeyError) as error:
-        raise DataError(found[0], None, f"not a manifest of vectors ({error!r})") from error
+        raise DataError(path, None, f"not a manifest of vectors ({error!r})") from error
+
+
+def not_encoded(directory: Path, wanted: Manifest) -> DataError:
+    """The error of vectors that are not in a directory: how they differ from those there that are the most like them.
+
+    Args:
+        directory: Has a folder for each encoder and way of reading.
+        wanted: The vectors that were looked for.
+    """
+    paths = sorted(directory.glob(f"*/{_NAME.format('*')}"))
+    found = [(read_manifest(path).differences(wanted), path) for path in paths]
+    if not found:
+        return DataError(directory, None, "has no vectors of a corpus, and vectors.encode=false encodes none")
+    differing, path = min(found, key=lambda one: len(one[0]))
+    what = "; ".join(differing) or "some of them are missing or damaged"
+    return DataError(path, None, f"these vectors do not fit, and vectors.encode=false encodes no others: {what}")
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

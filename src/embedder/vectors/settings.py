@@ -17,11 +17,14 @@ class VectorSettings:
         dtype: `float16` takes half of the disk; a number of a unit vector changes by 0.0003 at most.
         shard_size: Keys of a file. So many texts and vectors are in memory at a time, a run that is killed loses the
             shard that it was at, and each process encodes whole shards.
+        encode: Encode what is not there. False refuses it, and names what differs from what is there: another encoder,
+            instruction or length, or other texts.
     """
 
     directory: str
     dtype: Literal["float32", "float16"] = "float32"
     shard_size: PositiveInt = 4096
+    encode: bool = True
 
     def shared(self, n_keys: int, n_processes: int) -> "VectorSettings":
         """With shards so small that each process gets one.

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from embedder.errors import DataError
-from embedder.sealed import is_whole
 from embedder.types import FloatArray, IntArray
-from embedder.vectors.manifest import Manifest, read_manifest
+from embedder.vectors.manifest import Manifest
 from embedder.vectors.shard import open_shard
 
 
@@ -25,26 +24,6 @@ class StoredVectors:
 
     folder: Path
     manifest: Manifest
-
-    @classmethod
-    def open(cls, path: Path, wanted: Mapping[str, Any] | None = None) -> Self:
-        """Open vectors that were encoded before.
-
-        Args:
-            path: Their folder, or their manifest where a folder has several.
-            wanted: What they have to be, in the words of the manifest, such as `{"instruction": "query: "}`.
-
-        Raises:
-            DataError: There are none, a shard is missing or damaged, or they are of another encoder, instruction,
-                length, ...: names what differs, with both values.
-        """
-        manifest = read_manifest(path)
-        manifest.check(path, wanted or {})
-        vectors = cls(path if path.is_dir() else path.parent, manifest)
-        for number in range(len(manifest.shards)):
-            if not is_whole(vectors.path(number)):
-                raise DataError(vectors.path(number), None, "missing or damaged vectors: encode the corpus again")
-        return vectors
 
     @property
     def dimension(self) -> int:
