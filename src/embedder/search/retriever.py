@@ -10,6 +10,7 @@ from embedder.encoders.checkpoint import TrainedEncoder, load_trained
 from embedder.encoders.key_side import keys_of
 from embedder.encoders.push import push_to_hub
 from embedder.errors import ConfigError, DataError
+from embedder.index.array_vectors import ArrayVectors
 from embedder.index.faiss_index import FaissIndex
 from embedder.index.fill import fill_index
 from embedder.models.device import torch_device
@@ -17,7 +18,8 @@ from embedder.search.folder import MODEL, Saved, is_saved, read_saved, write_sav
 from embedder.search.keys import AnyKey, Hit, checked_texts, path_of, rows_of, text_of
 from embedder.shown import nearest
 from embedder.types import FloatArray, Key, TaskSides
-from embedder.vectors.stored_encoder import in_temporary_folder
+from embedder.vectors.encoding import Encoding
+from embedder.vectors.settings import VectorSettings
 
 
 def load(path: Path | str, *, device: str = "auto") -> "Retriever":
@@ -132,8 +134,8 @@ class Retriever:
             raise ConfigError("keys", "one or more keys", rows)
         index = FaissIndex(factory)
         numbered = [Key(str(number), text_of(row)) for number, row in enumerate(rows)]
-        with in_temporary_folder(self._trained.encoder) as encoder:
-            fill_index(index, encoder.vectors(numbered, reading, progress=progress))
+        encoding = Encoding(self._trained.encoder, {}, numbered, reading, VectorSettings(""))
+        fill_index(index, ArrayVectors(encoding.in_memory(progress=progress)))
         self._saved = Saved(self._task(task), rows, index)
         return self
 

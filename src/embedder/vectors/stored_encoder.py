@@ -1,8 +1,6 @@
 """An encoder that knows where the vectors of corpora lie, so that no corpus is encoded twice, in whichever run."""
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +51,3 @@ class StoredEncoder:
         if self.trainer is not None and self.trainer.world_size > 1:
             return encode(encoding, self.trainer)
         return encoding.run(self.processes, progress=progress)
-
-
-@contextmanager
-def in_temporary_folder(encoder: Encoder) -> Iterator[StoredEncoder]:
-    """An encoder whose vectors are removed in the end."""
-    with tempfile.TemporaryDirectory(prefix="embedder-vectors-") as folder:
-        yield StoredEncoder(encoder, {}, VectorSettings(folder))
