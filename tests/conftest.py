@@ -32,6 +32,6 @@ def bert_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def llama_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("llama")
-    tiny_llama(directory, max_tokens=4096)
+    tiny_llama(directory, max_tokens=16384)
     tiny_tokenizer(directory)
     return directory

@@ -22,6 +22,7 @@ ELSEWHERE = {  # groups that no script chooses from by itself: how a choice is m
     "objective": ("train", "objective@tasks.qa.objective={}"),
     "public": ("prepare", "source=public", "+public@public.mine={}"),
     "public/corpus": ("prepare", "source=public", "+public@public.nq=nq", "public/corpus@public.nq.corpus={}"),
+    "published": ("evaluate", "experiment=paper_table", "published@paper.published={}"),
     "task": ("train", "~task_mix", "+task@tasks.mine={}"),
 }
 
@@ -96,9 +97,13 @@ def test_help_begins_with_what_the_script_does_and_three_commands_that_work(entr
 
 ACTIONS = {
     "prepare": ("duplicates", "estimate", "merge", "prepare", "report"),
-    "evaluate": ("compare", "dashboard", "encode", "evaluate", "html", "index", "mteb"),
+    "evaluate": ("compare", "dashboard", "encode", "evaluate", "html", "index", "mteb", "paper"),
     "train": ("train", "tune"),
 }
+
+
+EXPERIMENTS = {"tune": "train", "paper_table": "evaluate", "search_agent": "evaluate"}
+"""Those that choose an action of one script."""
 
 
 def choices() -> list[tuple[str, ...]]:
@@ -113,8 +118,8 @@ def choices() -> list[tuple[str, ...]]:
             ]
             if group == "action":
                 made = [(entry, made_by) for entry, made_by in made if name in ACTIONS[entry]]
-            if (group, name) == ("experiment", "tune"):  # it chooses an action of train.py
-                made = [("train", "experiment=tune")]
+            if group == "experiment" and name in EXPERIMENTS:
+                made = [(EXPERIMENTS[name], f"experiment={name}")]
             if group in ELSEWHERE:
                 made = [tuple(part.format(name) for part in ELSEWHERE[group])]
             assert made, f"{folder} is a group that no script chooses from: say in ELSEWHERE how it is chosen"

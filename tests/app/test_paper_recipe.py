@@ -2,6 +2,9 @@
 
 import json
 
+from hydra.utils import instantiate
+
+from embedder.public import PublicSource
 from tests.entry_points import composed, run_here
 
 TASKS = ["qa", "convsearch", "chat", "lrlm", "icl", "tool"]
@@ -42,10 +45,31 @@ def test_the_numbers_are_those_of_the_paper_and_of_the_released_code():
     assert tasks.tool.weight == 2
 
 
+def test_its_training_sources_are_those_of_the_released_script():
+    config = composed("train", "experiment=llm_embedder")
+    source = instantiate(config.run.preparation.source, _convert_="all")
+    assert isinstance(source, PublicSource)
+    by_task: dict[str, list[str]] = {}
+    for name, dataset in source.public.items():
+        by_task.setdefault(dataset.task, []).append(name)
+    assert by_task == {
+        "qa": ["msmarco", "nq"],
+        "convsearch": ["qrecc"],
+        "chat": ["msc"],
+        "lrlm": ["arxiv", "codeparrot"],  # Books3 is withdrawn
+        "icl": ["icl"],
+        "tool": ["toolbench"],
+    }
+    forms = {name: getattr(one.form, "questions", one.form) for name, one in source.public.items()}
+    assert all(form.train for name, form in forms.items() if name != "icl")
+    assert all(task.train for task in forms["icl"].tasks.values())
+
+
 def test_it_runs_small(tmp_path, bert_directory, llama_directory):
     done = run_here(
         "train.py",
         "experiment=llm_embedder",
+        "source=world",
         f"paths.root={tmp_path}",
         f"hydra.run.dir={tmp_path}/train",
         f"encoder.name={bert_directory}",

@@ -19,6 +19,7 @@ from embedder.public import (
     Judgments,
     PublicSource,
     Questions,
+    QuestionsWithParagraphs,
     Sessions,
     Table,
     Texts,
@@ -333,3 +334,23 @@ def test_the_first_rows_alone_are_read_and_a_task_without_data_is_named(tmp_path
     assert [query.text for query in queries.values()] == ["q0", "q1"]
     with pytest.raises(ConfigError, match="benchmark: expected one with public data sets of the task 'chat'"):
         PublicSource({}, str(tmp_path)).datasets("chat")
+
+
+def test_questions_with_selected_paragraphs_and_no_titles(tmp_path):
+    high, old = "It is 9 metres.", "It is old."
+    answered = {"query_id": 7, "query": "how high", "answers": ["9 metres", "nine"]}
+    unanswered = {"query_id": 8, "query": "how old", "answers": ["No Answer Present."]}
+    rows = [
+        answered | {"passages": {"passage_text": [high, old], "is_selected": [1, 0]}},
+        unanswered | {"passages": {"passage_text": [old], "is_selected": [0]}},
+    ]
+    table = parquet(tmp_path / "msmarco.parquet", rows)
+    settings = {"id": "query_id", "question": "query", "answers": ["answers"], "no_answer": "No Answer Present."}
+    questions = Questions(table, **settings)
+    form = QuestionsWithParagraphs(questions, None, "passages.passage_text", is_gold="passages.is_selected")
+    files = {name: list(found) for name, found in form.convert()}
+    assert [key["text"] for key in files["corpus"]] == [high, old]
+    assert [query["answers"] for query in files["test"]] == [["9 metres", "nine"], []]
+    assert [query["pos"] for query in files["test"]] == [[files["corpus"][0]["id"]], []]
+    with pytest.raises(ConfigError, match=r"form.titles: expected a column, since gold_titles names some"):
+        replace(form, is_gold=None, gold_titles="gold")

@@ -90,6 +90,7 @@ class DatasetRows:
             "files": evaluated.dataset.fingerprint(["corpus", "test"]),
             "precision": settings.precision,
             "queries": len(queries),
+            "keys": len(evaluated.corpus),
             "answered": len(self._answered),
             "left_out": self._left_out(),
             "cutoffs": list(settings.cutoffs),

@@ -27,6 +27,7 @@ class Questions:
         options: The column of lists of options, of which the answer is the number of one, from 0; None for none.
         type: The column of what sorts the questions, such as `metadata.type`; None for none.
         task_name: The column of their subjects, as MMLU has them; None for none.
+        no_answer: What stands in the place of an answer where there is none.
     """
 
     test: PublicTable
@@ -37,6 +38,7 @@ class Questions:
     options: str | None = None
     type: str | None = None
     task_name: str | None = None
+    no_answer: str | None = None
 
     @property
     def tables(self) -> dict[str, PublicTable]:
@@ -65,7 +67,7 @@ class Questions:
             }
             if self.options is None:
                 given = (text for column in self.answers for text in texts(row, column) if text.strip())
-                query["answers"] = list(dict.fromkeys(given))
+                query["answers"] = [text for text in dict.fromkeys(given) if text != self.no_answer]
             else:
                 query["options"] = list(row.texts(self.options))
                 query["answers"] = [_option(row, column, query["options"]) for column in self.answers]
@@ -81,14 +83,14 @@ class QuestionsWithParagraphs:
 
     Args:
         questions: The questions.
-        titles: The column of the titles of a question's paragraphs.
+        titles: The column of the titles of a question's paragraphs; None where they have none.
         texts: The column of their texts, each one text or a list of sentences.
         gold_titles: The column of the titles of gold paragraphs; None where `is_gold` marks them.
         is_gold: The column of true and false, whether a paragraph is gold; None where `gold_titles` names them.
     """
 
     questions: Questions
-    titles: str
+    titles: str | None
     texts: str
     gold_titles: str | None = None
     is_gold: str | None = None
@@ -96,6 +98,8 @@ class QuestionsWithParagraphs:
     def __post_init__(self) -> None:
         if (self.gold_titles is None) == (self.is_gold is None):
             raise ConfigError("form.is_gold", "gold_titles or is_gold, one of them", [self.gold_titles, self.is_gold])
+        if self.titles is None and self.is_gold is None:
+            raise ConfigError("form.titles", "a column, since gold_titles names some of its titles", None)
 
     def convert(self) -> Iterator[tuple[str, Rows]]:
         """Paragraphs and queries; see `PublicForm`."""
@@ -124,7 +128,8 @@ class QuestionsWithParagraphs:
 
     def _paragraphs(self, row: Row) -> Iterator[tuple[str, str, bool]]:
         """Title, text and whether it is gold, of every paragraph that is not blank."""
-        titles, bodies = row.texts(self.titles), row.items(self.texts)
+        bodies = row.items(self.texts)
+        titles = [""] * len(bodies) if self.titles is None else row.texts(self.titles)
         gold_titles = set() if self.gold_titles is None else set(row.texts(self.gold_titles))
         marks = [title in gold_titles for title in titles] if self.is_gold is None else list(row.value(self.is_gold))
         if not len(titles) == len(bodies) == len(marks):

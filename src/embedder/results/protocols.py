@@ -9,9 +9,9 @@ from embedder.results.measures import is_retrieval
 from embedder.results.row import Row
 from embedder.results.scores_file import Results
 
-MAY_DIFFER = frozenset({"sides", "retriever", "precision", "parts", "left_out", "copies"})
+MAY_DIFFER = frozenset({"sides", "retriever", "precision", "parts", "left_out", "copies", "keys"})
 """Fields of a row's protocol that describe the retriever, which is what a comparison is of, or only what is shown; or
-that follow from others, as what is left out follows from the files."""
+that follow from others, as what is left out and how many keys there are follow from the files."""
 ANSWER_FIELDS = frozenset({"answered", "prompt", "llm", "rag", "consumer", "consumer_texts"})
 """Fields that retrieval metrics do not depend on."""
 RETRIEVAL_FIELDS = frozenset({"cutoffs"})

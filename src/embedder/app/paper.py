@@ -1,0 +1,67 @@
+"""`evaluate.py experiment=paper_table`: the benchmarks of a paper in one go, in one table with its numbers."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.utils import instantiate
+
+from embedder.app.evaluate import EvaluateRun
+from embedder.checks import checked
+from embedder.entry.parts import composed_part
+from embedder.errors import ConfigError
+from embedder.published.lines import Line, Measured
+from embedder.published.numbers import Published
+from embedder.published.table import write_table
+
+logger = logging.getLogger(__name__)
+
+_OWN = ("experiment", "action", "paper", "published@paper")
+
+
+@checked("paper")
+@dataclass(frozen=True)
+class PaperRun:
+    """What `evaluate.py action=paper` does: each part is an evaluation in a folder of its own.
+
+    Args:
+        protocol: Overrides of every part.
+        parts: By name, the overrides of each.
+        settings: The user's overrides of every part; those of the command come after all.
+        published: The numbers beside ours.
+        output_dir: Of the parts, and of `paper.md` and `paper.json`.
+    """
+
+    protocol: Sequence[str]
+    parts: Mapping[str, Sequence[str]]
+    settings: Sequence[str]
+    published: Published
+    output_dir: str
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ConfigError("experiment", "one with the benchmarks of a paper, such as paper_table", None)
+
+    @property
+    def kept(self) -> str:
+        """What a stopped run leaves."""
+        return f"what was done is kept; to resume, run the same command with hydra.run.dir={self.output_dir}"
+
+    def run(self) -> list[Line]:
+        """Evaluate part by part; what is wrong with the settings of any shows before the first is begun."""
+        folder = Path(self.output_dir)
+        configs = {
+            name: composed_part("evaluate", [*self.protocol, *own, *self.settings], _OWN, folder / name)
+            for name, own in self.parts.items()
+        }
+        runs: dict[str, EvaluateRun] = {name: instantiate(one.run, _convert_="all") for name, one in configs.items()}
+        measured: dict[str, Measured] = {}
+        lines: list[Line] = []
+        for number, name in enumerate(configs, 1):
+            logger.info("part %d of %d: %s", number, len(configs), name)
+            rows = runs.pop(name).score()  # with its models, which the next part must have room for
+            measured[name] = Measured(rows, str(configs[name].llm.name), str(configs[name].encoder.name))
+            lines = write_table(folder, self.published, measured)
+        logger.info("table: %s", folder / "paper.md")
+        return lines
