@@ -8,7 +8,7 @@ BROWSER := $(firstword $(shell command -v chromium chromium-browser google-chrom
 LLAMA := $(firstword $(LLAMA_SERVER) $(shell command -v llama-server))
 SERVE = $(wildcard $(VENV)/lib/python*/site-packages/uvicorn)
 
-.PHONY: setup demo demo-store test clean
+.PHONY: setup demo demo-store test bench clean
 
 setup: $(STAMP)
 
@@ -48,6 +48,10 @@ test: setup
 	$(if $(SERVE),,@echo "No transformers[serving] here: the tests with transformers serve are left out.")
 	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu and not realdata$(if $(BROWSER),, and not browser)$(if \
 	  $(LLAMA),, and not llama_server)$(if $(SERVE),, and not transformers_serve)"
+
+# Every comparison with a peer, on one thread, as it is the ratio that counts: half an hour. outputs/bench keeps what is done.
+bench: setup
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/all.py --page docs/benchmarks-speed.md
 
 clean:
 	rm -rf $(VENV) outputs multirun .mypy_cache .ruff_cache .pytest_cache

@@ -71,3 +71,15 @@ def test_few_vectors_are_searched_exactly(vectors, caplog):
     assert index.search(vectors.rows(5, 6), 1)[1].tolist() == [[5]]
     assert index.vectors(0, 2).shape == (2, 8)
     fill_index(AutoIndex(), ArrayVectors(np.empty((0, 8), np.float32)))
+
+
+def test_refinement_compares_more_than_it_returns(monkeypatch):
+    monkeypatch.setattr("embedder.index.auto_index._FLAT_NUMBERS", 1000)
+    vectors = ArrayVectors(np.random.default_rng(3).normal(size=(2000, 256)).astype(np.float32))
+    index = AutoIndex(recall=0.99, memory_gb=2000 * 220 / 1e9)
+    fill_index(index, vectors)
+    truth = Truth.of(vectors, vectors.rows(3, 150), 10)
+    found = truth.recall(vectors, index.search(truth.queries, 10)[1])
+    plain = FaissIndex("IVFn,PQ64np,Refine(SQ4)", nprobe=1000)
+    fill_index(plain, vectors)
+    assert found > truth.recall(vectors, plain.search(truth.queries, 10)[1]) + 0.1

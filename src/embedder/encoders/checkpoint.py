@@ -118,7 +118,7 @@ def _checked(encoder: TextEncoder, description: Mapping[str, Any], path: Path) -
     readings = {name: sides.key for name, sides in tasks.items()}
     check_keys(encoder, readings, description.get("key_fingerprints", {}), path)
     check_probes(encoder, description, path)
-    return TrainedEncoder(encoder, tasks)
+    return TrainedEncoder(encoder.eval(), tasks)
 
 
 def _of_others(path: Path) -> TrainedEncoder:
@@ -129,7 +129,7 @@ def _of_others(path: Path) -> TrainedEncoder:
         logger.info("%s is read by sentence-transformers itself: %s", path, error)
         return TrainedEncoder(SentenceTransformerEncoder(files), {}, files.prompts)
     config = EncoderConfig(str(path), shared=folder.query == folder.key)
-    return TrainedEncoder(TextEncoder(config), {}, folder.sides)
+    return TrainedEncoder(TextEncoder(config).eval(), {}, folder.sides)
 
 
 def training_of(path: Path | str) -> Training:

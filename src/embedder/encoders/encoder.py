@@ -173,15 +173,16 @@ class TextEncoder(nn.Module):
         mask = tokens["attention_mask"]
         lengths = mask.sum(1).tolist()
         vectors, order = [], []
-        trained = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
-        cached = self.config.cached_gradients and torch.is_grad_enabled() and bool(trained) and not self.in_one_pass
+        cached, trained = self.config.cached_gradients and torch.is_grad_enabled() and not self.in_one_pass, []
+        if cached:
+            trained = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
         budget = sys.maxsize if self.in_one_pass else self._micro_batch_tokens(mask.device)
         for rows in token_batches(lengths, budget):
             batch = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
             unpadded = self._is_unpadded(backbone, mask.device)
             self.tokens_run += sum(lengths[row] for row in rows) if unpadded else batch["input_ids"].numel()
             run = partial(self._embed, backbone, batch)
-            vectors.append(recompute(run, trained, mask.device) if cached else run())
+            vectors.append(recompute(run, trained, mask.device) if trained else run())
             order += rows
         back = torch.tensor(order, device=mask.device).argsort()
         features = {"sentence_embedding": torch.cat(vectors)[back]}  # [B, H]
@@ -236,15 +237,17 @@ class TextEncoder(nn.Module):
             return tokens
 
         was_training = self.training
-        self.eval()
+        if was_training:  # going over all modules takes a twentieth of one question's time
+            self.eval()
         device = next(self.parameters()).device
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         try:
-            tokenized = ahead(tokenize, track(batches, "Encoding", disable=not progress, transient=True))
-            for batch, tokens in tokenized:
+            shown = track(batches, "Encoding", transient=True) if progress else batches  # a bar takes a millisecond
+            for batch, tokens in ahead(tokenize, shown) if len(batches) > 1 else zip(shown, map(tokenize, batches)):
                 rows = order[batch]
                 output = self({name: value.to(device) for name, value in tokens.items()}, reading.side)
                 vectors[rows] = output.cpu().numpy()
         finally:
-            self.train(was_training)
+            if was_training:
+                self.train()
         return vectors

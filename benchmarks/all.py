@@ -1,0 +1,137 @@
+"""All comparisons with peers, one after the other, as one table: `make bench` writes docs/benchmarks-speed.md with it.
+
+    python benchmarks/all.py
+    python benchmarks/all.py --only encoding start --runs 3
+    python benchmarks/all.py --page docs/benchmarks-speed.md --folder outputs/bench
+
+Each benchmark is a process of its own and leaves a file of rows in the folder; a file that is there already is not
+made again, so that a run that was ended goes on. Ratios are medians of neighbouring runs in turns; every benchmark
+says in its own words what is compared, and checks first that both sides give the same numbers.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from side_by_side import Row
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the page: a script, how it is called for it, and what its numbers mean."""
+
+    script: str
+    arguments: tuple[str, ...]
+    heading: str
+    meaning: str
+
+
+PARTS = (
+    Part("rewards", (), "Labelling", "scoring eleven outputs of a prompt with an LLM of 135 M parameters"),
+    Part("relabel", ("--records", "100000"), "Another reward", "100,000 records, from the table and through the store"),
+    Part("training", ("--steps", "10"), "Training", "groups a second, and peak memory, of the same encoder and losses"),
+    Part("encoding", ("--texts", "320"), "Encoding", "sentence-transformers' `encode` at its default batch size"),
+    Part("index", ("--indexes",), "Searching", "the same FAISS index, called without us"),
+    Part("evaluation", (), "Evaluation", "sentence-transformers' `InformationRetrievalEvaluator`"),
+    Part("answering", (), "Answering", "an answer and the scores of eleven outputs for a prompt"),
+    Part("serving", (), "Serving", "one question at a time, through the API and by hand"),
+    Part("start", (), "Starting", "until a command has said what it does, and until a library is imported"),
+)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    names = [part.script for part in PARTS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--runs", type=int, default=5, help="rounds of each comparison")
+    parser.add_argument("--folder", type=Path, default=ROOT / "outputs" / "bench", help="where files of rows are kept")
+    parser.add_argument("--page", type=Path, help="also write the table as a page")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    lines = [*head(), ""]
+    for part in PARTS:
+        if part.script in arguments.only:
+            lines += section(part, measured(part, arguments.folder, arguments.runs))
+    text = "\n".join(lines)
+    print(text)
+    if arguments.page:
+        arguments.page.write_text(text, encoding="utf-8")
+
+
+def head() -> list[str]:
+    """What was measured where."""
+    packages = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    commit = subprocess.run(  # noqa: S603  # our own words
+        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    threads = os.environ.get("OMP_NUM_THREADS", "as many as the machine has")
+    return [
+        "# Speed beside peers",
+        "",
+        "Written by `make bench`; do not edit. A ratio above 1 means that this project is faster, or needs less memory.",
+        "",
+        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {commit}; {processor()}, {os.cpu_count()} processors, "
+        f"threads: {threads}; Python {platform.python_version()}, {versions}.",
+    ]
+
+
+def processor() -> str:
+    """Its name, as Linux tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def measured(part: Part, folder: Path, runs: int) -> list[Row]:
+    """The rows of a benchmark; none, with a line about it, where it fails."""
+    path = folder / f"{part.script}.json"
+    if not path.is_file():
+        unfinished = path.with_suffix(".unfinished")
+        command = [sys.executable, str(Path(__file__).with_name(f"{part.script}.py")), *part.arguments]
+        print(f"{part.heading}: {part.script}.py {' '.join(part.arguments)}", file=sys.stderr, flush=True)
+        done = subprocess.run(  # noqa: S603  # our own scripts
+            [*command, "--runs", str(runs), "--json", str(unfinished)], stdout=sys.stderr, check=False
+        )
+        if done.returncode:
+            print(f"{part.script}.py ended with {done.returncode}", file=sys.stderr)
+            return []
+        unfinished.rename(path)
+    return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def section(part: Part, rows: list[Row]) -> list[str]:
+    """A table."""
+    command = f"python benchmarks/{part.script}.py {' '.join(part.arguments)}".strip()
+    if not rows:
+        return [f"## {part.heading}", f"`{command}` failed here.", ""]
+    table = [
+        f"| {row.name} | {amount(row.ours, row.unit)} | {amount(row.peer, row.unit)} | "
+        f"**{row.ratio:.2f}** ({row.lowest_ratio:.2f} to {row.highest_ratio:.2f}) | {row.runs} |"
+        for row in rows
+    ]
+    columns = ["| what | ours | peer | peer / ours | runs |", "|---|---:|---:|---:|---:|"]
+    return [f"## {part.heading}", f"`{command}`: {part.meaning}.", "", *columns, *table, ""]
+
+
+def amount(value: float, unit: str) -> str:
+    """Three digits of it."""
+    return f"{1000 * value:.3g} ms" if unit == "s" and value < 1 else f"{value:.3g} {unit}"
+
+
+if __name__ == "__main__":
+    main()
