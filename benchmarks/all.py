@@ -82,7 +82,7 @@ def head() -> list[str]:
     return [
         "# Speed beside peers",
         "",
-        "Written by `make bench`; do not edit. A ratio above 1 means that this project is faster, or needs less memory.",
+        "Written by `make bench`; do not edit. Above 1 means that this project is faster, or needs less memory.",
         "",
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {commit}; {processor()}, {os.cpu_count()} processors, "
         f"threads: {threads}; Python {platform.python_version()}, {versions}.",

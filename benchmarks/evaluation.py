@@ -63,7 +63,8 @@ def cut(source: Path, folder: Path, n_keys: int, n_queries: int) -> tuple[Corpus
     whole = Corpus(source / "corpus.jsonl")
     queries = [query for query in Queries(source / "test.jsonl", whole) if query.positives][:n_queries]
     labelled = {whole.position(key) for query in queries for key in query.positives}
-    chosen = sorted([*labelled, *(row for row in range(len(whole)) if row not in labelled)][: max(n_keys, len(labelled))])
+    others = (row for row in range(len(whole)) if row not in labelled)
+    chosen = sorted([*labelled, *others][: max(n_keys, len(labelled))])
     lines = (source / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     path = folder / "cut.jsonl"
     path.write_text("".join(f"{lines[row]}\n" for row in chosen), encoding="utf-8")

@@ -40,7 +40,9 @@ def main() -> None:
             found = way()
             if round_number:  # the first one fills the caches of files
                 seconds[name].append(found)
-    rows = [compare(f"{name} against `{PEER}`", Measured(seconds[name], 0), Measured(seconds[PEER], 0)) for name in OURS]
+    rows = [
+        compare(f"{name} against `{PEER}`", Measured(seconds[name], 0), Measured(seconds[PEER], 0)) for name in OURS
+    ]
     for row in rows:
         spread = f"{row.lowest_ratio:.1f} to {row.highest_ratio:.1f}"
         print(f"{row.name}: {row.ours:.2f} s and {row.peer:.2f} s, ratio {row.ratio:.1f} ({spread})")

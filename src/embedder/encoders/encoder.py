@@ -24,7 +24,7 @@ from embedder.encoders.unpadded import (
     run_unpadded,
 )
 from embedder.errors import ConfigError, NoTokensError
-from embedder.models.ahead import ahead
+from embedder.models.ahead import ahead, mapped
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.models.token_batches import token_batches
 from embedder.types import FloatArray, Keep, Reading, Side
@@ -173,9 +173,8 @@ class TextEncoder(nn.Module):
         mask = tokens["attention_mask"]
         lengths = mask.sum(1).tolist()
         vectors, order = [], []
-        cached, trained = self.config.cached_gradients and torch.is_grad_enabled() and not self.in_one_pass, []
-        if cached:
-            trained = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+        cached = self.config.cached_gradients and torch.is_grad_enabled() and not self.in_one_pass
+        trained = [parameter for parameter in backbone.parameters() if cached and parameter.requires_grad]
         budget = sys.maxsize if self.in_one_pass else self._micro_batch_tokens(mask.device)
         for rows in token_batches(lengths, budget):
             batch = {name: tensor[rows, : max(lengths[rows[0]], 1)] for name, tensor in tokens.items()}
@@ -239,14 +238,13 @@ class TextEncoder(nn.Module):
         was_training = self.training
         if was_training:  # going over all modules takes a twentieth of one question's time
             self.eval()
-        device = next(self.parameters()).device
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         try:
             shown = track(batches, "Encoding", transient=True) if progress else batches  # a bar takes a millisecond
-            for batch, tokens in ahead(tokenize, shown) if len(batches) > 1 else zip(shown, map(tokenize, batches)):
+            for batch, tokens in (ahead if len(batches) > 1 else mapped)(tokenize, shown):
                 rows = order[batch]
-                output = self({name: value.to(device) for name, value in tokens.items()}, reading.side)
-                vectors[rows] = output.cpu().numpy()
+                there = {name: value.to(next(self.parameters()).device) for name, value in tokens.items()}
+                vectors[rows] = self(there, reading.side).cpu().numpy()
         finally:
             if was_training:
                 self.train()

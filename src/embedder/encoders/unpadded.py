@@ -7,7 +7,7 @@ the kernel of torch for texts of many lengths (`torch.nn.attention.varlen`), whi
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import accumulate, groupby
 from typing import Any, cast
@@ -39,7 +39,7 @@ def run_unpadded(backbone: Any, ids: Tensor, mask: Tensor) -> Tensor:
     lengths = mask.sum(1).tolist()
     positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)[real].unsqueeze(0)  # [1, T]
     arguments: dict[str, Any] = {"position_ids": positions + first_position(backbone), "text_lengths": lengths}
-    if _takes_token_types(type(_whole(backbone))):
+    if "token_type_ids" in _arguments(type(_whole(backbone)).forward):
         arguments["token_type_ids"] = torch.zeros_like(positions)  # some keep a buffer that is too short for a long row
     no_mask = ids.new_zeros(1, 1, 1, 1)  # four dimensions: transformers takes it as made and makes no mask itself
     packed = backbone(
@@ -193,8 +193,8 @@ def register_unpadded() -> None:
 
 
 @cache  # a signature takes as long to make as a layer to run on one question
-def _takes_token_types(model: type[Any]) -> bool:
-    return "token_type_ids" in inspect.signature(model.forward).parameters
+def _arguments(forward: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(forward).parameters)
 
 
 def _whole(backbone: Any) -> Any:
