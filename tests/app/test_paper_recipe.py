@@ -65,6 +65,12 @@ def test_its_training_sources_are_those_of_the_released_script():
     assert all(task.train for task in forms["icl"].tasks.values())
 
 
+def test_a_mix_without_one_of_its_tasks_is_told(tmp_path):
+    done = run_here("prepare.py", "experiment=llm_embedder", "task_mix=qa", "source=world", f"paths.root={tmp_path}")
+    assert done.returncode == 2
+    assert "task_mix: expected a mix with the task 'convsearch', since something is set of it" in done.stdout
+
+
 def test_it_runs_small(tmp_path, bert_directory, llama_directory):
     done = run_here(
         "train.py",

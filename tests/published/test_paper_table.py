@@ -55,7 +55,7 @@ def test_ours_stands_beside_the_published_number_and_says_what_it_was_measured_b
     [
         ({"rows": row("base encoder", [1, 1, 0])}, "no: questions (2)"),
         ({"rows": row("base encoder", [1, 1], keys=94)}, "no: keys (100)"),
-        ({"rows": row("base encoder", [1, 1], top_k=1)}, "no: k (3)"),
+        ({"rows": row("base encoder", [1, 1], top_k=1)}, "no: shown (3)"),
         ({"rows": row("base encoder", [1, 1], dataset="world")}, "no: data sets (world)"),
         ({"reader": "SmolLM2-135M"}, "no: LLM"),
         ({"encoder": "minilm"}, "no: encoder"),

@@ -1,7 +1,7 @@
 """The lines of the table of a paper: a published number, ours beside it, and what ours was measured by."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from embedder.published.numbers import Benchmark, Published, PublishedRow
@@ -38,7 +38,7 @@ class Line:
         published: None where the paper has no such number.
         ours: None where it was not measured.
         questions: That ours is a mean over.
-        keys: That were searched for them, in all data sets.
+        keys: Of the corpus, of several the largest; None for the LLM alone.
         top_k: Keys that the LLM was shown; None where it was shown none.
         reader: The LLM; None where the metric needs none.
         differs: What ours was measured by otherwise.
@@ -120,56 +120,36 @@ def _line(
     value: float | None,
     beside: PublishedRow | None,
 ) -> Line:
-    questions = sum(len(row.per_query[benchmark.metric]) for row in rows)
-    keys = sum(row.protocol["keys"] for row in rows)
-    reads = not is_retrieval(benchmark.metric)
-    ours = TITLES[beside.row] if beside is not None and beside.row is not None else ""
-    alone = rows[0].retriever == ALONE
-    top_k = _top_k(rows[0].protocol["consumer"]) if reads and not alone else None
-    names = [row.dataset for row in rows]
-    differs = (
-        []
-        if value is None
-        else [
-            *(
-                [f"data sets ({', '.join(names)})"]
-                if benchmark.datasets and set(names) != set(benchmark.datasets)
-                else []
-            ),
-            *_unlike("questions", questions, benchmark.questions),
-            *([] if alone else _unlike("keys", keys, benchmark.keys, _ABOUT_THE_SAME)),
-            *_unlike("k", top_k, benchmark.top_k if top_k is not None else None),
-            *(["LLM"] if reads and not _named(published.reader, part.reader) else []),
-            *(
-                ["encoder"]
-                if beside is not None and beside.encoder and not _named(beside.encoder, part.encoder)
-                else []
-            ),
-            *(["parts"] if benchmark.counts_parts and not all(map(_has_parts, rows)) else []),
-            *(["see below"] if benchmark.known_difference is not None else []),
-        ]
-    )
-    unknown = (
-        []
-        if value is None
-        else [
-            *(["questions"] if benchmark.questions is None else []),
-            *(["keys"] if benchmark.keys is None and not alone else []),
-        ]
-    )
-    return Line(
+    who, reads = rows[0].retriever, not is_retrieval(benchmark.metric)
+    line = Line(
         benchmark.title,
         benchmark.metric,
-        title if ours in ("", title) else f"{title} / {ours}",
+        title if title == who else f"{title} / {who}",
         value,
         _mean(benchmark, rows),
-        questions,
-        None if alone else keys,
-        top_k,
-        part.reader if reads else None,
-        tuple(differs),
-        tuple(unknown),
+        questions=sum(len(row.per_query[benchmark.metric]) for row in rows),
+        keys=None if who == ALONE else max(row.protocol["keys"] for row in rows),
+        top_k=_top_k(rows[0].protocol["consumer"]) if reads and who != ALONE else None,
+        reader=part.reader if reads else None,
     )
+    if value is None or beside is None:
+        return line
+    names = [row.dataset for row in rows]
+    differs = {
+        f"data sets ({', '.join(names)})": benchmark.datasets is not None and set(names) != set(benchmark.datasets),
+        f"questions ({_number(benchmark.questions)})": _unlike(line.questions, benchmark.questions),
+        f"keys ({_number(benchmark.keys)})": _unlike(line.keys, benchmark.keys, _ABOUT_THE_SAME),
+        f"shown ({_number(benchmark.top_k)})": _unlike(line.top_k, benchmark.top_k),
+        "LLM": reads and not _named(published.reader, part.reader),
+        "encoder": beside.encoder is not None and not _named(beside.encoder, part.encoder),
+        "parts": benchmark.counts_parts and not all(map(_has_parts, rows)),
+        "see below": benchmark.known_difference is not None,
+    }
+    unknown = {
+        "questions": benchmark.questions is None,
+        "keys": benchmark.keys is None and line.keys is not None,
+    }
+    return replace(line, differs=_those(differs), unknown=_those(unknown))
 
 
 def _mean(benchmark: Benchmark, rows: Sequence[Row]) -> Mean | None:
@@ -184,10 +164,17 @@ def _has_parts(row: Row) -> bool:
     return bool(row.macro) and row.macro[0] in row.parts
 
 
-def _unlike(name: str, ours: int | None, theirs: int | None, share: float = 0.0) -> list[str]:
-    if ours is None or theirs is None or abs(ours - theirs) <= share * theirs:
-        return []
-    return [f"{name} ({theirs:,})"]
+def _those(reasons: Mapping[str, bool]) -> tuple[str, ...]:
+    return tuple(reason for reason, holds in reasons.items() if holds)
+
+
+def _unlike(ours: int | None, theirs: int | None, share: float = 0.0) -> bool:
+    """Whether two numbers that are both known are further apart than a share of the second."""
+    return ours is not None and theirs is not None and abs(ours - theirs) > share * theirs
+
+
+def _number(number: int | None) -> str:
+    return NONE if number is None else f"{number:,}"
 
 
 def _named(theirs: str | None, ours: str) -> bool:

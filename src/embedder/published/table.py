@@ -14,7 +14,7 @@ from embedder.results.scores import Mean
 from embedder.results.table import align
 
 _HEADS = ["benchmark", "retriever", "published", "ours", "95 % interval"]
-_PROTOCOL_HEADS = ["questions", "searched", "shown", "LLM", "comparable"]
+_PROTOCOL_HEADS = ["questions", "keys", "shown", "LLM", "comparable"]
 
 
 def write_table(folder: Path, published: Published, measured: Mapping[str, Measured]) -> list[Line]:
@@ -49,7 +49,7 @@ def render_paper(published: Published, lines: Sequence[Line]) -> str:
     ]
     notes = [
         f"Published: {markdown_line(published.source)}; LLM: {markdown_line(published.reader or 'see there')}.",
-        "Questions, keys searched, keys shown to the LLM and the LLM are those of ours. Only a line that says yes "
+        "Questions, keys of the corpus, keys shown to the LLM and the LLM are those of ours. Only a line that says yes "
         "compares like with like; prompts are this project's own in all of them.",
     ]
     notes += [
