@@ -160,16 +160,13 @@ class LanguageModel(Protocol):
     @property
     def fingerprint(self) -> str:
         """Identifies weights and tokenizer; part of every address in the store."""
-        ...
 
     @property
     def tokens_run(self) -> int:
         """Tokens of prompts and outputs that were scored or written so far, for showing how fast it goes."""
-        ...
 
     def fits(self, prompts: Sequence[str], max_new_tokens: int) -> list[bool]:
         """Whether the LLM can read each prompt with so many tokens after it; true if its limit is not known."""
-        ...
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """Log-likelihood of each of `outputs[i]` after `prompts[i]`, in the same order.
@@ -178,7 +175,6 @@ class LanguageModel(Protocol):
             ValueError: A prompt or an output has no tokens, or the numbers of prompts and lists of outputs differ.
             EmbedderError: The LLM cannot score.
         """
-        ...
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str] = ("\n",)) -> list[str]:
         """The greedy continuation of each prompt up to an end token or behind the first of the `stop` texts, stripped.
@@ -190,7 +186,6 @@ class LanguageModel(Protocol):
             ValueError: A stop text is empty, or there is none, or a prompt has no tokens.
             EmbedderError: The LLM cannot write.
         """
-        ...
 
     def answer(
         self, prompts: Sequence[str], outputs: Sequence[Sequence[str]], max_new_tokens: int
@@ -199,7 +194,6 @@ class LanguageModel(Protocol):
 
         An LLM that can reads each prompt once for both.
         """
-        ...
 
     def sample(
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
@@ -211,7 +205,6 @@ class LanguageModel(Protocol):
             ValueError: There is not one seed for each prompt, or a prompt has no tokens.
             EmbedderError: The LLM cannot write.
         """
-        ...
 
 
 @runtime_checkable
@@ -221,11 +214,9 @@ class Encoder(Protocol):
     @property
     def dimension(self) -> int:
         """Length of a vector."""
-        ...
 
     def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors of the texts, [n, D], float32, in their order."""
-        ...
 
 
 class Keys(Protocol):
@@ -242,7 +233,6 @@ class CorpusEncoder(Encoder, Protocol):
 
     def vectors(self, keys: Keys, reading: Reading, *, progress: bool = False) -> "Vectors":
         """The vectors of a corpus, those that are missing encoded now."""
-        ...
 
 
 @runtime_checkable
@@ -252,12 +242,10 @@ class Vectors(Protocol):
     @property
     def dimension(self) -> int:
         """Length of a vector, D."""
-        ...
 
     @property
     def about(self) -> Mapping[str, Any]:
         """What the vectors depend on, as JSON can hold it: encoder, instruction, length, ...; empty where not known."""
-        ...
 
     @property
     def beside(self) -> Path | None:
@@ -268,11 +256,9 @@ class Vectors(Protocol):
 
     def rows(self, start: int, stop: int) -> FloatArray:
         """The vectors at the positions from `start` to before `stop`, float32 [n, D]."""
-        ...
 
     def at(self, positions: IntArray) -> FloatArray:
         """The vectors at some positions, in their order, float32 [n, D]."""
-        ...
 
 
 @runtime_checkable
@@ -289,23 +275,18 @@ class VectorIndex(Protocol):
         Returns:
             The position of the first one that is to be added; their number if the index reads them where they are.
         """
-        ...
 
     def add(self, vectors: FloatArray) -> None:
         """Append vectors, [n, D]; their positions count on from those already there."""
-        ...
 
     def finish(self) -> None:
         """Get ready for searching, after all vectors have been added."""
-        ...
 
     def search(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
         """Scores and positions, best first, both [Q, K]; position -1 where fewer than K exist."""
-        ...
 
     def vectors(self, start: int, stop: int) -> FloatArray:
         """The vectors at the positions from `start` to before `stop`, as the index keeps them, [n, D]."""
-        ...
 
 
 @runtime_checkable
@@ -314,7 +295,6 @@ class SearchesRuns(Protocol):
 
     def search_run(self, queries: FloatArray, top_k: int, start: int, stop: int) -> tuple[FloatArray, IntArray]:
         """As `VectorIndex.search`, among the positions from `start` to before `stop`."""
-        ...
 
 
 class KeyStore(Protocol):
@@ -326,12 +306,9 @@ class KeyStore(Protocol):
 
     def position(self, key_id: str) -> int:
         """Position of a key in the corpus; raises KeyError for an unknown id."""
-        ...
 
     def span(self, first_id: str, last_id: str) -> tuple[int, int]:
         """Positions of the keys from one to another, the second one included: the first, and that after the last."""
-        ...
 
     def texts(self) -> Iterable[str]:
         """All texts in order, streamed."""
-        ...

@@ -30,9 +30,9 @@ from embedder.candidates.proposers import BM25Proposer
 from embedder.data.corpus import Corpus
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
+from embedder.encoders.checkpoint_file import encoder_of_snapshot
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.snapshot import encoder_of_snapshot
 from embedder.errors import ConfigError, DataError
 from embedder.index.faiss_index import FaissIndex
 from embedder.metrics.text import has_answer

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hydra.utils import instantiate
 
+from embedder.app.compare import CompareRun
 from embedder.errors import ConfigError, ProtocolError
 from embedder.results.comparison import CompareSettings, compare
 from embedder.results.comparison_text import render_comparison
@@ -233,22 +234,19 @@ def test_within_one_run_every_row_is_held_against_the_baseline(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "message"),
+    ("runs", "rows", "baseline", "message"),
     [
-        ((), r"runs: expected one or two folders"),
-        (("runs=a",), r"runs: expected one or two folders"),
-        (("runs=[A]",), r"baseline: expected a row that the others of the one run are held against"),
-        (("runs=[A]", "baseline=bsae"), r"baseline: expected rows of A \(.*\), which are \['bm25'\], got 'bsae'"),
-        (("runs=[A]", "baseline=bm25"), r"rows: expected a row of B other than the baseline"),
-        (("runs=[A,A]", "rows=[trained]"), r"rows: expected rows of B .*, got 'trained'"),
-        (("runs=[A,A]", "rows=trained"), r"rows: expected a list of rows"),
+        ([], None, None, r"runs: expected one or two folders"),
+        ("a", None, None, r"runs: expected one or two folders"),
+        (["A"], None, None, r"baseline: expected a row that the others of the one run are held against"),
+        (["A"], None, "bsae", r"baseline: expected rows of A \(.*\), which are \['bm25'\], got 'bsae'"),
+        (["A"], None, "bm25", r"rows: expected a row of B other than the baseline"),
+        (["A", "A"], ["trained"], None, r"rows: expected rows of B .*, got 'trained'"),
+        (["A", "A"], "trained", None, r"rows: expected a list of rows"),
     ],
 )
-def test_runs_and_rows_that_cannot_work_are_refused(tmp_path, overrides, message):
-    folder = write(tmp_path / "a", [row("BM25", {"em": [0.0, 1.0]})])
-    with pytest.raises(Exception) as refused:  # noqa: PT011  # Hydra wraps what a constructor raises
-        action(tmp_path, *(each.replace("A", str(folder)) for each in overrides))
-    cause = refused.value if isinstance(refused.value, ConfigError) else refused.value.__cause__
-    assert isinstance(cause, ConfigError)
+def test_runs_and_rows_that_cannot_work_are_refused(tmp_path, runs, rows, baseline, message):
+    folder = str(write(tmp_path / "a", [row("BM25", {"em": [0.0, 1.0]})]))
+    named = runs if isinstance(runs, str) else [folder for _ in runs]
     with pytest.raises(ConfigError, match=message):
-        raise cause
+        CompareRun(named, rows, baseline, SETTINGS, str(tmp_path / "out")).run()

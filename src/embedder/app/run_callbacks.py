@@ -17,8 +17,8 @@ from embedder.callbacks.reindex_settings import ReindexSettings
 from embedder.callbacks.reward_histograms import RewardHistograms
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.data.prepared import PreparedDataset
+from embedder.encoders.checkpoint_file import encoder_of_snapshot
 from embedder.encoders.config import EncoderConfig
-from embedder.encoders.snapshot import encoder_of_snapshot
 from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.metrics.text import has_answer
 from embedder.preparation.few_shot import shown_prompt

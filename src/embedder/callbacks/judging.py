@@ -32,27 +32,17 @@ class CandidateJudge(Protocol):
         own_negatives: Sequence[Sequence[str]],
         blocks: Sequence[int],
     ) -> list[tuple[float, ...]]:
-        """One reward for each candidate of each query.
-
-        Args:
-            proposed: Queries with their candidates.
-            own_negatives: Those that the records came with.
-            blocks: A number for each query, in rising order; those with the same one are judged in one call.
-        """
-        ...
+        """One reward for each candidate of each query; see `RecordJudge`."""
 
     def tokens(self, query: Query, texts: Sequence[str]) -> int:
         """About how many tokens the prompts of a query with each of some keys have, whatever is stored."""
-        ...
 
     @property
     def tokens_run(self) -> int:
         """Tokens that the LLM has run so far."""
-        ...
 
     def release(self) -> None:
         """Give back the memory of the LLM until it is asked again."""
-        ...
 
 
 @dataclass(frozen=True)

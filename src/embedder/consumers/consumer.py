@@ -93,22 +93,18 @@ class Consumer(Protocol):
     @property
     def top_k(self) -> int:
         """Keys of a ranking that it reads."""
-        ...
 
     @property
     def finds_answers(self) -> bool:
         """Whether it answers questions whose answers can stand in a key, so that `answer_recall@k` says something."""
-        ...
 
     @property
     def alone(self) -> "Consumer":
         """What the LLM alone is measured by, for `gain` and `harm`: itself, or what answers in one go without keys."""
-        ...
 
     @property
     def texts(self) -> tuple[str, ...]:
         """What it says to the LLM in words of its own, beside the scene's prompt; part of the protocol of a result."""
-        ...
 
     def consume(self, queries: Sequence[Query], rankings: Sequence[Ranking], scene: Scene) -> list[Outcome]:
         """An outcome for each query.
@@ -118,7 +114,6 @@ class Consumer(Protocol):
             rankings: One for each, at least `top_k` long where there are so many keys; an empty one shows no key.
             scene: What it works with.
         """
-        ...
 
 
 def needs_answers(consumer: Consumer) -> bool:

@@ -20,15 +20,12 @@ class Prompt(Protocol):
     @property
     def examples(self) -> Examples | None:
         """The few-shot examples in front; None for a prompt that shows none."""
-        ...
 
     def render(self, query: str, keys: Sequence[str] = ()) -> str:
         """The text before the output, with the texts of the retrieved keys, best first, or without retrieval."""
-        ...
 
     def output(self, text: str) -> str:
         """An answer, an option or what the LLM wrote, as it stands after the prompt."""
-        ...
 
 
 AnyPrompt = TypeVar("AnyPrompt", bound=Prompt)

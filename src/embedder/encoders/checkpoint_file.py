@@ -2,12 +2,15 @@
 
 import zipfile
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_model
 
 from embedder.digests import damage_of_archive
+from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.errors import DataError
 from embedder.shown import shown_names
@@ -91,6 +94,13 @@ def load_weights(encoder: TextEncoder, checkpoint: Mapping[str, Any], path: Path
 def _other_weights(path: Path, problem: str, names: Collection[str]) -> DataError:
     message = f"does not hold the weights of its encoder ({problem}: {shown_names(sorted(names))})"
     return DataError(path, None, message)
+
+
+def encoder_of_snapshot(config: EncoderConfig, device: str, path: Path) -> TextEncoder:
+    """An encoder with the weights of a file that `safetensors.torch.save_model` wrote while it was trained."""
+    encoder = TextEncoder(replace(config, device=device))
+    load_model(encoder, path)
+    return encoder
 
 
 def encoder_weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

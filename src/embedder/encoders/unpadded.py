@@ -8,7 +8,7 @@ the kernel of torch for texts of many lengths (`torch.nn.attention.varlen`), whi
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import accumulate, groupby
 from typing import Any, cast
 
@@ -123,60 +123,38 @@ def _attend(
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs)
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     by_kernel = query.is_cuda and query.dtype in _KERNEL_DTYPES and not dropout
-    attend = _attend_at_once if by_kernel else _attend_in_groups
-    return attend(query[0], key[0], value[0], text_lengths, causal, scaling, dropout)[None], None
+    attend: Callable[..., Tensor] = _attend_at_once if by_kernel else partial(_attend_in_groups, dropout=dropout)
+    return attend((query[0], key[0], value[0]), text_lengths, causal, scaling)[None], None
 
 
-def _attend_in_groups(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    lengths: Sequence[int],
-    causal: bool,
-    scale: float | None,
-    dropout: float,
-) -> Tensor:
-    """Attention inside each text, neighbours of one length together: [H, T, d] to [T, H, d]."""
-    outputs, start = [], 0
+_Row = tuple[Tensor, Tensor, Tensor]
+"""Queries, keys and values of a row, [H, T, d] each."""
+
+
+def _attend_in_groups(row: _Row, lengths: Sequence[int], causal: bool, scale: float | None, dropout: float) -> Tensor:
+    """Attention inside each text, neighbours of one length together, [T, H, d]."""
+    outputs, start, grouped = [], 0, row[0].shape[0] != row[1].shape[0]
     for length, group in groupby(lengths):
         n = len(list(group))
-        group_query, group_key, group_value = (
-            tensor[:, start : start + n * length]
-            .reshape(tensor.shape[0], n, length, -1)
-            .transpose(0, 1)  # [n, H, length, d]
-            for tensor in (query, key, value)
-        )
+        query, key, value = (
+            part[:, start : start + n * length].reshape(part.shape[0], n, length, -1).transpose(0, 1) for part in row
+        )  # [n, H, length, d]
         output = F.scaled_dot_product_attention(
-            group_query,
-            group_key,
-            group_value,
-            dropout_p=dropout,
-            is_causal=causal,
-            scale=scale,
-            enable_gqa=query.shape[0] != key.shape[0],
+            query, key, value, dropout_p=dropout, is_causal=causal, scale=scale, enable_gqa=grouped
         )
         outputs.append(output.transpose(1, 2).flatten(0, 1))  # [n * length, H, d]
         start += n * length
     return torch.cat(outputs)
 
 
-def _attend_at_once(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    lengths: Sequence[int],
-    causal: bool,
-    scale: float | None,
-    dropout: float,
-) -> Tensor:
+def _attend_at_once(row: _Row, lengths: Sequence[int], causal: bool, scale: float | None) -> Tensor:
     """The same by one kernel, which has no dropout."""
     from torch.nn.attention.varlen import varlen_attn
 
-    ends = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=query.device)
+    ends = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=row[0].device)
+    query, key, value = (part.transpose(0, 1).contiguous() for part in row)  # [T, H, d]
+    window, grouped = (-1, 0) if causal else (-1, -1), query.shape[1] != key.shape[1]
     longest = max(lengths)
-    query, key, value = (tensor.transpose(0, 1).contiguous() for tensor in (query, key, value))  # [T, H, d]
-    window = (-1, 0) if causal else (-1, -1)
-    grouped = query.shape[1] != key.shape[1]
     output = varlen_attn(
         query, key, value, ends, ends, longest, longest, scale=scale, window_size=window, enable_gqa=grouped
     )

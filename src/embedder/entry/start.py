@@ -36,7 +36,6 @@ class Run(Protocol):
 
     def run(self) -> Any:
         """Do the work; returns the number that a sweep optimises, if there is one."""
-        ...
 
 
 def enter(name: str, arguments: Sequence[str] | None = None) -> None:

@@ -28,11 +28,9 @@ class Retriever(Protocol):
 
     def fit(self, corpus: KeyStore) -> None:
         """Index a corpus, in place of the last one."""
-        ...
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
         """The best keys of each query, at most `top_k`, best first."""
-        ...
 
 
 class NoRetriever:

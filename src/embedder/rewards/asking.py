@@ -57,15 +57,12 @@ class WrittenReward(Protocol):
     @property
     def texts(self) -> tuple[str, ...]:
         """What it says to the LLM in words of its own."""
-        ...
 
     def talk(self, request: LabelRequest) -> Talk:
         """Judge the candidates of one query."""
-        ...
 
     def __call__(self, table: ScoreTable) -> Numbers:
         """One reward for each candidate, [..., C]."""
-        ...
 
 
 def is_written(reward: Any) -> TypeGuard[WrittenReward]:

@@ -1,7 +1,9 @@
 """Statistics of the rewards of prepared records, in one pass and in memory that does not grow with them."""
 
 import dataclasses
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from embedder.data.records import Records
 from embedder.errors import EmbedderError
@@ -11,44 +13,28 @@ from embedder.rewards.labelled_rows import LabelledRow, labelled_rows
 
 _FLAT = 0.05  # others hardly differ: their spread is at most this share of the positive's lead over the worst of them
 
-_MEANS = (  # fields of the report that are means, each over what its docstring says
-    "mean_gap",
-    "all_tie",
-    "best_shared",
-    "harmful",
-    "all_harmful",
-    "positive_is_best",
-    "positive_shares_best",
-    "auc",
-    "mean_positive",
-    "mean_other",
-    "others_flat",
-    "positive_harmful",
-    "bm25_is_best",
-    "bm25_shares_best",
-)
-
 
 class LabelStatistics:
     """Collects a `LabelReport` row by row, in memory that does not grow with the rows."""
 
     def __init__(self) -> None:
         self._values = Distribution()
-        self._means = {name: _Mean() for name in _MEANS}
+        self._counts = Counter[str]()  # of each field that is a mean
+        self._totals: dict[str, float] = defaultdict(float)
 
     def add(self, row: LabelledRow) -> None:
         """Count one query."""
-        means, rewards = self._means, row.rewards
+        rewards = row.rewards
         best = max(rewards)
         for reward in rewards:
             self._values.add(reward)
-            means["harmful"].add(reward < 0)
-        means["all_harmful"].add(best < 0)
+            self._add("harmful", reward < 0)
+        self._add("all_harmful", best < 0)
         if len(rewards) > 1:
             first, second = sorted(rewards, reverse=True)[:2]
-            means["mean_gap"].add(first - second)
-            means["all_tie"].add(first == min(rewards))
-            means["best_shared"].add(first == second)
+            self._add("mean_gap", first - second)
+            self._add("all_tie", first == min(rewards))
+            self._add("best_shared", first == second)
             ranked = [
                 (rank, k)
                 for k, (rank, source) in enumerate(zip(row.ranks, row.sources, strict=True))
@@ -56,28 +42,27 @@ class LabelStatistics:
             ]
             if ranked:
                 lexical = rewards[min(ranked)[1]]
-                means["bm25_is_best"].add(lexical == first > second)
-                means["bm25_shares_best"].add(lexical == first)
+                self._add("bm25_is_best", lexical == first > second)
+                self._add("bm25_shares_best", lexical == first)
         positives = [reward for reward, labelled in zip(rewards, row.is_positive, strict=True) if labelled]
         others = [reward for reward, labelled in zip(rewards, row.is_positive, strict=True) if not labelled]
         for reward in positives:
-            means["positive_harmful"].add(reward < 0)
+            self._add("positive_harmful", reward < 0)
         if positives and others:
             self._add_contested(positives, others)
 
     def _add_contested(self, positives: list[float], others: list[float]) -> None:
-        means = self._means
         wins = [1.0 if ours > other else 0.5 * (ours == other) for ours in positives for other in others]
-        means["auc"].add(sum(wins) / len(wins))
-        means["positive_is_best"].add(max(positives) > max(others))
-        means["positive_shares_best"].add(max(positives) >= max(others))
+        self._add("auc", sum(wins) / len(wins))
+        self._add("positive_is_best", max(positives) > max(others))
+        self._add("positive_shares_best", max(positives) >= max(others))
         for reward in positives:
-            means["mean_positive"].add(reward)
+            self._add("mean_positive", reward)
         for reward in others:
-            means["mean_other"].add(reward)
+            self._add("mean_other", reward)
         if len(others) > 1:
             lead = max(positives) - min(others)
-            means["others_flat"].add(max(others) - min(others) <= _FLAT * max(lead, 0.0))
+            self._add("others_flat", max(others) - min(others) <= _FLAT * max(lead, 0.0))
 
     def report(self) -> LabelReport:
         """The numbers of all rows so far.
@@ -87,22 +72,27 @@ class LabelStatistics:
         """
         if not self._values.count:
             raise EmbedderError("there are no rewards to report on: the records have no 'teacher_scores'")
-        means = {name: mean.value for name, mean in self._means.items()}
-        report = LabelReport(
-            n_queries=self._means["all_harmful"].count,
-            n_candidates=self._values.count,
-            n_positives=self._means["positive_harmful"].count,
-            n_compared=self._means["all_tie"].count,
-            n_contested=self._means["auc"].count,
-            n_bm25=self._means["bm25_is_best"].count,
-            mean=self._values.mean,
-            quantiles=self._values.quantiles(),
-            resolution=self._values.step,
-            histogram=self._values.histogram(),
-            warnings=(),
-            **means,  # type: ignore[arg-type]  # harmful and all_harmful are numbers wherever there is a row
-        )
+        facts: dict[str, Any] = {
+            "n_queries": self._counts["all_harmful"],
+            "n_candidates": self._values.count,
+            "n_positives": self._counts["positive_harmful"],
+            "n_compared": self._counts["all_tie"],
+            "n_contested": self._counts["auc"],
+            "n_bm25": self._counts["bm25_is_best"],
+            "mean": self._values.mean,
+            "quantiles": self._values.quantiles(),
+            "resolution": self._values.step,
+            "histogram": self._values.histogram(),
+            "warnings": (),
+        }
+        names = [field.name for field in dataclasses.fields(LabelReport) if field.name not in facts]
+        means: dict[str, Any] = {name: self._totals[name] / n if (n := self._counts[name]) else None for name in names}
+        report = LabelReport(**facts, **means)
         return dataclasses.replace(report, warnings=warnings_of(report))
+
+    def _add(self, name: str, value: float) -> None:
+        self._counts[name] += 1
+        self._totals[name] += value
 
 
 def label_report(records: Records) -> LabelReport:
@@ -124,19 +114,3 @@ def report_of(rows: Iterable[LabelledRow]) -> LabelReport:
     for row in rows:
         statistics.add(row)
     return statistics.report()
-
-
-class _Mean:
-    """A running mean."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._total = 0.0
-
-    def add(self, value: float) -> None:
-        self.count += 1
-        self._total += value
-
-    @property
-    def value(self) -> float | None:
-        return self._total / self.count if self.count else None

@@ -21,11 +21,9 @@ class Engine(Protocol):
 
     def label(self, requests: Sequence[LabelRequest]) -> None:
         """Ask the LLM for whatever the store lacks."""
-        ...
 
     def tables(self, requests: Sequence[LabelRequest]) -> list[ScoreTable]:
         """The scores of each request."""
-        ...
 
 
 @dataclass(frozen=True)

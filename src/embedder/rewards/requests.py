@@ -76,7 +76,6 @@ class Sample(Protocol):
         self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[list[str]]:
         """`n` sampled continuations of each prompt."""
-        ...
 
 
 def choose_outputs(requests: Sequence[LabelRequest], settings: OutputSettings, sample: Sample) -> list[Outputs]:

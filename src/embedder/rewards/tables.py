@@ -57,7 +57,6 @@ class Reward(Protocol):
 
     def __call__(self, table: ScoreTable) -> Numbers:
         """One reward for each candidate, [..., C]."""
-        ...
 
 
 class TableWriter(AbstractContextManager["TableWriter"]):

@@ -20,26 +20,21 @@ class Loss(Protocol):
     @property
     def weight(self) -> float:
         """Its share of the objective; 0 leaves it out."""
-        ...
 
     @property
     def needs_positives(self) -> bool:
         """Whether it is a loss of labels: records without a labelled key take no part."""
-        ...
 
     @property
     def needs_rewards(self) -> bool:
         """Whether it is a loss of rewards: records that no LLM judged take no part."""
-        ...
 
     @property
     def needs_others(self) -> bool:
         """Whether keys of other queries take part."""
-        ...
 
     def __call__(self, scores: Tensor, rewards: Tensor, positives: Tensor, other_scores: Tensor) -> Tensor:
         """The loss of each query, finite also for those that take no part, [B]; see `Objective`."""
-        ...
 
 
 @checked("objective.losses.contrastive")

@@ -9,7 +9,7 @@ from embedder.data.forms.form import Form
 from embedder.data.sources import CorpusSource, Dataset
 from embedder.identity import identity
 from embedder.world.settings import WorldSettings
-from embedder.world.write import make_world
+from embedder.world.write import write_world
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class WorldSource:
         """The world's data set of a task."""
         root = Path(self.directory) / identity(format=_WORLD_FORMAT, settings=self.settings)[:12]
         _tell_once()
-        make_world(self.settings, root)
+        write_world(self.settings, root)
         world = CorpusSource(str(root), self.converted_dir).datasets(task, form)
         return [replace(dataset, name="world") for dataset in world]
 

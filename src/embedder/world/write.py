@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from embedder.data.jsonl import json_line
-from embedder.errors import DataError
 from embedder.files import make_once
 from embedder.world import rows
 from embedder.world.rows import Row
@@ -18,33 +17,23 @@ _PROGRESS_FROM = 20_000  # passages; a smaller world takes a few seconds
 
 
 def write_world(settings: WorldSettings, directory: Path) -> Path:
-    """Write the chosen tasks of a world, each a folder of JSON Lines.
+    """Write the chosen tasks of a world, each a folder of JSON Lines, unless they are there.
 
     qa, convsearch, tool and icl have `corpus.jsonl`, `train.jsonl` and `test.jsonl`; chat has `histories.jsonl` in
-    place of a corpus; lrlm has documents only. Equal settings give equal bytes on every machine.
+    place of a corpus; lrlm has documents only. Equal settings give equal bytes on every machine. A world that was
+    damaged is written again.
 
     Args:
         settings: Size, seed and tasks.
-        directory: Where the world goes. It appears when everything is written.
+        directory: Where the world goes, named by its settings. It appears when everything is written.
 
     Returns:
         The directory.
-
-    Raises:
-        DataError: The directory exists.
     """
-    directory = Path(directory)
-    if directory.exists():
-        raise DataError(directory, None, "exists already; a world is never written over another")
-    make_world(settings, directory)
-    return directory
-
-
-def make_world(settings: WorldSettings, directory: Path) -> None:
-    """Write a world as `write_world` does, unless it is there; one that was damaged is written again."""
     if make_once(directory, lambda partial: _write_tasks(settings, partial), "the world is written again"):
         about = (settings.passages, settings.questions, directory)
         log.info("Wrote a world of %d passages and %d questions to %s", *about)
+    return directory
 
 
 def _write_tasks(settings: WorldSettings, directory: Path) -> None:

@@ -22,7 +22,6 @@ class Form(Protocol):
         Args:
             files: What there is of `corpus`, `histories`, `train`, `test`, `queries`, `train_qrels` and `test_qrels`.
         """
-        ...
 
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files of the data set by id, streamed: `corpus`, and what there is of `train` and `test`.
@@ -32,4 +31,3 @@ class Form(Protocol):
         Raises:
             DataError: A row is not what it should be, with its file and line.
         """
-        ...
