@@ -1,4 +1,4 @@
-"""Tokens are counted once: those that the LLM ran, and those that the store has."""
+"""Tokens that the LLM ran are counted once, whatever the store has."""
 
 import pytest
 
@@ -44,38 +44,29 @@ def everything(language_model):
     language_model.score(["c" * 30], [["x" * 5, "y" * 5]])
 
 
-def test_what_was_asked_and_what_was_found_are_the_same_tokens(tmp_path):
+def test_what_was_asked_is_counted_and_what_the_store_has_is_not(tmp_path):
     metered, first = opened(tmp_path)
     everything(first)
     # Written: 2 greedily and 6 sampled. Read: 10 + 20 + two outputs of 5, each with its prompt of 30.
     assert metered.usage.asked == Tokens(read=100, written=8)
     everything(first)  # the store has all of it, but this run has paid for it
     assert metered.usage.asked == Tokens(read=100, written=8)
-    assert metered.usage.stored == Tokens()
     assert metered.tokens_run == 108
 
     metered, second = opened(tmp_path)
     everything(second)
     assert metered.usage.asked == Tokens()
-    # Not asked for anything, it takes 4 characters for a token: 10 and 20 and 30 + 2 * 5 of them read, 2 and 6 written.
-    assert metered.usage.stored == Tokens(read=17.5, written=2.0)
-    everything(second)
-    assert metered.usage.stored == Tokens(read=17.5, written=2.0)
-
-    second.score(["d" * 30], [["x" * 5, "y" * 5]])  # now it knows what scoring costs: 70 tokens for 40 characters
+    second.score(["d" * 30], [["x" * 5, "y" * 5]])
     assert metered.usage.asked == Tokens(read=70, written=0)
-    assert metered.usage.stored == Tokens(read=30 / 4 + 40 * 70 / 40, written=2.0)
 
 
 def test_an_answer_and_its_scores_are_counted_once(tmp_path):
     metered, first = opened(tmp_path)
     first.answer(["a" * 10], [["b" * 5]], 4)
     assert metered.usage.asked.read + metered.usage.asked.written == pytest.approx(27)  # 10 + 2, then 10 + 5
-    assert metered.usage.stored == Tokens()
     metered, second = opened(tmp_path)
     second.answer(["a" * 10], [["b" * 5]], 4)
     assert metered.usage.asked == Tokens()
-    assert metered.usage.stored == Tokens(read=10 / 4 + 15 / 4, written=0.5)
 
 
 class Chatting(Letters):
@@ -96,9 +87,6 @@ def test_what_is_written_to_score_is_counted_as_written(tmp_path):
     first.score(["a" * 60, "b" * 60], [["c" * 20], []])
     # 80 tokens of 60 + 20 characters read, and 5 x 4 written: 0.8 a character. Nothing is asked without an output.
     assert metered.usage.asked == Tokens(read=64, written=16)
-    metered = MeteredLanguageModel(Chatting())
-    CachedLanguageModel(metered, tmp_path).score(["a" * 60], [["c" * 20]])
-    assert metered.usage.stored == Tokens(read=20, written=5)
     metered = MeteredLanguageModel(Letters())
     CachedLanguageModel(metered, tmp_path / "other").score(["a" * 60], [["c" * 20]])
     assert metered.usage.asked == Tokens(read=80, written=0)

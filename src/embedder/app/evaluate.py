@@ -65,7 +65,6 @@ class EvaluateRun:
         consumer: What the LLM does, in place of each task's own.
         max_test_queries: Test queries of a data set, at most.
         precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
-        base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained.
         rag_enabled: Whether the LLM answers at all.
         optimise: What a sweep optimises, as METRIC or ROW/METRIC.
         benchmark: Which parts of data sets are reported separately, and which metric counts for a query.
@@ -91,7 +90,6 @@ class EvaluateRun:
     consumer: Consumer | None = None
     max_test_queries: Limit | None = None
     precision: str = "32-true"
-    base_instructions: bool = False
     rag_enabled: bool = True
     benchmark: Benchmark | None = None
     tasks_of_checkpoint: bool = False
@@ -161,7 +159,6 @@ class EvaluateRun:
             self.encoder,
             self.checkpoint,
             self.vectors,
-            base_instructions=self.base_instructions,
             precision=self.precision,
             trainer=trainer,
         )

@@ -67,25 +67,22 @@ def _no_group(conf: Path, arguments: Sequence[str]) -> str:
 
 def _unknown_key(key: str, conf: Path, name: str) -> str:
     """Which setting or group of choices was meant."""
-    group = key.partition("@")[0]
+    group, last = key.partition("@")[0], key.rpartition(".")[2]
     groups = sorted(str(path.relative_to(conf)) for path in conf.glob("**/") if path != conf)
-    config = _composed(conf, name)
-    keys = list(_keys(config))
-    candidates = sorted({*groups, *keys})
-    last = key.rpartition(".")[2]
+    keys = list(_keys(_composed(conf, name)))
     if group in groups and group not in keys:
         return _group_of_others(group, conf)
     if owners := _owners(key, conf):
         return f"{shown(key)}: a setting of {' or '.join(owners)}, which this command does not choose"
-    near = _beside(key, config, keys, all_words=True)
-    if not near and (near := [known for known in candidates if known.endswith(f".{last}")][:3]):
-        near += [known for known in _beside(key, config, keys, all_words=False) if known not in near][:1]
-    if not near:
-        first, _, rest = group.partition(".")
-        mended_first = get_close_matches(first, sorted({known.partition(".")[0] for known in candidates}), n=1)
-        whole = ".".join([*mended_first, rest]).strip(".") if mended_first else ""
-        near = [whole] if whole in candidates or _owners(whole, conf) else _of_group(whole, conf)
-        near = near or get_close_matches(group, candidates, n=1, cutoff=0.7) or mended_first
+    first = get_close_matches(
+        key.partition(".")[0], sorted({known.partition(".")[0] for known in (*groups, *keys)}), n=1
+    )
+    # `source.paht` is meant to be a setting of `source=corpus`, whichever choice of its group is the default.
+    choices = [path for one in first for path in sorted((conf / one).glob("[!_]*.yaml"))]
+    of_choices = (f"{first[0]}.{known}" for path in choices for known in _keys_of(path))
+    candidates = sorted({*groups, *keys, *of_choices})
+    near = get_close_matches(key, candidates, n=1, cutoff=0.8)
+    near = near or [known for known in candidates if known.endswith(f".{last}")][:3] or first
     meant = f"did you mean {' or '.join(near)}?" if near else f"{command(name)} --cfg job shows all"
     return f"{shown(key)}: there is no such setting; {meant}"
 
@@ -102,32 +99,6 @@ def _group_of_others(group: str, conf: Path) -> str:
         return f"{group}: a group of {' and '.join(commands)} alone"
     choice = next((path.stem for path in sorted((conf / group).glob("[!_]*.yaml"))), "CHOICE")
     return f"{group}: a choice of this group is put into a setting, as in +{group}@SETTING={choice}"
-
-
-def _beside(key: str, config: Any, keys: Sequence[str], *, all_words: bool) -> list[str]:
-    """Settings of the same node with all words of the name, or with its first one of several.
-
-    Of `run.max_queries` that is `run.max_test_queries`, of `rag.max_queries` by its first word `rag.max_answered`.
-    """
-    node, _, last = key.rpartition(".")
-    value = config
-    for name in node.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if isinstance(value, str) and (elsewhere := re.fullmatch(r"\$\{([\w.]+)\}", value)) is not None:
-        node = elsewhere[1]  # where the settings are written: `rag.competitors` is `${llm_outputs}`
-    words = last.split("_")
-    names = [(known, known.removeprefix(f"{node}.").split("_")) for known in keys if known.rpartition(".")[0] == node]
-    if all_words:
-        return [known for known, parts in names if set(words) <= set(parts)][:3]
-    return [known for known, parts in names if parts[0] == words[0] and len(words) > 1]
-
-
-def _of_group(key: str, conf: Path) -> list[str]:
-    """Settings like it that any choice of its group has: `source.paht` is meant to be that of `source=corpus`."""
-    group, _, rest = key.partition(".")
-    known = (_keys_of(path) for path in sorted((conf / group).glob("[!_]*.yaml")))
-    near = get_close_matches(rest, sorted({name for keys in known for name in keys}), n=1, cutoff=0.7)
-    return [f"{group}.{name}" for name in near]
 
 
 def _owners(key: str, conf: Path) -> list[str]:

@@ -39,7 +39,6 @@ class EncodeRun:
         checkpoint: The trained encoder, which encodes too where there is one.
         rows: As of an evaluation; those of encoders count. None for all.
         precision: See `RowEncoders`.
-        base_instructions: See `RowEncoders`.
         tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on and that the source has.
     """
 
@@ -52,7 +51,6 @@ class EncodeRun:
     checkpoint: str | None = None
     rows: Sequence[str] | None = None
     precision: str = "32-true"
-    base_instructions: bool = False
     tasks_of_checkpoint: bool = False
 
     @property
@@ -70,7 +68,6 @@ class EncodeRun:
             self.encoder,
             self.checkpoint,
             self.vectors,
-            base_instructions=self.base_instructions,
             precision=self.precision,
             trainer=new_trainer(self.trainer),
         )

@@ -41,8 +41,6 @@ class RowEncoders:
         untrained: The base encoder.
         checkpoint: The trained one; None for none.
         vectors: Where vectors of keys lie.
-        base_instructions: Whether the base encoder gets the task's instructions, on which it was not trained, in place
-            of the prompts of its own folder.
         precision: `32-true`, or `bf16-mixed` for layers in bfloat16.
         trainer: Whose processes encode corpora; None for this process.
     """
@@ -50,7 +48,6 @@ class RowEncoders:
     untrained: EncoderConfig
     checkpoint: str | None
     vectors: VectorSettings
-    base_instructions: bool = False
     precision: str = "32-true"
     trainer: L.Trainer | None = None
 
@@ -76,13 +73,13 @@ class RowEncoders:
             ConfigError: The trained model does not know the task.
         """
         if name == "base":
-            sides = read_by(self.untrained, task, instructions=self.base_instructions)
+            sides = read_by(self.untrained, task, instructions=False)
             return self._with_deployed_keys(sides, task) if self._keys_stayed else sides
         return self._loaded.sides_of(task.name)
 
     def _with_deployed_keys(self, sides: TaskSides, task: Task) -> TaskSides:
         """Where training left the keys of this base encoder as they were, both rows read one index of them."""
-        if self.base_instructions or not self._trained_from_base:
+        if not self._trained_from_base:
             return sides
         trained = self._loaded.sides_of(task.name)
         return replace(sides, key_instruction=trained.key_instruction, key_max_length=trained.key_max_length)

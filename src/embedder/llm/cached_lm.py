@@ -11,10 +11,8 @@ from typing import TypeVar
 from embedder.errors import DataError
 from embedder.llm.abilities import writes_only
 from embedder.llm.address import output_address, sample_address, text_address
-from embedder.llm.metered import MeteredLanguageModel
 from embedder.llm.sample_store import SampleStore
 from embedder.llm.score_store import ScoreStore
-from embedder.llm.usage import Kind
 from embedder.llm.waves import run_in_waves
 from embedder.types import LanguageModel, OutputScore
 
@@ -126,7 +124,6 @@ class CachedLanguageModel:
         for prompt, own in zip(prompts, outputs, strict=True):
             addresses = self._output_addresses(prompt, own)
             scores = self._scores.get(addresses)
-            self._note(addresses, "score", None if None in scores else ([prompt, *own], []))
             for output, address, score in zip(own, addresses, scores, strict=True):
                 if score is None:
                     missing.setdefault(prompt, {})[output] = address
@@ -162,7 +159,6 @@ class CachedLanguageModel:
         if parts := self._parts(len(prompts)):
             return [text for part in parts for text in self.generate(prompts[part], max_new_tokens, stop)]
         addresses = [text_address(self.fingerprint, prompt, max_new_tokens, stop) for prompt in prompts]
-        self._note_texts(addresses, "write", prompts, self._texts)
         missing = _missing(prompts, addresses, self._texts)
 
         def write_wave(wave: Sequence[tuple[bytes, str]]) -> None:
@@ -192,7 +188,6 @@ class CachedLanguageModel:
             addresses = dict(zip(own, self._output_addresses(prompt, own), strict=True))
             if text is None and not any(self._scores.get(list(addresses.values()))):
                 new.setdefault(prompt, (address, {}))[1].update(addresses)
-                self._note([address, *addresses.values()], "write", None)
 
         def answer_wave(wave: Sequence[tuple[str, tuple[bytes, dict[str, bytes]]]]) -> None:
             wave_outputs = [list(addresses) for _, (_, addresses) in wave]
@@ -212,7 +207,6 @@ class CachedLanguageModel:
             of_parts = (self.sample(prompts[part], n, max_new_tokens, temperature, seeds[part]) for part in parts)
             return [texts for sampled in of_parts for texts in sampled]
         addresses = self._sample_addresses(prompts, n, max_new_tokens, temperature, seeds)
-        self._note_texts(addresses, "sample", prompts, self._samples)
         missing = _missing(list(zip(prompts, seeds, strict=True)), addresses, self._samples)
 
         def sample_wave(wave: Sequence[tuple[bytes, tuple[str, int]]]) -> None:
@@ -256,19 +250,6 @@ class CachedLanguageModel:
             sample_address(self.fingerprint, prompt, n, temperature, seed, max_new_tokens)
             for prompt, seed in zip(prompts, seeds, strict=True)
         ]
-
-    def _note_texts(self, addresses: Sequence[bytes], kind: Kind, prompts: Sequence[str], store: SampleStore) -> None:
-        for address, prompt, texts in zip(addresses, prompts, store.get(addresses), strict=True):
-            self._note([address], kind, None if texts is None else ([prompt], texts))
-
-    def _note(self, addresses: Sequence[bytes], kind: Kind, found: tuple[Sequence[str], Sequence[str]] | None) -> None:
-        """Tell an LLM whose tokens are counted what was looked up: the texts read and written, if all is stored."""
-        if not isinstance(self._language_model, MeteredLanguageModel):
-            return
-        if found is None:
-            self._language_model.asks(addresses)
-        else:
-            self._language_model.finds(addresses, kind, *(sum(map(len, texts)) for texts in found))
 
     def _work(
         self,

@@ -1,7 +1,7 @@
 """An LLM whose tokens are counted."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from embedder.llm.abilities import written_to_score
@@ -18,29 +18,11 @@ class MeteredLanguageModel:
 
     def __init__(self, language_model: LanguageModel) -> None:
         self._language_model = language_model
-        self._seen: set[bytes] = set()
         self.usage = Usage()
 
     def __getattr__(self, name: str) -> Any:
         """All else is as the LLM has it, such as its fingerprint."""
         return getattr(self._language_model, name)
-
-    def asks(self, addresses: Iterable[bytes]) -> None:
-        """Note what the LLM itself is asked for: it is not counted as found when it is read from the store later."""
-        self._seen.update(addresses)
-
-    def finds(self, addresses: Sequence[bytes], kind: Kind, read: int, written: int) -> None:
-        """Count what the store has, once in a run.
-
-        Args:
-            addresses: In the store, of one prompt.
-            kind: Of the request.
-            read: Characters of the prompt with its outputs.
-            written: Characters of the text.
-        """
-        if not self._seen.issuperset(addresses):
-            self._seen.update(addresses)
-            self.usage.found(kind, read, written + (self._written_to_score(1) if kind == "score" else 0))
 
     def score(self, prompts: Sequence[str], outputs: Sequence[Sequence[str]]) -> list[list[OutputScore]]:
         """See `LanguageModel`."""

@@ -1,4 +1,4 @@
-"""What a run asked of an LLM, and what that costs: tokens read and written, now or found in the store, and money."""
+"""What a run asked of an LLM, and what that costs: tokens read and written, and money."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -59,21 +59,20 @@ class _OfKind:
     tokens: int = 0
     read: int = 0
     written: int = 0
-    found_read: int = 0
-    found_written: int = 0
 
     @property
-    def tokens_a_character(self) -> float:
-        return self.tokens / (self.read + self.written) if self.tokens else 1 / CHARACTERS_A_TOKEN
+    def split(self) -> Tokens:
+        a_character = self.tokens / (self.read + self.written) if self.tokens else 1 / CHARACTERS_A_TOKEN
+        return Tokens(self.read * a_character, self.written * a_character)
 
 
 @dataclass
 class Usage:
-    """Counts what is asked and what is found, by kind of request.
+    """Counts what is asked, by kind of request.
 
-    The LLM says how many tokens it ran in all. How many of them it read, and how many are in what the store has,
-    follows from characters. That differs by kind: of scoring, for example, a server gets each output with its whole
-    prompt, so that a character of a prompt stands for more tokens than one of a text that is written.
+    The LLM says how many tokens it ran in all. How many of them it read follows from characters. That differs by kind:
+    of scoring, for example, a server gets each output with its whole prompt, so that a character of a prompt stands for
+    more tokens than one of a text that is written.
     """
 
     _kinds: dict[Kind, _OfKind] = field(default_factory=lambda: defaultdict(_OfKind))
@@ -87,21 +86,7 @@ class Usage:
         own = self._kinds[kind]
         own.tokens, own.read, own.written = own.tokens + tokens, own.read + read, own.written + written
 
-    def found(self, kind: Kind, read: int, written: int) -> None:
-        """So many characters of prompts and texts needed no LLM, because the store has the result."""
-        own = self._kinds[kind]
-        own.found_read, own.found_written = own.found_read + read, own.found_written + written
-
     @property
     def asked(self) -> Tokens:
         """What the LLM read and wrote since the count began."""
-        return sum((_tokens(one, one.read, one.written) for one in self._kinds.values()), Tokens())
-
-    @property
-    def stored(self) -> Tokens:
-        """What it would have read and written beside, about, without the store."""
-        return sum((_tokens(one, one.found_read, one.found_written) for one in self._kinds.values()), Tokens())
-
-
-def _tokens(kind: _OfKind, read: int, written: int) -> Tokens:
-    return Tokens(read * kind.tokens_a_character, written * kind.tokens_a_character)
+        return sum((one.split for one in self._kinds.values()), Tokens())

@@ -18,12 +18,11 @@ _SPEEDS = "speed.json"
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a run, in one of its starts; what the store had would have been asked without it."""
+    """One stage of a run, in one of its starts."""
 
     name: str
     seconds: float
     asked: Tokens
-    stored: Tokens
 
 
 class Costs:
@@ -41,20 +40,18 @@ class Costs:
     def __init__(self, path: Path | None, usage: Usage, price: Price) -> None:
         self._path, self._usage, self._price = path, usage, price
         rows = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else []
-        self._earlier = [
-            Stage(row["name"], row["seconds"], Tokens(**row["asked"]), Tokens(**row["stored"])) for row in rows
-        ]
+        self._earlier = [Stage(row["name"], row["seconds"], Tokens(**row["asked"])) for row in rows]
         self._now: list[Stage] = []
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Count what happens inside as a stage."""
-        started, asked, stored = time.perf_counter(), self._usage.asked, self._usage.stored
+        started, asked = time.perf_counter(), self._usage.asked
         try:
             yield
         finally:
             seconds = time.perf_counter() - started
-            self._now.append(Stage(name, seconds, self._usage.asked - asked, self._usage.stored - stored))
+            self._now.append(Stage(name, seconds, self._usage.asked - asked))
             if self._path is not None:
                 write_atomically(self._path, json.dumps([asdict(stage) for stage in self._stages], indent=1))
 
@@ -68,11 +65,6 @@ class Costs:
         return sum((stage.asked for stage in self._stages), Tokens())
 
     @property
-    def stored(self) -> Tokens:
-        """What this start found in the store, which includes what earlier starts have put there."""
-        return sum((stage.stored for stage in self._now), Tokens())
-
-    @property
     def money(self) -> float | None:
         """For the tokens that were asked; None without a price."""
         return self._price.of(self.asked.read, self.asked.written)
@@ -82,28 +74,22 @@ class Costs:
         return {
             "stages": [asdict(stage) for stage in self._stages],
             "asked": asdict(self.asked),
-            "stored": asdict(self.stored),
             "price": asdict(self._price),
             "money": self.money,
         }
 
     def sentence(self) -> str:
         """What it cost, in words."""
-        asked, stored = self.asked, self.stored
+        asked = self.asked
         of_stage: dict[str, float] = {}
         for stage in self._stages:
             of_stage[stage.name] = of_stage.get(stage.name, 0.0) + stage.seconds
         seconds = sum(of_stage.values())
         each = ", ".join(f"{name} {duration(own)}" for name, own in of_stage.items())
         money = "" if self.money is None else f", and {self.money:,.2f} {self._price.currency}"
-        found = (
-            f" (about {stored.read:,.0f} and {stored.written:,.0f} more were in the store when it was last started)"
-            if stored.read or stored.written
-            else ""
-        )
         return (
             f"It took {duration(seconds)} ({each}), {asked.read:,.0f} tokens that the LLM read and "
-            f"{asked.written:,.0f} that it wrote{found}{money}."
+            f"{asked.written:,.0f} that it wrote{money}."
         )
 
 

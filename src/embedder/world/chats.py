@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from random import Random
-from typing import Annotated, Any
+from typing import Any
 
 from embedder.world.facts import Region
-from embedder.world.phrase_files import read_phrases
+from embedder.world.phrase_files import phrases
 from embedder.world.relations import MONTHS
 from embedder.world.seeds import seeded
 
@@ -14,34 +14,7 @@ _TOLD_BY_BOTH = 4  # topics that come up again, from the other speaker's life
 _FEWEST_PAIRS, _MOST_PAIRS = 20, 60
 
 
-@dataclass(frozen=True, slots=True)
-class _Topic:
-    """What a speaker says, what the other replies, what is asked later, and what kind of value answers it."""
-
-    said: Annotated[str, "value"]
-    reply: str
-    question: Annotated[str, "me"]
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Remark:
-    """What a speaker says about nothing in particular, and what the other replies."""
-
-    said: Annotated[str, "n month town"]
-    reply: Annotated[str, "n month town"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrases:
-    """Topics, the possible values by kind (beside people and towns), and small talk."""
-
-    topics: tuple[_Topic, ...]
-    values: dict[str, tuple[str, ...]]
-    small_talk: tuple[_Remark, ...]
-
-
-_PHRASES = read_phrases(_Phrases, "chats")
+_PHRASES = phrases("chats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +42,18 @@ def chat(region: Region, number: int) -> Chat:
     questions = []
     taken: set[str] = set()
     for i, (topic, teller) in enumerate(news):
-        value = _value(topic.value, people, towns, taken, random)
+        value = _value(topic["value"], people, towns, taken, random)
         me, you = speakers[teller], speakers[1 - teller]
-        pairs[positions[i]] = (f"{me}: {topic.said.format(value=value)}", f"{you}: {topic.reply}")
+        pairs[positions[i]] = (f"{me}: {topic['said'].format(value=value)}", f"{you}: {topic['reply']}")
         if i < QUESTIONS_PER_CHAT:
             questions.append(
                 {
                     "query_id": f"world-chat-{number}-{i}",
-                    "query": topic.question.format(me=me),
+                    "query": topic["question"].format(me=me),
                     "answers": [value],
                     "history_id": f"world-chat-{number}",
                     "evidence": [positions[i]],
-                    "type": topic.value,
+                    "type": topic["value"],
                 }
             )
     history = _dated(pairs, length, speakers, towns, random)
@@ -96,7 +69,7 @@ def _speakers(people: list[str], random: Random) -> tuple[str, str]:
 def _value(kind: str, people: list[str], towns: list[str], taken: set[str], random: Random) -> str:
     """A value that this conversation has not used yet, so that an answer stands in one pair only."""
     values = people if kind == "person" else towns if kind == "town" else _PHRASES.values[kind]
-    value = random.choice([value for value in values if value not in taken])
+    value: str = random.choice([value for value in values if value not in taken])
     taken.add(value)
     return value
 
@@ -116,7 +89,7 @@ def _dated(
             me, you = speakers if random.random() < 0.5 else speakers[::-1]
             words = {"n": str(random.randrange(2, 12)), "month": random.choice(MONTHS), "town": random.choice(towns)}
             remark = random.choice(_PHRASES.small_talk)
-            first, second = f"{me}: {remark.said.format(**words)}", f"{you}: {remark.reply.format(**words)}"
+            first, second = f"{me}: {remark['said'].format(**words)}", f"{you}: {remark['reply'].format(**words)}"
         date = f"{day % 30 + 1} {MONTHS[day // 30 % 12]}, {year + day // 360}"
         history.append(f"[{date}]\n{first}\n{second}")
     return history

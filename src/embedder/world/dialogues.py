@@ -3,35 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Annotated
 
 from embedder.world.entities import Entity
 from embedder.world.facts import Fact, Region
 from embedder.world.passages import capitalised
-from embedder.world.phrase_files import read_phrases
+from embedder.world.phrase_files import phrases
 from embedder.world.questions import Question, ask, describe
 
 _OTHER_TOPIC = 0.4  # share of the dialogues that begin with something else
 
 
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    """What the user says first and what the assistant replies."""
-
-    user: Annotated[str, "s"]
-    assistant: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrases:
-    """Answers of the assistant, beginnings of dialogues, and what leads over to the last question."""
-
-    replies: tuple[Annotated[str, "o"], ...]
-    openings: tuple[_Opening, ...]
-    leads: tuple[Annotated[str, "question Question"], ...]
-
-
-_PHRASES = read_phrases(_Phrases, "dialogues")
+_PHRASES = phrases("dialogues")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +50,7 @@ def dialogues(region: Region, facts: list[Fact], random: Random) -> Iterator[Dia
             pronouns = subject.pronouns[0], subject.pronouns[2]
         else:
             opening = random.choice(_PHRASES.openings)
-            history += [opening.user.format(s=subject.mention), opening.assistant]
+            history += [opening["user"].format(s=subject.mention), opening["assistant"]]
             pronouns = subject.pronouns[0], subject.pronouns[2]
         template = random.choice(region.relation(target).questions)
         text = template.format(s=pronouns[0], m=pronouns[1])

@@ -1,13 +1,12 @@
 """Long documents: travellers' chronicles that return, many pages later, to facts that they stated before."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
-from typing import Annotated
 
 from embedder.world.entities import Entity
 from embedder.world.facts import Fact, Region
 from embedder.world.passages import capitalised, render, statement
-from embedder.world.phrase_files import read_phrases
+from embedder.world.phrase_files import phrases
 from embedder.world.relations import KINDS
 from embedder.world.seeds import seeded
 
@@ -15,15 +14,7 @@ _CHAPTERS = 10
 _RECALLS = 20  # in each chapter from the third on, of things two chapters back or more
 
 
-@dataclass(frozen=True, slots=True)
-class _Phrases:
-    """What happened on the way, and how the traveller comes back to something."""
-
-    scenes: tuple[str, ...]
-    recalls: tuple[Annotated[str, "s"], ...]
-
-
-_PHRASES = read_phrases(_Phrases, "documents")
+_PHRASES = phrases("documents")
 
 
 def document(region: Region, number: int) -> dict[str, str]:

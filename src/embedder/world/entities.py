@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
-from embedder.world.entity_phrases import PHRASES
 from embedder.world.names import NameSupply, first_names, near_word
+from embedder.world.phrase_files import phrases
 from embedder.world.seeds import seeded
 
+PHRASES = phrases("entities")
 _PERCENT = {"town": 14, "company": 12, "event": 12, "work": 14, "discovery": 12}  # the rest are people
 _NEAR_WORD = 0.4  # share of the companies and discoveries whose name is nearly that of the one before
 _EPITHET = 0.5
@@ -133,7 +134,7 @@ def _make_people(draft: _Draft, count: int, first: dict[bool, list[tuple[str, st
             traits = {
                 "name": name,
                 "a_noun": with_article(noun),
-                "deed": trades[noun].deed,
+                "deed": trades[noun]["deed"],
                 "home": home.name,
                 "aside": f", called {epithet}," if epithet else "",
                 "pause": f", called {epithet}," if epithet else ",",
@@ -141,7 +142,7 @@ def _make_people(draft: _Draft, count: int, first: dict[bool, list[tuple[str, st
             entity = draft.add("person", name, name, noun, epoch + random.randrange(140), traits)
             entity.fixed = {"home": home.index}
             entity.pronouns = ("she", "her", "her") if she else ("he", "his", "him")
-            synonym = trades[noun].synonym
+            synonym = trades[noun]["synonym"]
             entity.descriptions = (f"the {synonym} of {home.name}", f"the {synonym} who worked in {home.name}")
             if epithet:
                 entity.descriptions += (f"the person known in {home.name} as {epithet}",)
@@ -154,9 +155,9 @@ def _make_companies(draft: _Draft, count: int) -> None:
         seat, founder = random.choice(towns), random.choice(people)
         trade = draft.unused(PHRASES.companies, seat.name)
         business = PHRASES.companies[trade]
-        name = f"{draft.near_or_new_word()} {random.choice(business.suffixes)}"
+        name = f"{draft.near_or_new_word()} {random.choice(business['suffixes'])}"
         year = founder.year + random.randrange(22, 55)
-        traits = {"name": name, "did": business.did, "seat": seat.name}
+        traits = {"name": name, "did": business["did"], "seat": seat.name}
         entity = draft.add("company", name, name, "firm", year, traits)
         entity.fixed = {"seat": seat.index, "founder": founder.index}
         entity.descriptions = (f"the {trade} of {seat.name}", f"the {trade} based in {seat.name}")
@@ -169,10 +170,10 @@ def _make_events(draft: _Draft, count: int) -> None:
         kind = draft.unused(PHRASES.events, place.name)
         name = f"{kind} of {place.name}"
         year = hero.year + random.randrange(15, 60)
-        traits = {"name": name, "did": PHRASES.events[kind].did}
+        traits = {"name": name, "did": PHRASES.events[kind]["did"]}
         entity = draft.add("event", name, f"the {name}", "event", year, traits)
         entity.fixed = {"hero": hero.index}
-        entity.descriptions = (PHRASES.events[kind].description.format(place=place.name),)
+        entity.descriptions = (PHRASES.events[kind]["description"].format(place=place.name),)
 
 
 def _make_works(draft: _Draft, count: int) -> None:
@@ -181,7 +182,7 @@ def _make_works(draft: _Draft, count: int) -> None:
         creator, place = random.choice(people), random.choice(towns)
         name = draft.unused(PHRASES.titles, place.name).format(place=place.name)
         form = draft.unused(PHRASES.forms, creator.name)
-        synonym, made = PHRASES.forms[form].synonym, PHRASES.forms[form].made
+        synonym, made = PHRASES.forms[form]["synonym"], PHRASES.forms[form]["made"]
         traits = {"name": name, "a_form": with_article(form), "creator": creator.name, "made": made}
         entity = draft.add("work", name, f'"{name}"', form, creator.year + random.randrange(22, 60), traits)
         entity.fixed = {"creator": creator.index}
@@ -193,12 +194,12 @@ def _make_discoveries(draft: _Draft, count: int) -> None:
     for _ in range(count):
         finder = random.choice(people)
         noun = draft.unused(PHRASES.discoveries, finder.name)
-        name = PHRASES.discoveries[noun].name.format(word=draft.near_or_new_word())
+        name = PHRASES.discoveries[noun]["name"].format(word=draft.near_or_new_word())
         mention = name if noun == "comet" else f"the {name}"
         traits = {"name": mention, "a_noun": with_article(noun), "finder": finder.name}
         entity = draft.add("discovery", name, mention, noun, finder.year + random.randrange(20, 60), traits)
         entity.fixed = {"finder": finder.index}
-        synonym = PHRASES.discoveries[noun].synonym
+        synonym = PHRASES.discoveries[noun]["synonym"]
         entity.descriptions = (f"the {synonym} that {finder.name} found", f"the {synonym} first seen by {finder.name}")
 
 

@@ -1,39 +1,17 @@
 """Labelled examples of six small text tasks over the world, all with options."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from embedder.world.entities import Entity
-from embedder.world.entity_phrases import PHRASES as ENTITY_PHRASES
+from embedder.world.entities import PHRASES, Entity
 from embedder.world.facts import Fact, Region
 from embedder.world.passages import capitalised, render, statement
-from embedder.world.phrase_files import read_phrases
+from embedder.world.phrase_files import phrases
 from embedder.world.questions import ask
 from embedder.world.relations import KINDS
 
-
-@dataclass(frozen=True, slots=True)
-class _Phrases:
-    """Words of the examples.
-
-    Args:
-        praise: What a review says that is positive; `blame`, one that is negative; `asides`, either.
-        blame: See `praise`.
-        asides: See `praise`.
-        sections: Of the encyclopedia, by kind of entity.
-        asks: What a question asks for, by what an answer is (`Relation.asks`).
-    """
-
-    praise: tuple[str, ...]
-    blame: tuple[str, ...]
-    asides: tuple[str, ...]
-    sections: dict[str, str]
-    asks: dict[str, str]
-
-
-_PHRASES = read_phrases(_Phrases, "examples")
+_PHRASES = phrases("examples")
 
 Example = tuple[str, list[str], str]
 """Input, options, the right option."""
@@ -141,7 +119,7 @@ def _question_type(region: Region, entities: list[Entity], random: Random) -> Ex
 
 def _trade(region: Region, entities: list[Entity], random: Random) -> Example:
     person = _of_kind(entities, "person", random)
-    others = [noun for noun in ENTITY_PHRASES.trades if noun != person.noun]
+    others = [noun for noun in PHRASES.trades if noun != person.noun]
     options = sorted({person.noun, *random.sample(others, 3)})
     text = f"In {person.traits['home']}, {person.name} {person.traits['deed']}."
     return f"{text}\nWhat was the trade? {', '.join(options[:-1])} or {options[-1]}?", options, person.noun

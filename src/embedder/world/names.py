@@ -1,28 +1,14 @@
 """Names from syllables: no two regions of the world share one, however large the world is."""
 
-from dataclasses import dataclass
 from math import gcd, prod
 
-from embedder.world.phrase_files import read_phrases
+from embedder.world.phrase_files import phrases
 from embedder.world.seeds import seeded
 
 NAMES_PER_REGION = 128
 
 
-@dataclass(frozen=True, slots=True)
-class _Syllables:
-    """Parts of words, by where they stand in one, and parts of first names."""
-
-    onsets: tuple[str, ...]
-    vowels: tuple[str, ...]
-    medials: tuple[str, ...]
-    endings: tuple[str, ...]
-    first_heads: tuple[str, ...]
-    his_ends: tuple[str, ...]
-    her_ends: tuple[str, ...]
-
-
-_SYLLABLES = read_phrases(_Syllables, "names")
+_SYLLABLES = phrases("names")
 
 
 class NameSupply:

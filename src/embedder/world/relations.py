@@ -1,27 +1,19 @@
 """What the world knows about its people, towns, works, companies, events and discoveries, and how it is said."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-from embedder.world.phrase_files import read_phrases
-
-Statement = Annotated[str, "S s P p m o O deed"]
-"""A sentence about a subject that was named before.
-
-In braces: {S} {s} the subject ("She", "she"), {P} {p} its possessive ("Her", "her"), {m} it as an object ("her"),
-{O} {o} what the relation names (a person, a town, a year, a thing), {deed} what a person did.
-"""
-Question = Annotated[str, "s m"]
-"""A question or phrase about a subject, its name or a description, as subject {s} or object {m}."""
-SideRemark = Annotated[str, "S s o name"]
-"""A sentence in the passage of {o} about {s}, by its full name; {name} is that without an article."""
-Intro = Annotated[str, "name river landmark a_noun deed home aside pause did seat a_form creator made finder"]
-"""The first sentence of a passage; in braces are the traits of the entity."""
+from embedder.world.phrase_files import phrases
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """One relation of a kind of thing.
+
+    In braces stand in statements {S} {s} the subject ("She", "she"), {P} {p} its possessive ("Her", "her"), {m} it as
+    an object ("her"), {O} {o} what the relation names (a person, a town, a year, a thing) and {deed} what a person did;
+    in questions and phrases {s} {m} the name or a description of the subject; in `told_there` {S} {s} the full name of
+    the subject, {o} the object and {name} the subject without an article.
 
     Args:
         asks: What an answer is: year, person, town, company, event or thing.
@@ -36,14 +28,14 @@ class Relation:
     """
 
     asks: str
-    plain: Statement
-    statements: tuple[Statement, ...]
-    questions: tuple[Question, ...]
-    values: tuple[str, ...] = ()
+    plain: str
+    statements: Sequence[str]
+    questions: Sequence[str]
+    values: Sequence[str] = ()
     object_kind: str = ""
-    window: tuple[int, int] | None = None
-    told_there: tuple[SideRemark, ...] = ()
-    phrases: tuple[Question, ...] = ()
+    window: Sequence[int] | None = None
+    told_there: Sequence[str] = ()
+    phrases: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +43,22 @@ class Kind:
     """One kind of thing in the world.
 
     Args:
-        intros: First sentences of a passage.
+        intros: First sentences of a passage; in braces are the traits of the entity.
         relations: All relations by name, which is part of the `type` of a question.
         closings: Sentences without facts, for passages that came out short.
         intro_relation: The relation that every intro states, or "".
     """
 
-    intros: tuple[Intro, ...]
+    intros: Sequence[str]
     relations: dict[str, Relation]
-    closings: tuple[str, ...]
+    closings: Sequence[str]
     intro_relation: str = ""
 
 
-KINDS = {name: read_phrases(Kind, name) for name in ("town", "person", "company", "event", "work", "discovery")}
+def _kind(name: str) -> Kind:
+    fields = vars(phrases(name))
+    return Kind(**fields | {"relations": {key: Relation(**one) for key, one in fields["relations"].items()}})
+
+
+KINDS = {name: _kind(name) for name in ("town", "person", "company", "event", "work", "discovery")}
 MONTHS = KINDS["town"].relations["festival"].values

@@ -1,52 +1,18 @@
 """Invented tools with typed parameters, and requests that need one to three of them without naming any."""
 
-from dataclasses import dataclass
 from random import Random
-from typing import Annotated, Any
+from typing import Any
 
 from embedder.world.facts import Region
-from embedder.world.phrase_files import read_phrases
+from embedder.world.phrase_files import phrases
 
-
-@dataclass(frozen=True, slots=True)
-class _Domain:
-    """What tools work on: `what` in descriptions, one of `wishes` in requests."""
-
-    what: str
-    wishes: tuple[Annotated[str, "town"], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Parameter:
-    type: str
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Action:
-    """What a tool does: `does` in descriptions, one of `wishes` in requests."""
-
-    does: Annotated[str, "what"]
-    parameters: dict[str, _Parameter]
-    wishes: tuple[Annotated[str, "thing other person number year"], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrases:
-    """Domains and actions by name, and what stands between two requests."""
-
-    domains: dict[str, _Domain]
-    actions: dict[str, _Action]
-    joints: tuple[str, ...]
-
-
-_PHRASES = read_phrases(_Phrases, "tools")
+_PHRASES = phrases("tools")
 _TOOLS = {
     f"{action}_{domain}": (_PHRASES.domains[domain], _PHRASES.actions[action])
     for domain in _PHRASES.domains
     for action in _PHRASES.actions
 }
-_LOCATION = _Parameter("string", "location")  # the first parameter of all tools
+_LOCATION = {"type": "string", "meaning": "location"}  # the first parameter of all tools
 _TOOLS_PER_REQUEST = (1, 1, 1, 2, 2, 3)
 
 
@@ -65,13 +31,13 @@ def request(region: Region, random: Random, *, test: bool) -> dict[str, Any]:
         domain, action = _TOOLS[name]
         town, other = random.sample(towns, 2)
         values = {
-            "thing": random.choice(domain.wishes).format(town=town),
+            "thing": random.choice(domain["wishes"]).format(town=town),
             "other": other,
             "person": random.choice(people),
             "number": str(random.randrange(2, 90)),
             "year": str(random.randrange(1500, 1900)),
         }
-        wishes.append(random.choice(action.wishes).format_map(values))
+        wishes.append(random.choice(action["wishes"]).format_map(values))
     return {
         "query": wishes[0] + "".join(random.choice(_PHRASES.joints) + wish for wish in wishes[1:]),
         "pos": chosen,
@@ -79,7 +45,7 @@ def request(region: Region, random: Random, *, test: bool) -> dict[str, Any]:
     }
 
 
-def _description(domain: _Domain, action: _Action) -> str:
-    parameters = {"town": _LOCATION, **action.parameters}
-    listed = "; ".join(f"{name} ({parameter.type}): {parameter.meaning}" for name, parameter in parameters.items())
-    return f"{action.does.format(what=domain.what)} Parameters: {listed}."
+def _description(domain: dict[str, Any], action: dict[str, Any]) -> str:
+    parameters = {"town": _LOCATION, **action["parameters"]}
+    listed = "; ".join(f"{name} ({one['type']}): {one['meaning']}" for name, one in parameters.items())
+    return f"{action['does'].format(what=domain['what'])} Parameters: {listed}."
