@@ -6,13 +6,16 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 from embedder.errors import DataError
+from embedder.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
+_UNNAMED = "another process"
 _held: set[Path] = set()
 """Folders that this process has locked."""
 
@@ -55,23 +58,18 @@ def in_turn(path: Path) -> Iterator[bool]:
     Yields:
         Whether this process had to wait, so that another one may have done it.
     """
-    waited = False
+    waiting, waited = Waiting(), False
     while True:
         with _lock(path) as (file, owner):
-            if owner is not None:
-                import fcntl
-
-                logger.info("waiting for %s, which is doing the same work", owner)
-                waited = True
-                fcntl.lockf(file, fcntl.LOCK_EX)
-            if not _is_at(file, path):  # who held it has removed it: another process may hold a new one
-                continue
-            _sign(file)
-            try:
-                yield waited
-            finally:
-                path.unlink(missing_ok=True)
-            return
+            if owner is None and _is_at(file, path):  # who held it removes it: another process may hold a new one
+                _sign(file)
+                try:
+                    yield waited
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+        waited = waited or owner is not None
+        waiting.pause(partial("{}, which is doing the same work ({})".format, owner, path))
 
 
 @contextmanager
@@ -94,6 +92,14 @@ def claimed(path: Path) -> Iterator[bool]:
                 path.unlink(missing_ok=True)
 
 
+def holder(path: Path) -> str:
+    """Which process has a claim, as far as its file says."""
+    try:
+        return path.read_text(encoding="utf-8").strip() or _UNNAMED
+    except OSError:
+        return _UNNAMED
+
+
 def _is_at(file: TextIO, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
@@ -113,7 +119,7 @@ def _lock(path: Path) -> Iterator[tuple[TextIO, str | None]]:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock, which worker processes would inherit
         except (BlockingIOError, PermissionError):
             file.seek(0)
-            owner = file.read(200).strip() or "another process"
+            owner = file.read(200).strip() or _UNNAMED
         except OSError as error:
             logger.warning("%s cannot be locked (%s), so do not start two runs that do the same work", path, error)
         yield file, owner

@@ -1,22 +1,22 @@
 """Large files that carry their SHA-256 at their end, each made once by whichever of several processes is free."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from embedder.digests import once
 from embedder.files import whole_file
-from embedder.locks import claimed
+from embedder.locks import claimed, holder
+from embedder.waiting import Waiting
 
 T = TypeVar("T")
 
 _DIGEST = 32  # bytes of SHA-256, behind the content
 _PIECE = 1 << 24  # bytes that are read together
-_WAIT = 0.5  # seconds between two looks at what another process is making
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,32 @@ def make_if_free(path: Path, make: Callable[[], object]) -> bool:
     """
     if is_whole(path):
         return True
-    with claimed(path.with_suffix(".lock")) as free:
+    with claimed(_lock_of(path)) as free:
         if free and not is_whole(path):
             make()
     return free
 
 
-def make_all(wanted: Iterable[T], make_if_free: Callable[[T], bool]) -> None:
-    """Make what no other process is making, then wait for what others are making, or make that too if they end."""
-    left = list(wanted)
-    while left := [one for one in left if not make_if_free(one)]:
-        time.sleep(_WAIT)
+def make_all(wanted: Iterable[T], path_of: Callable[[T], Path], make: Callable[[T], object]) -> None:
+    """Make what no other process is making, then wait for what others are making, or make that too if they end.
+
+    Args:
+        wanted: What is to be made.
+        path_of: Its sealed file.
+        make: Makes it.
+    """
+    left, waiting = list(wanted), Waiting()
+    while left := [one for one in left if not make_if_free(path_of(one), partial(make, one))]:
+        waiting.pause(partial(_others, path_of(left[0]), len(left)))
+
+
+def _others(path: Path, n: int) -> str:
+    """Who is making what."""
+    return f"{n} files that others make; {holder(_lock_of(path))} has {path}"
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
 
 
 def _has_its_digest(path: Path) -> bool:

@@ -7,6 +7,7 @@ from functools import partial
 import lightning as L
 import pytest
 
+from embedder import waiting
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.errors import ConfigError, EmbedderError
@@ -55,7 +56,9 @@ def test_a_wrong_trainer_is_refused():
     assert starts_by_script(new_trainer(partial(TRAINER, strategy="ddp")))
 
 
-def test_a_shard_that_another_job_is_making_is_left_to_it_until_it_is_killed(encoder, tmp_path):
+def test_a_shard_that_another_job_is_making_is_left_to_it_until_it_is_killed(encoder, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(waiting, "_FIRST", 0.0)
+    caplog.set_level("INFO")
     encoding = Encoding(encoder, {}, KEYS, READING, VectorSettings(str(tmp_path), shard_size=10))
     assert encoding.plan() == [0, 1, 2]
     path = encoding.path(1)
@@ -66,15 +69,22 @@ def test_a_shard_that_another_job_is_making_is_left_to_it_until_it_is_killed(enc
         made = [encoding.make_if_free(number) for number in encoding.missing]
         assert made == [True, False, True]
         assert [is_whole(encoding.path(number)) for number in encoding.missing] == [True, False, True]
-        job.kill()
-    assert len(encoding.finish()) == 30
+        lock.write_text("process 7 on lighthouse\n")
+        monkeypatch.setattr(waiting.logger, "filters", [lambda record: job.kill() or True])
+        assert len(encoding.finish()) == 30
+    expected = f"waiting for 1 files that others make; process 7 on lighthouse has {path}"
+    assert caplog.messages[0].startswith(expected)
     assert is_whole(path)
     assert not lock.exists()
 
 
-def test_half_precision_and_cut_encoders_are_moved_with_the_module(encoder, tmp_path):
+def test_whatever_encodes_is_moved_to_the_device_of_its_process(encoder, bert_directory, tmp_path):
     from embedder.encoders.around import CutEncoder, HalfPrecisionEncoder
+    from embedder.encoders.checkpoint import load_trained
+    from tests.models.test_model_folder import sentence_folder
 
-    wrapped = HalfPrecisionEncoder(CutEncoder(encoder, 8), "cpu")
-    (moved,) = Encoding(wrapped, {}, KEYS, READING, VectorSettings(str(tmp_path))).modules
-    assert sum(p.numel() for p in moved.parameters()) == sum(p.numel() for p in encoder.parameters())
+    # The pooling is one that sentence-transformers alone has.
+    theirs = load_trained(sentence_folder(bert_directory, tmp_path / "max", pooling="max")).encoder
+    for whole in (HalfPrecisionEncoder(CutEncoder(encoder, 8), "cpu"), theirs):
+        (moved,) = Encoding(whole, {}, KEYS, READING, VectorSettings(str(tmp_path))).modules
+        assert sum(p.numel() for p in moved.parameters()) == sum(p.numel() for p in encoder.parameters())

@@ -15,6 +15,7 @@ from torch.distributed.distributed_c10d import PrefixStore, ProcessGroupGloo
 from torch.distributed.rendezvous import rendezvous
 
 from embedder.errors import EmbedderError
+from embedder.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class _Watch:
         """What ended another process, as far as it is known here."""
         self._ranks, self._group = ranks, group
         self._state, self._changed = _WORKING, threading.Event()
+        self._working: list[int] = []
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
         self._thread.start()
 
@@ -91,7 +93,9 @@ class _Watch:
         """This process has done its part: wait for the others."""
         logger.info("process %d of %d has done its part", self._ranks.rank + 1, self._ranks.size)
         self._change(_DONE)
+        waiting = Waiting()
         while self._thread.is_alive():
+            waiting.tell(lambda: f"processes {[n + 1 for n in self._working]} of {self._ranks.size}, which still label")
             self._thread.join(_EVERY)  # in pieces, so that a signal is heard
         if self.failure is not None:
             raise EmbedderError(self.failure)
@@ -119,8 +123,9 @@ class _Watch:
                     return
                 self.failure = f"process {failed[0] + 1} of {self._ranks.size} has failed"
                 break
-            if bool((states == _DONE).all()):
+            if not (working := (states == _WORKING).nonzero().flatten().tolist()):
                 return
+            self._working = working
             self._changed.wait(_EVERY)
             self._changed.clear()
         self.failure += ": what it said stands above or in its own log; the same command resumes, and no score is lost"

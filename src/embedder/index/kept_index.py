@@ -14,7 +14,7 @@ from embedder.index.array_vectors import check_vectors
 from embedder.index.faiss_files import read_index, write_index
 from embedder.index.faiss_package import faiss_module
 from embedder.index.fill import BLOCK_BYTES, blocks
-from embedder.sealed import is_whole, make_all, make_if_free
+from embedder.sealed import is_whole, make_all
 from embedder.types import Vectors
 
 logger = logging.getLogger(__name__)
@@ -67,10 +67,10 @@ class KeptIndex:
             write_index(trained(), empty)
 
         def fill(number: int) -> None:
-            make_all([empty], lambda path: make_if_free(path, train))
+            make_all([empty], Path, lambda _: train())
             self._fill(number, read_index(empty, mapped=False), progress=progress)
 
-        make_all(missing, lambda number: make_if_free(self.files[number], lambda: fill(number)))
+        make_all(missing, self.files.__getitem__, fill)
         empty.unlink(missing_ok=True)
         logger.info("built the index %s in %.1f s", self.files[0], time.monotonic() - begin)
         return True

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ class Encoding:
         manifest = self._manifest
 
         def make() -> None:
-            make_all(self.order(processes), lambda number: self.make_if_free(number, progress=progress))
+            make_all(self.order(processes), self.path, partial(self.make, progress=progress))
 
         def make_in_step() -> None:
             for number in self.missing:
