@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
+from torch import nn
 
 from embedder.encoders.sentence_files import SentenceFiles
 from embedder.errors import ConfigError
@@ -11,7 +11,7 @@ from embedder.models.loading import loading
 from embedder.types import FloatArray, Reading
 
 
-class SentenceTransformerEncoder:
+class SentenceTransformerEncoder(nn.Module):
     """Any sentence-transformers model as an `Encoder`; its own normalisation is completed to unit vectors.
 
     Raises:
@@ -19,6 +19,7 @@ class SentenceTransformerEncoder:
     """
 
     def __init__(self, files: SentenceFiles) -> None:
+        super().__init__()
         from sentence_transformers import SentenceTransformer
 
         files.check_similarity()  # and, on the way to it, the classes of its modules
@@ -26,10 +27,6 @@ class SentenceTransformerEncoder:
             safe: dict[str, Any] = {"trust_remote_code": False, "model_kwargs": {"use_safetensors": True}}
             self._model = SentenceTransformer(str(files.folder), local_files_only=True, **safe)
         self.dimension = int(self._model.get_embedding_dimension() or 0)
-
-    def to(self, device: torch.device) -> None:
-        """Move the model."""
-        self._model.to(device)
 
     def encode(self, texts: Sequence[str], reading: Reading, *, progress: bool = False) -> FloatArray:
         """Unit vectors, [n, D]; the model's own maximum length holds if it is smaller.
