@@ -1,6 +1,8 @@
 """Candidates that are written down are those that were proposed, whoever reads them."""
 
 import json
+import os
+import time
 
 from embedder.candidates.candidates import Candidates
 from embedder.candidates.finder import CandidateFinder
@@ -9,7 +11,7 @@ from embedder.data.corpus import Corpus
 from embedder.data.queries import Queries
 from embedder.files import make_once
 from embedder.metrics.text import has_answer
-from embedder.preparation.kept_candidates import KeptCandidates, keep_candidates
+from embedder.preparation.kept_candidates import KeptCandidates, keep_candidates, remove_unread
 
 
 def test_what_is_kept_is_what_was_proposed(tmp_path, monkeypatch):
@@ -37,3 +39,12 @@ def test_what_is_kept_is_what_was_proposed(tmp_path, monkeypatch):
     assert finder.unranked == 1
     assert finder.dropped["near_duplicates"]
     assert kept.copies == finder.copies == {"38": [39]}
+
+
+def test_what_no_run_reads_again_is_removed(tmp_path):
+    for name in (".a-1.candidates", ".a-2.candidates", ".a-3.candidates", "a-3", ".a-4.lock"):
+        (tmp_path / name).mkdir()
+    day_ago = time.time() - 86401
+    os.utime(tmp_path / ".a-2.candidates", (day_ago, day_ago))
+    remove_unread(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a-1.candidates", ".a-4.lock", "a-3"]

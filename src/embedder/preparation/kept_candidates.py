@@ -2,8 +2,11 @@
 
 import json
 import logging
+import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,9 @@ _SCHEMA = pa.schema(
         "scores": pa.list_(pa.float64()),
     }
 )
+KEPT = ".candidates"
+"""How the name of a folder ends that `keep_candidates` writes, behind a dot and the name of the data set's folder."""
+_UNREAD = 86400  # seconds: what a run that was killed has left, and no later one with the same settings has read
 _BLOCK = 1000  # queries; that of every row is known without an index
 _TABLE, _COUNTS = "candidates.arrow", "counts.json"
 
@@ -54,6 +60,16 @@ def keep_candidates(queries: Sequence[Query], finder: CandidateFinder, corpus: C
     (folder / _COUNTS).write_text(json.dumps(counts), encoding="utf-8")
 
 
+def remove_unread(folder: Path) -> None:
+    """Remove the candidates of data sets whose records are written, or that no process has opened for a day."""
+    for kept in folder.glob(f".*{KEPT}"):
+        with suppress(FileNotFoundError):  # another process removes it too
+            is_written = kept.with_name(kept.name[1:].removesuffix(KEPT)).is_dir()
+            if is_written or time.time() - kept.stat().st_mtime > _UNREAD:
+                logger.info("removing %s, which a run that was killed has left", kept)
+                shutil.rmtree(kept)
+
+
 class KeptCandidates:
     """What a `CandidateFinder` has proposed for all queries of a data set, with its counts.
 
@@ -66,6 +82,7 @@ class KeptCandidates:
     """
 
     def __init__(self, folder: Path, corpus: Corpus) -> None:
+        folder.touch()
         counts = json.loads((folder / _COUNTS).read_text(encoding="utf-8"))
         self.unranked: int = counts["unranked"]
         """Queries for which no source ranks a key."""

@@ -25,7 +25,7 @@ from embedder.preparation.datasets import Source, dataset_pairs, trainable
 from embedder.preparation.dense import DenseSettings
 from embedder.preparation.job import Job, make_job
 from embedder.preparation.judge import Judge
-from embedder.preparation.kept_candidates import KeptCandidates, keep_candidates
+from embedder.preparation.kept_candidates import KEPT, KeptCandidates, keep_candidates
 from embedder.preparation.reward_settings import Rewards
 from embedder.preparation.spending import spend
 from embedder.preparation.validation import Validation
@@ -151,7 +151,7 @@ class Preparation:
 
     def candidates_folder(self, prepared: PreparedDataset) -> Path:
         """Where the candidates of a data set lie until its records are written; named by all that these depend on."""
-        return prepared.directory.with_name(f".{prepared.directory.name}.candidates")
+        return prepared.directory.with_name(f".{prepared.directory.name}{KEPT}")
 
     def proposed(self, job: Job) -> CandidateFinder | KeptCandidates:
         """The candidates of a data set that another process has proposed, or else what proposes them."""

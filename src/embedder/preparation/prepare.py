@@ -17,6 +17,7 @@ from embedder.locks import in_turn
 from embedder.preparation.datasets import dataset_pairs, trainable
 from embedder.preparation.import_records import import_records
 from embedder.preparation.job import Job
+from embedder.preparation.kept_candidates import remove_unread
 from embedder.preparation.labelling import Engine, Labelling
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.reward_files import make_rewards
@@ -93,6 +94,7 @@ def prepare(
     for task, dataset in trainable(pairs):
         prepared = preparation.prepared(task, dataset)
         remove_orphans(prepared.directory.parent)
+        remove_unread(prepared.directory.parent)
         if prepared.is_complete:
             prepared.check()
         # Made for all data sets first: it reads and checks every line.
