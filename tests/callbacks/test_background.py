@@ -27,7 +27,7 @@ from embedder.vectors.stored import StoredVectors
 from tests.callbacks.test_judging import JUDGED, TASK, by_hand
 from tests.callbacks.test_judging import folder as folder
 from tests.callbacks.test_judging import preparation as preparation
-from tests.callbacks.test_reindex import SETTINGS, WORDS, fit, nearest, one_of_twins, opened, rows
+from tests.callbacks.test_reindex import SETTINGS, WORDS, fit, nearest, one_of_twins, rows
 from tests.callbacks.test_reindex import TASK as TOOL
 from tests.callbacks.test_reindex import dataset as dataset
 
@@ -125,31 +125,38 @@ def test_a_refresh_that_is_stopped_leaves_no_vectors(dataset, bert_directory, tm
     fit(dataset, bert_directory, tmp_path, ASYNC, steps=6, more=more, opener=stalls, val_check_interval=6)
     assert not left.exists()
     assert not list(tmp_path.rglob("*.npy"))
+    assert [path.name for path in (tmp_path / "negatives").iterdir()] == ["background.log"]
 
 
 class Forget(L.Callback):
-    """Removes a folder before the refresh of the third step."""
+    """Removes a folder before the refresh of the third step, and keeps the weights that this one has."""
 
     def __init__(self, folder):
         self.folder = folder
 
-    def on_train_batch_end(self, trainer, *args, **kwargs):
+    def on_train_batch_end(self, trainer, pl_module, *args, **kwargs):
         if trainer.global_step == 2:
             shutil.rmtree(self.folder)
+        if trainer.global_step == 3:
+            self.weights = {name: value.clone() for name, value in pl_module.encoder.state_dict().items()}
 
 
 def test_it_encodes_in_form_and_precision_of_the_run_where_keys_are_kept(dataset, bert_directory, tmp_path):
     kept = VectorSettings(str(tmp_path / "kept"), "float16", 32)
     vectors = StepVectors(tmp_path / "vectors", kept, {"keys": "as they were"})
-    more = [vectors, Forget(tmp_path / "kept"), WaitAt(5)]
-    fit(dataset, bert_directory, tmp_path, ASYNC, steps=6, more=more, precision="bf16-mixed", val_check_interval=6)
+    forget = Forget(tmp_path / "kept")
+    more = [vectors, forget, WaitAt(5)]
+    module, *_ = fit(
+        dataset, bert_directory, tmp_path, ASYNC, steps=6, more=more, precision="bf16-mixed", val_check_interval=6
+    )
     (manifest,) = (tmp_path / "kept").rglob("manifest*.json")
     there = StoredVectors(manifest.parent, read_manifest(manifest))
     assert (there.about["encoder"]["keys"], there.about["dtype"]) == ("as they were", "float16")
-    encoder = opened(bert_directory)(tmp_path / "negatives" / "snapshot.safetensors")
+    module.encoder.load_state_dict(forget.weights)
+    assert not list((tmp_path / "negatives").glob("snapshot*"))
     texts = [dataset.corpus()[k].text for k in range(32)]
     with torch.autocast("cpu", torch.bfloat16):
-        expected = encoder.encode(texts, TOOL.sides.key)
+        expected = module.encoder.encode(texts, TOOL.sides.key)
     assert np.array_equal(there.rows(0, 32), expected.astype(np.float16))
 
 

@@ -109,9 +109,15 @@ def vectors_in(directory: Path) -> Path:
     return directory / "vectors"
 
 
-def remove_vectors(directory: Path) -> None:
-    """Remove what the process has left, which may have been killed."""
+def snapshot_in(directory: Path) -> Path:
+    """Where the weights lie that the process encodes with."""
+    return directory / "snapshot.safetensors"
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what only the process needs, which may have been killed."""
     shutil.rmtree(vectors_in(directory), ignore_errors=True)
+    snapshot_in(directory).unlink(missing_ok=True)
 
 
 class Background:
@@ -147,7 +153,7 @@ class Background:
             self.process.join()
             made = f"it ended with status {self.process.exitcode}"
         self.process.join()
-        remove_vectors(self._directory)
+        remove_leftovers(self._directory)
         if isinstance(made, Refreshed):
             return made
         about = "callbacks.reindex.mode=sync refreshes between two steps"
@@ -161,7 +167,7 @@ class Background:
             if self.process.is_alive():
                 self.process.kill()
                 self.process.join()
-        remove_vectors(self._directory)
+        remove_leftovers(self._directory)
 
 
 def _work(work: Work, results: Connection, log: Path) -> None:

@@ -11,7 +11,7 @@ import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
 from safetensors.torch import save_model
 
-from embedder.callbacks.background import Background, Refreshed, Work, remove_vectors, vectors_in
+from embedder.callbacks.background import Background, Refreshed, Work, remove_leftovers, snapshot_in, vectors_in
 from embedder.callbacks.current_encoder import current_encoder, is_sharded
 from embedder.callbacks.last_checkpoint import validation_follows
 from embedder.callbacks.loss_guard import LossGuard
@@ -92,7 +92,7 @@ class ReindexCallback(L.Callback):
         ]
         self._directory = Path(trainer.strategy.broadcast(str(self._directory)))
         if trainer.is_global_zero:
-            remove_vectors(self._directory)  # a run that was killed has left them
+            remove_leftovers(self._directory)  # a run that was killed has left them
         if stage == "fit":  # the trainer knows what it validated before, in whichever processes that was (ddp_spawn)
             self._before = _ndcg(trainer, tasks)
             # In the background it is opened again: this process keeps nothing of it.
@@ -164,7 +164,7 @@ class ReindexCallback(L.Callback):
         self, trainer: L.Trainer, module: RetrieverModule, made_by: dict[str, Any], vectors: VectorSettings
     ) -> Background:
         self._directory.mkdir(parents=True, exist_ok=True)
-        snapshot = self._directory / "snapshot.safetensors"
+        snapshot = snapshot_in(self._directory)
         with whole_path(snapshot) as partial:
             save_model(module.encoder, str(partial))
         datasets = [(part.index, part.dataset) for part in self._parts]
