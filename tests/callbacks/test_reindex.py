@@ -41,7 +41,6 @@ from embedder.preparation.validation import Validation
 from embedder.preparation.write_records import write_records
 from embedder.texts import text_hash
 from embedder.training.datamodule import DataSettings, RetrieverDataModule
-from embedder.training.gather import Share
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
@@ -239,7 +238,7 @@ def test_best_matches_and_those_as_near_as_gold_can_be_passed_over(dataset, bert
     candidates = replace(SETTINGS.candidates, range_min=skip, filters=filters)
     encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     miner, mined = Miner(candidates, FaissIndex, has_answer), MinedDataset.of(0, dataset)
-    table = miner.mine(mined, TASK.sides, stored(encoder, tmp_path), Share(0, 1))
+    table = miner.mine(mined, TASK.sides, stored(encoder, tmp_path), range)
     found = [[p for p in row if p >= 0] for row in table.tolist()]
     expected = nearest(dataset, encoder, skip, limit)
     full = [record for record in range(len(found)) if len(expected[record]) == N]  # others are filled up at random
@@ -255,7 +254,7 @@ def test_negatives_are_drawn_from_a_window_of_ranks_by_the_query_alone(dataset, 
 
     def negatives(seed, name):
         miner = Miner(replace(SETTINGS.candidates, **window, seed=seed), FaissIndex, has_answer)
-        return miner.mine(mined, TASK.sides, stored(encoder, tmp_path / name), Share(0, 1)).tolist()
+        return miner.mine(mined, TASK.sides, stored(encoder, tmp_path / name), range).tolist()
 
     first = negatives(0, "a")
     assert first == negatives(0, "b")

@@ -26,8 +26,8 @@ def test_two_processes_share_the_queries_and_none_is_asked_twice(make, alone, tm
     assert caplog.text.count("proposing candidates of 40 queries") == 1
     assert not list(dataset.directory.parent.glob(".*"))
     assert preparation.rewards.language_model.tokens_run == 0  # the writer reads the store alone
-    assert "[1/2] qa/mine: 24 queries" in caplog.text
-    assert "[2/2] qa/mine: 16 queries" in caplog.text
+    assert "[1/2] qa/mine: 32 queries" in caplog.text
+    assert "[2/2] qa/mine: 8 queries" in caplog.text
     stored = addresses(tmp_path / "store")
     assert len(stored) == len(set(stored)) == len(set(addresses(alone.parents[2] / "store")))
 

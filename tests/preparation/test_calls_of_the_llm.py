@@ -1,8 +1,7 @@
 """Which queries the LLM judges together does not depend on chunks, parts or repeated texts."""
 
 from embedder.preparation import write_records
-from embedder.preparation.shard import Shard
-from embedder.training.gather import TOGETHER
+from embedder.processes import TOGETHER, Processes
 from embedder.types import Query
 
 QUERIES = [Query(f"q{i}", f"what is {i}?") for i in range(100)]
@@ -19,5 +18,6 @@ def test_no_chunk_ends_within_a_call(monkeypatch):
 
 def test_parts_are_made_of_whole_calls():
     calls = [QUERIES[start : start + TOGETHER] for start in range(0, 100, TOGETHER)]
-    parts = [Shard(number, 3).queries(QUERIES) for number in (1, 2, 3)]
-    assert parts == [calls[0] + calls[3] + calls[6], calls[1] + calls[4], calls[2] + calls[5]]
+    shares = [Processes(rank, 3).share(100, TOGETHER) for rank in range(3)]
+    parts = [QUERIES[share.start : share.stop] for share in shares]
+    assert parts == [calls[0] + calls[1] + calls[2], calls[3] + calls[4], calls[5] + calls[6]]

@@ -20,10 +20,10 @@ from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import PrepareRun, prepare
 from embedder.preparation.reward_settings import Rewards
 from embedder.preparation.validation import Validation
+from embedder.processes import ALONE
 from embedder.rewards.reward import LikelihoodReward
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.training.budget import Budget
-from embedder.training.gather import Share
 from embedder.training.objective import Contrastive, Graded, Objective
 from embedder.training.plan import BatchPlan
 from embedder.training.sampling import Sampling
@@ -95,10 +95,10 @@ def test_records_of_all_kinds_are_written_and_counted(make, bert_directory):
         assert record.rewards is None or len(record.rewards) == len(record.positives) + len(record.negatives)
 
     # A batch of all of them, in the data set's own order, has both losses.
-    records, share = dataset.records("train"), Share(0, 1)
+    records = dataset.records("train")
     plan = BatchPlan([len(records)], [1.0], len(records), seed=0)
     one = module(bert_directory, TASK.objective.losses)
-    batches = StepBatches(plan, [records], [dataset], {"qa": TASK}, one.encoder.tokenize, 0, share, {})
+    batches = StepBatches(plan, [records], [dataset], {"qa": TASK}, one.encoder.tokenize, 0, ALONE, {})
     one.training_step(batches[0], 0)
     of_kind = kinds(dataset)
     assert one.step_values["train/qa/records_graded"] == [of_kind[True, True] + of_kind[False, True]]

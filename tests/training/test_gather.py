@@ -7,7 +7,8 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from embedder.losses.contrastive import contrastive_loss
-from embedder.training.gather import Share, gather_rows, sum_over_processes
+from embedder.processes import Processes
+from embedder.training.gather import gather_rows, rows_of, sum_over_processes
 from embedder.training.negatives import in_batch_negatives, negatives_by_place
 
 B, N, D = 6, 3, 5  # at least two hard negatives
@@ -36,7 +37,7 @@ def gradient(rank, world_size, path):
     dist.init_process_group("gloo", init_method=f"file://{path}.rendezvous", rank=rank, world_size=world_size)
     weight = torch.eye(D, requires_grad=True)
     rows = -(-B // world_size)
-    places = Share(rank, world_size)(B)
+    places = rows_of(Processes(rank, world_size), B)
     (loss_of(weight, places, rows, rank * rows) * len(places) * world_size / B).backward()
     dist.all_reduce(weight.grad)
     assert sum_over_processes(torch.tensor(2.0)) == 2 * world_size
@@ -56,10 +57,12 @@ def test_gradients_do_not_depend_on_the_number_of_processes(tmp_path):
 
 def test_shares_cover_a_batch_in_order_and_differ_by_one_at_most():
     for n in range(4, 20):
-        shares = [Share(rank, 4)(n) for rank in range(4)]
+        shares = [rows_of(Processes(rank, 4), n) for rank in range(4)]
         assert [place for share in shares for place in share] == list(range(n))
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
-    assert [list(Share(rank, 4)(2)) for rank in range(4)] == [[0, 1]] * 4  # fewer than processes: all take all
+    assert [list(rows_of(Processes(rank, 4), 2)) for rank in range(4)] == [
+        [0, 1]
+    ] * 4  # fewer than processes: all take all
 
 
 def test_negatives_of_a_ragged_batch_by_hand():

@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ import torch.multiprocessing as mp
 
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
+from embedder.processes import Processes
 from embedder.texts import text_hash
 from embedder.training.collate import collate
-from embedder.training.gather import Share
+from embedder.training.gather import rows_of
 from embedder.training.module import RetrieverModule
 from embedder.training.objective import KL, Contrastive, Graded, Objective
 from embedder.training.sampling import Group, Sampling
@@ -148,14 +150,14 @@ def step_of_process(rank, world_size, directory, path):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{path}.rendezvous", rank=rank, world_size=world_size)
     one = module(directory, OBJECTIVES["labels and graded"]).eval()
-    gradients = step(one, Share(rank, world_size))
+    gradients = step(one, partial(rows_of, Processes(rank, world_size)))
     for gradient in gradients.values():
         dist.all_reduce(gradient)
         gradient /= world_size  # as data-parallel training averages
     one.on_validation_epoch_start()
     logged = {}
     one.log = lambda name, value, **_: logged.update({name: value})
-    one.validation_step(batch_of(one, GROUPS, Share(rank, world_size)), 0)
+    one.validation_step(batch_of(one, GROUPS, partial(rows_of, Processes(rank, world_size))), 0)
     one.on_validation_epoch_end()
     if rank == 0:
         losses = {name: float(loss) for name, loss in one.step_losses.items()}

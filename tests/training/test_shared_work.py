@@ -12,6 +12,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from embedder.errors import EmbedderError
+from embedder.processes import Processes
 from embedder.training.fresh_negatives import NegativeTable
 from embedder.training.shared_work import SharedWork
 
@@ -59,15 +60,17 @@ def start(rank, world_size, path):
 
 def in_processes(rank, world_size, path):
     start(rank, world_size, path)
-    shared = SharedWork(rank)
+    shared = SharedWork(Processes.here())
     own = shared.share(N)
     assert own.start % 16 == 0
     assert own.stop in (N, *range(0, N, 16))
     table = np.stack([np.arange(N), np.arange(N) ** 2], axis=1)
     assert np.array_equal(shared.gather(table[own.start : own.stop], N), table)
-    assert shared.total(len(own), N) == N
-    assert (shared.share(7), shared.total(7, 7)) == (range(7), 7)  # one block: every process has all
-    assert np.array_equal(shared.gather(table[:7], 7), table[:7])
+    assert shared.total(len(own)) == N
+    few = shared.share(7)  # one block, of the first process; the others have none
+    assert len(few) == (7 if rank == 0 else 0)
+    assert np.array_equal(shared.gather(table[few.start : few.stop], 7), table[:7])
+    assert shared.total(len(few)) == 7
     dist.destroy_process_group()
 
 
@@ -80,7 +83,7 @@ def test_records_are_shared_out_in_blocks_of_those_that_are_judged_together(tmp_
 def in_uneven_processes(rank, path):
     start(rank, 2, path)
     dist.distributed_c10d._set_pg_timeout(timedelta(seconds=1), dist.group.WORLD)
-    shared = SharedWork(rank)
+    shared = SharedWork(Processes.here())
     shared.wait()
     time.sleep(3 * rank)
     shared.wait()

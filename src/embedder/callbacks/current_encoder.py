@@ -7,9 +7,9 @@ from lightning.pytorch.plugins.precision import Precision
 from lightning.pytorch.strategies import ModelParallelStrategy
 
 from embedder.callbacks.step_vectors import StepVectors
+from embedder.processes import Processes
 from embedder.training.module import RetrieverModule
 from embedder.types import Encoder, FloatArray, Reading
-from embedder.vectors.processes import Processes
 from embedder.vectors.stored_encoder import StoredEncoder
 
 

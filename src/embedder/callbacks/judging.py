@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from embedder.callbacks.mining import MinedDataset
+from embedder.processes import TOGETHER
 from embedder.texts import normal_form
 from embedder.training.fresh_negatives import KEPT, FreshNegatives, NegativeTable
-from embedder.training.gather import TOGETHER
 from embedder.training.permutation import permuted
 from embedder.training.shared_work import SharedWork
 from embedder.types import Candidate, FloatArray, IntArray, Query, Record

@@ -117,7 +117,7 @@ class Miner:
         )
         own = share(len(mined.queries))
         table = np.full((len(own), self.candidates.n), -1, np.int64)
-        for start in range(0, len(own), _CHUNK):
+        for start in range(0, max(1, len(own)), _CHUNK):  # without records too, since all processes encode the corpus
             positions = own[start : start + _CHUNK]
             proposed = finder.propose([mined.queries[position] for position in positions])
             for row, candidates in enumerate(proposed, start):

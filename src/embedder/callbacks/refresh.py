@@ -10,7 +10,6 @@ from embedder.callbacks.judging import CandidateJudge, Judging
 from embedder.callbacks.mining import MinedDataset, Miner
 from embedder.data.prepared import PreparedDataset
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable
-from embedder.training.gather import Share
 from embedder.training.shared_work import SharedWork
 from embedder.training.task import Task
 from embedder.types import CorpusEncoder
@@ -83,7 +82,7 @@ class Refresh:
         values: dict[str, float] = {}
         for part in parts:
             task, n, share = tasks[part.dataset.task], len(part.queries), shared.share
-            found = self.miner.mine(part, task.sides, encoder, Share(0, 1) if together else share)
+            found = self.miner.mine(part, task.sides, encoder, range if together else share)
             if together:
                 found = found[list(share(n))]
             table, counts = NegativeTable(found), dict[str, int]()
@@ -93,8 +92,8 @@ class Refresh:
             rewards = None if table.rewards is None else shared.gather(table.rewards, n)
             positions = shared.gather(table.positions, n).astype(np.min_scalar_type(-len(part.corpus)))
             tables[part.name] = NegativeTable(positions, rewards)
-            totals = {name: shared.total(count, n) for name, count in sorted(counts.items())}
-            if shared.rank == 0:
+            totals = {name: shared.total(count) for name, count in sorted(counts.items())}
+            if shared.processes.is_first:
                 n_negatives, step = int((positions >= 0).sum()), moment.step
                 logger.info(
                     "%s: %d of %d negatives are new after %d steps", part.name, totals["changed"], n_negatives, step

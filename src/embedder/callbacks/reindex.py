@@ -24,12 +24,12 @@ from embedder.callbacks.step_vectors import StepVectors
 from embedder.callbacks.throughput import off_the_clock
 from embedder.errors import ConfigError, TrainingError
 from embedder.files import whole_path
+from embedder.processes import Processes
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable, publish, published, read_table
 from embedder.training.module import RetrieverModule, require_retriever
 from embedder.training.shared_work import SharedWork
 from embedder.types import Encoder
-from embedder.vectors.processes import Processes
 from embedder.vectors.settings import VectorSettings
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class ReindexCallback(L.Callback):
     def _refresh(self, trainer: L.Trainer, module: RetrieverModule) -> None:
         begin, step = time.monotonic(), trainer.global_step
         encoder, together = current_encoder(trainer, module), is_sharded(trainer)
-        shared, moment = SharedWork(trainer.global_rank, module.device), self._moment(trainer)
+        shared, moment = SharedWork(Processes.here(), module.device), self._moment(trainer)
         tables, values = self._refresher.tables(self._parts, module.tasks, encoder, shared, moment, together=together)
         folder, digest = self._publish(trainer, step, tables)
         self._take(trainer, Refreshed(step, folder, digest, values | {"reindex/seconds": time.monotonic() - begin}))
@@ -158,7 +158,7 @@ class ReindexCallback(L.Callback):
             if trainer.is_global_zero:
                 self._background = self._begun_with(trainer, module, made_by, vectors)
 
-        Processes.here().together(begin)
+        Processes.here().all_do(begin)
 
     def _begun_with(
         self, trainer: L.Trainer, module: RetrieverModule, made_by: dict[str, Any], vectors: VectorSettings
@@ -234,7 +234,7 @@ class ReindexCallback(L.Callback):
         def write() -> tuple[str, str]:
             return publish(self._directory, step, tables) if trainer.local_rank == 0 else ("", "")
 
-        return Processes.here().together(write)[0]
+        return Processes.here().all_do(write)[0]
 
     def _use(self, trainer: L.Trainer, folder: Path, digest: str) -> None:
         paths = published(folder, digest)

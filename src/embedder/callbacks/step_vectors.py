@@ -10,7 +10,7 @@ import lightning as L
 
 from embedder.callbacks.of_trainer import callbacks_of
 from embedder.errors import ConfigError
-from embedder.vectors.processes import Processes
+from embedder.processes import Processes
 from embedder.vectors.settings import VectorSettings
 
 
@@ -50,7 +50,7 @@ class StepVectors(L.Callback):
                 self._remove()
                 self._folder.mkdir(parents=True)
 
-        Processes.here().together(make)
+        Processes.here().all_do(make)
         if not self._folder.is_dir():
             expected = "a folder that all machines of the run share, since each reads what the others have encoded"
             raise ConfigError("hydra.run.dir", expected, str(self._folder.parent))

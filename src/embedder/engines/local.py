@@ -15,7 +15,7 @@ from embedder.errors import ConfigError
 from embedder.identity import identity
 from embedder.locks import in_turn
 from embedder.preparation.labelling import Labelling
-from embedder.preparation.shard import Shard
+from embedder.processes import Processes
 from embedder.types import LanguageModel
 
 
@@ -40,7 +40,7 @@ class LocalEngine:
             _check_device(language_model)
             take_gpu(ranks.local_rank)
             with together(ranks):
-                labelling.part(Shard(ranks.rank + 1, ranks.size))
+                labelling.part(Processes(ranks.rank, ranks.size))
             return
         chosen = self._devices(language_model, devices)
         if len(chosen) == 1:

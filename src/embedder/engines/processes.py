@@ -12,7 +12,7 @@ from torch.multiprocessing.spawn import ProcessContext, ProcessExitedException, 
 
 from embedder.errors import EmbedderError
 from embedder.preparation.labelling import Labelling
-from embedder.preparation.shard import Shard
+from embedder.processes import Processes
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +63,15 @@ def _label_part(
 ) -> None:
     """What a labelling process does."""
     signal.signal(signal.SIGTERM, _interrupt)
-    root, name = logging.getLogger(), f"{index + 1}/{len(devices)}"
+    root, own = logging.getLogger(), Processes(index, len(devices))
     handler = QueueHandler(records)
-    handler.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
+    handler.setFormatter(logging.Formatter(f"[{own}] %(message)s"))
     root.handlers[:] = [handler]
     root.setLevel(level)
     os.environ["TTY_COMPATIBLE"] = "0"  # progress as lines: the bars of several processes would overwrite each other
     torch.set_num_threads(threads)
     take_gpu(devices[index])
-    labelling.part(Shard(index + 1, len(devices)))
+    labelling.part(own)
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -19,8 +19,7 @@ from embedder.checks import checked
 from embedder.engines.ranks import launched_ranks
 from embedder.errors import ConfigError, MissingExtraError, extra
 from embedder.preparation.labelling import Labelling
-from embedder.preparation.shard import Shard
-from embedder.training.gather import TOGETHER
+from embedder.processes import TOGETHER, Processes
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ def _parts(labelling: Labelling, n_actors: int) -> list[dict[str, int]]:
     parts = []
     for number, job in enumerate(labelling.jobs):
         of = max(1, min(_PARTS_OF_ACTOR * n_actors, math.ceil(len(job.to_judge) / TOGETHER)))
-        parts += [{"job": number, "part": part, "of": of} for part in range(1, of + 1)]
+        parts += [{"job": number, "rank": rank, "of": of} for rank in range(of)]
     return parts
 
 
@@ -105,8 +104,8 @@ class _Actor:
         self._labelling = labelling
 
     def __call__(self, batch: dict[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
-        shard = Shard(int(batch["part"][0]), int(batch["of"][0]))
-        return batch | {"queries": np.array([self._labelling.part_of_job(int(batch["job"][0]), shard)])}
+        own = Processes(int(batch["rank"][0]), int(batch["of"][0]))
+        return batch | {"queries": np.array([self._labelling.part_of_job(int(batch["job"][0]), own)])}
 
 
 @contextmanager

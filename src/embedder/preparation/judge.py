@@ -12,11 +12,11 @@ from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.waves import run_in_waves
 from embedder.preparation.long_prompts import query_named
 from embedder.preparation.reward_settings import Rewards
+from embedder.processes import TOGETHER
 from embedder.rewards.early_stop import EarlyStopReport
 from embedder.rewards.engine import RewardEngine
 from embedder.rewards.requests import LabelRequest, lead_of
 from embedder.rewards.tables import ScoreTable
-from embedder.training.gather import TOGETHER
 from embedder.types import Candidate, Query
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from embedder.preparation.job import Job
 from embedder.preparation.judge import Judge
 from embedder.preparation.kept_candidates import KeptCandidates
 from embedder.preparation.preparation import Preparation
-from embedder.preparation.shard import Shard
 from embedder.preparation.write_records import chunks
+from embedder.processes import TOGETHER, Processes
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -49,18 +49,18 @@ class Labelling:
         """`task/data set` of each job."""
         return [f"{job.task.name}/{job.dataset.name}" for job in self.jobs]
 
-    def part(self, shard: Shard, *, alone: bool = False) -> None:
+    def part(self, processes: Processes, *, alone: bool = False) -> None:
         """Judge one part of the queries of every data set into the store, and write no records.
 
         Args:
-            shard: The part.
+            processes: Which part: that of this process.
             alone: Whether the other parts are judged at other times or places, so that candidates are proposed for
                 this part only.
         """
         for number in range(len(self.jobs)):
-            self.part_of_job(number, shard, alone=alone)
+            self.part_of_job(number, processes, alone=alone)
 
-    def part_of_job(self, number: int, shard: Shard, *, alone: bool = False) -> int:
+    def part_of_job(self, number: int, processes: Processes, *, alone: bool = False) -> int:
         """Judge one part of the queries of one data set; returns how many they are."""
         job = self.jobs[number]
         if number not in self._opened:
@@ -68,11 +68,13 @@ class Labelling:
             proposed = self.preparation.proposed(job) if alone else self.preparation.proposed_once(job)
             self._opened[number] = self.preparation.judge(job), proposed
         judge, finder = self._opened[number]
-        queries = shard.queries(job.to_judge)
+        to_judge = job.to_judge
+        share = processes.share(len(to_judge), TOGETHER)
+        queries = to_judge[share.start : share.stop]
         if judge is not None and queries:
             for chunk in chunks(zip(queries, finder.propose(queries), strict=True), job.judged):
                 judge.label_part(chunk)
-        logger.info("%s: %d queries of part %s are labelled", self.names[number], len(queries), shard)
+        logger.info("%s: %d queries of part %s are labelled", self.names[number], len(queries), processes)
         return len(queries)
 
     @cached_property

@@ -21,9 +21,9 @@ from embedder.preparation.kept_candidates import remove_unread
 from embedder.preparation.labelling import Engine, Labelling
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.reward_files import make_rewards
-from embedder.preparation.shard import Shard
 from embedder.preparation.validation import held_out_together
 from embedder.preparation.write_records import write_records
+from embedder.processes import Processes
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -54,13 +54,13 @@ class PrepareRun:
         """Prepare all data sets; nothing is returned for a part."""
         if self.shard is None:
             return prepare(self.tasks, self.preparation, self.engine)
-        shard = Shard.parse(self.shard)
+        part = _part(self.shard)
         if (n := n_launched()) > 1:
             expected = f"null, since the {n} processes of torchrun or srun share all queries out among themselves"
             raise ConfigError("shard", expected, self.shard)
         self._check_budget()
-        with in_turn(Path(self.preparation.rewards.store) / f".part-{shard.number}-of-{shard.of}.lock"):
-            Labelling.of(self.tasks, self.preparation).part(shard, alone=True)
+        with in_turn(Path(self.preparation.rewards.store) / f".part-{part.rank + 1}-of-{part.size}.lock"):
+            Labelling.of(self.tasks, self.preparation).part(part, alone=True)
         logger.info("when all parts are labelled, run this again without shard to write the records")
         return []
 
@@ -117,6 +117,14 @@ def prepare(
         shutil.rmtree(preparation.candidates_folder(prepared), ignore_errors=True)
         make_rewards(task, prepared, preparation.rewards)
     return held_out_together([prepared for _, _, prepared, _ in to_do])
+
+
+def _part(text: str) -> Processes:
+    """The part of the queries that a text such as `3/16` names: that of the third of 16 processes."""
+    number, _, of = str(text).partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise ConfigError("shard", "a part such as 3/16", text)
+    return Processes(int(number) - 1, int(of))
 
 
 def _can_be_shared(job: Job, preparation: Preparation) -> bool:

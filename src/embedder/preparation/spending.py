@@ -12,8 +12,8 @@ from embedder.errors import DataError
 from embedder.files import write_atomically
 from embedder.preparation.job import Job
 from embedder.preparation.judge import Judge
+from embedder.processes import TOGETHER
 from embedder.training.budget import Budget
-from embedder.training.gather import TOGETHER
 
 logger = logging.getLogger(__name__)
 

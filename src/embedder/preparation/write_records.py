@@ -16,8 +16,8 @@ from embedder.data.records import record_row
 from embedder.preparation.job import Job
 from embedder.preparation.judge import Judge, Proposed
 from embedder.preparation.kept_candidates import KeptCandidates
+from embedder.processes import TOGETHER
 from embedder.rewards.tables import ScoreTable, TableWriter
-from embedder.training.gather import TOGETHER
 from embedder.types import Candidate, Query
 
 logger = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from embedder.checks import checked
 from embedder.data.prepared import PreparedDataset
 from embedder.data.records import Records
 from embedder.errors import ConfigError, DataError
+from embedder.processes import Processes
 from embedder.training.collate import Batch, Tokenize
 from embedder.training.fresh_negatives import FreshNegatives
-from embedder.training.gather import Share
 from embedder.training.loader import PlanLoader, StepSampler
 from embedder.training.mixture import Mixture, mixture_weights
 from embedder.training.plan import BatchPlan
@@ -85,16 +85,15 @@ class RetrieverDataModule(L.LightningDataModule):
         trainer = _require_trainer(self)
         n_steps = trainer.max_steps * trainer.accumulate_grad_batches
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        share = Share(trainer.global_rank, trainer.world_size)
-        steps = StepBatches(
-            self.plan, self._train, self.datasets, self._tasks, self._tokenize, self._settings.seed, share, self._fresh
-        )
+        processes = Processes(trainer.global_rank, trainer.world_size)
+        seed, fresh = self._settings.seed, self._fresh
+        steps = StepBatches(self.plan, self._train, self.datasets, self._tasks, self._tokenize, seed, processes, fresh)
         return self._loader(steps, StepSampler(n_steps, done))
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """The validation records of every data set, each once, in their order."""
         trainer = _require_trainer(self)
-        share = Share(trainer.global_rank, trainer.world_size)
+        processes = Processes(trainer.global_rank, trainer.world_size)
         loaders = []
         for dataset in self.datasets:
             batches = ValidationBatches(
@@ -104,7 +103,7 @@ class RetrieverDataModule(L.LightningDataModule):
                 self._tokenize,
                 self._settings.batch_size,
                 self._settings.seed,
-                share,
+                processes,
             )
             loaders.append(self._loader(batches, None))
         return loaders

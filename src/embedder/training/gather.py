@@ -1,6 +1,5 @@
-"""Divide work among processes, and gather tensors of all of them with exact gradients."""
+"""Divide batches among processes, and gather tensors of all of them with exact gradients."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -8,25 +7,12 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional as F
 
-TOGETHER = 16
-"""Queries that a local LLM judges in one call. What is in a batch changes the last bits of its numbers, so the calls
-are the same ones whichever process makes them."""
+from embedder.processes import Processes
 
 
-@dataclass(frozen=True)
-class Share:
-    """Which queries of a global batch a process takes: a run of neighbours, as long as the others' or one shorter."""
-
-    rank: int
-    world_size: int
-
-    def __call__(self, n: int) -> range:
-        """The process's part of `range(n)`; of fewer queries than processes, every process takes all."""
-        if n < self.world_size:
-            return range(n)
-        per_process, longer = divmod(n, self.world_size)
-        first = self.rank * per_process + min(self.rank, longer)
-        return range(first, first + per_process + (self.rank < longer))
+def rows_of(processes: Processes, n: int) -> range:
+    """Which rows of a batch of `n` a process has; of fewer rows than processes all of them, since a loss needs some."""
+    return range(n) if n < processes.size else processes.share(n)
 
 
 def is_distributed() -> bool:
@@ -53,19 +39,6 @@ def gather_rows(local: Tensor, rows: int) -> Tensor:
         return local
     gathered: Tensor = _GatherRows.apply(_filled(local, rows))  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return gathered
-
-
-def gather_shares(local: Tensor, n: int) -> Tensor:
-    """Rows of all processes, each of which has its `Share` of `n` rows, in their order: [n, ...]; without gradient."""
-    world = world_size()
-    if world == 1 or n < world:  # of fewer rows than processes every process has all
-        return local
-    rows = -(-n // world)
-    filled = _filled(local, rows).contiguous()
-    gathered = filled.new_empty((world * rows, *filled.shape[1:]))
-    dist.all_gather_into_tensor(gathered, filled)
-    shares = (Share(rank, world)(n) for rank in range(world))
-    return torch.cat([gathered[rank * rows :][: len(share)] for rank, share in enumerate(shares)])
 
 
 def sum_over_processes(value: Tensor) -> Tensor:

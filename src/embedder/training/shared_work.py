@@ -1,6 +1,6 @@
 """What the processes of a run do together between two steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar
@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 import torch.distributed as dist
 
-from embedder.training.gather import TOGETHER, Share, gather_shares, is_distributed, sum_over_processes, world_size
+from embedder.processes import ALONE, TOGETHER, Processes
+from embedder.training.gather import is_distributed, sum_over_processes
 
 Number = TypeVar("Number", bound=np.generic)
 _PATIENCE = timedelta(days=30)
@@ -21,20 +22,16 @@ class SharedWork:
     """This process among those of the run; without a process group the only one.
 
     Args:
-        rank: Its number.
+        processes: Those of the run.
         device: Where tensors of all processes can be gathered.
     """
 
-    rank: int = 0
+    processes: Processes = ALONE
     device: torch.device = torch.device("cpu")  # noqa: RUF009  # frozen
 
     def share(self, n: int) -> range:
-        """Which of `n` records are the process's: whole blocks of those that the LLM judges in one call.
-
-        Of fewer blocks than processes, every process takes all.
-        """
-        blocks = Share(self.rank, world_size())(_blocks(n))
-        return range(blocks.start * TOGETHER, min(blocks.stop * TOGETHER, n))
+        """Which of `n` records are the process's: whole blocks of those that the LLM judges in one call."""
+        return self.processes.share(n, TOGETHER)
 
     def wait(self) -> None:
         """Until all processes are here, however long that takes; where one has ended, this raises at once.
@@ -47,15 +44,19 @@ class SharedWork:
 
     def gather(self, own: npt.NDArray[Number], n: int) -> npt.NDArray[Number]:
         """Rows of all processes, each of which has its share of `n`."""
-        filled = np.pad(own, ((0, -len(own) % TOGETHER), *((0, 0) for _ in own.shape[1:])))
-        rows = torch.from_numpy(filled.reshape(-1, TOGETHER, *own.shape[1:])).to(self.device)
-        gathered: npt.NDArray[Number] = gather_shares(rows, _blocks(n)).cpu().numpy()
-        return gathered.reshape(-1, *own.shape[1:])[:n]
-
-    def total(self, own: int, n: int) -> int:
-        """The sum over all processes of what each counted in its share of `n`."""
-        if _blocks(n) < world_size():  # each has counted all
+        if self.processes.size == 1:
             return own
+        shares = [replace(self, processes=replace(self.processes, rank=r)).share(n) for r in range(self.processes.size)]
+        longest = max(map(len, shares))
+        filled = np.pad(own, ((0, longest - len(own)), *((0, 0) for _ in own.shape[1:])))
+        sent = torch.from_numpy(filled).to(self.device)
+        gathered = sent.new_empty((len(shares) * longest, *own.shape[1:]))
+        dist.all_gather_into_tensor(gathered, sent)
+        rows: npt.NDArray[Number] = gathered.cpu().numpy()
+        return np.concatenate([rows[rank * longest :][: len(share)] for rank, share in enumerate(shares)])
+
+    def total(self, own: int) -> int:
+        """The sum over all processes of what each counted in its share."""
         return int(sum_over_processes(torch.tensor(own, device=self.device)))
 
 
@@ -63,7 +64,3 @@ class SharedWork:
 def _patient(_: Any) -> Any:
     """A group of all processes of the run's group, once for each; gloo sees at once that a process has ended."""
     return dist.new_group(backend="gloo", timeout=_PATIENCE)
-
-
-def _blocks(n: int) -> int:
-    return -(-n // TOGETHER)

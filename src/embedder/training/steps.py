@@ -9,9 +9,10 @@ from torch.utils.data import Dataset
 
 from embedder.data.prepared import PreparedDataset
 from embedder.data.records import Records
+from embedder.processes import Processes
 from embedder.training.collate import Batch, Tokenize, collate
 from embedder.training.fresh_negatives import FreshNegatives
-from embedder.training.gather import Share
+from embedder.training.gather import rows_of
 from embedder.training.plan import BatchPlan
 from embedder.training.sampling import sample_group
 from embedder.training.task import Task
@@ -29,7 +30,7 @@ class StepBatches(Dataset[Batch]):
         tasks: By name.
         tokenize: The encoder's tokenisation.
         seed: Of the groups that are drawn.
-        share: The process's part of a batch.
+        processes: Those of the run, each of which makes its part of a batch.
         fresh: Negatives that training found, by position of the data set; they take the place of those of its records
             from the moment on that they are here.
     """
@@ -40,7 +41,7 @@ class StepBatches(Dataset[Batch]):
     tasks: Mapping[str, Task]
     tokenize: Tokenize
     seed: int
-    share: Share
+    processes: Processes
     fresh: Mapping[int, FreshNegatives]
 
     @property
@@ -53,7 +54,7 @@ class StepBatches(Dataset[Batch]):
         dataset = self.datasets[planned.dataset]
         task = self.tasks[dataset.task]
         groups = []
-        for position in self.share(len(planned.records)):
+        for position in rows_of(self.processes, len(planned.records)):
             record = self._record(planned.dataset, planned.records[position])
             generator = random.Random(f"{self.seed}/{step}/{position}")  # noqa: S311  # not for cryptography
             groups.append(sample_group(record, task.sampling, generator))
@@ -75,7 +76,7 @@ class ValidationBatches(Dataset[Batch]):
         tokenize: The encoder's tokenisation.
         batch_size: Queries of a run, or some more.
         seed: Of the groups that are drawn.
-        share: The process's part of a batch.
+        processes: Those of the run, each of which makes its part of a batch.
     """
 
     records: Records
@@ -84,7 +85,7 @@ class ValidationBatches(Dataset[Batch]):
     tokenize: Tokenize
     batch_size: int
     seed: int
-    share: Share
+    processes: Processes
 
     def __len__(self) -> int:
         return max(1, len(self.records) // self.batch_size)
@@ -95,7 +96,7 @@ class ValidationBatches(Dataset[Batch]):
         # Runs of like length, none shorter than a batch: a ragged last one would have a loss that is easier.
         start, stop = (len(self.records) * i // len(self) for i in (item, item + 1))
         groups = []
-        for index in self.share(stop - start):
+        for index in rows_of(self.processes, stop - start):
             position = start + index
             generator = random.Random(f"{self.seed}/validation/{position}")  # noqa: S311
             groups.append(sample_group(self.records[position], self.task.sampling, generator))

@@ -10,11 +10,11 @@ import numpy as np
 from torch import nn
 
 from embedder.errors import EmbedderError, NoTokensError
+from embedder.processes import ALONE, Processes
 from embedder.sealed import is_whole, make_all, make_if_free
 from embedder.shown import shown
 from embedder.types import Encoder, FloatArray, Keys, Reading
 from embedder.vectors.manifest import Manifest, Space, not_encoded
-from embedder.vectors.processes import ALONE, Processes
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.shard import digest_of_texts, write_shard
 from embedder.vectors.stored import StoredVectors
@@ -67,7 +67,7 @@ class Encoding:
             DataError: Some are missing, and are not to be encoded.
         """
         numbers = range(-(-len(self._keys) // self._settings.shard_size))
-        parts = processes.together(lambda: {number: self._examined(number) for number in processes.share(numbers)})
+        parts = processes.all_do(lambda: {n: self._examined(n) for n in processes.share(len(numbers))})
         found = {number: one for part in reversed(parts) for number, one in part.items()}  # in step, the first decides
         self._shards = tuple(found[number][0] for number in numbers)
         self.missing = sorted({digest: n for n, (digest, whole) in reversed(found.items()) if not whole}.values())
@@ -77,7 +77,7 @@ class Encoding:
 
     def order(self, processes: Processes = ALONE) -> list[int]:
         """The missing shards, those of this process first: it helps the others when it is done with its own."""
-        own = list(processes.share(self.missing))
+        own = [self.missing[n] for n in processes.share(len(self.missing))]
         return own + [number for number in self.missing if number not in set(own)]
 
     def path(self, number: int) -> Path:
@@ -134,8 +134,8 @@ class Encoding:
             for number in self.missing:
                 self.make(number, writes=processes.is_first, progress=progress)
 
-        processes.together(make_in_step if processes.in_step else make)
-        processes.together(lambda: manifest.write(self.folder) if processes.is_first else None)
+        processes.all_do(make_in_step if processes.in_step else make)
+        processes.all_do(lambda: manifest.write(self.folder) if processes.is_first else None)
         n = len(self._keys)
         n_cached = n - sum(len(self._positions(number)) for number in self.missing)
         if processes.is_first and n_cached:

@@ -9,9 +9,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from embedder.launched import launcher
+from embedder.processes import ALONE, Processes
 from embedder.trainers import built
 from embedder.vectors.encoding import Encoding
-from embedder.vectors.processes import ALONE, Processes
 from embedder.vectors.stored import StoredVectors
 
 MakeTrainer = Callable[..., L.Trainer]

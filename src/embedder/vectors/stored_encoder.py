@@ -6,10 +6,10 @@ from typing import Any
 
 import lightning as L
 
+from embedder.processes import ALONE, Processes
 from embedder.types import Encoder, FloatArray, Keys, Reading
 from embedder.vectors.encoding import Encoding
 from embedder.vectors.predict import encode
-from embedder.vectors.processes import ALONE, Processes
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored import StoredVectors
 

@@ -1,6 +1,6 @@
-"""The processes that encode a corpus together: who encodes what, and how an error of one ends all."""
+"""The processes that share a piece of work: which part of it each takes, and how an error of one ends all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,10 +10,14 @@ from embedder.errors import EmbedderError
 
 T = TypeVar("T")
 
+TOGETHER = 16
+"""Queries that a local LLM judges in one call. What is in a batch changes the last bits of its numbers, so the calls
+are the same ones whichever process makes them."""
+
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a run, and which of them this is.
+    """The processes that share some work, and which of them this is.
 
     Args:
         rank: Of this process, from 0.
@@ -37,15 +41,27 @@ class Processes:
         """Whether this one writes what is written once."""
         return self.rank == 0
 
-    def share(self, numbers: Sequence[int]) -> Sequence[int]:
-        """What this process does: every `size`-th number, or all of them in step.
+    def share(self, n: int, block: int = 1) -> range:
+        """Which of `n` things this process takes: a run of neighbours, as long as the others' or one block shorter.
 
-        >>> list(Processes(1, 3).share(range(8)))
-        [1, 4, 7]
+        In step each takes all.
+
+        Args:
+            n: How many things there are. Of fewer blocks than processes, the last processes get none.
+            block: How many neighbours are not divided.
+
+        >>> [list(Processes(rank, 3).share(8)) for rank in range(3)]
+        [[0, 1, 2], [3, 4, 5], [6, 7]]
+        >>> [Processes(rank, 3).share(35, block=16) for rank in range(3)]
+        [range(0, 16), range(16, 32), range(32, 35)]
         """
-        return numbers if self.in_step else numbers[self.rank :: self.size]
+        if self.in_step:
+            return range(n)
+        each, longer = divmod(-(-n // block), self.size)
+        first = self.rank * each + min(self.rank, longer)
+        return range(min(n, first * block), min(n, (first + each + (self.rank < longer)) * block))
 
-    def together(self, work: Callable[[], T]) -> list[T]:
+    def all_do(self, work: Callable[[], T]) -> list[T]:
         """What the work of each process gave, in the order of their ranks; no process is past it before all are done.
 
         Raises:
@@ -67,6 +83,9 @@ class Processes:
             if message is not None:
                 raise EmbedderError(f"process {rank}: {message}")
         return [outcome for outcome, _ in outcomes]
+
+    def __str__(self) -> str:
+        return f"{self.rank + 1}/{self.size}"
 
 
 ALONE = Processes()
