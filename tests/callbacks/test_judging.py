@@ -1,13 +1,19 @@
 """New candidates judged by a real, small LLM in real, small runs, compared with rewards computed without any store."""
 
+import itertools
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 
+from embedder.callbacks.judging import Judging
+from embedder.callbacks.mining import MinedDataset
 from embedder.candidates.candidates import Candidates
 from embedder.data.examples import Examples
 from embedder.data.prompts import QuestionPrompt
@@ -22,12 +28,14 @@ from embedder.preparation.prepare import prepare
 from embedder.preparation.record_judge import RecordJudges, check_rejudged
 from embedder.preparation.reward_settings import Rewards
 from embedder.preparation.validation import Validation
+from embedder.processes import Processes
 from embedder.rewards.early_stop import EarlyStop
 from embedder.rewards.listwise import ListwiseReward
 from embedder.rewards.reward import LikelihoodReward, RankReward
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.training.objective import Contrastive, Graded, Objective
 from embedder.training.sampling import Sampling
+from embedder.training.shared_work import SharedWork
 from embedder.training.task import Labelling, Task
 from embedder.types import Candidate
 from embedder.vectors.settings import VectorSettings
@@ -244,6 +252,60 @@ def test_calls_of_the_llm_are_the_same_in_any_share(preparation, tmp_path):
     whole, rewards = calls("whole", slice(0, 13))
     assert calls("two", slice(0, 8), slice(8, 13)) == (whole, rewards)
     assert len(whole) == 4
+
+
+class InThreads(SharedWork):
+    """Processes as threads: they wait for each other, and see what each of them has."""
+
+    def of(self, barrier, sent):
+        vars(self).update(barrier=barrier, sent=sent)
+        return self
+
+    def wait(self):
+        self.barrier.wait()
+
+    def gather(self, own, n):
+        self.sent[self.processes.rank] = own
+        self.wait()
+        rows = np.concatenate([self.sent[rank] for rank in range(2)])
+        self.wait()
+        return rows
+
+
+def test_a_repeated_text_is_judged_once_whichever_process_has_it(folder, preparation, tmp_path):
+    path = shutil.copytree(folder, tmp_path / "twice") / "qa" / "small" / "train.jsonl"
+    lines = [json.loads(line) for line in path.open()]
+    lines = [line | {"query_id": f"{line['query_id']}-{k}"} for k in range(3) for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    source = CorpusSource(str(tmp_path / "twice"), str(tmp_path / "converted"))
+    made = replace(preparation(reward=LikelihoodReward()), source=source)
+    (dataset,) = prepare({"qa": TASK}, made)
+    part, n = MinedDataset.of(0, dataset), len(dataset.train_queries())
+    name_of_llm = made.rewards.language_model.name
+    found = np.array([[30 + (k + j) % 10 for j in range(N)] for k in range(n)])
+
+    def judged(name, size):
+        store = str(shutil.copytree(tmp_path / "store", tmp_path / name))
+        barrier, sent, calls = threading.Barrier(size), {}, []
+
+        def work(rank):
+            own = replace(
+                made, rewards=replace(made.rewards, store=store, language_model=Counted(name_of_llm, device="cpu"))
+            )
+            shared = InThreads(Processes(rank, size)).of(barrier, sent) if size > 1 else SharedWork()
+            judging = Judging(part, None, RecordJudges(own, {"qa": TASK})(dataset), shared, None, 0, 1)
+            table, _ = judging.table(found[list(shared.share(n))])
+            calls.append(own.rewards.language_model.__dict__.get("calls", []))
+            return table.rewards
+
+        with ThreadPoolExecutor(size) as threads:
+            rewards = np.concatenate(list(threads.map(work, range(size))))
+        return rewards, sorted(map(sorted, itertools.chain(*calls)))
+
+    (rewards, calls), (of_two, calls_of_two) = judged("one", 1), judged("two", 2)
+    assert 16 < n < 48
+    assert calls_of_two == calls
+    assert rewards.tobytes() == of_two.tobytes()
 
 
 class Steps(L.Callback):

@@ -1,7 +1,7 @@
 """New candidates of training records are judged by the LLM, as far as a refresh may have it read."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from embedder.types import Candidate, FloatArray, IntArray, Query, Record
 
 logger = logging.getLogger(__name__)
 
+BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _CHUNK = 125 * TOGETHER  # records held in memory together
 
 
@@ -25,6 +26,8 @@ class CandidateJudge(Protocol):
 
     min_gap: float
     """Rewards of a record that differ by less teach nothing."""
+    repeated: Set[str]
+    """Ids of the queries whose text an earlier query has: the store has most of their prompts then."""
 
     def __call__(
         self,
@@ -96,7 +99,7 @@ class Judging:
         counts = {"judged": int((judged & within).sum()), "beyond": int((judged & ~within).sum())}
         counts |= {"flat": 0, "above_gold": 0}
         kept = judged & ~within
-        for row, record, values in self._judged(own, rows, np.flatnonzero(judged & within)):
+        for row, record, values in self._in_turn(own, rows, judged & within):
             if max(values) - min(values) < self.judge.min_gap:
                 kept[row] = True
                 counts["flat"] += 1
@@ -111,6 +114,28 @@ class Judging:
             else:
                 rows[row], rewards[row] = self.before.rows(own[row])
         return NegativeTable(rows, rewards), counts
+
+    def _in_turn(
+        self, own: range, rows: IntArray, chosen: BoolArray
+    ) -> Iterator[tuple[int, Record, tuple[float, ...]]]:
+        """As `_judged`, with repeated texts last: whichever process has which of them, the LLM is asked once.
+
+        Once the first ones of all texts are judged, the first process asks for what the others lack, in the order of
+        the records, so that the calls are the same ones in any number of processes.
+        """
+        if not self.judge.repeated:
+            yield from self._judged(own, rows, np.flatnonzero(chosen))
+            return
+        n = len(self.part.queries)
+        repeated = np.array([self.part.queries[position].id in self.judge.repeated for position in own], np.bool_)
+        yield from self._judged(own, rows, np.flatnonzero(chosen & ~repeated))
+        all_rows, left = self.shared.gather(rows, n), self.shared.gather((chosen & repeated).astype(np.int8), n)
+        self.shared.wait()
+        if self.shared.processes.is_first:
+            for _ in self._judged(range(n), all_rows, np.flatnonzero(left)):
+                pass  # into the store, where every process finds its own
+        self.shared.wait()
+        yield from self._judged(own, rows, np.flatnonzero(chosen & repeated))
 
     def _judged(self, own: range, rows: IntArray, chosen: IntArray) -> Iterator[tuple[int, Record, tuple[float, ...]]]:
         """Each chosen record as it was, with the rewards of its positives and of its new negatives."""
@@ -147,7 +172,7 @@ class Judging:
         unknown = set(new) - self.part.positions(record.negatives)
         return self.judge.tokens(self.part.queries[position], [self.part.corpus[p].text for p in sorted(unknown)])
 
-    def _within(self, facts: IntArray) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def _within(self, facts: IntArray) -> BoolArray:
         """Which records the tokens last for, in an order that the seed and the step draw."""
         n = len(facts)
         if self.llm_tokens is None:

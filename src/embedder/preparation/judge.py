@@ -49,7 +49,7 @@ class Judge:
     ) -> None:
         self.prompt = prompt
         self.early_stop_report: EarlyStopReport | None = None if settings.early_stop is None else EarlyStopReport()
-        self._settings, self._path, self._repeated = settings, path, repeated
+        self._settings, self._path, self.repeated = settings, path, repeated
         self._language_model = language_model or settings.stored_language_model()
         self._engine = settings.engine(self._language_model)
 
@@ -74,7 +74,7 @@ class Judge:
             proposed: See `__call__`.
         """
         calls = self._calls(proposed)
-        self._label(proposed, [call for call in calls if call[0][0].id not in self._repeated])
+        self._label(proposed, [call for call in calls if call[0][0].id not in self.repeated])
 
     def label(
         self, requests: Sequence[LabelRequest], queries: Sequence[Query], blocks: Sequence[int]
@@ -90,7 +90,7 @@ class Judge:
         self._language_model.refresh()
         calls: dict[tuple[int, str], list[int]] = {}
         for k, (query, block) in enumerate(zip(queries, blocks, strict=True)):
-            calls.setdefault((block, query.id if query.id in self._repeated else ""), []).append(k)
+            calls.setdefault((block, query.id if query.id in self.repeated else ""), []).append(k)
 
         def judge(call: Sequence[int]) -> None:
             with query_named(self._path, [queries[k] for k in call]):
@@ -104,8 +104,8 @@ class Judge:
         calls: list[list[Proposed]] = []
         for start in range(0, len(proposed), TOGETHER):
             some = proposed[start : start + TOGETHER]
-            calls.append([pair for pair in some if pair[0].id not in self._repeated])
-            calls += [[pair] for pair in some if pair[0].id in self._repeated]
+            calls.append([pair for pair in some if pair[0].id not in self.repeated])
+            calls += [[pair] for pair in some if pair[0].id in self.repeated]
         return [call for call in calls if call]
 
     def _label(self, proposed: Sequence[Proposed], calls: Sequence[Sequence[Proposed]]) -> dict[str, LabelRequest]:

@@ -1,6 +1,6 @@
 """Rewards of new candidates of training records, as those of the records' own candidates were computed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
 
@@ -59,6 +59,11 @@ class RecordJudge:
         A number that depends on no store, batch or number of processes.
         """
         return round(sum(len(self._judge.prompt.render(query.text, [text])) for text in texts) / CHARACTERS_A_TOKEN)
+
+    @property
+    def repeated(self) -> Set[str]:
+        """Ids of the queries whose text an earlier query has."""
+        return self._judge.repeated
 
     @property
     def tokens_run(self) -> int:
