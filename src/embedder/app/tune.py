@@ -102,6 +102,10 @@ class TuneRun:
         if self.dry_run:
             logger.info("a dry run: nothing is asked of the LLM\n%s", self.plan())
             return None
+        if is_first_process():
+            logger.info(
+                "this process alone asks the LLM; engine.processes and engine=ray act on prepare.py and train.py"
+            )
         return replace(self, checkpoint=None if checkpoint is None else str(checkpoint))._tuned()
 
     def plan(self) -> str:
