@@ -314,6 +314,11 @@ def test_epochs_are_steps_that_see_as_many_records_as_there_are(dataset, bert_di
     ("settings", "task", "message"),
     [
         ({"every_n_steps": 8}, TASK, "every_n_steps: expected fewer steps than trainer.max_steps (8)"),
+        (
+            {"every_n_steps": None, "every_n_epochs": 2.5},  # 15 records in batches of 4
+            TASK,
+            "every_n_epochs: expected fewer steps than trainer.max_steps (8), where this many epochs of the records",
+        ),
         ({"tasks": ("qa",)}, TASK, "callbacks.reindex.tasks: expected tasks of the mix (tool), got 'qa'"),
         ({}, replace(TASK, sampling=Sampling(2, 2)), "tasks.tool.sampling.group_size: expected more than 2"),
     ],

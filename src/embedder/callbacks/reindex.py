@@ -86,7 +86,7 @@ class ReindexCallback(L.Callback):
             expected = "sync where the weights are sharded (FSDP2) or several machines train"
             raise ConfigError("callbacks.reindex.mode", expected, "async")
         self._every = self._interval(trainer, data)
-        check_interval("every_n_epochs", self._every, trainer.max_steps)
+        check_interval(self._settings, self._every, trainer.max_steps)
         self._parts = [
             MinedDataset.of(index, dataset) for index, dataset in enumerate(data.datasets) if dataset.task in chosen
         ]

@@ -75,7 +75,7 @@ class ReindexSettings:
                 raise ConfigError("callbacks.reindex.tasks", f"tasks of the mix ({', '.join(sorted(tasks))})", name)
         chosen = list(tasks if self.tasks is None else self.tasks)
         if self.every_n_steps is not None:
-            check_interval("every_n_steps", self.every_n_steps, trainer.max_steps)
+            check_interval(self, self.every_n_steps, trainer.max_steps)
         for name in chosen:
             sampling = tasks[name].sampling
             if sampling.group_size == sampling.positives:
@@ -84,8 +84,15 @@ class ReindexSettings:
         return chosen
 
 
-def check_interval(setting: str, steps: int, max_steps: int) -> None:
-    """Refuse an interval after which no step is left to see the new negatives."""
+def check_interval(settings: ReindexSettings, steps: int, max_steps: int) -> None:
+    """Refuse an interval after which no step is left to see the new negatives.
+
+    That of epochs is known once the records are there, so it is checked after preparation, before the first validation.
+    """
     if steps >= max_steps:
-        expected = f"fewer steps than trainer.max_steps ({max_steps}): no step would see the new negatives"
-        raise ConfigError(f"callbacks.reindex.{setting}", expected, steps)
+        in_steps = f"fewer steps than trainer.max_steps ({max_steps})"
+        if settings.every_n_epochs is not None:
+            in_steps += f", where this many epochs of the records take {steps}"
+        setting = "steps" if settings.every_n_epochs is None else "epochs"
+        expected = f"{in_steps}: no step would see the new negatives"
+        raise ConfigError(f"callbacks.reindex.every_n_{setting}", expected, settings.every_n_epochs or steps)
