@@ -26,7 +26,7 @@ from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.models.packages import resolve_model
 from embedder.types import FloatArray, Key, Reading
-from embedder.vectors.predict import new_trainer
+from embedder.vectors.predict import elsewhere, new_trainer
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored_encoder import StoredEncoder
 from embedder.world import WorldSettings, write_world
@@ -79,7 +79,8 @@ def ours(encoder: TextEncoder, keys: list[Key], folder: Path, processes: int) ->
     trainer = None
     if processes > 1:
         trainer = new_trainer(partial(L.Trainer, accelerator="cpu", devices=processes, enable_progress_bar=False))
-    return StoredEncoder(encoder, {}, settings, trainer=trainer).vectors(keys, Reading("key")).rows(0, len(keys))
+    stored = StoredEncoder(encoder, {}, settings, encode_elsewhere=elsewhere(None, trainer))
+    return stored.vectors(keys, Reading("key")).rows(0, len(keys))
 
 
 def theirs(model: SentenceTransformer, texts: list[str], processes: int) -> FloatArray:

@@ -7,9 +7,14 @@ import time
 import psutil
 import pytest
 
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
 from embedder.engines.ray_engine import RayEngine
 from embedder.errors import ConfigError
 from embedder.preparation.prepare import prepare
+from embedder.types import Key, Reading
+from embedder.vectors.settings import VectorSettings
+from embedder.vectors.stored_encoder import StoredEncoder
 from tests.engines.conftest import TASK
 from tests.engines.same_records import addresses, assert_same_records
 
@@ -55,6 +60,19 @@ def test_actors_encode_the_corpus_for_dense_candidates_once(make, tmp_path):
     shared = make(tmp_path / "shared", source="dense")
     (dataset,) = prepare({"qa": TASK}, shared, RayEngine(actors=2))
     assert_same_records(dataset.directory, alone.directory)
+
+
+@pytest.mark.slow
+def test_actors_encode_the_corpus_of_an_evaluation_with_the_same_bytes(bert_directory, tmp_path):
+    encoder = TextEncoder(EncoderConfig(str(bert_directory), "mean"))
+    keys = [Key(str(n), f"text {n} of the lighthouse") for n in range(30)]
+    alone, shared = (VectorSettings(str(tmp_path / name), shard_size=4) for name in ("alone", "shared"))
+    StoredEncoder(encoder, {}, alone).vectors(keys, Reading("key"))
+    by_actors = StoredEncoder(encoder, {}, shared, encode_elsewhere=RayEngine(actors=2).encode)
+    assert len(by_actors.vectors(keys, Reading("key"))) == 30
+    here, there = ({p.name: p.read_bytes() for p in (tmp_path / n).rglob("*.*")} for n in ("alone", "shared"))
+    assert here == there
+    assert len(here) == 8 + 1  # shards and a manifest; nothing else is left
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from embedder.errors import ConfigError, EmbedderError
 from embedder.sealed import is_whole
 from embedder.types import Key, Reading
 from embedder.vectors.encoding import Encoding
-from embedder.vectors.predict import new_trainer, starts_by_script
+from embedder.vectors.predict import elsewhere, new_trainer, starts_by_script
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored_encoder import StoredEncoder
 
@@ -39,7 +39,9 @@ def test_two_processes_write_the_bytes_of_one(encoder, tmp_path):
     assert not starts_by_script(trainer)
     StoredEncoder(encoder, {}, settings[0]).vectors(KEYS, READING)
     for _ in range(2):  # the second time all is there, and no process is started
-        vectors = StoredEncoder(encoder, {}, settings[1], trainer=trainer).vectors(KEYS, READING)
+        vectors = StoredEncoder(encoder, {}, settings[1], encode_elsewhere=elsewhere(None, trainer)).vectors(
+            KEYS, READING
+        )
         assert len(vectors) == 30
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert len(files(tmp_path / "one")) == 8 + 1  # shards and a manifest; no lock is left

@@ -35,7 +35,7 @@ from embedder.retrieval.benchmark import Benchmark
 from embedder.retrieval.retrievers import Retriever
 from embedder.training.task import Task
 from embedder.types import LanguageModel, VectorIndex
-from embedder.vectors.predict import new_trainer, starts_by_script
+from embedder.vectors.predict import EncodingEngine, elsewhere, new_trainer, starts_by_script
 from embedder.vectors.settings import VectorSettings
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class EvaluateRun:
         store_dir: Where it is kept what the LLM said.
         vectors: Where vectors of keys lie.
         trainer: Makes the Lightning trainer whose processes encode corpora; None for this process.
+        engine: See `EncodeRun`.
         consumer: What the LLM does, in place of each task's own.
         max_test_queries: Test queries of a data set, at most.
         precision: `32-true`, or `bf16-mixed` for encoders whose layers compute in bfloat16.
@@ -87,6 +88,7 @@ class EvaluateRun:
     store_dir: str
     vectors: VectorSettings
     trainer: Callable[..., L.Trainer] | None = None
+    engine: EncodingEngine | None = None
     consumer: Consumer | None = None
     max_test_queries: Limit | None = None
     precision: str = "32-true"
@@ -160,7 +162,7 @@ class EvaluateRun:
             self.checkpoint,
             self.vectors,
             precision=self.precision,
-            trainer=trainer,
+            encode_elsewhere=elsewhere(self.engine, trainer),
         )
         table_rows = TableRows(names, encoders, self.new_index, self.bm25, self.retrievers)
         rows = {task.name: table_rows.rows(task) for task in tasks}

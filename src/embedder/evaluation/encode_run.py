@@ -18,7 +18,7 @@ from embedder.index.faiss_index import FaissIndex
 from embedder.preparation.datasets import Source, dataset_pairs
 from embedder.training.task import Task
 from embedder.types import VectorIndex
-from embedder.vectors.predict import new_trainer
+from embedder.vectors.predict import EncodingEngine, elsewhere, new_trainer
 from embedder.vectors.settings import VectorSettings
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class EncodeRun:
         trainer: Makes the Lightning trainer: on which devices, of how many machines.
         vectors: Where the vectors go, and in which form.
         new_index: Makes an empty index; one of FAISS is built where it is kept beside the vectors.
+        engine: Encodes in place of the trainer, such as a Ray cluster; None for the trainer.
         checkpoint: The trained encoder, which encodes too where there is one.
         rows: As of an evaluation; those of encoders count. None for all.
         precision: See `RowEncoders`.
@@ -48,6 +49,7 @@ class EncodeRun:
     trainer: Callable[..., L.Trainer]
     vectors: VectorSettings
     new_index: Callable[[], VectorIndex]
+    engine: EncodingEngine | None = None
     checkpoint: str | None = None
     rows: Sequence[str] | None = None
     precision: str = "32-true"
@@ -69,7 +71,7 @@ class EncodeRun:
             self.checkpoint,
             self.vectors,
             precision=self.precision,
-            trainer=new_trainer(self.trainer),
+            encode_elsewhere=elsewhere(self.engine, new_trainer(self.trainer)),
         )
         names = self._names(encoders)
         tasks = self.tasks

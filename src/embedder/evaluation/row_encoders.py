@@ -1,11 +1,10 @@
 """The encoders behind the rows `base`, `trained` and `hybrid`, with the vectors of corpora on disk."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import lightning as L
 
 from embedder.digests import digest_of
 from embedder.encoders.around import CutEncoder, HalfPrecisionEncoder
@@ -19,7 +18,9 @@ from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.preparation.dense import encoder_protocol, read_by
 from embedder.training.task import Task
 from embedder.types import CorpusEncoder, Encoder, TaskSides
+from embedder.vectors.encoding import Encoding
 from embedder.vectors.settings import VectorSettings
+from embedder.vectors.stored import StoredVectors
 from embedder.vectors.stored_encoder import StoredEncoder
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -42,14 +43,14 @@ class RowEncoders:
         checkpoint: The trained one; None for none.
         vectors: Where vectors of keys lie.
         precision: `32-true`, or `bf16-mixed` for layers in bfloat16.
-        trainer: Whose processes encode corpora; None for this process.
+        encode_elsewhere: See `StoredEncoder`.
     """
 
     untrained: EncoderConfig
     checkpoint: str | None
     vectors: VectorSettings
     precision: str = "32-true"
-    trainer: L.Trainer | None = None
+    encode_elsewhere: Callable[[Encoding], StoredVectors] | None = None
 
     def __post_init__(self) -> None:
         if self.checkpoint is not None:
@@ -123,7 +124,8 @@ class RowEncoders:
         if (device := self._bfloat16_device) is not None:
             encoder = HalfPrecisionEncoder(encoder, device)
         return RowEncoder(
-            StoredEncoder(encoder, made_by, self.vectors, trainer=self.trainer), protocol | self.vectors.protocol
+            StoredEncoder(encoder, made_by, self.vectors, encode_elsewhere=self.encode_elsewhere),
+            protocol | self.vectors.protocol,
         )
 
     @cached_property

@@ -49,6 +49,9 @@ class Labelling:
         """`task/data set` of each job."""
         return [f"{job.task.name}/{job.dataset.name}" for job in self.jobs]
 
+    def __str__(self) -> str:
+        return f"the labelling of {', '.join(self.names)}"
+
     def part(self, processes: Processes, *, alone: bool = False) -> None:
         """Judge one part of the queries of every data set into the store, and write no records.
 

@@ -47,6 +47,9 @@ class Encoding:
         self.missing: list[int] = []
         """Shards that were not there when it was planned."""
 
+    def __str__(self) -> str:
+        return f"the encoding of {len(self._keys)} keys"
+
     @property
     def modules(self) -> list[nn.Module]:
         """What of the encoder is moved to a device."""

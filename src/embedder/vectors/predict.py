@@ -1,13 +1,15 @@
 """Encode a corpus on several devices or machines: a Lightning `predict` run whose processes write their own shards."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import lightning as L
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from torch import nn
 from torch.utils.data import DataLoader
 
+from embedder.errors import ConfigError
 from embedder.launched import launcher
 from embedder.processes import ALONE, Processes
 from embedder.trainers import built
@@ -63,7 +65,30 @@ def new_trainer(make: MakeTrainer) -> L.Trainer:
     return built(make, keywords, **fixed, use_distributed_sampler=False)
 
 
-def encode(encoding: Encoding, trainer: L.Trainer) -> StoredVectors:
+class EncodingEngine(Protocol):
+    """What else has corpora encoded than a trainer."""
+
+    def encode(self, encoding: Encoding) -> StoredVectors:
+        """Have other processes encode a corpus."""
+        ...
+
+
+def elsewhere(engine: EncodingEngine | None, trainer: L.Trainer | None) -> Callable[[Encoding], StoredVectors] | None:
+    """Who encodes in place of this process: an engine, the processes of a trainer, or, for None, no one.
+
+    Raises:
+        ConfigError: There are two, or the engine only labels.
+    """
+    by_trainer = None if trainer is None or trainer.world_size == 1 else partial(encode, trainer)
+    if engine is None:
+        return by_trainer
+    if by_trainer is not None or not hasattr(engine, "encode"):
+        expected = "ray with trainer.devices=1, or null: trainer.devices=N encodes in N processes of this machine"
+        raise ConfigError("engine", expected, type(engine).__name__)
+    return engine.encode
+
+
+def encode(trainer: L.Trainer, encoding: Encoding) -> StoredVectors:
     """Encode a corpus with all processes of the trainer; every process that runs this gets the vectors."""
     spawned = isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
     if spawned and not encoding.plan():

@@ -1,15 +1,12 @@
 """An encoder that knows where the vectors of corpora lie, so that no corpus is encoded twice, in whichever run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import lightning as L
 
 from embedder.processes import ALONE, Processes
 from embedder.types import Encoder, FloatArray, Keys, Reading
 from embedder.vectors.encoding import Encoding
-from embedder.vectors.predict import encode
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored import StoredVectors
 
@@ -23,7 +20,7 @@ class StoredEncoder:
         made_by: What its vectors depend on beside texts and reading.
         settings: Where they lie, and in which form.
         processes: Who encodes; all of them have to encode the same corpora in the same order.
-        trainer: Whose processes encode in place of these; None for these.
+        encode_elsewhere: Has other processes encode, and gives the vectors; None where these do.
         evenly: Whether each process gets a shard even of a small corpus; its shards are not those that another number
             of processes would find again.
     """
@@ -32,7 +29,7 @@ class StoredEncoder:
     made_by: Mapping[str, Any]
     settings: VectorSettings
     processes: Processes = ALONE
-    trainer: L.Trainer | None = None
+    encode_elsewhere: Callable[[Encoding], StoredVectors] | None = None
     evenly: bool = False
 
     @property
@@ -48,6 +45,6 @@ class StoredEncoder:
         """The vectors of a corpus; what is missing is encoded."""
         settings = self.settings.shared(len(keys), self.processes.size) if self.evenly else self.settings
         encoding = Encoding(self.encoder, self.made_by, keys, reading, settings)
-        if self.trainer is not None and self.trainer.world_size > 1:
-            return encode(encoding, self.trainer)
+        if self.encode_elsewhere is not None:
+            return self.encode_elsewhere(encoding)
         return encoding.run(self.processes, progress=progress)
