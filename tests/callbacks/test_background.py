@@ -1,5 +1,6 @@
 """A refresh in a process of its own: what it finds, when that is trained on, and how it ends."""
 
+import json
 import logging
 import os
 import shutil
@@ -30,6 +31,7 @@ from tests.callbacks.test_judging import preparation as preparation
 from tests.callbacks.test_reindex import SETTINGS, WORDS, fit, nearest, one_of_twins, rows
 from tests.callbacks.test_reindex import TASK as TOOL
 from tests.callbacks.test_reindex import dataset as dataset
+from tests.entry_points import ROOT
 
 ASYNC = replace(SETTINGS, mode="async", device="cpu")
 
@@ -214,3 +216,43 @@ def test_it_ends_with_the_run_that_began_it(tmp_path, number):
     started.wait()
     while Path(f"/proc/{child}").exists():  # the test's own time limit ends this
         time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_two_processes_swap_at_the_same_step_and_a_killed_run_resumes(tmp_path, bert_directory, llama_directory):
+    run = [f"paths.root={tmp_path}", f"encoder.name={bert_directory}", f"llm.name={llama_directory}", "llm.device=cpu"]
+    run += ["encoder.sha256=null", "source.settings.passages=200", "source.settings.questions=60"]
+    run += ["llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "prepare.max_train_queries=40", "logger=csv"]
+    run += ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=12"]
+    run += [
+        "trainer.val_check_interval=6",
+        "data.batch_size=4",
+        f"hydra.run.dir={tmp_path}/run",
+        "callbacks.plain.last.every_n_steps=1",
+    ]
+    run += ["callbacks.reindex.every_n_steps=3", "callbacks.reindex.mode=async", "trainer.num_sanity_val_steps=0"]
+    run += ["+callbacks.plain.swaps._target_=tests.callbacks.swaps.NoteSwaps"]
+
+    def train(folder, *more):
+        command = [sys.executable, "train.py", *run, f"+callbacks.plain.swaps.folder={tmp_path}/{folder}", *more]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    killed = train("killed", "+callbacks.plain.swaps.kill_at=4")
+    assert killed.returncode != 0
+    background = int((tmp_path / "killed" / "background").read_text())
+    while Path(f"/proc/{background}").exists():  # the test's own time limit ends this
+        time.sleep(0.05)
+    done = train("resumed", "+callbacks.plain.swaps.wait_at=7", "checkpoint=last")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "the negatives of step 6 are trained on from now" in done.stdout
+    first, second = ([json.loads(line) for line in (tmp_path / "resumed" / f"{r}.jsonl").open()] for r in (0, 1))
+    assert [row["step"] for row in first] == [row["step"] for row in second] == list(range(first[0]["step"], 12))
+    assert [row["table"] for row in first] == [row["table"] for row in second]
+    tables = {row["table"] for row in first}
+    assert first[-1]["table"].startswith("step-000006"), tables
+    assert not any(row["foreign"] for row in (*first, *second))
+    after = [row for row in (*first, *second) if row["table"]]
+    assert sum(row["new"] for row in after) > 0
+    assert not any(row["new"] for row in (*first, *second) if not row["table"])
+    assert not set(first[-1]["queries"]) & set(second[-1]["queries"])
+    assert not (tmp_path / "run" / "negatives" / "snapshot.safetensors").exists()

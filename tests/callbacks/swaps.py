@@ -1,0 +1,54 @@
+"""A callback for runs of several processes: notes what each of them trains on, and waits for a refresh."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import lightning as L
+import psutil
+
+from embedder.callbacks.reindex import ReindexCallback
+from embedder.texts import text_hash
+
+
+class NoteSwaps(L.Callback):
+    """Writes, before every step, the negatives that the process trains on to `RANK.jsonl`.
+
+    Args:
+        folder: For these files.
+        wait_at: The first process waits after this step until the refresh in the background is done.
+        kill_at: It kills itself after this step, as the system does; 0 for never.
+    """
+
+    def __init__(self, folder: str, wait_at: int = 0, kill_at: int = 0) -> None:
+        self._folder, self._wait_at, self._kill_at = Path(folder), wait_at, kill_at
+        self._memory = 0
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        (reindex,) = (own for own in trainer.callbacks if isinstance(own, ReindexCallback))
+        row = {"step": trainer.global_step, "table": reindex._state["folder"], "memory": self._memory, "new": 0}
+        row |= {"queries": list(batch.query_ids), "keys": batch.key_hashes.tolist(), "foreign": 0}
+        (part,) = reindex._parts
+        ids = {query.id: position for position, query in enumerate(part.queries)}
+        for name, hashes in zip(row["queries"], row["keys"], strict=True):
+            record, own = part.record(ids[name], reindex._now.get(part.name)), part.record(ids[name], None)
+            allowed, before = ({text_hash(k.text) for k in (*r.positives, *r.negatives)} for r in (record, own))
+            row["foreign"] += len(set(hashes) - {0} - allowed)
+            row["new"] += len(set(hashes) - {0} - before)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / f"{trainer.global_rank}.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def on_train_batch_end(self, trainer, *args, **kwargs):
+        (reindex,) = (own for own in trainer.callbacks if isinstance(own, ReindexCallback))
+        if not trainer.is_global_zero or reindex._background is None:
+            return
+        process = reindex._background.process
+        if trainer.global_step == self._kill_at:
+            (self._folder / "background").write_text(str(process.pid))
+            os.kill(os.getpid(), signal.SIGKILL)
+        while trainer.global_step == self._wait_at and process.is_alive() and not reindex._background._results.poll():
+            self._memory = max(self._memory, psutil.Process(process.pid).memory_info().rss)
+            time.sleep(0.05)
