@@ -11,6 +11,7 @@ import pytest
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from embedder import waiting
 from embedder.errors import EmbedderError
 from embedder.processes import Processes
 from embedder.training.fresh_negatives import NegativeTable
@@ -85,7 +86,12 @@ def in_uneven_processes(rank, path):
     dist.distributed_c10d._set_pg_timeout(timedelta(seconds=1), dist.group.WORLD)
     shared = SharedWork(Processes.here())
     shared.wait()
+    told = Path(path) / "told"
+    waiting._FIRST = 0.1
+    waiting.logger.info = lambda *message: told.touch()
     time.sleep(3 * rank)
+    while rank == 1 and not told.exists():  # the first process says what it waits for
+        time.sleep(0.05)
     shared.wait()
     (Path(path) / f"{rank}").touch()
     if rank == 1:

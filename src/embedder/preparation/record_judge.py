@@ -1,6 +1,6 @@
 """Rewards of new candidates of training records, as those of the records' own candidates were computed."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
 
@@ -31,7 +31,7 @@ class RecordJudge:
 
     def __init__(self, judge: Judge, settings: Rewards, min_gap: float) -> None:
         self._judge, self._settings = judge, settings
-        self.min_gap = min_gap
+        self.min_gap, self.repeated = min_gap, judge.repeated
 
     def __call__(
         self,
@@ -59,11 +59,6 @@ class RecordJudge:
         A number that depends on no store, batch or number of processes.
         """
         return round(sum(len(self._judge.prompt.render(query.text, [text])) for text in texts) / CHARACTERS_A_TOKEN)
-
-    @property
-    def repeated(self) -> Set[str]:
-        """Ids of the queries whose text an earlier query has."""
-        return self._judge.repeated
 
     @property
     def tokens_run(self) -> int:

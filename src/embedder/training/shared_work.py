@@ -12,6 +12,7 @@ import torch.distributed as dist
 
 from embedder.processes import ALONE, TOGETHER, Processes
 from embedder.training.gather import is_distributed, sum_over_processes
+from embedder.waiting import Waiting
 
 Number = TypeVar("Number", bound=np.generic)
 _PATIENCE = timedelta(days=30)
@@ -40,7 +41,10 @@ class SharedWork:
         work may differ by more.
         """
         if is_distributed():
-            dist.barrier(group=_patient(dist.group.WORLD))
+            waiting, barrier = Waiting(), dist.barrier(group=_patient(dist.group.WORLD), async_op=True)
+            while not barrier.is_completed():
+                waiting.pause(lambda: "other processes of the run, which are not done with their share of a refresh")
+            barrier.wait()
 
     def gather(self, own: npt.NDArray[Number], n: int) -> npt.NDArray[Number]:
         """Rows of all processes, each of which has its share of `n`."""
