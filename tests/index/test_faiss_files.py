@@ -111,6 +111,33 @@ def recall(found, exact):
     return np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, exact, strict=True)])
 
 
+@pytest.mark.parametrize("factory", [factory for factory in FACTORIES if "IVF" in factory])
+def test_merged_parts_are_the_file_that_one_part_would_be(tmp_path, vectors, factory):
+    (other := tmp_path / "whole").mkdir()
+    fill_index(FaissIndex(factory), stored(vectors, other))
+    fill_index(FaissIndex(factory, parts=3, merge=True), stored(vectors, tmp_path))
+    (path,) = tmp_path.glob("*.faiss")
+    index = FaissIndex(factory, **settings(factory))
+    fill_index(index, stored(vectors, tmp_path))
+    assert (index.was_found, path.name) == (True, f"index-0123456789ab-{factory}-1-of-1.faiss")
+    assert_same_answers(index, filled(factory, vectors), vectors[::100])
+    assert filecmp.cmp(path, other / path.name, shallow=False)
+
+
+def test_graphs_are_not_merged(tmp_path, vectors):
+    with pytest.raises(ConfigError, match=r"index.merge: expected false for HNSW16, because graphs cannot be merged"):
+        fill_index(FaissIndex("HNSW16", parts=2, merge=True), stored(vectors, tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_vectors_that_are_not_finite_are_refused_and_no_file_is_left(tmp_path, vectors):
+    wrong = vectors.copy()
+    wrong[3999, 1] = np.nan
+    with pytest.raises(ValueError, match="1 rows hold NaN or infinity, the first of them at position 3999"):
+        fill_index(FaissIndex("HNSW16", parts=2), stored(wrong, tmp_path))
+    assert {path.name.split("-")[-1] for path in tmp_path.iterdir()} == {"2.faiss", "trained.faiss"}
+
+
 def test_a_flat_index_would_be_a_copy_and_is_not_kept(tmp_path, vectors):
     fill_index(FaissIndex("Flat"), stored(vectors, tmp_path))
     assert not list(tmp_path.iterdir())
@@ -146,7 +173,8 @@ def test_a_damaged_or_missing_part_is_built_again_and_no_other(tmp_path, vectors
         assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
 
 
-def test_processes_share_the_parts_of_an_index_and_a_killed_one_leaves_whole_files(tmp_path, vectors):
+@pytest.mark.parametrize("merge", [False, True])
+def test_processes_share_the_parts_of_an_index_and_a_killed_one_leaves_whole_files(tmp_path, vectors, merge):
     np.save(tmp_path / "vectors.npy", np.tile(vectors, (10, 1)))
     (folder := tmp_path / "beside").mkdir()
     script = f"""
@@ -156,7 +184,7 @@ import numpy as np
 from embedder.index.array_vectors import ArrayVectors
 from embedder.index.faiss_index import FaissIndex
 array = np.load({str(tmp_path / "vectors.npy")!r}, mmap_mode="r")
-index = FaissIndex("IVF16,Flat", parts=40, nprobe=4)
+index = FaissIndex("IVF16,Flat", parts=40, merge={merge}, nprobe=4)
 index.begin(ArrayVectors(array, beside=Path({str(folder)!r}) / "index-a"))
 np.save(sys.argv[1], index.search(array[:50], 10)[1])
 """
@@ -173,9 +201,11 @@ np.save(sys.argv[1], index.search(array[:50], 10)[1])
     assert 2 <= len(done) < 40
     with start("one") as one, start("two") as two:
         assert (one.wait(60), two.wait(60)) == (0, 0)
-    assert {path: path.stat().st_mtime_ns for path in done} == done
+    if not merge:
+        assert {path: path.stat().st_mtime_ns for path in done} == done
     left = {path.name.removeprefix("index-a-IVF16,Flat-") for path in folder.iterdir() if path.suffix != ".lock"}
-    assert left == {f"{number}-of-40.faiss" for number in range(1, 41)}  # no partial file, no trained file
+    parts = {f"{number}-of-40.faiss" for number in range(1, 41)}
+    assert left == ({"1-of-1.faiss"} if merge else parts)  # no partial file, no trained file
     in_memory = FaissIndex("IVF16,Flat", nprobe=4)
     fill_index(in_memory, ArrayVectors(np.tile(vectors, (10, 1))))
     expected = in_memory.search(vectors[:50], 10)[0]

@@ -127,7 +127,7 @@ def test_what_is_not_our_index_is_refused(tmp_path):
     [
         ({"factory": "Falt"}, r"index.factory: .*could not parse.*'Falt'"),
         ({"factory": "PQ3"}, "index.factory: .*multiple"),
-        ({"parts": 2, "gpu": True}, r"index.parts: expected 1 where index.gpu=true"),
+        ({"parts": 2, "gpu": True}, r"index.parts: expected 1, or index.merge=true, where index.gpu=true"),
         ({"factory": "IVF256,SQ8"}, "index.factory: expected a factory that 100 vectors .* can train"),
         ({"nprobe": 4}, "index.nprobe: expected null"),
         ({"factory": "IVF4,Flat", "nprobe": 0}, "index.nprobe: expected 1 or more, or null, got 0"),

@@ -51,6 +51,32 @@ def read_index(path: Path, *, mapped: bool) -> Any:
     return index
 
 
+def can_merge(index: Any) -> bool:
+    """Whether files of this kind of index can be merged: all but graphs."""
+    faiss = faiss_module()
+    return isinstance(index, faiss.IndexRefine | faiss.IndexFlatCodes) or faiss.try_extract_index_ivf(index) is not None
+
+
+def merged(paths: Sequence[Path]) -> Any:
+    """One index in memory of the vectors of several, which are copies of one that was trained; positions count on."""
+    index = read_index(paths[0], mapped=False)
+    for path in paths[1:]:
+        _merge(index, read_index(path, mapped=False))
+    return index
+
+
+def _merge(index: Any, other: Any) -> None:
+    faiss = faiss_module()
+    if isinstance(index, faiss.IndexRefine):  # FAISS would move its lists and leave what refines them
+        for part in ("base_index", "refine_index"):
+            _merge(faiss.downcast_index(getattr(index, part)), faiss.downcast_index(getattr(other, part)))
+        index.ntotal += other.ntotal
+    elif faiss.try_extract_index_ivf(index) is not None:
+        faiss.merge_into(index, other, True)
+    else:
+        index.merge_from(other)
+
+
 def side_by_side(indexes: Sequence[Any]) -> Any:
     """Search several indexes as one, each in a thread of its own; positions count on from one to the next."""
     faiss = faiss_module()

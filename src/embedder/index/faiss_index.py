@@ -12,7 +12,7 @@ from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.index.array_vectors import check_vectors
 from embedder.index.faiss_factory import configure, new_index, training_size, with_lists
-from embedder.index.faiss_files import parts_of, read_index, side_by_side, size_of, write_index
+from embedder.index.faiss_files import can_merge, parts_of, read_index, side_by_side, size_of, write_index
 from embedder.index.faiss_gpu import check_gpus, on_all_gpus
 from embedder.index.faiss_package import faiss_module, reason
 from embedder.index.fill import spread
@@ -42,6 +42,7 @@ class FaissIndex:
             as suit the number of vectors.
         parts: Files that it is kept in, where vectors lie on disk; each is built by whichever process is free, and all
             are searched side by side.
+        merge: Put them together to one file, which a run without `parts` finds too. That takes memory for all of it.
         nprobe: Lists visited by a query of an IVF index; None keeps FAISS's 1.
         ef_search: Nodes kept by a query of an HNSW index; None keeps FAISS's 16.
         k_factor: Of an index with refinement, how many times K vectors are compared again; None keeps FAISS's 1.
@@ -53,12 +54,13 @@ class FaissIndex:
         factory: str = "Flat",
         *,
         parts: PositiveInt = 1,
+        merge: bool = False,
         nprobe: PositiveInt | None = None,
         ef_search: PositiveInt | None = None,
         k_factor: PositiveInt | None = None,
         gpu: bool = False,
     ) -> None:
-        self._factory, self._parts = factory, parts
+        self._factory, self._parts, self._merge = factory, parts, merge
         self._settings = {"nprobe": nprobe, "ef_search": ef_search, "k_factor": k_factor}
         self._gpu = gpu
         self._index: Any = None
@@ -66,8 +68,9 @@ class FaissIndex:
         self._is_fixed = False
         self.was_found = False
         """Whether an earlier run had built it."""
-        if gpu and parts > 1:
-            raise ConfigError("index.parts", "1 where index.gpu=true, which shares one index out over the GPUs", parts)
+        if gpu and parts > 1 and not merge:
+            expected = "1, or index.merge=true, where index.gpu=true shares one index out over the GPUs"
+            raise ConfigError("index.parts", expected, parts)
         if gpu:
             check_gpus()
 
@@ -96,7 +99,9 @@ class FaissIndex:
             index = self._new(vectors.dimension, len(vectors))
             if vectors.beside is not None and is_worth_a_file(index):
                 factory = with_lists(self._factory, len(vectors))
-                kept = KeptIndex(vectors.beside, factory, vectors, min(self._parts, len(vectors)))
+                if self._merge and not can_merge(index):
+                    raise ConfigError("index.merge", f"false for {factory}, because graphs cannot be merged", True)
+                kept = KeptIndex(vectors.beside, factory, vectors, min(self._parts, len(vectors)), self._merge)
                 self.was_found = not kept.build(lambda: self._trained(vectors), progress=progress)
                 self._open(kept.files, mapped=True)
             else:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from rich.progress import track
 
 from embedder.index.array_vectors import check_vectors
-from embedder.index.faiss_files import read_index, write_index
+from embedder.index.faiss_files import merged, read_index, write_index
 from embedder.index.faiss_package import faiss_module
 from embedder.index.fill import BLOCK_BYTES, blocks
 from embedder.sealed import is_whole, make_all
@@ -31,24 +31,26 @@ class KeptIndex:
         beside: See `embedder.types.Vectors`.
         factory: Of FAISS, with the number of lists.
         vectors: What is searched.
-        parts: Files; each has vectors that follow each other.
+        parts: Files that it is built in; each has vectors that follow each other.
+        merge: Whether the parts are then put together to the one file that it is kept in.
     """
 
     beside: Path
     factory: str
     vectors: Vectors
     parts: int
+    merge: bool
 
     @property
     def files(self) -> list[Path]:
-        """In the order of the corpus."""
-        return [self._path(f"{number}-of-{self.parts}") for number in range(1, self.parts + 1)]
+        """What is searched, in the order of the corpus."""
+        return [self._path("1-of-1")] if self.merge else self._parts
 
     def build(self, trained: Callable[[], Any], *, progress: bool) -> bool:
         """Make the files that are missing or damaged, except for those that another process is making.
 
         It is trained once, whichever process fills which part, so that parts together are what one file would be.
-        Where a build was killed, the files that were done are kept.
+        Where a build was killed, the parts that were done are kept.
 
         Args:
             trained: Makes an empty index, and trains it.
@@ -57,8 +59,7 @@ class KeptIndex:
         Returns:
             Whether anything was missing.
         """
-        missing = [number for number, path in enumerate(self.files) if not is_whole(path)]
-        if not missing:
+        if all(map(is_whole, self.files)):
             logger.info("found the index %s", self.files[0])
             return False
         begin, empty = time.monotonic(), self._path("trained")
@@ -67,13 +68,22 @@ class KeptIndex:
             write_index(trained(), empty)
 
         def fill(number: int) -> None:
+            if self.merge and is_whole(self.files[0]):
+                return  # another process has just put them together
             make_all([empty], Path, lambda _: train())
             self._fill(number, read_index(empty, mapped=False), progress=progress)
 
-        make_all(missing, self.files.__getitem__, fill)
-        empty.unlink(missing_ok=True)
+        make_all(range(self.parts), self._parts.__getitem__, fill)
+        if self.merge:
+            make_all(self.files, Path, lambda path: write_index(merged(self._parts), path))
+        for path in {empty, *self._parts} - set(self.files):
+            path.unlink(missing_ok=True)
         logger.info("built the index %s in %.1f s", self.files[0], time.monotonic() - begin)
         return True
+
+    @property
+    def _parts(self) -> list[Path]:
+        return [self._path(f"{number}-of-{self.parts}") for number in range(1, self.parts + 1)]
 
     def _fill(self, number: int, index: Any, *, progress: bool) -> None:
         dimension = self.vectors.dimension
@@ -84,7 +94,7 @@ class KeptIndex:
             rows = self.vectors.rows(first, last)
             check_vectors("vectors", rows, dimension, first=first)
             index.add(rows)
-        write_index(index, self.files[number])
+        write_index(index, self._parts[number])
 
     def _path(self, part: str) -> Path:
         return self.beside.with_name(f"{self.beside.name}-{quote(self.factory, safe=',()')}-{part}.faiss")
