@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -242,7 +243,11 @@ def test_a_retriever_trained_query_only_searches_the_index_of_its_base(encoder, 
         changed = TextEncoder(EncoderConfig(str(exported)))
         changed.backbone.embeddings.word_embeddings.weight.mul_(1.01)
     other = embedder.load(export(changed, {"qa": QA}, tmp_path / "other", {}), device="cpu")
-    with pytest.raises(DataError, match=r"deployed: another encoder made this index \(its keys are of"):
+    with pytest.raises(DataError, match=r"deployed: its keys were encoded in another way \(model is '\w{12}' there"):
+        other.use_index(index)
+    sides = replace(QA, key_instruction="told: ")
+    other = embedder.load(export(TextEncoder(EncoderConfig(str(exported))), {"qa": sides}, tmp_path / "told", {}))
+    with pytest.raises(DataError, match=r"another way \(instruction is .* there, 'told: ' here\): index"):
         other.use_index(index)
     with pytest.raises(DataError, match=r"not a folder that Retriever\.save wrote"):
         other.use_index(tmp_path)

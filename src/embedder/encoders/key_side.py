@@ -59,15 +59,16 @@ def key_fingerprints(encoder: TextEncoder, readings: Mapping[str, Reading], keys
     return {name: hashlib.sha256(json.dumps(values).encode()).hexdigest() for name, values in read.items()}
 
 
-def keys_of(encoder: Encoder, reading: Reading) -> str:
-    """`key_fingerprint` with the instruction and the length of one reading.
+def keys_of(encoder: Encoder, reading: Reading) -> dict[str, Any]:
+    """What the vectors of keys depend on, by name: `key_fingerprint`, instruction and length.
 
     Raises:
         ConfigError: The model is run by sentence-transformers itself, so that its contents are not known.
     """
     if not isinstance(encoder, TextEncoder):
         raise ConfigError("encoder", "a model of Transformer, Pooling and Dense", type(encoder).__name__)
-    return key_fingerprints(encoder, {"": reading})[""]
+    length = encoder.length(reading.max_length)
+    return {"model": key_fingerprint(encoder)[:12], "instruction": reading.instruction, "max_length": length}
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -159,8 +159,9 @@ class Retriever:
         readings = (self._sides(task).key, other.sides_of(saved.task or "").key)
         own, theirs = (keys_of(one.encoder, key) for one, key in zip((self._trained, other), readings, strict=True))
         if own != theirs:
-            difference = f"its keys are of {theirs[:12]}, those of {self._source} are of {own[:12]}"
-            raise DataError(folder, None, f"another encoder made this index ({difference}): index the keys again")
+            names = [name for name in own if own[name] != theirs[name]]
+            differing = "; ".join(f"{name} is {theirs[name]!r} there, {own[name]!r} here" for name in names)
+            raise DataError(folder, None, f"its keys were encoded in another way ({differing}): index the keys again")
         self._saved = Saved(self._task(task), saved.keys, saved.index)
         return self
 
