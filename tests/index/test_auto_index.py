@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,12 +51,15 @@ def test_what_fits_nowhere_is_refused():
 
 
 @pytest.mark.parametrize("memory_gb", [1, 5e-5])
-def test_it_searches_as_long_as_the_recall_needs(vectors, memory_gb, caplog, monkeypatch):
+def test_it_searches_as_long_as_the_recall_needs(vectors, memory_gb, caplog, monkeypatch, tmp_path):
     monkeypatch.setattr("embedder.index.auto_index._FLAT_NUMBERS", 1000)
     caplog.set_level("INFO")
     index = AutoIndex(recall=0.9, memory_gb=memory_gb)
     assert isinstance(index, VectorIndex)
-    fill_index(index, vectors)
+    for found_before in (False, True):
+        index = AutoIndex(recall=0.9, memory_gb=memory_gb)
+        fill_index(index, replace(vectors, beside=tmp_path / "index-a"))
+        assert ("found the index" in caplog.text) == found_before
     assert {1: "HNSW32", 5e-5: "IVFn,SQ8"}[memory_gb] in caplog.text
     assert "of the 10 best keys of a key" in caplog.text
     truth = Truth.of(vectors, vectors.rows(3, 150), 10)

@@ -163,8 +163,9 @@ def test_vectors_that_do_not_fit_are_refused_by_name(encoder, settings, made_by,
     folder = StoredEncoder(encoder, MADE_BY, settings).vectors(KEYS, READING).folder
     (manifest,) = folder.glob("manifest-*.json")
     counting = Counting(encoder)
-    only_read = replace(settings, encode=False)
+    only_read, written = replace(settings, encode=False), manifest.stat().st_mtime_ns
     assert len(StoredEncoder(counting, MADE_BY, only_read).vectors(KEYS, READING)) == 10
+    assert manifest.stat().st_mtime_ns == written
     with pytest.raises(DataError) as raised:
         StoredEncoder(counting, made_by, replace(only_read, **more)).vectors(keys, reading)
     message = str(raised.value)

@@ -71,9 +71,11 @@ class Manifest:
         return cls(space.about, shard_size, count, identity(count=count, shards=shards)[:32], shards)
 
     def write(self, folder: Path) -> None:
-        """Write it beside the shards; a folder has one for each corpus."""
+        """Write it beside the shards, unless it is there; a folder has one for each corpus."""
         values = {**self.about, **{name: value for name, value in vars(self).items() if name != "about"}}
-        write_atomically(folder / _NAME.format(self.texts[:12]), json.dumps(values, indent=1))
+        path, text = folder / _NAME.format(self.texts[:12]), json.dumps(values, indent=1)
+        if not (path.is_file() and path.read_text(encoding="utf-8") == text):  # the folder may be for reading alone
+            write_atomically(path, text)
 
     def differences(self, wanted: "Manifest") -> list[str]:
         """What other vectors, or those of other texts, have in another way: each by name, with both values."""
