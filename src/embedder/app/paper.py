@@ -11,6 +11,7 @@ from embedder.app.evaluate import EvaluateRun
 from embedder.checks import checked
 from embedder.entry.parts import composed_part
 from embedder.errors import ConfigError
+from embedder.evaluation.rows import row_names
 from embedder.published.lines import Line, Measured
 from embedder.published.numbers import Published
 from embedder.published.table import write_table
@@ -56,11 +57,15 @@ class PaperRun:
             for name, own in self.parts.items()
         }
         runs: dict[str, EvaluateRun] = {name: instantiate(one.run, _convert_="all") for name, one in configs.items()}
+        for run in runs.values():
+            row_names(run.rows, run.checkpoint, list(run.retrievers))
         measured: dict[str, Measured] = {}
         lines: list[Line] = []
         for number, name in enumerate(configs, 1):
             logger.info("part %d of %d: %s", number, len(configs), name)
-            rows = runs.pop(name).score()  # with its models, which the next part must have room for
+            run = runs.pop(name)  # the models of a part go with it
+            rows = run.score()
+            logger.info("%s: the LLM ran %s tokens", name, f"{run.language_model.tokens_run:,}")
             measured[name] = Measured(rows, str(configs[name].llm.name), str(configs[name].encoder.name))
             lines = write_table(folder, self.published, measured)
         logger.info("table: %s", folder / "paper.md")
