@@ -63,19 +63,21 @@ def choose(trainer: L.Trainer, record: ValidationRecord, last: Path) -> Choice:
     """
     best = next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)), None)
     path = Path("" if best is None else best.best_model_path)
-    monitor = None if best is None else best.monitor
-    if not path.is_file():
+    weights: Mapping[str, Any] | None
+    if best is not None and path.is_file():
+        checkpoint, monitor, mode = read_checkpoint(path), best.monitor, best.mode
+        (before, after), weights = recorded(checkpoint), encoder_weights(checkpoint)
+    else:
         logger.info("no best checkpoint: the last weights are exported")
-        _report_change(record.before, record.last, None)
+        before, after, monitor, mode = record.before, record.last, None, "max"
         weights = encoder_weights(read_checkpoint(last)) if is_sharded(trainer) else None
-        return Choice(False, weights, _scores(record.last), _sentences(record.before, record.last, None))
-    checkpoint = read_checkpoint(path)
-    before, after = recorded(checkpoint)
-    if _report_change(before, after, monitor, "max" if best is None else best.mode):
-        return Choice(untrained=True, scores=_scores(before))
-    score = f" ({monitor} {after.scores[monitor]:.4f})" if monitor and after and monitor in after.scores else ""
-    logger.info("exporting %s%s", path, score)
-    return Choice(False, encoder_weights(checkpoint), _scores(after), _sentences(before, after, monitor))
+    changes = {} if before is None or after is None else _changes(before, after, monitor)
+    if before is not None and after is not None and _is_worse(before, after, changes, monitor, mode):
+        return Choice(untrained=True, scores=before.scores)
+    if path.is_file():
+        score = f" ({monitor} {after.scores[monitor]:.4f})" if monitor and after and monitor in after.scores else ""
+        logger.info("exporting %s%s", path, score)
+    return Choice(False, weights, {} if after is None else after.scores, tuple(changes.values()))
 
 
 def optimised(trainer: L.Trainer, choice: Choice | None, name: str) -> float | None:
@@ -95,19 +97,18 @@ def optimised(trainer: L.Trainer, choice: Choice | None, name: str) -> float | N
     return float(value)
 
 
-def _scores(validation: Validation | None) -> Mapping[str, float]:
-    return {} if validation is None else validation.scores
+def _changes(before: Validation, after: Validation, monitor: str | None) -> dict[str, str]:
+    """What training did to the monitored score and to nDCG, in a sentence each, by the name of the score."""
+    ndcg = [name for name in after.scores if name.startswith("val/ndcg@") and name != monitor]
+    sentences = {name: told_change(name, before, after) for name in ([monitor] if monitor else []) + ndcg}
+    return {name: sentence for name, sentence in sentences.items() if sentence is not None}
 
 
-def _report_change(before: Validation | None, after: Validation | None, monitor: str | None, mode: str = "max") -> bool:
-    """Say what training did, loudly where it did harm.
-
-    Returns:
-        Whether the untrained encoder is better by the monitored score.
-    """
-    if before is None or after is None:
-        return False
-    for name, sentence in _told(before, after, monitor).items():
+def _is_worse(
+    before: Validation, after: Validation, changes: Mapping[str, str], monitor: str | None, mode: str
+) -> bool:
+    """Whether the untrained encoder is better by the monitored score; says what training did, loudly where harm."""
+    for name, sentence in changes.items():
         if not ((change := gain(name, before, after, mode)) is not None and change < 0):
             logger.info("%s", sentence)
         elif name == monitor:
@@ -122,14 +123,3 @@ def _report_change(before: Validation | None, after: Validation | None, monitor:
                 "the exported encoder is worse than the untrained one on the validation queries: %s", sentence
             )
     return False
-
-
-def _told(before: Validation, after: Validation, monitor: str | None) -> dict[str, str]:
-    """What training did to the monitored score and to nDCG, in a sentence each, by the name of the score."""
-    ndcg = [name for name in after.scores if name.startswith("val/ndcg@") and name != monitor]
-    told = {name: told_change(name, before, after) for name in ([monitor] if monitor else []) + ndcg}
-    return {name: sentence for name, sentence in told.items() if sentence is not None}
-
-
-def _sentences(before: Validation | None, after: Validation | None, monitor: str | None) -> tuple[str, ...]:
-    return () if before is None or after is None else tuple(_told(before, after, monitor).values())

@@ -164,7 +164,9 @@ class Judge:
 
     def count_scored(self, proposed: Sequence[tuple[Query, tuple[Candidate, ...]]]) -> tuple[int, int]:
         """How many of the prompts of some queries are scored already, and all of them."""
-        return self._engine.count_scored([self.request(query, candidates) for query, candidates in proposed])
+        requests = [self.request(query, candidates) for query, candidates in proposed]
+        total = sum(len(request.prompts) for request in requests)
+        return total - sum(self.count_left(requests)), total
 
     def count_left(self, requests: Sequence[LabelRequest]) -> list[int]:
         """How many prompts of each request labelling would still score."""

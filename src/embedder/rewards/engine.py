@@ -48,15 +48,6 @@ class RewardEngine:
         if wanted and (alone := sum(not own.competitors for own in outputs)):
             logger.warning("%d of %d queries have no competitor: every rank reward is 0", alone, len(requests))
 
-    def count_scored(self, requests: Sequence[LabelRequest]) -> tuple[int, int]:
-        """Number of prompts of the requests whose scores are stored, and of all prompts; without the LLM."""
-        scored = total = 0
-        for request in requests:
-            answers = request.distinct_answers(self._settings.max_answers)
-            scored += sum(self._language_model.is_scored(prompt, answers) for prompt in request.prompts)
-            total += len(request.prompts)
-        return scored, total
-
     def count_left(self, requests: Sequence[LabelRequest]) -> list[int]:
         """Prompts of each request that labelling would still score; found without the LLM.
 

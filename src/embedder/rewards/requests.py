@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from embedder.metrics.options import wrong_options
 from embedder.rewards.sampled_outputs import DRAWS, OutputSettings, sample_competitors
@@ -69,13 +68,8 @@ class Outputs:
         return (*self.answers, *self.competitors)
 
 
-class Sample(Protocol):
-    """Samples outputs, as `LanguageModel.sample` does, or reads those that were sampled before."""
-
-    def __call__(
-        self, prompts: Sequence[str], n: int, max_new_tokens: int, temperature: float, seeds: Sequence[int]
-    ) -> list[list[str]]:
-        """`n` sampled continuations of each prompt."""
+Sample = Callable[[Sequence[str], int, int, float, Sequence[int]], list[list[str]]]
+"""Samples outputs, as `LanguageModel.sample` does, or reads those that were sampled before."""
 
 
 def choose_outputs(requests: Sequence[LabelRequest], settings: OutputSettings, sample: Sample) -> list[Outputs]:

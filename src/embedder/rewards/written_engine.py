@@ -50,11 +50,6 @@ class WrittenEngine:
         talks = [self._reward.talk(request) for request in requests]
         return converse(talks, lambda asks: write(asks, stored.stored_texts, stored.stored_samples))
 
-    def count_scored(self, requests: Sequence[LabelRequest]) -> tuple[int, int]:
-        """Number of prompts of the requests that are labelled, and of all prompts; without the LLM."""
-        total = sum(len(request.prompts) for request in requests)
-        return total - sum(self.count_left(requests)), total
-
     def count_left(self, requests: Sequence[LabelRequest]) -> list[int]:
         """Prompts of each request that are not labelled yet: all of them, where any answer or judgment is missing."""
         return [0 if self._is_labelled(request) else len(request.prompts) for request in requests]
