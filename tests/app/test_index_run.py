@@ -8,6 +8,8 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
+from embedder.errors import DataError
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,6 +45,12 @@ def test_each_index_is_compared_with_exact_search(index_run, tmp_path):
     assert "| 60 | ivf_pq | index.factory: " in table
     written = json.loads((tmp_path / "out" / "index.json").read_text())
     assert [row["index"] for row in written["rows"]] == list(rows)
+
+    (again,) = index_run("run.names=[hnsw]", "vectors.encode=false").run()
+    assert (again.measure.recall, again.measure.build_seconds) == (rows["hnsw"].measure.recall, None)
+    assert "| before |" in (tmp_path / "out" / "index.md").read_text()
+    with pytest.raises(DataError, match="max_length is 192 there, 64 here"):
+        index_run("vectors.encode=false", "tasks.qa.key_max_length=64").run()
 
 
 def test_an_index_of_ones_own_beside_one_that_is_named(index_run):

@@ -58,7 +58,7 @@ class EncodeRun:
     @property
     def kept(self) -> str:
         """What a stopped run leaves."""
-        return f"the shards that were done are kept in {self.vectors.directory}; the same command resumes"
+        return f"the files that were done are kept in {self.vectors.directory}; the same command resumes"
 
     def run(self) -> None:
         """Encode; what is wrong with the settings shows before the first text is read.
@@ -74,6 +74,7 @@ class EncodeRun:
             encode_elsewhere=elsewhere(self.engine, new_trainer(self.trainer)),
         )
         names = self._names(encoders)
+        self.new_index()
         tasks = self.tasks
         if self.tasks_of_checkpoint:
             tasks = tasks_with_data(tasks_of_checkpoint(tasks, self.checkpoint), self.source)
@@ -83,7 +84,10 @@ class EncodeRun:
                 vectors = encoders.of(name).encoder.vectors(corpus, encoders.sides(name, task).key, progress=True)
                 where = Path(self.vectors.directory)
                 logger.info("%s/%s: %d vectors of %s are in %s", task.name, dataset.name, len(vectors), name, where)
-                if isinstance(index := self.new_index(), FaissIndex | AutoIndex):
+                index = self.new_index()
+                if isinstance(
+                    index, FaissIndex | AutoIndex
+                ):  # a database is filled by one process, not by all of these
                     index.begin(vectors, progress=True)
 
     def _names(self, encoders: RowEncoders) -> list[str]:
