@@ -130,7 +130,7 @@ def choices() -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("choice", choices(), ids=" ".join)
 def test_every_choice_composes_and_every_target_exists(choice):
     entry, *overrides = choice
-    if choice[-1] in ("source=corpus", "source=folder", "source=jsonl"):
+    if choice[-1] in ("source=corpus", "source=folder", "source=jsonl", "source=released"):
         overrides.append("source.path=/nowhere")
     if overrides[0].startswith("hydra/"):
         with initialize_config_dir(str(CONF), version_base="1.3"):

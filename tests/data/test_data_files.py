@@ -12,7 +12,7 @@ import pytest
 from embedder.data.corpus import Corpus
 from embedder.data.queries import Queries
 from embedder.data.records import Records
-from embedder.data.sources import CorpusSource, JsonlSource
+from embedder.data.sources import CorpusSource, JsonlSource, RecordFiles
 from embedder.errors import ConfigError, DataError
 
 PACK = {".gz": gzip.compress, ".zst": lambda content: pa.Codec("zstd").compress(content, asbytes=True)}
@@ -133,3 +133,16 @@ def test_published_records_in_other_formats_are_named(tmp_path, caplog):
         JsonlSource(str(tmp_path / "b"), str(tmp_path / "converted")).datasets("tool")
     told = [record.getMessage().removeprefix(f"{tmp_path}/b/").split(" is not read")[0] for record in caplog.records]
     assert told == ["tool.parquet", "tool/one.jsonl.gz", "tool/three.json", "tool/two.jsonl.bz2"]
+
+
+def test_released_records_lie_in_folders_of_their_own(tmp_path):
+    files = {"qa": ["qa/nq/train.json"], "tool": ["tool/toolbench/train.json"]}
+    (tmp_path / "qa" / "nq").mkdir(parents=True)
+    (tmp_path / "qa" / "nq" / "train.json").write_text("{}\n")
+    source = RecordFiles(str(tmp_path), files, str(tmp_path / "converted"))
+    (dataset,) = source.datasets("qa")
+    assert (dataset.name, dataset.records) == ("nq", tmp_path / "qa" / "nq" / "train.json")
+    with pytest.raises(ConfigError, match=r"source.path: expected a folder that holds tool/toolbench/train.json, got"):
+        source.datasets("tool")
+    with pytest.raises(ConfigError, match=r"source.files.chat: expected files of this task, since the mix has it"):
+        source.datasets("chat")

@@ -37,6 +37,14 @@ def test_published_form(tmp_path):
     assert record.answers == ("x",)
 
 
+def test_a_dialogue_as_published_has_its_history_as_keys_and_a_number_as_id(tmp_path):
+    row = {"query_id": 7, "history": ["a: hi", "b: ho"], "query": "q", "teacher_scores": [-3, -2.5], "task": "chat"}
+    record = Records(write(tmp_path / "r.jsonl", row), "chat")[0]
+    assert (record.id, record.positives) == ("7", ())
+    assert [key.text for key in record.negatives] == ["a: hi", "b: ho"]
+    assert record.rewards == (-3.0, -2.5)
+
+
 def test_what_we_write_we_read(tmp_path):
     candidates = (Candidate(Key("g", "gold"), "gold"), Candidate(Key("n", "near"), "bm25", 1, 3.5))
     query = Query("q1", "who?", ("me",), ("g",))

@@ -3,10 +3,11 @@
     {"query": "...", "pos": ["..."], "neg": ["..."], "pos_index": [3], "neg_index": [8], "teacher_scores": [2.0, -1.0],
      "answers": ["..."], "history": ["..."], "task": "qa"}
 
-`teacher_scores` are the rewards of pos + neg. We add `query_id`, `pos_id`, `neg_id` (names of the keys), `pos_source`,
-`neg_source` (who proposed each key, its rank and score) and `other_pos` (labelled keys that are not among the
-candidates, never to be negatives). Fields that are not listed here are left alone. Records that we prepare keep their
-rewards in a file of their own (`RewardColumn`), so that another reward does not write the texts again.
+`teacher_scores` are the rewards of pos + neg; a record of a dialogue has `history` in the place of `neg`. We add
+`query_id`, `pos_id`, `neg_id` (names of the keys), `pos_source`, `neg_source` (who proposed each key, its rank and
+score) and `other_pos` (labelled keys that are not among the candidates, never to be negatives). Fields that are not
+listed here are left alone. Records that we prepare keep their rewards in a file of their own (`RewardColumn`), so that
+another reward does not write the texts again.
 Source: Zhang et al., ACL 2024 (arXiv 2310.07554), released training data.
 """
 
@@ -90,7 +91,7 @@ def parse_record(row: Row, task: str | None = None, known: KnownPositives | None
     if task is not None and (named := row.text("task", default=task)) != task:
         raise row.error(f"field 'task' is {named!r}, but this file is read for the task {task!r}")
     positives = _keys(row, "pos")
-    negatives = _keys(row, "neg")
+    negatives = _keys(row, "history" if "history" in row and "neg" not in row else "neg")
     rewards = row.numbers("teacher_scores") if "teacher_scores" in row else None
     if rewards is not None and len(rewards) != len(positives) + len(negatives):
         raise row.error(
@@ -108,7 +109,7 @@ def parse_record(row: Row, task: str | None = None, known: KnownPositives | None
     if rewards is not None:
         rewards = rewards[: len(positives)] + tuple(rewards[len(positives) + k] for k in kept)
     return Record(
-        id=row.text("query_id", default=text_id(query)),
+        id=row.label("query_id") if "query_id" in row else text_id(query),
         query=query,
         positives=positives,
         negatives=tuple(negatives[k] for k in kept),

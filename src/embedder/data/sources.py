@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -184,6 +184,35 @@ class JsonlSource:
             raise nothing_found(expected, self.path, record_files)
         plain = [decompressed(file, Path(self.converted_dir)) for file in files]
         return [Dataset(task=task, name=file.stem, records=file) for file in plain]
+
+
+@checked("source")
+@dataclass(frozen=True)
+class RecordFiles:
+    """Published LLM-Embedder JSON Lines in folders of their own, each named by its task; the folder names the data set.
+
+    Args:
+        path: The folder that they lie below.
+        files: By task.
+        converted_dir: Where compressed files are kept as plain ones.
+    """
+
+    path: str
+    files: Mapping[str, Sequence[str]]
+    converted_dir: str
+
+    def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
+        """One data set a file; the form is that of the published records."""
+        if not (names := self.files.get(task)):
+            raise ConfigError(f"source.files.{task}", "files of this task, since the mix has it", None)
+        files = {name: existing(Path(self.path) / name) for name in names}
+        if missing := [name for name, file in files.items() if file is None]:
+            raise ConfigError("source.path", f"a folder that holds {missing[0]}", self.path)
+        plain = [decompressed(file, Path(self.converted_dir)) for file in files.values() if file is not None]
+        return [
+            Dataset(task=task, name=Path(name).parent.name, records=file)
+            for name, file in zip(files, plain, strict=True)
+        ]
 
 
 def _paths(paths: str | Sequence[str]) -> list[Path]:
