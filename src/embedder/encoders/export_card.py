@@ -20,7 +20,7 @@ def card(description: Mapping[str, Any], differences: Sequence[str]) -> str:
     """
     parts = [_settings(description), *_parts(description)]
     if differences:
-        parts.append(_long_texts(next(iter(description["tasks"])), differences))
+        parts.append(_long_texts(differences))
     return "\n".join(parts)
 
 
@@ -142,7 +142,7 @@ def _data(data: Mapping[str, Mapping[str, Any]], licenses: str | None) -> Iterat
     yield f"\nLicences of the data: {shown(licenses) if licenses else 'not recorded'}.\n"
 
 
-def _long_texts(default: str, differences: Sequence[str]) -> str:
+def _long_texts(differences: Sequence[str]) -> str:
     lines = "\n".join(f"- {difference}" for difference in differences)
     return f"""## Long texts
 sentence-transformers reads some long texts differently from training, and gives worse vectors for them:

@@ -80,10 +80,6 @@ class RewardEngine:
             raise DataError(self._language_model.directory / "scores", None, message)
         return worst
 
-    def describe(self) -> str:
-        """What the stores hold, in words, a line each."""
-        return self._language_model.describe()
-
     def _stored_outputs(self, requests: Sequence[LabelRequest]) -> list[Outputs]:
         return choose_outputs(requests, self._settings, self._language_model.stored_samples)
 

@@ -54,10 +54,6 @@ class WrittenEngine:
         """Prompts of each request that are not labelled yet: all of them, where any answer or judgment is missing."""
         return [0 if self._is_labelled(request) else len(request.prompts) for request in requests]
 
-    def describe(self) -> str:
-        """What the stores hold, in words, a line each."""
-        return self._language_model.describe()
-
     def _is_labelled(self, request: LabelRequest) -> bool:
         try:
             self.tables([request])
