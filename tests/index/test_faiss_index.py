@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from embedder.errors import ConfigError, DataError
+from embedder.index.faiss_factory import new_index, training_size
 from embedder.index.faiss_index import FaissIndex
 from embedder.types import VectorIndex
 
@@ -139,6 +140,14 @@ def test_what_is_not_our_index_is_refused(tmp_path):
 def test_settings_that_cannot_work_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         FaissIndex(**settings).add(clustered(np.random.default_rng(4), 100))
+
+
+@pytest.mark.parametrize("factory", ["IVF8,PQ4np", "IVF8,PQ4np,Refine(SQ8)", "PCA8,IVF8,PQ4np"])
+def test_a_product_quantizer_is_trained_on_enough_and_without_a_warning_a_part(factory, capfd):
+    index = new_index(factory, 16, 50_000)
+    assert training_size(index, 50_000) == 64 * 256  # of the quantizer's centroids, not of the 8 lists
+    index.train(np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32))
+    assert "WARNING" not in "".join(capfd.readouterr())
 
 
 def test_wrong_vectors_are_refused():

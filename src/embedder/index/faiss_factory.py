@@ -33,7 +33,7 @@ def new_index(factory: str, dimension: int, count: int) -> Any:
     except RuntimeError as error:
         expected = f"a FAISS factory string for {dimension} dimensions ({reason(error)})"
         raise ConfigError("index.factory", expected, factory) from error
-    inverted = faiss.try_extract_index_ivf(index)
+    inverted = _inverted(index)
     parts: list[Any] = [index, inverted, getattr(index, "pq", None), getattr(inverted, "pq", None)]
     for part in parts:
         if hasattr(part, "cp"):
@@ -64,13 +64,20 @@ def training_size(index: Any, count: int) -> int:
         index: Of FAISS.
         count: How many vectors there are.
     """
-    inverted = faiss_module().try_extract_index_ivf(index)
+    inverted = _inverted(index)
     lists = 1 if inverted is None else int(inverted.nlist)
     centroids = max(lists, _CENTROIDS) if hasattr(index if inverted is None else inverted, "pq") else lists
     fewest = _FEWEST * centroids
     if count < fewest:
         logger.warning("%d vectors are few to train %d centroids on: %d are recommended", count, centroids, fewest)
     return min(count, max(fewest, min(_MOST * centroids, _TRAINING_BYTES // (4 * int(index.d)))))
+
+
+def _inverted(index: Any) -> Any:
+    """The lists in an index, as what they are: FAISS hands over their common base, which has no product quantizer."""
+    faiss = faiss_module()
+    found = faiss.try_extract_index_ivf(index)
+    return None if found is None else faiss.downcast_index(found)
 
 
 def configure(index: Any, settings: Mapping[str, int | None]) -> None:
