@@ -7,13 +7,36 @@ from hydra.utils import instantiate
 from embedder.public import PublicSource
 from tests.entry_points import composed, run_here
 
-TASKS = ["qa", "convsearch", "chat", "lrlm", "icl", "tool"]
+INSTRUCTIONS = {  # of the released TASK_CONFIG
+    "qa": ("Represent this query for retrieving relevant documents: ", "Represent this document for retrieval: "),
+    "convsearch": (
+        "Encode this query and context for searching relevant passages: ",
+        "Encode this passage for retrieval: ",
+    ),
+    "chat": (
+        "Embed this dialogue to find useful historical dialogues: ",
+        "Embed this historical dialogue for retrieval: ",
+    ),
+    "lrlm": (
+        "Embed this text chunk for finding useful historical chunks: ",
+        "Embed this historical text chunk for retrieval: ",
+    ),
+    "icl": (
+        "Convert this example into vector to look for useful examples: ",
+        "Convert this example into vector for retrieval: ",
+    ),
+    "tool": (
+        "Transform this user request for fetching helpful tool descriptions: ",
+        "Transform this tool description for retrieval: ",
+    ),
+}
+TASKS = list(INSTRUCTIONS)
 
 
 def test_the_numbers_are_those_of_the_paper_and_of_the_released_code():
     config = composed("train", "experiment=llm_embedder", "llm.name=SOME/7B")
     tasks = config.run.tasks
-    assert config.run.encoder.name == "BAAI/bge-base-en-v1.5"
+    assert config.run.encoder.name == "BAAI/bge-base-en"
     assert config.run.encoder.lr == 5e-6  # its own folder says how BGE pools: CLS
     assert config.run.encoder.gradient_checkpointing
     assert config.run.preparation.rewards.language_model.name == "SOME/7B"
@@ -24,7 +47,13 @@ def test_the_numbers_are_those_of_the_paper_and_of_the_released_code():
     assert config.run.trainer.precision == "bf16-mixed"
     assert (config.run.optim.weight_decay, config.run.optim.warmup) == (0.01, 0.2)
     assert config.run.callbacks.self_paced.retake_steps == 1000
-    assert list(tasks) == TASKS
+    assert {name: (one.query_instruction, one.key_instruction) for name, one in tasks.items()} == INSTRUCTIONS
+    rewards = {name: one.labelling.reward for name, one in tasks.items()}
+    assert {name: one["_target_"].rpartition(".")[2] for name, one in rewards.items() if one} == {
+        "icl": "SmoothRankReward",
+        "chat": "LikelihoodReward",
+        "lrlm": "LikelihoodReward",
+    }
     for task in tasks.values():
         assert (task.query_max_length, task.key_max_length, task.objective.temperature) == (256, 256, 0.01)
         assert task.sampling.group_size == 8

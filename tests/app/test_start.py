@@ -116,7 +116,8 @@ def test_every_target_of_the_configuration_can_be_looked_up():
         ("soruce=corpus", "soruce: there is no such setting; did you mean source?"),
         (
             "source=corpsu",
-            "source: expected one of corpus, folder, jsonl, public, world (did you mean corpus?), got 'corpsu'",
+            "source: expected one of corpus, folder, jsonl, public, released, world (did you mean corpus?), got"
+            " 'corpsu'",
         ),
         ("encoder.poolin=cls", "encoder.poolin: there is no such setting; did you mean encoder.pooling?"),
         ("benchmark=nq", "benchmark: a group of evaluate alone"),
@@ -130,13 +131,14 @@ def test_every_target_of_the_configuration_can_be_looked_up():
         ("source.paht=x", "source.paht: there is no such setting; did you mean source.path?"),
         (
             "encoder=null",
-            "encoder: expected one of bge_base, llama_1b_lora, minilm, modernbert_base, qwen3_0_6b, got 'null'",
+            "encoder: expected one of bge_base, bge_base_v1, llama_1b_lora, minilm, modernbert_base, qwen3_0_6b, got"
+            " 'null'",
         ),
         ("max_steps=3", "max_steps: there is no such setting; did you mean trainer.max_steps?"),
         (
             "source.path=x",
-            "source.path: a setting of source=corpus or source=folder or source=jsonl, which this command does not"
-            " choose",
+            "source.path: a setting of source=corpus or source=folder or source=jsonl or source=released, which this"
+            " command does not choose",
         ),
     ],
 )

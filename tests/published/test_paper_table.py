@@ -58,7 +58,7 @@ def test_ours_stands_beside_the_published_number_and_says_what_it_was_measured_b
         ({"rows": row("base encoder", [1, 1], top_k=1)}, "no: shown (3)"),
         ({"rows": row("base encoder", [1, 1], dataset="world")}, "no: data sets (world)"),
         ({"reader": "SmolLM2-135M"}, "no: LLM"),
-        ({"encoder": "minilm"}, "no: encoder"),
+        ({"encoder": "BAAI/bge-base-en-v1.5"}, "no: encoder"),
         ({"reader": "Qwen", "rows": row("base encoder", [1], keys=9)}, "no: questions (2), keys (100), LLM"),
     ],
 )

@@ -141,7 +141,7 @@ def _line(
         f"keys ({_number(benchmark.keys)})": _unlike(line.keys, benchmark.keys, _ABOUT_THE_SAME),
         f"shown ({_number(benchmark.top_k)})": _unlike(line.top_k, benchmark.top_k),
         "LLM": reads and not _named(published.reader, part.reader),
-        "encoder": beside.encoder is not None and not _named(beside.encoder, part.encoder),
+        "encoder": beside.encoder is not None and part.encoder.rpartition("/")[2].lower() != beside.encoder,
         "parts": benchmark.counts_parts and not all(map(_has_parts, rows)),
         "see below": benchmark.known_difference is not None,
     }

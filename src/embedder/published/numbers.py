@@ -44,7 +44,7 @@ class PublishedRow:
         title: Its name in tables.
         values: By the name of the benchmark.
         row: Ours that it stands beside, as in the setting `rows`; None where there is none.
-        encoder: The base encoder, as it ends the name of ours where both are the same.
+        encoder: The base encoder, in small letters: the last part of the name of ours where both are the same.
     """
 
     title: str
