@@ -222,6 +222,7 @@ def test_two_processes_come_to_one_verdict_from_questions_without_passages(comma
     own = [f"source.questions={tmp_path}/questions.jsonl", "trainer.strategy=ddp", "trainer.devices=2"]
     done = run("train.py", *command, *own)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert done.stdout.count("this process alone asks the LLM; engine.processes and engine=ray act on prepare.py") == 1
     verdict = verdict_of(tmp_path / "run")
     assert verdict["answers"]["queries"] == 7  # 0.3 of 24
     assert verdict["retrieval"]["metric"] == "answer_recall@10"  # no passage is marked as right
