@@ -16,14 +16,14 @@ from embedder.texts import text_hash
 class NoteSwaps(L.Callback):
     """Writes, before every step, the negatives that the process trains on to `RANK.jsonl`.
 
-    Args:
-        folder: For these files.
-        wait_at: The first process waits after this step until the refresh in the background is done.
-        kill_at: It kills itself after this step, as the system does; 0 for never.
+    The environment tells what differs between a run and the one that resumes it, which have to have the same settings:
+    `SWAPS_FOLDER` for the files, `SWAPS_WAIT` for the step after which the first process waits until the refresh in the
+    background is done, and `SWAPS_KILL` for that after which it kills itself, as the system does.
     """
 
-    def __init__(self, folder: str, wait_at: int = 0, kill_at: int = 0) -> None:
-        self._folder, self._wait_at, self._kill_at = Path(folder), wait_at, kill_at
+    def __init__(self) -> None:
+        self._folder = Path(os.environ["SWAPS_FOLDER"])
+        self._wait_at, self._kill_at = (int(os.environ.get(f"SWAPS_{name}", 0)) for name in ("WAIT", "KILL"))
         self._memory = 0
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):

@@ -233,16 +233,17 @@ def test_two_processes_swap_at_the_same_step_and_a_killed_run_resumes(tmp_path, 
     run += ["callbacks.reindex.every_n_steps=3", "callbacks.reindex.mode=async", "trainer.num_sanity_val_steps=0"]
     run += ["+callbacks.plain.swaps._target_=tests.callbacks.swaps.NoteSwaps"]
 
-    def train(folder, *more):
-        command = [sys.executable, "train.py", *run, f"+callbacks.plain.swaps.folder={tmp_path}/{folder}", *more]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    def train(folder, *more, **about):
+        command, environment = [sys.executable, "train.py", *run, *more], {"SWAPS_FOLDER": str(tmp_path / folder)}
+        environment = {**os.environ, **environment, **about}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    killed = train("killed", "+callbacks.plain.swaps.kill_at=4")
+    killed = train("killed", SWAPS_KILL="4")
     assert killed.returncode != 0
     background = int((tmp_path / "killed" / "background").read_text())
     while Path(f"/proc/{background}").exists():  # the test's own time limit ends this
         time.sleep(0.05)
-    done = train("resumed", "+callbacks.plain.swaps.wait_at=7", "checkpoint=last")
+    done = train("resumed", "run.checkpoint=last", SWAPS_WAIT="7")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "the negatives of step 6 are trained on from now" in done.stdout
     first, second = ([json.loads(line) for line in (tmp_path / "resumed" / f"{r}.jsonl").open()] for r in (0, 1))
