@@ -13,6 +13,14 @@ from embedder.callbacks.reindex import ReindexCallback
 from embedder.texts import text_hash
 
 
+def folder():
+    return Path(os.environ["SWAPS_FOLDER"])
+
+
+def number(name):
+    return int(os.environ.get(f"SWAPS_{name}", 0))
+
+
 class NoteSwaps(L.Callback):
     """Writes, before every step, the negatives that the process trains on to `RANK.jsonl`.
 
@@ -21,14 +29,11 @@ class NoteSwaps(L.Callback):
     background is done, and `SWAPS_KILL` for that after which it kills itself, as the system does.
     """
 
-    def __init__(self) -> None:
-        self._folder = Path(os.environ["SWAPS_FOLDER"])
-        self._wait_at, self._kill_at = (int(os.environ.get(f"SWAPS_{name}", 0)) for name in ("WAIT", "KILL"))
-        self._memory = 0
+    memory = 0
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         (reindex,) = (own for own in trainer.callbacks if isinstance(own, ReindexCallback))
-        row = {"step": trainer.global_step, "table": reindex._state["folder"], "memory": self._memory, "new": 0}
+        row = {"step": trainer.global_step, "table": reindex._state["folder"], "memory": self.memory, "new": 0}
         row |= {"queries": list(batch.query_ids), "keys": batch.key_hashes.tolist(), "foreign": 0}
         (part,) = reindex._parts
         ids = {query.id: position for position, query in enumerate(part.queries)}
@@ -37,8 +42,8 @@ class NoteSwaps(L.Callback):
             allowed, before = ({text_hash(k.text) for k in (*r.positives, *r.negatives)} for r in (record, own))
             row["foreign"] += len(set(hashes) - {0} - allowed)
             row["new"] += len(set(hashes) - {0} - before)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / f"{trainer.global_rank}.jsonl").open("a") as file:
+        folder().mkdir(parents=True, exist_ok=True)
+        with (folder() / f"{trainer.global_rank}.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
 
     def on_train_batch_end(self, trainer, *args, **kwargs):
@@ -46,9 +51,9 @@ class NoteSwaps(L.Callback):
         if not trainer.is_global_zero or reindex._background is None:
             return
         process = reindex._background.process
-        if trainer.global_step == self._kill_at:
-            (self._folder / "background").write_text(str(process.pid))
+        if trainer.global_step == number("KILL"):
+            (folder() / "background").write_text(str(process.pid))
             os.kill(os.getpid(), signal.SIGKILL)
-        while trainer.global_step == self._wait_at and process.is_alive() and not reindex._background._results.poll():
-            self._memory = max(self._memory, psutil.Process(process.pid).memory_info().rss)
+        while trainer.global_step == number("WAIT") and process.is_alive() and not reindex._background._results.poll():
+            self.memory = max(self.memory, psutil.Process(process.pid).memory_info().rss)
             time.sleep(0.05)

@@ -249,8 +249,7 @@ def test_two_processes_swap_at_the_same_step_and_a_killed_run_resumes(tmp_path, 
     first, second = ([json.loads(line) for line in (tmp_path / "resumed" / f"{r}.jsonl").open()] for r in (0, 1))
     assert [row["step"] for row in first] == [row["step"] for row in second] == list(range(first[0]["step"], 12))
     assert [row["table"] for row in first] == [row["table"] for row in second]
-    tables = {row["table"] for row in first}
-    assert first[-1]["table"].startswith("step-000006"), tables
+    assert any(row["table"] and row["table"].startswith("step-000006") for row in first)
     assert not any(row["foreign"] for row in (*first, *second))
     after = [row for row in (*first, *second) if row["table"]]
     assert sum(row["new"] for row in after) > 0

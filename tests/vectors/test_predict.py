@@ -10,6 +10,8 @@ import pytest
 from embedder import waiting
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
+from embedder.engines.local import LocalEngine
+from embedder.engines.ray_engine import RayEngine
 from embedder.errors import ConfigError, EmbedderError
 from embedder.sealed import is_whole
 from embedder.types import Key, Reading
@@ -56,6 +58,12 @@ def test_a_wrong_trainer_is_refused():
         new_trainer(partial(TRAINER, precision="bf16-mixed")).precision == "32-true"
     )  # not what the folder is named by
     assert starts_by_script(new_trainer(partial(TRAINER, strategy="ddp")))
+    for engine, trainer in ((LocalEngine(), None), (RayEngine(), new_trainer(TRAINER))):
+        with pytest.raises(
+            ConfigError, match=r"engine: expected ray with trainer\.devices=1, or null: .* got '\w+Engine"
+        ):
+            elsewhere(engine, trainer)
+    assert elsewhere(None, new_trainer(partial(TRAINER, devices=1))) is None
 
 
 def test_a_shard_that_another_job_is_making_is_left_to_it_until_it_is_killed(encoder, tmp_path, caplog, monkeypatch):
