@@ -27,7 +27,8 @@ from embedder.models.packages import resolve_model
 from embedder.retrieval.retrieval import retrieval_scores
 from embedder.retrieval.retrievers import DenseRetriever
 from embedder.types import Query, TaskSides
-from embedder.vectors.stored_encoder import in_temporary_folder
+from embedder.vectors.settings import VectorSettings
+from embedder.vectors.stored_encoder import StoredEncoder
 from embedder.world import WorldSettings, write_world
 
 METRIC = "ndcg@10"
@@ -79,8 +80,8 @@ def world(folder: Path) -> Path:
 
 def ours(encoder: TextEncoder, corpus: Corpus, queries: list[Query]) -> float:
     """As a row of `evaluate.py`."""
-    with in_temporary_folder(encoder) as stored:
-        retriever = DenseRetriever(stored, FaissIndex, TaskSides())
+    with tempfile.TemporaryDirectory() as folder:
+        retriever = DenseRetriever(StoredEncoder(encoder, {}, VectorSettings(folder)), FaissIndex, TaskSides())
         retriever.fit(corpus)
         scores = retrieval_scores(queries, retriever.retrieve(queries, 10), (10,))
     return fmean(scores[METRIC].values())
