@@ -161,12 +161,10 @@ class Background:
 
     def stop(self) -> None:
         """End it at once; what the LLM has said is in the store."""
-        if self.process.is_alive():
-            self.process.terminate()
-            self.process.join(_SECONDS_TO_END)
-            if self.process.is_alive():
-                self.process.kill()
-                self.process.join()
+        self.process.terminate()
+        self.process.join(_SECONDS_TO_END)
+        self.process.kill()
+        self.process.join()
         remove_leftovers(self._directory)
 
 

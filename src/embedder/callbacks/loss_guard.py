@@ -41,9 +41,7 @@ class LossGuard(L.Callback):
         self._smoothed: dict[str, dict[str, float]] = {}
         self._batch: Batch | None = None
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, *_: Any) -> None:
         """Keep the batch, to name it."""
         self._batch = batch
 

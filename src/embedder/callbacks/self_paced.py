@@ -25,9 +25,7 @@ class SelfPacedRate(L.Callback):
         self._factors: list[float] = []
         self._step = -1
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, *_: Any) -> None:
         """Set the rate; the scheduler computes its next one from its own numbers, so nothing compounds."""
         if trainer.global_step != self._step:  # the last batch ended a step
             self._step = trainer.global_step

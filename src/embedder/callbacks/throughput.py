@@ -33,9 +33,7 @@ class ThroughputCallback(L.Callback):
         """The clock starts."""
         self._start_over(require_retriever(pl_module))
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, *_: Any) -> None:
         """A batch is there."""
         self._started = time.perf_counter()
         self._waited += self._started - self._ended
