@@ -18,6 +18,7 @@ def small(tmp_path, bert_directory, llama_directory):
         f"encoder.name={bert_directory}",
         f"llm.name={llama_directory}",
         "llm.device=cpu",
+        "llm.dtype=float32",
         "source.settings.passages=200",
         "source.settings.questions=24",
         "rag.max_answered=2",

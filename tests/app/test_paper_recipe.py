@@ -34,12 +34,12 @@ TASKS = list(INSTRUCTIONS)
 
 
 def test_the_numbers_are_those_of_the_paper_and_of_the_released_code():
-    config = composed("train", "experiment=llm_embedder", "llm.name=SOME/7B")
+    config = composed("train", "experiment=llm_embedder")
     tasks = config.run.tasks
     assert config.run.encoder.name == "BAAI/bge-base-en"
     assert config.run.encoder.lr == 5e-6  # its own folder says how BGE pools: CLS
     assert config.run.encoder.gradient_checkpointing
-    assert config.run.preparation.rewards.language_model.name == "SOME/7B"
+    assert config.run.preparation.rewards.language_model.name == "meta-llama/Llama-2-7b-chat-hf"
     assert config.run.preparation.rewards.outputs.n_outputs == 10
     assert config.run.preparation.rewards.reward["_target_"].endswith("RankReward")
     assert config.run.preparation.candidates.n == 200
@@ -110,6 +110,7 @@ def test_it_runs_small(tmp_path, bert_directory, llama_directory):
         f"encoder.name={bert_directory}",
         f"llm.name={llama_directory}",
         "llm.device=cpu",
+        "llm.dtype=float32",
         "source.settings.passages=200",
         "source.settings.questions=24",
         "prepare.max_train_queries=4",
