@@ -4,13 +4,15 @@
     python benchmarks/all.py --only encoding start --runs 3
     python benchmarks/all.py --page docs/benchmarks-speed.md --folder outputs/bench
 
-Each benchmark is a process of its own and leaves a file of rows in the folder; a file that is there already is not
-made again, so that a run that was ended goes on. Ratios are medians of neighbouring runs in turns; every benchmark
-says in its own words what is compared, and checks first that both sides give the same numbers.
+Each benchmark is a process of its own and leaves a file of rows in a folder for this commit, machine, versions and
+number of rounds; a file that is there already is not made again, so that a run that was ended goes on. Ratios are
+medians of neighbouring runs in turns; every benchmark says in its own words what is compared, and ends with an error if
+both sides do not do the same.
 """
 
 import argparse
 import datetime
+import hashlib
 import json
 import os
 import platform
@@ -18,6 +20,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain, starmap
 from pathlib import Path
 
 from side_by_side import Row
@@ -35,6 +38,12 @@ class Part:
     meaning: str
 
 
+HEAD = (
+    "# Speed beside peers",
+    "",
+    "Written by `make bench`; do not edit. Above 1 means that this project is faster, or needs less memory.",
+    "",
+)
 PARTS = (
     Part("rewards", (), "Labelling", "scoring eleven outputs of a prompt with an LLM of 135 M parameters"),
     Part("relabel", ("--records", "100000"), "Another reward", "100,000 records, from the table and through the store"),
@@ -57,36 +66,33 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs" / "bench", help="where files of rows are kept")
     parser.add_argument("--page", type=Path, help="also write the table as a page")
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    lines = [*head(), ""]
-    for part in PARTS:
-        if part.script in arguments.only:
-            lines += section(part, measured(part, arguments.folder, arguments.runs))
-    text = "\n".join(lines)
+    where = measured_where()
+    folder = arguments.folder / hashlib.sha256(f"{where}, {arguments.runs}".encode()).hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    sections = [(part, measured(part, folder, arguments.runs)) for part in PARTS if part.script in arguments.only]
+    text = "\n".join(
+        [*HEAD, f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {where}.", "", *chain(*starmap(section, sections))]
+    )
     print(text)
+    if failed := [part.script for part, rows in sections if not rows]:
+        sys.exit(f"failed: {', '.join(failed)}; the others are kept, and the same command measures these alone")
     if arguments.page:
         arguments.page.write_text(text, encoding="utf-8")
 
 
-def head() -> list[str]:
-    """What was measured where."""
+def measured_where() -> str:
+    """The commit, and all that its numbers depend on."""
     packages = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     commit = subprocess.run(  # noqa: S603  # our own words
-        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],  # noqa: S607
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,
     ).stdout.strip()
     threads = os.environ.get("OMP_NUM_THREADS", "as many as the machine has")
-    return [
-        "# Speed beside peers",
-        "",
-        "Written by `make bench`; do not edit. Above 1 means that this project is faster, or needs less memory.",
-        "",
-        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {commit}; {processor()}, {os.cpu_count()} processors, "
-        f"threads: {threads}; Python {platform.python_version()}, {versions}.",
-    ]
+    machine = f"{processor()}, {os.cpu_count()} processors, threads: {threads}"
+    return f"commit {commit}; {machine}; Python {platform.python_version()}, {versions}"
 
 
 def processor() -> str:
@@ -117,8 +123,6 @@ def measured(part: Part, folder: Path, runs: int) -> list[Row]:
 def section(part: Part, rows: list[Row]) -> list[str]:
     """A table."""
     command = f"python benchmarks/{part.script}.py {' '.join(part.arguments)}".strip()
-    if not rows:
-        return [f"## {part.heading}", f"`{command}` failed here.", ""]
     table = [
         f"| {row.name} | {amount(row.ours, row.unit)} | {amount(row.peer, row.unit)} | "
         f"**{row.ratio:.2f}** ({row.lowest_ratio:.2f} to {row.highest_ratio:.2f}) | {row.runs} |"

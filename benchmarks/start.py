@@ -3,7 +3,7 @@
     python benchmarks/start.py
 
 Each is a process of its own, in turns. Ours are the help of a command, its refusal of a wrong setting, and the import
-of the public API; the peer is `import sentence_transformers`, which a retriever needs before anything else.
+of what loads a retriever; the peer is `import sentence_transformers`, which a script with it needs first.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from side_by_side import Measured, compare, write_json
 ROOT = Path(__file__).parents[1]
 PEER = "import sentence_transformers"
 OURS = {
-    "`python train.py --help`": ("train.py", "--help"),
-    "`python train.py` with a wrong setting": ("train.py", "trainer.max_step=1"),
-    "`import embedder`": ("-c", "import embedder"),
-    "`import embedder; embedder.load`": ("-c", "import embedder; embedder.load"),
+    "`python train.py --help`": (("train.py", "--help"), 0),
+    "`python train.py` with a wrong setting": (("train.py", "trainer.max_step=1"), 2),
+    "`import embedder; embedder.load`": (("-c", "import embedder; embedder.load"), 0),
 }
+"""Words of the command, and its exit status."""
 
 
 def main() -> None:
@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    ways: dict[str, Callable[[], float]] = {name: partial(spent, words) for name, words in OURS.items()}
-    ways[PEER] = partial(spent, ("-c", PEER))
+    ways: dict[str, Callable[[], float]] = {name: partial(spent, *how) for name, how in OURS.items()}
+    ways[PEER] = partial(spent, ("-c", PEER), 0)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for round_number in range(arguments.runs + 1):
         for name, way in ways.items():
@@ -50,10 +50,12 @@ def main() -> None:
         write_json(arguments.json, rows)
 
 
-def spent(words: Sequence[str]) -> float:
-    """Processor seconds of a process."""
+def spent(words: Sequence[str], status: int) -> float:
+    """Processor seconds of a process that ends with this status."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=False)  # noqa: S603  # our own words
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=False)  # noqa: S603  # our own words
+    if done.returncode != status:
+        sys.exit(f"{' '.join(words)} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
