@@ -224,6 +224,16 @@ def test_a_task_of_the_users_own_is_one_file(tmp_path, models):
     }
 
 
+def test_a_task_file_without_override_is_told_where_it_goes(tmp_path):
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "faq.yaml").write_text(
+        "defaults: [_base, {/reward@labelling.reward: likelihood}, _self_]\nname: faq\n"
+    )
+    done = run_here("train.py", f"hydra.searchpath=[file://{tmp_path}]", "~task_mix", "+task@tasks.faq=faq")
+    expected = "chosen twice; a file whose defaults have _base writes `override /reward@...: ...`"
+    assert (done.returncode, done.stderr) == (2, f"reward@tasks.faq.labelling.reward: {expected}\n")
+
+
 def test_a_data_set_without_training_queries_is_for_tests_and_a_task_of_none_is_refused(
     tmp_path, bert_directory, llama_directory, caplog
 ):

@@ -48,6 +48,8 @@ def mended(error: Exception, name: str, arguments: Sequence[str]) -> tuple[str |
         group = twice[1] or twice[2]
         if any(argument.startswith(f"+{group}=") for argument in arguments):
             return f"{shown(group)}: this command has that group already, so its choice is set without the +", 2
+        placed = "/" + shown(group).partition("@")[0]
+        return f"{shown(group)}: chosen twice; a file whose defaults have _base writes `override {placed}@...: ...`", 2
     if _NO_GROUP in text:
         return _no_group(conf, arguments), 2
     if isinstance(error, CompactHydraException | ValueError):
