@@ -4,6 +4,8 @@ import json
 import os
 import time
 
+import pytest
+
 from embedder.candidates.candidates import Candidates
 from embedder.candidates.finder import CandidateFinder
 from embedder.candidates.proposers import BM25Proposer
@@ -38,6 +40,9 @@ def test_what_is_kept_is_what_was_proposed(tmp_path, monkeypatch):
     assert (kept.unranked, kept.dropped) == (finder.unranked, finder.dropped)
     assert finder.unranked == 1
     assert finder.dropped["near_duplicates"]
+    os.utime(tmp_path / "kept", (0, 0))
+    next(kept.propose(queries))
+    assert time.time() - (tmp_path / "kept").stat().st_mtime < 3600  # read, though opened long ago
     assert kept.copies == finder.copies == {"38": [39]}
 
 
@@ -47,4 +52,8 @@ def test_what_no_run_reads_again_is_removed(tmp_path):
     day_ago = time.time() - 86401
     os.utime(tmp_path / ".a-2.candidates", (day_ago, day_ago))
     remove_unread(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".a-1.candidates", ".a-4.lock", "a-3"]
+    remaining = [".a-1.candidates", ".a-4.lock", "a-3"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == remaining
+    with pytest.raises(FileNotFoundError):  # removed by another process, just before it is opened
+        KeptCandidates(tmp_path / ".a-2.candidates", None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == remaining  # no file where the folder was

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import time
 from collections import Counter
@@ -30,6 +31,7 @@ _SCHEMA = pa.schema(
 KEPT = ".candidates"
 """How the name of a folder ends that `keep_candidates` writes, behind a dot and the name of the data set's folder."""
 _UNREAD = 86400  # seconds: what a run that was killed has left, and no later one with the same settings has read
+_TOUCHED = 100  # queries, for which the LLM takes far less than a day
 _BLOCK = 1000  # queries; that of every row is known without an index
 _TABLE, _COUNTS = "candidates.arrow", "counts.json"
 
@@ -61,7 +63,7 @@ def keep_candidates(queries: Sequence[Query], finder: CandidateFinder, corpus: C
 
 
 def remove_unread(folder: Path) -> None:
-    """Remove the candidates of data sets whose records are written, or that no process has opened for a day."""
+    """Remove the candidates of data sets whose records are written, or that no process has read for a day."""
     for kept in folder.glob(f".*{KEPT}"):
         with suppress(FileNotFoundError):  # another process removes it too
             is_written = kept.with_name(kept.name[1:].removesuffix(KEPT)).is_dir()
@@ -78,11 +80,12 @@ class KeptCandidates:
         corpus: Where the keys are.
 
     Raises:
+        FileNotFoundError: Another process has removed them, since the records are written.
         DataError: The file is damaged.
     """
 
     def __init__(self, folder: Path, corpus: Corpus) -> None:
-        folder.touch()
+        os.utime(folder)
         counts = json.loads((folder / _COUNTS).read_text(encoding="utf-8"))
         self.unranked: int = counts["unranked"]
         """Queries for which no source ranks a key."""
@@ -90,7 +93,7 @@ class KeptCandidates:
         """How many candidates each filter has skipped."""
         self.copies: dict[str, list[int]] = counts["copies"]
         """By query, positions of the near duplicates of its gold keys."""
-        self._corpus = corpus
+        self._folder, self._corpus = folder, corpus
         try:
             self._file = pa.ipc.open_file(pa.memory_map(str(folder / _TABLE)))
             blocks = [self._file.get_batch(number) for number in range(self._file.num_record_batches)]
@@ -101,11 +104,14 @@ class KeptCandidates:
 
     def propose(self, queries: Sequence[Query]) -> Iterator[tuple[Candidate, ...]]:
         """The candidates of each query, as they were proposed."""
-        for query in queries:
+        for position, query in enumerate(queries):
+            if position % _TOUCHED == 0:
+                with suppress(FileNotFoundError):  # a file that is mapped can be read still
+                    os.utime(self._folder)
             number, row = divmod(self._rows[query.id], _BLOCK)
             block = self._file.get_batch(number)
             lists = (block.column(name)[row].as_py() for name in _SCHEMA.names[1:])
             yield tuple(
-                Candidate(self._corpus[position], source, rank, score)
-                for position, source, rank, score in zip(*lists, strict=True)
+                Candidate(self._corpus[key], source, rank, score)
+                for key, source, rank, score in zip(*lists, strict=True)
             )

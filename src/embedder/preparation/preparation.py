@@ -156,7 +156,10 @@ class Preparation:
     def proposed(self, job: Job) -> CandidateFinder | KeptCandidates:
         """The candidates of a data set that another process has proposed, or else what proposes them."""
         folder = self.candidates_folder(self.prepared(job.task, job.dataset))
-        return KeptCandidates(folder, job.corpus) if folder.is_dir() else self.finder(job)
+        try:
+            return KeptCandidates(folder, job.corpus)
+        except FileNotFoundError:  # none are there, or another process is removing them
+            return self.finder(job)
 
     def proposed_once(self, job: Job) -> CandidateFinder | KeptCandidates:
         """The candidates of a data set, which one of the processes that come here at once proposes for all."""
