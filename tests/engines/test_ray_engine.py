@@ -1,5 +1,6 @@
 """Actors of Ray on this machine: the records are those of a single process, also when one of two actors is killed."""
 
+import logging
 import signal
 import threading
 import time
@@ -7,12 +8,14 @@ import time
 import psutil
 import pytest
 
+from embedder.encoders.around import CutEncoder
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.engines.ray_engine import RayEngine
+from embedder.engines.ray_engine import RayEngine, _Encodes
 from embedder.errors import ConfigError
 from embedder.preparation.prepare import prepare
 from embedder.types import Key, Reading
+from embedder.vectors.encoding import Encoding
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored_encoder import StoredEncoder
 from tests.engines.conftest import TASK
@@ -73,6 +76,21 @@ def test_actors_encode_the_corpus_of_an_evaluation_with_the_same_bytes(bert_dire
     here, there = ({p.name: p.read_bytes() for p in (tmp_path / n).rglob("*.*")} for n in ("alone", "shared"))
     assert here == there
     assert len(here) == 8 + 1  # shards and a manifest; nothing else is left
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_actors_have_the_device_of_the_encoder(bert_directory, tmp_path, monkeypatch, device):
+    asked = []
+    monkeypatch.setenv("TTY_COMPATIBLE", "0")  # what an actor sets is put back
+    monkeypatch.setattr(RayEngine, "_work", lambda *given, gpu: asked.append(gpu))
+    encoder = CutEncoder(TextEncoder(EncoderConfig(str(bert_directory), "mean", device=device)), 2)
+    encoding = Encoding(encoder, {}, [Key("1", "a text")], Reading("key"), VectorSettings(str(tmp_path)))
+    RayEngine().encode(encoding)
+    assert asked == [device == "auto"]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: device == "cpu")  # and yet none is taken
+    (tmp_path / "seen").touch()
+    _Encodes(encoding, str(tmp_path / "seen"), logging.INFO)
+    assert {parameter.device.type for parameter in encoder.parameters()} == {"cpu"}
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ class RayEngine:
         """See `EncodingEngine`."""
         if missing := encoding.plan():
             shards = [{"shard": number} for number in missing]
-            self._work(_Encodes, encoding, encoding.folder, lambda n: shards, gpu=True)
+            self._work(_Encodes, encoding, encoding.folder, lambda n: shards, gpu=encoding.on_gpu)
         return encoding.finish()
 
     def _work(self, actor: type, work: object, folder: Path, parts_for: Callable[[int], _Parts], *, gpu: bool) -> None:
@@ -134,8 +134,9 @@ class _Encodes:
 
     def __init__(self, encoding: Encoding, seen: str, level: int) -> None:
         _begin("vectors.directory", seen, level)
+        on_gpu = encoding.on_gpu and torch.cuda.is_available()
         for module in encoding.modules:
-            module.to("cuda" if torch.cuda.is_available() else "cpu")  # Ray shows each actor its own GPU alone
+            module.to("cuda" if on_gpu else "cpu")  # Ray shows each actor its own GPU alone
         self._encoding = encoding
 
     def __call__(self, batch: _Batch) -> _Batch:

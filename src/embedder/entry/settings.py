@@ -25,12 +25,19 @@ def check_settings(config: Any, overrides: Sequence[str] = ()) -> None:
         overrides: Of the command line, to say how a value that was read as a number is written as text.
 
     Raises:
-        ConfigError: The first value that is missing, of another type than the code takes, or of no known setting.
+        ConfigError: The first value that is missing, of another type than the code takes, or of no known setting; or
+            an engine for a run that shares no work.
     """
     from omegaconf import OmegaConf
 
     tree: Any = OmegaConf.to_container(config, resolve=False)
-    _Check(config, tree, overrides).visit("run")
+    check = _Check(config, tree, overrides)
+    check.visit("run")
+    # Parts of a paper's table take what the command sets.
+    if tree.get("engine") is not None and "engine" not in check.seen and "paper" not in tree:
+        given = next((one for one in overrides if re.match(r"\+*engine\b", one)), None)
+        if given is not None:
+            raise ConfigError("engine", "no setting of it, since this action has no work that an engine shares", given)
 
 
 def users_key(config: Any, path: str) -> str:
@@ -44,14 +51,14 @@ def users_key(config: Any, path: str) -> str:
 class _Check:
     def __init__(self, config: Any, tree: dict[str, Any], overrides: Sequence[str]) -> None:
         self._config, self._tree, self._overrides = config, tree, overrides
-        self._seen: set[str] = set()
+        self.seen: set[str] = set()
 
     def visit(self, path: str) -> None:
         """Check a node and all below it."""
         path = _followed(self._tree, path)
-        if path in self._seen:
+        if path in self.seen:
             return
-        self._seen.add(path)
+        self.seen.add(path)
         node = _at(self._tree, path)
         if path == "run" and not isinstance(node, dict):
             raise ConfigError("run", "settings with a _target_, which an action has (action=...)", node)

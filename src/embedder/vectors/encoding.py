@@ -56,6 +56,13 @@ class Encoding:
         return [self._encoder] if isinstance(self._encoder, nn.Module) else []
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether the encoder is to run on a GPU where there is one."""
+        configs = (getattr(part, "config", None) for module in self.modules for part in module.modules())
+        devices = (getattr(config, "device", "auto") for config in configs)
+        return all(str(device).partition(":")[0] in ("auto", "cuda") for device in devices)
+
+    @property
     def is_planned(self) -> bool:
         """Whether `plan` was called, here or in the process that started this one."""
         return self._shards is not None
