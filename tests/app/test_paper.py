@@ -88,10 +88,12 @@ def test_the_seven_sets_with_a_search_agent(tmp_path, small):
 
 
 def test_what_no_part_could_take_is_told_before_the_first_is_begun(tmp_path, small):
-    done = run_here("evaluate.py", "experiment=paper_table", *small, 'paper.parts.qrecc=["benchmark=qrec"]')
+    of_a_task = "consumer@tasks.tool.consumer=tool_choice"  # which the parts before this one do not all have
+    done = run_here("evaluate.py", "experiment=paper_table", *small, of_a_task, 'paper.parts.qrecc=["benchmark=qrec"]')
     assert done.returncode == 2
     assert "the settings of qrecc: expected what can be set together" in done.stdout
     assert "benchmark/qrec" in done.stdout
+    assert "'llm.device=cpu'" in done.stdout.rpartition("got [")[2]  # what the command sets is among what is named
     assert not (tmp_path / "paper" / "mmlu").exists()
     done = run_here("evaluate.py", "experiment=paper_table", *(one for one in small if not one.startswith("rows=")))
     assert "checkpoint: expected a checkpoint or an exported folder, since rows asks for `trained`" in done.stdout

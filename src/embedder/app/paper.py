@@ -18,7 +18,7 @@ from embedder.published.table import write_table
 
 logger = logging.getLogger(__name__)
 
-_OWN = ("experiment", "action", "paper", "published@paper")
+_OWN = ("experiment", "action", "paper")
 
 
 @checked("paper")

@@ -37,11 +37,13 @@ def composed_part(entry: str, overrides: Sequence[str], own: Collection[str], ou
         config = compose(entry, overrides=[*overrides, *shared])
     except HydraException as error:
         expected = f"what can be set together with the settings of this command ({str(error).splitlines()[0]})"
-        raise ConfigError(f"the settings of {output_dir.name}", expected, list(overrides)) from error
+        raise ConfigError(f"the settings of {output_dir.name}", expected, [*overrides, *shared]) from error
     config.paths.output_dir = str(output_dir)
     check_settings(config, shared)
     return config
 
 
 def _key(override: str) -> list[str]:
-    return OverridesParser.create().parse_override(override).get_key_element().lstrip("+~").split(".")
+    """Where an override sets something; of a group that is its package, as `tasks.tool` in `consumer@tasks.tool`."""
+    element = OverridesParser.create().parse_override(override).get_key_element()
+    return element.lstrip("+~").rpartition("@")[2].split(".")
