@@ -41,6 +41,9 @@ def test_the_published_table_is_that_of_the_leaderboard():
     assert list(table["BGE-base"].values()) == [0.4896, 0.4491, 0.5974, 14.2943, 6.1335, 0.5761, 0.3856]
     assert list(table["LLM-Embedder"].values()) == [0.4903, 0.5052, 0.6288, 13.4832, 6.0972, 0.8645, 0.5053]
     assert [*published.benchmarks] == names
+    assert {row.title: row.encoder for row in published.rows if "encoder" in row} == dict.fromkeys(
+        ["BGE-base", "LLM-Embedder"], "bge-base-en"
+    )
     assert {one.part for one in published.benchmarks.values()} == set(PARTS)
 
 

@@ -81,7 +81,11 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         ),
         ("train", ["reward.likelihood=max"], "reward.likelihood: expected 'mean' or 'sum', got 'max'"),
         ("train", ["callbacks.plain.loss_guard.diverged_at=1"], "diverged_at: expected a number above 1, got 1"),
-        ("evaluate", ["action=index", "engine=ray"], "engine: expected no setting of it, since this action has no work"),
+        (
+            "evaluate",
+            ["action=index", "engine=ray"],
+            "engine: expected no setting of it, since this action has no work",
+        ),
         ("evaluate", ["action=mteb", "engine=ray"], "that an engine shares, got 'engine=ray'"),
         ("evaluate", ["rag.max_answered=0"], "rag.max_answered: expected 1 or more, or null for all, got 0"),
         ("train", ["encoder.lora=1"], "encoder.lora: expected settings of LoraSettings or null, got 1"),

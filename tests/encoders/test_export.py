@@ -12,7 +12,7 @@ import torch
 
 from embedder.encoders.around import CutEncoder
 from embedder.encoders.card_facts import CardFacts, complete_card
-from embedder.encoders.checkpoint import load_trained
+from embedder.encoders.checkpoint import load_trained, training_of
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
@@ -145,6 +145,7 @@ def test_an_export_loads_with_its_instructions_and_a_changed_one_is_refused(bert
     directory = export(encoder, TASKS, tmp_path / "export", {})
     trained = load_trained(directory)
     assert trained.tasks == TASKS
+    assert training_of(directory).base == str(bert_directory)
     np.testing.assert_allclose(
         trained.encoder.encode(TEXTS, Reading("query")), encoder.encode(TEXTS, Reading("query")), atol=1e-6
     )

@@ -17,8 +17,9 @@ ROWS = [
     PublishedRow("LLM alone", {"popqa": 0.2}, row="none"),
     PublishedRow("BGE-base", {"popqa": 0.4, "tools": 0.6}, row="base", encoder="bge-base-en"),
     PublishedRow("AAR", {"popqa": 0.3}),
+    PublishedRow("LLM-Embedder", {"popqa": 0.5}, row="trained", encoder="bge-base-en"),
 ]
-PAPER = Published("a paper", "Llama-2-7b-chat", {"popqa": POPQA, "tools": TOOLS}, ROWS)
+PAPER = Published("a paper", "Llama-2-7b-chat-hf", {"popqa": POPQA, "tools": TOOLS}, ROWS)
 
 
 def row(retriever, values, *, dataset="popqa", metric="em", keys=102, top_k=3, parts=None):
@@ -47,7 +48,7 @@ def test_ours_stands_beside_the_published_number_and_says_what_it_was_measured_b
     assert (found["PopQA", "AAR"].ours, found["PopQA", "AAR"].comparable) == (None, "-")
     assert (found["PopQA", "BM25"].published, found["PopQA", "BM25"].comparable) == (None, "-")
     assert found["ToolBench", "BGE-base"].ours is None  # this part was not run
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,8 @@ def test_ours_stands_beside_the_published_number_and_says_what_it_was_measured_b
         ({"rows": row("base encoder", [1, 1], top_k=1)}, "no: shown (3)"),
         ({"rows": row("base encoder", [1, 1], dataset="world")}, "no: data sets (world)"),
         ({"reader": "SmolLM2-135M"}, "no: LLM"),
+        ({"reader": "somebody/Llama-2-7b-chat-hf-GGUF"}, "no: LLM"),
+        ({"reader": "somebody/medical-Llama-2-7b-chat-hf"}, "no: LLM"),
         ({"encoder": "BAAI/bge-base-en-v1.5"}, "no: encoder"),
         ({"reader": "Qwen", "rows": row("base encoder", [1], keys=9)}, "no: questions (2), keys (100), LLM"),
     ],
@@ -66,6 +69,15 @@ def test_what_was_measured_otherwise_is_named(changed, why):
     given = {"rows": row("base encoder", [1, 1])} | changed
     found = lines(popqa=measured(given.pop("rows"), **given))
     assert found["PopQA", "BGE-base / base encoder"].comparable == why
+
+
+@pytest.mark.parametrize(
+    ("trained", "comparable"),
+    [("BAAI/bge-base-en", "yes"), ("sentence-transformers/all-MiniLM-L6-v2", "no: encoder"), (None, "no: encoder")],
+)
+def test_the_trained_encoder_is_told_from_the_published_one_by_what_it_was_before(trained, comparable):
+    of = Measured([row("trained encoder", [1, 1])], READER, "BAAI/bge-base-en", trained)
+    assert lines(popqa=of)["PopQA", "LLM-Embedder / trained encoder"].comparable == comparable
 
 
 def test_what_the_paper_does_not_say_is_not_taken_to_be_equal():

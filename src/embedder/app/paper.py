@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 
 from embedder.app.evaluate import EvaluateRun
 from embedder.checks import checked
+from embedder.encoders.checkpoint import training_of
 from embedder.entry.parts import composed_part
 from embedder.errors import ConfigError
 from embedder.evaluation.rows import row_names
@@ -66,7 +67,9 @@ class PaperRun:
             run = runs.pop(name)  # the models of a part go with it
             rows = run.score()
             logger.info("%s: the LLM ran %s tokens", name, f"{run.language_model.tokens_run:,}")
-            measured[name] = Measured(rows, str(configs[name].llm.name), str(configs[name].encoder.name))
+            trained = training_of(run.checkpoint).base if run.checkpoint is not None else None
+            names = str(configs[name].llm.name), str(configs[name].encoder.name), trained
+            measured[name] = Measured(rows, *names)
             lines = write_table(folder, self.published, measured)
         logger.info("table: %s", folder / "paper.md")
         return lines

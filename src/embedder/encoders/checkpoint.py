@@ -51,11 +51,16 @@ class TrainedEncoder:
 
 @dataclass(frozen=True)
 class Training:
-    """The tasks and data sets of a training, and whether it was query-only: keys are those of the base encoder."""
+    """The tasks and data sets of a training, and whether it was query-only: keys are those of the base encoder.
+
+    Args:
+        base: Name of the encoder that it began with.
+    """
 
     tasks: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     keys_stayed: bool = False
+    base: str | None = None
 
 
 def describe(
@@ -145,7 +150,8 @@ def training_of(path: Path | str) -> Training:
     with _damage_named(file):
         description = read_checkpoint(file)[CHECKPOINT_KEY] if file is path else read_json(file)
         data = description.get("about", description).get("data", {})  # an export has it beside the rest
-        return Training(tuple(description["tasks"]), dict(data), bool(description.get("key_fingerprints")))
+        keys_stayed = bool(description.get("key_fingerprints"))
+        return Training(tuple(description["tasks"]), dict(data), keys_stayed, description["encoder"]["name"])
 
 
 def existing(path: Path | str) -> Path:

@@ -23,11 +23,13 @@ class Measured:
         rows: Of its evaluation.
         reader: Name of the LLM.
         encoder: Name of the base encoder.
+        trained: Name of the encoder that the checkpoint was trained from; None where that is not known.
     """
 
     rows: Sequence[Row]
     reader: str
     encoder: str
+    trained: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,13 +137,14 @@ def _line(
     if value is None or beside is None:
         return line
     names = [row.dataset for row in rows]
+    encoder = part.trained if beside.row == "trained" else part.encoder
     differs = {
         f"data sets ({', '.join(names)})": benchmark.datasets is not None and set(names) != set(benchmark.datasets),
         f"questions ({_number(benchmark.questions)})": _unlike(line.questions, benchmark.questions),
         f"keys ({_number(benchmark.keys)})": _unlike(line.keys, benchmark.keys, _ABOUT_THE_SAME),
         f"shown ({_number(benchmark.top_k)})": _unlike(line.top_k, benchmark.top_k),
         "LLM": reads and not _named(published.reader, part.reader),
-        "encoder": beside.encoder is not None and part.encoder.rpartition("/")[2].lower() != beside.encoder,
+        "encoder": beside.encoder is not None and not _named(beside.encoder, encoder),
         "parts": benchmark.counts_parts and not all(map(_has_parts, rows)),
         "see below": benchmark.known_difference is not None,
     }
@@ -177,8 +180,8 @@ def _number(number: int | None) -> str:
     return NONE if number is None else f"{number:,}"
 
 
-def _named(theirs: str | None, ours: str) -> bool:
-    return theirs is not None and theirs.lower() in ours.lower()
+def _named(theirs: str | None, ours: str | None) -> bool:
+    return theirs is not None and ours is not None and ours.rpartition("/")[2].lower() == theirs.lower()
 
 
 def _top_k(consumer: Any) -> int | None:

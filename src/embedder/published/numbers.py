@@ -44,7 +44,7 @@ class PublishedRow:
         title: Its name in tables.
         values: By the name of the benchmark.
         row: Ours that it stands beside, as in the setting `rows`; None where there is none.
-        encoder: The base encoder, in small letters: the last part of the name of ours where both are the same.
+        encoder: The base encoder: the last part of the name of ours where both are the same.
     """
 
     title: str
@@ -60,7 +60,7 @@ class Published:
 
     Args:
         source: Where it stands.
-        reader: The LLM, as the name of ours contains it where both are the same; None for one that cannot be named.
+        reader: The LLM: the last part of the name of ours where both are the same; None for one that cannot be named.
         benchmarks: Its columns, by name.
         rows: Its rows.
     """
