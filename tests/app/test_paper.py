@@ -101,5 +101,12 @@ def test_what_no_part_could_take_is_told_before_the_first_is_begun(tmp_path, sma
     done = run_here("evaluate.py", "experiment=paper_table", *(one for one in small if not one.startswith("rows=")))
     assert "checkpoint: expected a checkpoint or an exported folder, since rows asks for `trained`" in done.stdout
     assert not (tmp_path / "paper" / "mmlu").exists()
+    for setting, told in (
+        ("run.cutoffs=[10]", "run.cutoffs: expected a list with 5, since the part toolbench"),
+        ("run.rag_enabled=false", "run.rag_enabled: expected true, since the part mmlu"),
+    ):
+        done = run_here("evaluate.py", "experiment=paper_table", *small, f'paper.settings=["{setting}"]')
+        assert told in done.stdout
+        assert not (tmp_path / "paper" / "mmlu").exists()
     done = run_here("evaluate.py", "action=paper", f"hydra.run.dir={tmp_path}/paper")
     assert "experiment: expected one with the benchmarks of a paper, such as paper_table" in done.stdout
