@@ -84,7 +84,7 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         (
             "evaluate",
             ["action=index", "engine=ray"],
-            "engine: expected no setting of it, since this action has no work",
+            "engine: expected no setting of it, since this action has",
         ),
         ("evaluate", ["action=mteb", "engine=ray"], "that an engine shares, got 'engine=ray'"),
         ("evaluate", ["rag.max_answered=0"], "rag.max_answered: expected 1 or more, or null for all, got 0"),
