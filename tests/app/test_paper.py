@@ -96,7 +96,7 @@ def test_what_no_part_could_take_is_told_before_the_first_is_begun(tmp_path, sma
     assert done.returncode == 2
     assert "the settings of qrecc: expected what can be set together" in done.stdout
     assert "benchmark/qrec" in done.stdout
-    assert "'llm.device=cpu'" in done.stdout.rpartition("got [")[2]  # what the command sets is among what is named
+    assert "got ['source=world'" in done.stdout  # what the command sets is named, and first
     assert not (tmp_path / "paper" / "mmlu").exists()
     done = run_here("evaluate.py", "experiment=paper_table", *(one for one in small if not one.startswith("rows=")))
     assert "checkpoint: expected a checkpoint or an exported folder, since rows asks for `trained`" in done.stdout

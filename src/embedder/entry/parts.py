@@ -37,7 +37,7 @@ def composed_part(entry: str, overrides: Sequence[str], own: Collection[str], ou
         config = compose(entry, overrides=[*overrides, *shared])
     except HydraException as error:
         expected = f"what can be set together with the settings of this command ({str(error).splitlines()[0]})"
-        raise ConfigError(f"the settings of {output_dir.name}", expected, [*overrides, *shared]) from error
+        raise ConfigError(f"the settings of {output_dir.name}", expected, [*shared, *overrides]) from error
     config.paths.output_dir = str(output_dir)
     check_settings(config, shared)
     return config
