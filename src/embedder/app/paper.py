@@ -14,9 +14,8 @@ from embedder.entry.parts import composed_part
 from embedder.errors import ConfigError
 from embedder.evaluation.rows import row_names
 from embedder.published.lines import Line, Measured
-from embedder.published.numbers import Benchmark, Published
+from embedder.published.numbers import Published
 from embedder.published.table import write_table
-from embedder.results.measures import is_retrieval
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +61,8 @@ class PaperRun:
         for run in runs.values():
             row_names(run.rows, run.checkpoint, list(run.retrievers))
         for benchmark in self.published.benchmarks.values():
-            if (of := runs.get(benchmark.part)) is not None:
-                _check_measures(of, benchmark)
+            if (part := runs.get(benchmark.part)) is not None:
+                benchmark.check(part.cutoffs, answered=part.rag_enabled)
         measured: dict[str, Measured] = {}
         lines: list[Line] = []
         for number, name in enumerate(configs, 1):
@@ -77,13 +76,3 @@ class PaperRun:
             lines = write_table(folder, self.published, measured)
         logger.info("table: %s", folder / "paper.md")
         return lines
-
-
-def _check_measures(run: EvaluateRun, benchmark: Benchmark) -> None:
-    """Refuse settings by which a part would not have the metric of its benchmark."""
-    reason = f"since the part {benchmark.part} is compared by {benchmark.metric} ('~paper.parts.NAME' leaves one out)"
-    if not is_retrieval(benchmark.metric):
-        if not run.rag_enabled:
-            raise ConfigError("run.rag_enabled", f"true, {reason}", run.rag_enabled)
-    elif (cutoff := int(benchmark.metric.rpartition("@")[2])) not in run.cutoffs:
-        raise ConfigError("run.cutoffs", f"a list with {cutoff}, {reason}", run.cutoffs)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from embedder.bounds import PositiveInt
 from embedder.checks import checked
 from embedder.errors import ConfigError
+from embedder.results.measures import is_retrieval
 from embedder.results.titles import TITLES
 
 
@@ -34,6 +35,23 @@ class Benchmark:
     keys: PositiveInt | None = None
     top_k: PositiveInt | None = None
     known_difference: str | None = None
+
+    def check(self, cutoffs: Sequence[int], *, answered: bool) -> None:
+        """Refuse settings by which its part would not have its metric.
+
+        Args:
+            cutoffs: Of ranking metrics.
+            answered: Whether the LLM answers.
+
+        Raises:
+            ConfigError: The metric would be missing.
+        """
+        reason = f"since the part {self.part} is compared by {self.metric} ('~paper.parts.NAME' leaves one out)"
+        if not is_retrieval(self.metric):
+            if not answered:
+                raise ConfigError("run.rag_enabled", f"true, {reason}", answered)
+        elif (cutoff := int(self.metric.rpartition("@")[2])) not in cutoffs:
+            raise ConfigError("run.cutoffs", f"a list with {cutoff}, {reason}", cutoffs)
 
 
 @dataclass(frozen=True)
