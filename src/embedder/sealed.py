@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,9 @@ def sealed_file(path: Path) -> Iterator[SealedFile]:
 
 def is_whole(path: Path) -> bool:
     """Whether there is a sealed file that is as it was written. All of it is read, once in a process."""
-    return path.is_file() and once("sealed", path, _has_its_digest)
+    with suppress(FileNotFoundError):  # another process may just be removing it
+        return path.is_file() and once("sealed", path, _has_its_digest)
+    return False
 
 
 def make_if_free(path: Path, make: Callable[[], object]) -> bool:

@@ -14,8 +14,10 @@ import pytest
 
 from embedder.errors import ConfigError, DataError
 from embedder.index.array_vectors import ArrayVectors
+from embedder.index.faiss_factory import new_index, training_size
 from embedder.index.faiss_index import FaissIndex
-from embedder.index.fill import fill_index
+from embedder.index.fill import fill_index, spread
+from embedder.index.kept_index import FORMAT
 
 FACTORIES = ["Flat", "HNSW16", "IVF16,Flat", "IVF16,SQ8", "IVF16,PQ4np", "IVF16,PQ4np,RFlat", "IVF16,PQ4np,Refine(SQ8)"]
 
@@ -82,6 +84,14 @@ def stored(vectors, directory):
     return ArrayVectors(vectors, beside=directory / "index-0123456789ab")
 
 
+def name_of(factory, part):
+    return f"index-0123456789ab-{FORMAT}-{factory}-{part}.faiss"
+
+
+def times(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
 @pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("factory", [factory for factory in FACTORIES if factory != "Flat"])
 def test_an_index_beside_its_vectors_is_built_once_and_answers_as_the_one_in_memory(tmp_path, vectors, factory, parts):
@@ -89,11 +99,11 @@ def test_an_index_beside_its_vectors_is_built_once_and_answers_as_the_one_in_mem
     for _ in range(2):
         index = FaissIndex(factory, parts=parts, **settings(factory))
         fill_index(index, stored(vectors, tmp_path))
-        begins.append((index.was_found, {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}))
+        begins.append((index.was_found, times(tmp_path)))
     assert [found for found, _ in begins] == [False, True]
     assert begins[0][1] == begins[1][1]
-    names = [f"index-0123456789ab-{factory}-{number}-of-{parts}.faiss" for number in range(1, parts + 1)]
-    assert sorted(begins[0][1]) == names
+    names = [name_of(factory, f"{number}-of-{parts}") for number in range(1, parts + 1)]
+    assert sorted(begins[0][1]) == [*names, name_of(factory, "trained")]
     in_memory = filled(factory, vectors)
     assert (len(index), index.nbytes > 0) == (len(vectors), True)
     np.testing.assert_array_equal(in_memory.vectors(1300, 1400), index.vectors(1300, 1400))
@@ -116,12 +126,56 @@ def test_merged_parts_are_the_file_that_one_part_would_be(tmp_path, vectors, fac
     (other := tmp_path / "whole").mkdir()
     fill_index(FaissIndex(factory), stored(vectors, other))
     fill_index(FaissIndex(factory, parts=3, merge=True), stored(vectors, tmp_path))
-    (path,) = tmp_path.glob("*.faiss")
+    path = tmp_path / name_of(factory, "1-of-1")
+    assert set(tmp_path.glob("*.faiss")) == {path, tmp_path / name_of(factory, "trained")}
     index = FaissIndex(factory, **settings(factory))
     fill_index(index, stored(vectors, tmp_path))
-    assert (index.was_found, path.name) == (True, f"index-0123456789ab-{factory}-1-of-1.faiss")
+    assert index.was_found
     assert_same_answers(index, filled(factory, vectors), vectors[::100])
     assert filecmp.cmp(path, other / path.name, shallow=False)
+
+
+def test_runs_with_other_parts_train_nothing_again_and_leave_each_others_files(tmp_path, vectors, caplog):
+    caplog.set_level("INFO")
+    before = {}
+    for parts, merge in ((3, False), (3, True), (2, False), (3, False), (3, True)):
+        index = FaissIndex("IVF16,SQ8", parts=parts, merge=merge)
+        fill_index(index, stored(vectors, tmp_path))
+        assert before.items() <= times(tmp_path).items()
+        before = times(tmp_path)
+    assert index.was_found
+    kept = ["1-of-1", "1-of-2", "1-of-3", "2-of-2", "2-of-3", "3-of-3", "trained"]
+    assert sorted(before) == [name_of("IVF16,SQ8", part) for part in kept]
+    assert caplog.text.count("training IVF16,SQ8") == 1
+
+
+@pytest.mark.parametrize("factory", ["SQ8", "IVF16,Flat", "IVF16,PQ4np,Refine(SQ8)"])
+def test_parts_that_were_trained_apart_are_not_merged(tmp_path, vectors, factory):
+    for name, searched in (("one", vectors), ("other", 2 * vectors[::-1])):
+        (tmp_path / name).mkdir()
+        fill_index(FaissIndex(factory, parts=2), stored(searched, tmp_path / name))
+    for number, name in ((1, "one"), (2, "other")):
+        path = tmp_path / name / name_of(factory, f"{number}-of-2")
+        path.rename(tmp_path / "one" / name_of(factory, f"part-{number}-of-2"))
+    with pytest.raises(DataError, match=r"part-2-of-2.faiss: trained apart from .*: delete index-\*.faiss"):
+        fill_index(FaissIndex(factory, parts=2, merge=True), stored(vectors, tmp_path / "one"))
+    for path in (tmp_path / "one").glob("index-*.faiss"):
+        path.unlink()
+    fill_index(FaissIndex(factory, parts=2, merge=True), stored(vectors, tmp_path / "one"))
+
+
+def test_an_index_of_another_format_is_not_found(tmp_path, vectors, monkeypatch):
+    """Where the second half fails, raise FORMAT: what was trained in another way must not be found."""
+    fill_index(FaissIndex("IVF16,SQ8"), stored(vectors, tmp_path))
+    monkeypatch.setattr("embedder.index.kept_index.FORMAT", FORMAT + 1)
+    fill_index(index := FaissIndex("IVF16,SQ8"), stored(vectors, tmp_path))
+    assert not index.was_found
+
+    indexes = [new_index(factory, 64, 1_000_000) for factory in ("IVFn,SQ8", "IVFn,PQ64np", "IVF16,PQ64np", "PQ64np")]
+    sizes = [training_size(index, 1_000_000) for index in indexes]
+    clustering = indexes[0].cp.niter, indexes[0].cp.seed, indexes[0].cp.spherical
+    trained = [*sizes, *spread(1_000_000, 4).tolist(), *clustering]
+    assert (FORMAT, trained) == (2, [262144, 262144, 16384, 16384, 212656, 409240, 627784, 817446, 10, 1234, True])
 
 
 def test_graphs_are_not_merged(tmp_path, vectors):
@@ -153,7 +207,9 @@ def test_how_it_is_searched_is_not_kept(tmp_path, vectors):
     assert index.was_found
 
 
-def test_a_damaged_or_missing_part_is_built_again_and_no_other(tmp_path, vectors):
+def test_a_damaged_or_missing_part_is_built_again_and_no_other(tmp_path, vectors, caplog):
+    caplog.set_level("INFO")
+
     def built():
         index = FaissIndex("IVF16,SQ8", parts=3, nprobe=4)
         fill_index(index, stored(vectors, tmp_path))
@@ -165,12 +221,12 @@ def test_a_damaged_or_missing_part_is_built_again_and_no_other(tmp_path, vectors
     flipped = bytearray(contents[1])
     flipped[-100] ^= 1  # of a code: FAISS itself would not notice
     for damage in (bytes(flipped), contents[1][:-1], None):
-        before = [path.stat().st_mtime_ns for path in paths]
+        before = times(tmp_path)
         paths[1].unlink() if damage is None else paths[1].write_bytes(damage)
         np.testing.assert_array_equal(built().search(vectors[:50], 10)[1], expected)
-        assert [path.read_bytes() == content for path, content in zip(paths, contents, strict=True)] == [True] * 3
-        after = [path.stat().st_mtime_ns for path in paths]
-        assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
+        assert [path.read_bytes() == content for path, content in zip(paths, contents, strict=True)] == [True] * 4
+        assert [name for name, time in times(tmp_path).items() if before.get(name) != time] == [paths[1].name]
+    assert caplog.text.count("training IVF16,SQ8") == 1
 
 
 @pytest.mark.parametrize("merge", [False, True])
@@ -203,9 +259,11 @@ np.save(sys.argv[1], index.search(array[:50], 10)[1])
         assert (one.wait(60), two.wait(60)) == (0, 0)
     if not merge:
         assert {path: path.stat().st_mtime_ns for path in done} == done
-    left = {path.name.removeprefix("index-a-IVF16,Flat-") for path in folder.iterdir() if path.suffix != ".lock"}
+    left = {
+        path.name.removeprefix(f"index-a-{FORMAT}-IVF16,Flat-") for path in folder.iterdir() if path.suffix != ".lock"
+    }
     parts = {f"{number}-of-40.faiss" for number in range(1, 41)}
-    assert left == ({"1-of-1.faiss"} if merge else parts)  # no partial file, no trained file
+    assert left == ({"1-of-1.faiss"} if merge else parts) | {"trained.faiss"}  # no partial file
     in_memory = FaissIndex("IVF16,Flat", nprobe=4)
     fill_index(in_memory, ArrayVectors(np.tile(vectors, (10, 1))))
     expected = in_memory.search(vectors[:50], 10)[0]

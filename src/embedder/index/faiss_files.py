@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from embedder.errors import DataError
 from embedder.index.faiss_package import faiss_module, reason
 from embedder.sealed import sealed_file
@@ -57,11 +59,28 @@ def can_merge(index: Any) -> bool:
     return isinstance(index, faiss.IndexRefine | faiss.IndexFlatCodes) or faiss.try_extract_index_ivf(index) is not None
 
 
-def merged(paths: Sequence[Path]) -> Any:
-    """One index in memory of the vectors of several, which are copies of one that was trained; positions count on."""
-    index = read_index(paths[0], mapped=False)
-    for path in paths[1:]:
-        _merge(index, read_index(path, mapped=False))
+def merged(empty: Path, parts: Sequence[Path]) -> Any:
+    """One index in memory of the vectors of several; positions count on.
+
+    Args:
+        empty: The trained index.
+        parts: Filled copies of it.
+
+    Raises:
+        DataError: A part is no copy of it: the same code would mean two vectors. FAISS itself compares lists alone.
+    """
+    faiss, index = faiss_module(), read_index(empty, mapped=False)
+    trained = faiss.serialize_index(index)
+    for path in parts:
+        part = read_index(path, mapped=False)
+        try:
+            _merge(index, part)  # what is left of the part is what it was trained to
+            why = "" if np.array_equal(faiss.serialize_index(part), trained) else "other values"
+        except RuntimeError as error:
+            why = reason(error)
+        if why:
+            told = f"trained apart from {empty.name} ({why}): delete index-*.faiss in its folder, and build it again"
+            raise DataError(path, None, told)
     return index
 
 
@@ -70,7 +89,7 @@ def _merge(index: Any, other: Any) -> None:
     if isinstance(index, faiss.IndexRefine):  # FAISS would move its lists and leave what refines them
         for part in ("base_index", "refine_index"):
             _merge(faiss.downcast_index(getattr(index, part)), faiss.downcast_index(getattr(other, part)))
-        index.ntotal += other.ntotal
+        index.ntotal, other.ntotal = index.ntotal + other.ntotal, 0
     elif faiss.try_extract_index_ivf(index) is not None:
         faiss.merge_into(index, other, True)
     else:

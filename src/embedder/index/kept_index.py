@@ -19,13 +19,17 @@ from embedder.types import Vectors
 
 logger = logging.getLogger(__name__)
 
+FORMAT = 2
+"""Of the names: raised where `training_size`, `spread` or the clustering changes what an index is trained to."""
+
 
 @dataclass(frozen=True)
 class KeptIndex:
     """The files of an index.
 
-    They are called by the texts, as the manifest of the vectors is, and by the factory, in the folder of the encoder
-    and its way of reading: what was built for anything else has another name.
+    They are called by the texts, as the manifest of the vectors is, by the format and by the factory, in the folder of
+    the encoder and its way of reading: what was built for anything else has another name. Nothing that a run looks for
+    is removed: only parts that were put together are, which have names of their own.
 
     Args:
         beside: See `embedder.types.Vectors`.
@@ -49,8 +53,9 @@ class KeptIndex:
     def build(self, trained: Callable[[], Any], *, progress: bool) -> bool:
         """Make the files that are missing or damaged, except for those that another process is making.
 
-        It is trained once, whichever process fills which part, so that parts together are what one file would be.
-        Where a build was killed, the parts that were done are kept.
+        It is trained once, whichever process fills which part, so that parts together are what one file would be. What
+        it was trained to is kept, for parts that are built again. Where a build was killed, the parts that were done
+        are kept.
 
         Args:
             trained: Makes an empty index, and trains it.
@@ -75,15 +80,16 @@ class KeptIndex:
 
         make_all(range(self.parts), self._parts.__getitem__, fill)
         if self.merge:
-            make_all(self.files, Path, lambda path: write_index(merged(self._parts), path))
-        for path in {empty, *self._parts} - set(self.files):
-            path.unlink(missing_ok=True)
+            make_all(self.files, Path, lambda path: write_index(merged(empty, self._parts), path))
+            for path in self._parts:
+                path.unlink(missing_ok=True)
         logger.info("built the index %s in %.1f s", self.files[0], time.monotonic() - begin)
         return True
 
     @property
     def _parts(self) -> list[Path]:
-        return [self._path(f"{number}-of-{self.parts}") for number in range(1, self.parts + 1)]
+        kind = "part-" if self.merge else ""
+        return [self._path(f"{kind}{number}-of-{self.parts}") for number in range(1, self.parts + 1)]
 
     def _fill(self, number: int, index: Any, *, progress: bool) -> None:
         dimension = self.vectors.dimension
@@ -97,7 +103,8 @@ class KeptIndex:
         write_index(index, self._parts[number])
 
     def _path(self, part: str) -> Path:
-        return self.beside.with_name(f"{self.beside.name}-{quote(self.factory, safe=',()')}-{part}.faiss")
+        factory = quote(self.factory, safe=",()")
+        return self.beside.with_name(f"{self.beside.name}-{FORMAT}-{factory}-{part}.faiss")
 
 
 def is_worth_a_file(index: Any) -> bool:
