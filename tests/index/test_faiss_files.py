@@ -54,7 +54,7 @@ def test_a_mapped_index_answers_as_the_one_in_memory(tmp_path, vectors, factory)
     assert filecmp.cmp(tmp_path / "copy", tmp_path / "index", shallow=False)
     assert_same_answers(index, mapped, vectors[:50])
     np.testing.assert_array_equal(index.vectors(7, 20), mapped.vectors(7, 20))
-    with pytest.raises(ConfigError, match="mapped: expected false where vectors are added"):
+    with pytest.raises(ConfigError, match="index: expected one in memory where vectors are added"):
         mapped.add(vectors[:1])  # FAISS would end the process
 
 
@@ -107,7 +107,7 @@ def test_an_index_beside_its_vectors_is_built_once_and_answers_as_the_one_in_mem
     in_memory = filled(factory, vectors)
     assert (len(index), index.nbytes > 0) == (len(vectors), True)
     np.testing.assert_array_equal(in_memory.vectors(1300, 1400), index.vectors(1300, 1400))
-    with pytest.raises(ConfigError, match="mapped"):
+    with pytest.raises(ConfigError, match=r"index: expected one in memory .* kept beside its vectors .*-1-of-"):
         index.add(vectors[:1])
     if parts == 1 or factory in ("IVF16,Flat", "IVF16,SQ8"):
         assert_same_answers(in_memory, index, vectors[::100])
@@ -178,9 +178,40 @@ def test_an_index_of_another_format_is_not_found(tmp_path, vectors, monkeypatch)
     assert (FORMAT, trained) == (2, [262144, 262144, 16384, 16384, 212656, 409240, 627784, 817446, 10, 1234, True])
 
 
-def test_graphs_are_not_merged(tmp_path, vectors):
-    with pytest.raises(ConfigError, match=r"index.merge: expected false for HNSW16, because graphs cannot be merged"):
-        fill_index(FaissIndex("HNSW16", parts=2, merge=True), stored(vectors, tmp_path))
+def test_where_nothing_can_be_written_it_is_found_or_built_in_memory(tmp_path, vectors):
+    np.save(tmp_path / "vectors.npy", vectors)
+    (folder := tmp_path / "beside").mkdir()
+    fill_index(FaissIndex("HNSW16"), stored(vectors, folder))
+    before = times(folder)
+    for path in (tmp_path, folder):
+        path.chmod(0o555)
+    script = f"""
+import ctypes, os
+from pathlib import Path
+import numpy as np
+from embedder.index.array_vectors import ArrayVectors
+from embedder.index.faiss_index import FaissIndex
+array = np.load({str(tmp_path / "vectors.npy")!r})
+if os.geteuid() == 0:  # root may write anywhere, until it gives that up (CAP_DAC_OVERRIDE)
+    libc, header, sets = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, sets) == 0
+    sets[0] &= ~2
+    assert libc.capset(header, sets) == 0
+for factory in ("HNSW16", "IVF16,Flat"):
+    index = FaissIndex(factory)
+    index.begin(ArrayVectors(array, beside=Path({str(folder)!r}) / "index-0123456789ab"))
+    print(index.was_found, len(index))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.stdout.splitlines() == ["True 4000", "False 0"], ran.stderr
+    assert f"nothing can be written into {folder} (Permission denied)" in ran.stderr
+    assert times(folder) == before
+
+
+@pytest.mark.parametrize("factory", ["HNSW16", "PCA8,Flat"])
+def test_graphs_are_not_merged(tmp_path, vectors, factory):
+    with pytest.raises(ConfigError, match=f"index.merge: expected false for {factory}: this kind cannot be merged"):
+        fill_index(FaissIndex(factory, parts=2, merge=True), stored(vectors, tmp_path))
     assert not list(tmp_path.iterdir())
 
 

@@ -54,7 +54,7 @@ def read_index(path: Path, *, mapped: bool) -> Any:
 
 
 def can_merge(index: Any) -> bool:
-    """Whether files of this kind of index can be merged: all but graphs."""
+    """Whether files of this kind of index can be merged: lists and codes, but no graphs, nor codes behind a PCA."""
     faiss = faiss_module()
     return isinstance(index, faiss.IndexRefine | faiss.IndexFlatCodes) or faiss.try_extract_index_ivf(index) is not None
 

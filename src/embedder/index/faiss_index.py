@@ -1,5 +1,6 @@
 """Find the vectors with the largest inner product, exactly or approximately, with FAISS."""
 
+import errno
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ class FaissIndex:
         self._gpu = gpu
         self._index: Any = None
         self._on_gpus: Any = None
-        self._is_fixed = False
+        self._mapped: Path | None = None
         self.was_found = False
         """Whether an earlier run had built it."""
         if gpu and parts > 1 and not merge:
@@ -85,8 +86,8 @@ class FaissIndex:
     def begin(self, vectors: Vectors, *, progress: bool = False) -> int:
         """Train for vectors that will be added, on a sample from all of them.
 
-        An index of vectors that lie on disk is built here and kept beside them, unless it would be a copy of them; one
-        that is there is mapped.
+        An index of vectors that lie on disk is built here and kept beside them, unless it would be a copy of them or
+        nothing can be written there; one that is there is mapped.
 
         Returns:
             The position after those that are in the index.
@@ -97,17 +98,28 @@ class FaissIndex:
         """
         if self._index is None and len(vectors):
             index = self._new(vectors.dimension, len(vectors))
-            if vectors.beside is not None and is_worth_a_file(index):
-                factory = with_lists(self._factory, len(vectors))
-                if self._merge and not can_merge(index):
-                    raise ConfigError("index.merge", f"false for {factory}, because graphs cannot be merged", True)
-                kept = KeptIndex(vectors.beside, factory, vectors, min(self._parts, len(vectors)), self._merge)
-                self.was_found = not kept.build(lambda: self._trained(vectors), progress=progress)
-                self._open(kept.files, mapped=True)
-            else:
+            beside = vectors.beside if is_worth_a_file(index) else None
+            if beside is None or not self._is_kept(index, vectors, beside, progress=progress):
                 self._index = self._trained(vectors)
                 configure(self._index, self._settings)
         return len(self)
+
+    def _is_kept(self, empty: Any, vectors: Vectors, beside: Path, *, progress: bool) -> bool:
+        """Build it in files, or find it there, and map them; False where no file can be written."""
+        factory = with_lists(self._factory, len(vectors))
+        if self._merge and not can_merge(empty):
+            raise ConfigError("index.merge", f"false for {factory}: this kind cannot be merged", True)
+        kept = KeptIndex(beside, factory, vectors, min(self._parts, len(vectors)), self._merge)
+        try:
+            self.was_found = not kept.build(lambda: self._trained(vectors), progress=progress)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES):
+                raise
+            told = "the index is built in memory, as in every later run: nothing can be written into %s (%s)"
+            logger.warning(told, beside.parent, error.strerror)
+            return False
+        self._open(kept.files, mapped=True)
+        return True
 
     def add(self, vectors: FloatArray) -> None:
         """Append vectors, [n, D]; their positions count on from those already there.
@@ -117,8 +129,9 @@ class FaissIndex:
                 vectors than these to train on; or the index is mapped from a file.
             ValueError: The vectors are not finite, or not of the dimension of those already there.
         """
-        if self._is_fixed:
-            raise ConfigError("mapped", "false where vectors are added, because the file is not written to", True)
+        if self._mapped is not None:
+            expected = "one in memory where vectors are added, as one that is mapped or kept beside its vectors is not"
+            raise ConfigError("index", expected, str(self._mapped))
         vectors = self._checked("vectors", vectors)
         if self._index is None:
             index = self._new(vectors.shape[1], len(vectors))
@@ -221,7 +234,8 @@ class FaissIndex:
         indexes = [read_index(path, mapped=mapped) for path in files]
         for index in indexes:
             configure(index, self._settings)
-        self._index, self._is_fixed = indexes[0] if len(indexes) == 1 else side_by_side(indexes), mapped
+        self._index = indexes[0] if len(indexes) == 1 else side_by_side(indexes)
+        self._mapped = files[0] if mapped else None
 
     def _new(self, dimension: int, count: int) -> Any:
         index = new_index(self._factory, dimension, count)
