@@ -185,7 +185,11 @@ def test_without_any_vectors_or_with_damaged_ones_nothing_is_encoded(encoder, se
         only_read.vectors(KEYS, READING)
     (manifest,) = vectors.folder.glob("manifest-*.json")
     manifest.write_text("{}")
-    with pytest.raises(DataError, match="not a manifest"):
+    told = r"has no vectors of a corpus, .* encodes none \(1 manifests there cannot be read\)"
+    with pytest.raises(DataError, match=told):
+        only_read.vectors(KEYS, READING)
+    other = StoredEncoder(encoder, {"weights": "far"}, settings).vectors(KEYS, READING)
+    with pytest.raises(DataError, match=rf"{other.folder}/manifest-.*these vectors do not fit.*\(1 manifests there"):
         only_read.vectors(KEYS, READING)
 
 
@@ -228,8 +232,9 @@ def test_processes_share_the_missing_shards_evenly(encoder, settings):
 
 def test_each_process_gets_a_share_of_a_small_corpus(encoder, settings):
     assert [settings.shared(n, 3).shard_size for n in (0, 2, 7, 100)] == [1, 1, 3, 4]
-    vectors = StoredEncoder(encoder, {}, settings, evenly=True).vectors(KEYS, READING)
+    vectors = StoredEncoder(encoder, {}, settings, for_one_step=True).vectors(KEYS, READING)
     assert len(vectors.manifest.shards) == 3  # one process: as the settings say
+    assert vectors.beside is None  # nobody would find an index again
 
 
 def test_texts_that_are_in_two_shards_are_encoded_once(encoder, settings):

@@ -86,7 +86,8 @@ class Work:
         """Find, judge and publish."""
         started, step = time.monotonic(), self.moment.step
         parts = [MinedDataset.of(index, dataset) for index, dataset in self.datasets]
-        encoder = StoredEncoder(self._opened(), self.made_by, self.vectors)
+        for_one_step = self.vectors.directory == str(vectors_in(self.directory))
+        encoder = StoredEncoder(self._opened(), self.made_by, self.vectors, for_one_step=for_one_step)
         tables, values = self.refresh.tables(parts, self.tasks, encoder, SharedWork(), self.moment)
         values["reindex/seconds"] = time.monotonic() - started
         return Refreshed(step, *publish(self.directory, step, tables), values)

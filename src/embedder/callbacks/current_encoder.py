@@ -50,7 +50,7 @@ def current_encoder(trainer: L.Trainer, module: RetrieverModule) -> StoredEncode
     made_by, settings = of_step.at(trainer)
     processes = Processes.here(in_step=is_sharded(trainer))
     encoder = CurrentEncoder(module.encoder, trainer.precision_plugin)
-    return StoredEncoder(encoder, made_by, settings, processes, evenly=not of_step.outlive_the_step)
+    return StoredEncoder(encoder, made_by, settings, processes, for_one_step=not of_step.outlive_the_step)
 
 
 def is_sharded(trainer: L.Trainer) -> bool:

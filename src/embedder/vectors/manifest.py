@@ -110,13 +110,18 @@ def not_encoded(directory: Path, wanted: Manifest) -> DataError:
         directory: Has a folder for each encoder and way of reading.
         wanted: The vectors that were looked for.
     """
-    paths = sorted(directory.glob(f"*/{_NAME.format('*')}"))
-    found = [(read_manifest(path).differences(wanted), path) for path in paths]
+    found, damaged = [], 0
+    for path in sorted(directory.glob(f"*/{_NAME.format('*')}")):
+        try:
+            found.append((read_manifest(path).differences(wanted), path))
+        except DataError:
+            damaged += 1  # perhaps of another corpus
+    more = f" ({damaged} manifests there cannot be read)" if damaged else ""
     if not found:
-        return DataError(directory, None, "has no vectors of a corpus, and vectors.encode=false encodes none")
+        return DataError(directory, None, f"has no vectors of a corpus, and vectors.encode=false encodes none{more}")
     differing, path = min(found, key=lambda one: len(one[0]))
     what = "; ".join(differing) or "some of them are missing or damaged"
-    return DataError(path, None, f"these vectors do not fit, and vectors.encode=false encodes no others: {what}")
+    return DataError(path, None, f"these vectors do not fit, and vectors.encode=false encodes no others: {what}{more}")
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

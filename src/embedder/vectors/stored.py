@@ -20,10 +20,12 @@ class StoredVectors:
     Args:
         folder: Of the shards.
         manifest: Which of them, in which order.
+        for_one_step: Whether no later run looks for them, so that nothing is kept beside them.
     """
 
     folder: Path
     manifest: Manifest
+    for_one_step: bool = False
 
     @property
     def dimension(self) -> int:
@@ -36,9 +38,9 @@ class StoredVectors:
         return {**self.manifest.about, "texts": self.manifest.texts}
 
     @property
-    def beside(self) -> Path:
-        """How the names of files begin that belong to these vectors, such as their index."""
-        return self.folder / f"index-{self.manifest.texts[:12]}"
+    def beside(self) -> Path | None:
+        """How the names of files begin that belong to these vectors, such as their index; None where none are kept."""
+        return None if self.for_one_step else self.folder / f"index-{self.manifest.texts[:12]}"
 
     def __len__(self) -> int:
         return self.manifest.count

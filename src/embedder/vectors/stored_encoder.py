@@ -1,7 +1,7 @@
 """An encoder that knows where the vectors of corpora lie, so that no corpus is encoded twice, in whichever run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from embedder.processes import ALONE, Processes
@@ -21,8 +21,8 @@ class StoredEncoder:
         settings: Where they lie, and in which form.
         processes: Who encodes; all of them have to encode the same corpora in the same order.
         encode_elsewhere: Has other processes encode, and gives the vectors; None where these do.
-        evenly: Whether each process gets a shard even of a small corpus; its shards are not those that another number
-            of processes would find again.
+        for_one_step: Whether no other run looks for the vectors: each process gets a shard even of a small corpus, and
+            no index is kept beside them.
     """
 
     encoder: Encoder
@@ -30,7 +30,7 @@ class StoredEncoder:
     settings: VectorSettings
     processes: Processes = ALONE
     encode_elsewhere: Callable[[Encoding], StoredVectors] | None = None
-    evenly: bool = False
+    for_one_step: bool = False
 
     @property
     def dimension(self) -> int:
@@ -43,8 +43,8 @@ class StoredEncoder:
 
     def vectors(self, keys: Keys, reading: Reading, *, progress: bool = False) -> StoredVectors:
         """The vectors of a corpus; what is missing is encoded."""
-        settings = self.settings.shared(len(keys), self.processes.size) if self.evenly else self.settings
+        settings = self.settings.shared(len(keys), self.processes.size) if self.for_one_step else self.settings
         encoding = Encoding(self.encoder, self.made_by, keys, reading, settings)
         if self.encode_elsewhere is not None:
             return self.encode_elsewhere(encoding)
-        return encoding.run(self.processes, progress=progress)
+        return replace(encoding.run(self.processes, progress=progress), for_one_step=self.for_one_step)
