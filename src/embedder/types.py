@@ -265,6 +265,10 @@ class Vectors(Protocol):
 class VectorIndex(Protocol):
     """Finds the vectors with the largest inner product."""
 
+    @property
+    def was_found(self) -> bool:
+        """Whether an earlier run had built it, once `begin` was called."""
+
     def begin(self, vectors: Vectors, *, progress: bool = False) -> int:
         """Get ready for the vectors that will be added: train on a sample of them, or find those that are there.
 

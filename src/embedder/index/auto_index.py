@@ -143,6 +143,11 @@ class AutoIndex:
         return self._index.vectors(start, stop)
 
     @property
+    def was_found(self) -> bool:
+        """Whether an earlier run had built it."""
+        return self._index.was_found
+
+    @property
     def nbytes(self) -> int | None:
         """Size of the file that the index would be."""
         size: int | None = getattr(self._index, "nbytes", None)

@@ -26,6 +26,8 @@ class ExactIndex:
             256 / D times as much.
     """
 
+    was_found = False
+
     def __init__(self, block_mb: Annotated[float, Bound("a number above 0", above=0)] = 64) -> None:
         self._block_bytes = int(block_mb * 1e6)
         self._vectors: Vectors | None = None

@@ -87,7 +87,7 @@ def measure_index(
     """
     begin = time.perf_counter()
     fill_index(index, vectors, progress=progress)
-    build_seconds = None if getattr(index, "was_found", False) else time.perf_counter() - begin
+    build_seconds = None if index.was_found else time.perf_counter() - begin
     return measure_search(index, vectors, truth, build_seconds, alone=alone)
 
 

@@ -40,6 +40,8 @@ class MilvusIndex:
         self._is_shared = False
         self._dimension: int | None = None
         self._size = self._next = 0
+        self.was_found = False
+        """Whether an earlier run had filled it."""
         self._metadata: Iterator[dict[str, Any]] = iter(())
 
     def __len__(self) -> int:
@@ -82,6 +84,7 @@ class MilvusIndex:
         self._part, self._is_shared = part, len({*parts, settings.task}) > 1
         self._dimension, self._size = vectors.dimension, len(vectors)
         self._next = self._filled()
+        self.was_found = self._next == self._size
         self._metadata = self._lines(self._next)
         logger.info("%s holds %d of %d vectors", name, self._next, self._size)
         return self._next
