@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import rich.progress
 import torch
 
 from embedder import digests
@@ -17,6 +18,7 @@ from embedder.digests import damage, damage_of_archive, digest_of
 from embedder.errors import DataError
 from embedder.files import make_once, remove_orphans, whole_file, whole_folder, write_atomically
 from embedder.locks import locked
+from embedder.sealed import is_whole, sealed_file
 
 # What `sha256sum` says of a file with the three bytes "abc" (FIPS 180-2, appendix B.1).
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -164,7 +166,7 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch
     os.utime(path, (1e9, 1e9))
     assert digest_of(path) == ABC
     with monkeypatch.context() as patch:
-        patch.setattr(digests, "_digest", lambda *_: pytest.fail("read twice"))
+        patch.setattr(digests, "read_digest", lambda *_: pytest.fail("read twice"))
         assert digest_of(path) == ABC
     path.write_text("abd")  # of the same size, perhaps within the resolution of the time stamp
     assert digest_of(path) != ABC
@@ -176,6 +178,13 @@ def test_a_large_file_is_read_with_a_bar(tmp_path, monkeypatch):
     monkeypatch.setattr(digests, "_LARGE", 1)
     (tmp_path / "a").write_text("abc")
     assert digest_of(tmp_path / "a") == ABC
+    shown, opened = [], rich.progress.open
+    monkeypatch.setattr(rich.progress, "open", lambda *a, **k: (shown.append(k["description"]), opened(*a, **k))[1])
+    with sealed_file(tmp_path / "b") as file:
+        file.write(b"abc")
+    assert (is_whole(tmp_path / "b"), shown) == (True, ["reading b"])
+    (tmp_path / "b").write_bytes(b"abd" + (tmp_path / "b").read_bytes()[3:])
+    assert not is_whole(tmp_path / "b")
 
 
 KILLED = """
@@ -215,6 +224,7 @@ HOLDING = """
 import sys
 from pathlib import Path
 from embedder.locks import locked
+from embedder.sealed import is_whole, sealed_file
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

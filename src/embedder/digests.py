@@ -5,8 +5,9 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 Result = TypeVar("Result")
 
@@ -14,6 +15,7 @@ DIGESTS = "digests.json"
 """In a folder of `whole_folder`: SHA-256 of each of its files."""
 _SETTLED = 2.0  # seconds; a younger file may change within the resolution of its time stamp
 _LARGE = 2e9  # bytes that take seconds to read
+_PIECE = 1 << 24  # bytes that are read together
 _read: dict[tuple[str, Path, int, int, int], Any] = {}
 
 
@@ -53,7 +55,7 @@ def _damage_of_archive(path: Path) -> str | None:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; a file that has not changed is read once in a process."""
-    return once("digest", path, _digest)
+    return once("digest", path, lambda path: read_digest(path)[0].hex())
 
 
 def once(what: str, path: Path, read: Callable[[Path], Result]) -> Result:
@@ -75,11 +77,19 @@ def once(what: str, path: Path, read: Callable[[Path], Result]) -> Result:
     return value
 
 
-def _digest(path: Path) -> str:
-    if path.stat().st_size < _LARGE:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+def read_digest(path: Path, behind: int = 0) -> tuple[bytes, bytes]:
+    """SHA-256 of a file without so many bytes at its end, and these bytes; a bar shows what takes seconds to read."""
+    left, digest = path.stat().st_size - behind, hashlib.sha256()
+    with _opened(path, left) as file:
+        while left > 0 and (piece := file.read(min(_PIECE, left))):
+            digest.update(piece)
+            left -= len(piece)
+        return digest.digest(), file.read()
+
+
+def _opened(path: Path, size: int) -> AbstractContextManager[BinaryIO]:
+    if size < _LARGE:
+        return path.open("rb")
     import rich.progress
 
-    with rich.progress.open(path, "rb", description=f"reading {path.name}", transient=True) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it has `readinto`
+    return rich.progress.open(path, "rb", description=f"reading {path.name}", transient=True)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from embedder.digests import once
+from embedder.digests import once, read_digest
 from embedder.files import whole_file
 from embedder.locks import claimed, holder
 from embedder.waiting import Waiting
@@ -16,7 +16,6 @@ from embedder.waiting import Waiting
 T = TypeVar("T")
 
 _DIGEST = 32  # bytes of SHA-256, behind the content
-_PIECE = 1 << 24  # bytes that are read together
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,5 @@ def _lock_of(path: Path) -> Path:
 
 
 def _has_its_digest(path: Path) -> bool:
-    left, digest = path.stat().st_size - _DIGEST, hashlib.sha256()
-    with path.open("rb") as file:
-        while left > 0:
-            piece = file.read(min(_PIECE, left))
-            digest.update(piece)
-            left -= len(piece)
-        return file.read() == digest.digest()
+    digest, written = read_digest(path, behind=_DIGEST)
+    return written == digest
