@@ -48,7 +48,13 @@ PARTS = (
     Part("rewards", (), "Labelling", "scoring eleven outputs of a prompt with an LLM of 135 M parameters"),
     Part("relabel", ("--records", "100000"), "Another reward", "100,000 records, from the table and through the store"),
     Part("training", ("--steps", "10"), "Training", "groups a second, and peak memory, of the same encoder and losses"),
-    Part("encoding", ("--texts", "320"), "Encoding", "sentence-transformers' `encode` at its default batch size"),
+    Part(
+        "encoding",
+        ("--texts", "320"),
+        "Encoding",
+        "sentence-transformers' `encode` at its default batch size, on texts of like length, where little is saved by "
+        "leaving out the padding; for real passages see docs/results.md",
+    ),
     Part("index", ("--indexes",), "Searching", "the same FAISS index, called without us"),
     Part("evaluation", (), "Evaluation", "sentence-transformers' `InformationRetrievalEvaluator`"),
     Part("answering", (), "Answering", "an answer and the scores of eleven outputs for a prompt"),
@@ -133,8 +139,10 @@ def section(part: Part, rows: list[Row]) -> list[str]:
 
 
 def amount(value: float, unit: str) -> str:
-    """Three digits of it."""
-    return f"{1000 * value:.3g} ms" if unit == "s" and value < 1 else f"{value:.3g} {unit}"
+    """Three digits of it, or all before the point."""
+    if unit == "s" and value < 1:
+        return f"{1000 * value:.3g} ms"
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
 if __name__ == "__main__":
