@@ -16,12 +16,14 @@ from omegaconf import DictConfig
 from embedder.entry.start import enter
 
 ROOT = Path(__file__).parents[1]
+NOWHERE = "/dev/null/nowhere"
+"""A folder that nobody can make."""
 
 
 def composed(name: str, *overrides: str) -> DictConfig:
     """Its configuration, of which nothing is built."""
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return compose(name, overrides=["paths.root=/nowhere", "paths.output_dir=/nowhere", *overrides])
+        return compose(name, overrides=[f"paths.root={NOWHERE}", f"paths.output_dir={NOWHERE}", *overrides])
 
 
 def run(entry: str, *overrides: str) -> subprocess.CompletedProcess[str]:

@@ -23,8 +23,7 @@ CORPUS = ("source=corpus",)
 
 def refused(entry, *overrides):
     """What is said of a command line."""
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose(entry, overrides=["paths.root=/nowhere", "paths.output_dir=/nowhere", *overrides])
+    config = composed(entry, *overrides)
     with pytest.raises(ConfigError) as error:
         check_settings(config, overrides)
     return str(error.value)

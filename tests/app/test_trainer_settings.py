@@ -129,9 +129,9 @@ def test_counts_of_early_stopping_are_held_against_their_types():
         ),
     ],
 )
-def test_what_no_process_could_start_with_is_told_before_one_does(overrides, message):
+def test_what_no_process_could_start_with_is_told_before_one_does(overrides, message, tmp_path):
     with pytest.raises(EmbedderError, match=re.escape(message)):
-        built(*overrides)._trainer()
+        built(f"paths.output_dir={tmp_path}", *overrides)._trainer()
 
 
 def protocol(*overrides):
