@@ -15,7 +15,7 @@ DIGESTS = "digests.json"
 """In a folder of `whole_folder`: SHA-256 of each of its files."""
 _SETTLED = 2.0  # seconds; a younger file may change within the resolution of its time stamp
 _LARGE = 2e9  # bytes that take seconds to read
-_PIECE = 1 << 24  # bytes that are read together
+_PIECE = 1 << 18  # bytes that are read together, as hashlib.file_digest does
 _read: dict[tuple[str, Path, int, int, int], Any] = {}
 
 

@@ -143,7 +143,9 @@ def test_no_reward_for_a_task_whose_objective_distils_them_is_refused_before_the
 def test_a_task_of_the_checkpoint_that_is_not_known_or_has_no_data(tmp_path, caplog):
     tasks = {name: Task(name, "", "", 64, 64, Objective(), Sampling()) for name in ("qa", "tool")}
     (tmp_path / "export").mkdir()
-    (tmp_path / "export" / "embedder.json").write_text('{"tasks": {"faq": {}, "tool": {}}}')
+    (tmp_path / "export" / "embedder.json").write_text(
+        '{"tasks": {"faq": {}, "tool": {}}, "encoder": {"name": "base"}}'
+    )
     with pytest.raises(ConfigError, match=r"task_mix: .*trained on \['faq', 'tool'\]"):
         tasks_of_checkpoint(tasks, str(tmp_path / "export"))
     assert list(tasks_of_checkpoint(tasks, None)) == ["qa"]
