@@ -1,6 +1,6 @@
 """`python -m embedder` is the command `embedder`, also for `torchrun -m embedder train`."""
 
-from embedder.app.console import main
+from embedder.commands.console import main
 
 if __name__ == "__main__":
     main()

@@ -18,7 +18,8 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 
-from embedder.app import search_command, tune_command
+from embedder.commands import search as search_command
+from embedder.commands import tune as tune_command
 from tests.docs.in_docs import PAGES, ROOT, block, blocks, commands, files_of, rows_of
 from tests.entry_points import run_here
 

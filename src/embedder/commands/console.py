@@ -22,7 +22,7 @@ class Command:
 
 def _later(name: str) -> Callable[[Sequence[str]], None]:
     """The command of a module that is imported when it runs."""
-    return lambda arguments: resolve_name(f"embedder.app.{name}_command:{name}")(arguments)
+    return lambda arguments: resolve_name(f"embedder.commands.{name}:{name}")(arguments)
 
 
 COMMANDS = {  # in the order of --help
@@ -32,6 +32,7 @@ COMMANDS = {  # in the order of --help
     "tune": Command("go from a folder of documents and an LLM to a retriever and a verdict", _later("tune")),
     "search": Command("find the best keys for a question with a trained retriever", _later("search")),
     "export": Command("write the encoder of a checkpoint, complete its card, push it", _later("export")),
+    "average": Command("make one encoder of several, by the mean of their weights", _later("average")),
 }
 _HELP = """\
 Usage: embedder COMMAND ...

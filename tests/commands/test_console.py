@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from embedder import __version__
-from embedder.app import console
-from embedder.app.arguments import Arguments
+from embedder.commands import console
+from embedder.commands.arguments import Arguments
 from embedder.started import SCRIPTS
 from tests.entry_points import ROOT, run_here
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 import embedder
-from embedder.app.export_command import export as export_command
-from embedder.app.search_command import search as search_command
+from embedder.commands.export import export as export_command
+from embedder.commands.search import search as search_command
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedder.app.arguments import Arguments, run_plainly
+from embedder.commands.arguments import Arguments, run_plainly
 from embedder.entry.surroundings import quiet_libraries
 from embedder.errors import ConfigError
 from embedder.shown import shown

@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from embedder.app.arguments import Arguments, run_plainly
+from embedder.commands.arguments import Arguments, run_plainly
 from embedder.entry.surroundings import quiet_libraries
 from embedder.errors import ConfigError
 

@@ -5,7 +5,8 @@ import sys
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from embedder.app import console, tune_command
+from embedder.commands import console
+from embedder.commands import tune as tune_command
 from embedder.llm.server.requests import only_model
 from tests.llm.local_server import local_server
 

@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from embedder.app.arguments import Arguments
+from embedder.commands.arguments import Arguments
 from embedder.entry.faults import end
 from embedder.entry.start import enter
 from embedder.errors import ConfigError, EmbedderError

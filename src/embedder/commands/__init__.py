@@ -1,0 +1,1 @@
+"""The command `embedder`: the commands whose arguments Hydra does not read."""
