@@ -1,7 +1,10 @@
-"""Small real models, built once a session."""
+"""Small real models and a browser, made once a session."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: workers of pytest-xdist share the cores
 
@@ -9,6 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.tiny_models import tiny_bert, tiny_llama, tiny_tokenizer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # On a busy machine drawing examples is slow too; that is no fault of what is tested.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,3 +41,17 @@ def llama_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_llama(directory, max_tokens=16384)
     tiny_tokenizer(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    from playwright.sync_api import sync_playwright  # here, as few tests need it
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.fail(f"the page is tested in a browser, and none of {names} is installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"], timeout=0)
+        yield found
+        found.close()
