@@ -33,7 +33,7 @@ class InOrder:
 def evaluation(tmp_path):
     files = {
         "corpus": [{"id": f"k{n}", "text": f"text {n}"} for n in range(4)],
-        "test": [{"query_id": "q", "query": "which text?", "pos": ["k2"]}],
+        "test": [{"query_id": "q", "query": "which text?", "pos": ["k2"], "answers": ["2"]}],
     }
     for name, lines in files.items():
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -55,6 +55,7 @@ def test_it_is_a_row_beside_the_others(evaluation):
         # The gold key k2 is second in k1, k2, k3.
         assert rows[1].mean["mrr@10"] == 0.5
         assert rows[1].mean["ndcg@10"] == pytest.approx(1 / math.log2(3))
+        assert [rows[1].mean[f"answer_recall@{k}"] for k in (1, 3)] == [0, 1]  # the room of a reader, without one
         assert rows[1].protocol["retriever"] == {"own": {"class": "InOrder", "first": 1}}
 
 

@@ -18,6 +18,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 
+from embedder.commands import console
 from embedder.commands import search as search_command
 from embedder.commands import tune as tune_command
 from tests.docs.in_docs import PAGES, ROOT, block, blocks, commands, files_of, rows_of
@@ -142,6 +143,8 @@ def desk(tmp_path_factory, tiny):
         ran("evaluate", tiny, *THE_REST, "checkpoint=outputs/train/.../export", "hydra.run.dir=outputs/evaluate/...")
         for name in "AB":
             shutil.copytree(root / "outputs" / "evaluate" / "...", root / name)
+        for name in ("tools", "memory"):
+            shutil.copytree(root / "outputs/train/.../export", root / "outputs" / name / "export")
         yield root
 
 
@@ -167,8 +170,12 @@ def ran(entry, tiny, *rest):
 
 
 @pytest.mark.parametrize("command", of_kind("run"))
-def test_it_runs_as_written(desk, tiny, command):
+def test_it_runs_as_written(desk, tiny, command, monkeypatch):
     entry, *rest = words(command)
+    if entry == "embedder":
+        monkeypatch.setattr(sys, "argv", [entry, *rest])
+        console.main()
+        return
     short = ["tasks.lrlm.form.chunk_words=8", "tasks.lrlm.form.every=1"] if "task_mix=lrlm" in rest else []
     changed = tiny | ({"train": [one for one in tiny["train"] if "rewards" not in one]} if "FILE" in command else {})
     ran(entry.removesuffix(".py"), changed, *short, *rest)

@@ -73,6 +73,7 @@ class DatasetRows:
             self._answerable = answerable(queries, consumer)
             self._answered = settings.rag.choose(self._answerable)
         self._consumer = consumer if self._answered else None
+        self._finds_answers = consumer is not None and consumer.finds_answers
         self._rag: RagEvaluation | None = None
         about_llm = dict.fromkeys(("prompt", "llm", "consumer", "consumer_texts", "rag"))
         if self._consumer is not None and settings.rag is not None:
@@ -153,7 +154,7 @@ class DatasetRows:
         """Metric -> query id -> value, of rankings alone."""
         queries, cutoffs = self._evaluated.queries, self._settings.cutoffs
         per_query = retrieval_scores(queries, rankings, cutoffs)
-        if self._consumer is not None and self._consumer.finds_answers:
+        if self._finds_answers:  # without an LLM too: no reader can gain more than the answers that it is shown
             per_query |= answer_recalls(queries, rankings, self._evaluated.corpus, cutoffs)
         return per_query
 
