@@ -18,6 +18,7 @@ from tests.entry_points import ROOT, composed, run_here
 CONF = ROOT / "conf"
 ENTRIES = ("prepare", "train", "evaluate")
 ELSEWHERE = {  # groups that no script chooses from by itself: how a choice is made, and where
+    "ablation": ("train", "experiment=ablation", "ablation={}"),
     "hydra/sweeper": ("train", "hydra/sweeper={}"),
     "objective": ("train", "objective@tasks.qa.objective={}"),
     "public": ("prepare", "source=public", "+public@public.mine={}"),
@@ -98,11 +99,11 @@ def test_help_begins_with_what_the_script_does_and_three_commands_that_work(entr
 ACTIONS = {
     "prepare": ("duplicates", "estimate", "merge", "prepare", "report"),
     "evaluate": ("compare", "dashboard", "encode", "evaluate", "html", "index", "mteb", "paper"),
-    "train": ("train", "tune"),
+    "train": ("train", "trial", "tune"),
 }
 
 
-EXPERIMENTS = {"tune": "train", "paper_table": "evaluate", "search_agent": "evaluate"}
+EXPERIMENTS = {"ablation": "train", "tune": "train", "paper_table": "evaluate", "search_agent": "evaluate"}
 """Those that choose an action of one script."""
 
 

@@ -50,7 +50,7 @@ def test_only_true_negatives_of_the_batch_count():
     # Query 0: keys 1 and 2, known positives 1 and 5. Query 1: keys 3 and 5. Query 2: key 3 and an absent one.
     keys = torch.tensor([[1, 2], [3, 5], [3, 0]])
     positives = torch.tensor([[1, 5], [3, 0], [3, 0]])
-    mask = in_batch_negatives(keys, positives, 0, keys)
+    mask = in_batch_negatives(keys, positives, keys.flatten())
     assert mask.tolist() == [
         [False, False, True, False, False, False],  # own, own, 3, a known positive, 3 again, absent
         [True, True, False, False, False, False],
@@ -62,8 +62,8 @@ def test_negatives_of_a_part_of_the_batch_are_those_of_the_whole():
     generator = torch.Generator().manual_seed(0)
     keys = torch.randint(0, 9, (6, 3), generator=generator)
     positives = torch.randint(0, 9, (6, 2), generator=generator)
-    whole = in_batch_negatives(keys, positives, 0, keys)
-    parts = [in_batch_negatives(keys[i : i + 2], positives[i : i + 2], i, keys) for i in (0, 2, 4)]
+    whole = in_batch_negatives(keys, positives, keys.flatten())
+    parts = [in_batch_negatives(keys[i : i + 2], positives[i : i + 2], keys.flatten()) for i in (0, 2, 4)]
     assert torch.equal(whole, torch.cat(parts))
 
 
@@ -84,5 +84,5 @@ def test_copies_of_a_positive_in_the_batch_are_no_negatives():
 
     task = Task("tool", "", "", 8, 8, Objective({"contrastive": Contrastive()}), Sampling(2))
     batch = collate([group("a", "p one", "n"), group("b", "p  one\n", "\uff50 other")], task, "d", 0, 2, tokenize)
-    mask = in_batch_negatives(batch.key_hashes, batch.known_positive_hashes, 0, batch.key_hashes)
+    mask = in_batch_negatives(batch.key_hashes, batch.known_positive_hashes, batch.key_hashes.flatten())
     assert mask.tolist() == [[False, False, False, True], [False, True, False, False]]

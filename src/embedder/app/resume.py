@@ -70,7 +70,8 @@ def plan_settings(tasks: Mapping[str, Task], settings: DataSettings) -> dict[str
     """What decides which records every step takes."""
     weights = {name: task.weight for name, task in tasks.items()}
     data = asdict(settings)
-    return {"batch_size": data["batch_size"], "seed": data["seed"], "mixture": data["mixture"], "weights": weights}
+    names = ("batch_size", "seed", "mixture", "mixed_batches")
+    return {**{name: data[name] for name in names}, "weights": weights}
 
 
 def step_settings(tasks: Mapping[str, Task], encoder: EncoderConfig, optim: AdamWLinear, seed: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import lightning as L
 from embedder.bounds import Bound, PositiveInt, ShareBelowOne
 from embedder.checks import checked
 from embedder.errors import TrainingError
-from embedder.training.collate import Batch
+from embedder.training.collate import Batch, MixedBatch
 from embedder.training.module import require_retriever
 
 _SHOWN = 8  # query ids named in the message
@@ -39,9 +39,11 @@ class LossGuard(L.Callback):
         self._diverged_at, self._warmup, self._smoothing = diverged_at, warmup, smoothing
         self._first: dict[str, dict[str, list[float]]] = {}  # by task and loss
         self._smoothed: dict[str, dict[str, float]] = {}
-        self._batch: Batch | None = None
+        self._batch: Batch | MixedBatch | None = None
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, *_: Any) -> None:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch | MixedBatch, *_: Any
+    ) -> None:
         """Keep the batch, to name it."""
         self._batch = batch
 
@@ -81,7 +83,7 @@ class LossGuard(L.Callback):
         self._first, self._smoothed = state_dict["first"], state_dict["smoothed"]
 
 
-def _describe(batch: Batch, what: str) -> str:
+def _describe(batch: Batch | MixedBatch, what: str) -> str:
     ids = batch.query_ids
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
     return (

@@ -25,6 +25,7 @@ from embedder.callbacks.throughput import off_the_clock
 from embedder.errors import ConfigError, TrainingError
 from embedder.files import whole_path
 from embedder.processes import Processes
+from embedder.training.collate import MIXED
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable, publish, published, read_table
 from embedder.training.module import RetrieverModule, require_retriever
@@ -209,9 +210,9 @@ class ReindexCallback(L.Callback):
         self._use(trainer, self._directory / made.folder, made.digest)
         tasks = {part.dataset.task for part in self._parts}
         for guard in callbacks_of(trainer, LossGuard):
-            guard.start_over(tasks)  # harder negatives, larger losses
+            guard.start_over({*tasks, MIXED})  # harder negatives, larger losses
         for rate in callbacks_of(trainer, SelfPacedRate):
-            rate.start_over(tasks)
+            rate.start_over({*tasks, MIXED})
         values = dict(made.values)
         for task in tasks & self._validated.keys() & self._before.keys():
             values[f"reindex/{task}/val_gain"] = self._validated[task] - self._before[task]

@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning as L
 
-from embedder.training.collate import Batch
+from embedder.training.collate import Batch, MixedBatch
 from embedder.training.module import require_retriever
 from embedder.training.self_paced import SelfPace
 
@@ -25,7 +25,9 @@ class SelfPacedRate(L.Callback):
         self._factors: list[float] = []
         self._step = -1
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, *_: Any) -> None:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch | MixedBatch, *_: Any
+    ) -> None:
         """Set the rate; the scheduler computes its next one from its own numbers, so nothing compounds."""
         if trainer.global_step != self._step:  # the last batch ended a step
             self._step = trainer.global_step
@@ -40,7 +42,7 @@ class SelfPacedRate(L.Callback):
                 group["lr"] = float(rate) * mean
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch | MixedBatch, batch_idx: int
     ) -> None:
         """Learn from the losses."""
         module = require_retriever(pl_module)

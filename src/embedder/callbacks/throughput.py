@@ -9,7 +9,7 @@ import lightning as L
 import torch
 
 from embedder.callbacks.of_trainer import callbacks_of
-from embedder.training.collate import Batch
+from embedder.training.collate import Batch, MixedBatch
 from embedder.training.gather import sum_over_processes
 from embedder.training.module import RetrieverModule, require_retriever
 
@@ -33,14 +33,16 @@ class ThroughputCallback(L.Callback):
         """The clock starts."""
         self._start_over(require_retriever(pl_module))
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, *_: Any) -> None:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch | MixedBatch, *_: Any
+    ) -> None:
         """A batch is there."""
         self._started = time.perf_counter()
         self._waited += self._started - self._ended
         self._run_before = _tokens_run(pl_module)
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch | MixedBatch, batch_idx: int
     ) -> None:
         """Count it, and log if it is time."""
         module = require_retriever(pl_module)

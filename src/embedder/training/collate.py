@@ -15,6 +15,8 @@ from embedder.types import Keep
 Tokens = dict[str, Tensor]
 Tokenize = Callable[[Sequence[str], str, int, Keep], Tokens]
 """(texts, instruction, max_length, which part of longer texts is kept) -> token ids and mask."""
+MIXED = "mixed"
+"""The name of a step over all tasks where others have that of their task."""
 
 
 @dataclass
@@ -45,6 +47,45 @@ class Batch:
     """Hash of each key's text, int64 [B, N], 0 where absent."""
     known_positive_hashes: Tensor
     """Hashes of all labelled positives of each query, int64 [B, P], 0 where absent."""
+
+    @property
+    def parts(self) -> "tuple[Batch, ...]":
+        """Itself; see `MixedBatch`."""
+        return (self,)
+
+
+@dataclass
+class MixedBatch:
+    """One step's input over all tasks: a part for each data set, with instructions and objective of its own task."""
+
+    parts: tuple[Batch, ...]
+    task = MIXED
+    """What the step is called in logs."""
+
+    @property
+    def dataset(self) -> str:
+        """The data sets, for messages."""
+        return ", ".join(f"{part.task}/{part.dataset}" for part in self.parts)
+
+    @property
+    def step(self) -> int:
+        """Step of the plan."""
+        return self.parts[0].step
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of the local queries and keys, padding not counted."""
+        return sum(part.n_tokens for part in self.parts)
+
+    @property
+    def n_global(self) -> int:
+        """Queries of the global batch."""
+        return sum(part.n_global for part in self.parts)
+
+    @property
+    def query_ids(self) -> list[str]:
+        """Of this process."""
+        return [query_id for part in self.parts for query_id in part.query_ids]
 
 
 def collate(groups: Sequence[Group], task: Task, dataset: str, step: int, n_global: int, tokenize: Tokenize) -> Batch:

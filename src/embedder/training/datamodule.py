@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import lightning as L
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -30,12 +31,15 @@ class DataSettings:
         batch_size: Queries of a global batch, over all devices.
         seed: Of the batch plan and of the sampling of groups.
         num_workers: Processes that prepare batches ahead; 0 prepares them in the training process.
+        mixed_batches: Whether a batch draws its queries over all tasks, so that keys of other tasks are negatives too;
+            else it has those of one data set.
     """
 
     batch_size: PositiveInt
     seed: Seed
     num_workers: NonNegativeInt = 0
     mixture: Mixture = field(default_factory=Mixture)
+    mixed_batches: bool = False
 
     def check(self, n_processes: int) -> None:
         """Refuse a batch that is smaller than the number of processes that share it, before any of them starts."""
@@ -69,7 +73,7 @@ class RetrieverDataModule(L.LightningDataModule):
         sizes = [len(records) for records in self._train]
         names = [dataset.task for dataset in self.datasets]
         weights = mixture_weights(sizes, names, {name: task.weight for name, task in tasks.items()}, settings.mixture)
-        self.plan = BatchPlan(sizes, weights, settings.batch_size, settings.seed)
+        self.plan = BatchPlan(sizes, weights, settings.batch_size, settings.seed, settings.mixed_batches)
         self._fresh: dict[int, FreshNegatives] = {}
 
     def use_negatives(self, fresh: Mapping[int, FreshNegatives]) -> None:
@@ -108,7 +112,7 @@ class RetrieverDataModule(L.LightningDataModule):
             loaders.append(self._loader(batches, None))
         return loaders
 
-    def _loader(self, dataset: Dataset[Batch], sampler: "Sampler[int] | None") -> DataLoader[Batch]:
+    def _loader(self, dataset: Dataset[Any], sampler: "Sampler[int] | None") -> DataLoader[Batch]:
         return PlanLoader(
             dataset,
             batch_size=None,  # an item is a batch

@@ -3,14 +3,15 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 
 from embedder.losses.matryoshka import matryoshka_views
-from embedder.training.collate import Batch
+from embedder.training.collate import Batch, MixedBatch
 from embedder.training.gather import gather_rows, sum_over_processes, world_size
 from embedder.training.negatives import in_batch_negatives, negatives_by_place
 from embedder.training.schedule import AdamWLinear
@@ -20,8 +21,26 @@ from embedder.training.temperature import LearnedTemperatures
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Others:
+    """The keys of a batch over all processes, which are negatives of queries that do not have them in their group."""
+
+    vectors: Tensor
+    """[M, D]"""
+    hashes: Tensor
+    """Of their texts, [M]; 0 where absent."""
+    local: Tensor
+    """Which are of this process, bool [M]."""
+
+    @classmethod
+    def none(cls, keys: Tensor) -> Self:
+        """No keys, beside these, [B, N, D]."""
+        empty = torch.zeros(0, dtype=torch.long, device=keys.device)
+        return cls(keys.flatten(0, 1)[:0], empty, empty.bool())
+
+
 class RetrieverModule(L.LightningModule):
-    """Trains a bi-encoder on homogeneous batches.
+    """Trains a bi-encoder on batches of one task or of all.
 
     What a step does depends on its batch, its weights and `seed` alone: not on the steps before it and, but for the
     rounding of sums and for dropout, not on the number of processes.
@@ -59,39 +78,47 @@ class RetrieverModule(L.LightningModule):
         self._logged_tasks: set[str] = set()
         self._is_sharded = False
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: Batch | MixedBatch, batch_idx: int) -> None:
         """Seed the step: random numbers depend on seed, step and process, so that a resumed run draws the same."""
         torch.manual_seed((self._seed * 1_000_003 + batch.step) * 4099 + self.global_rank)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch | MixedBatch, batch_idx: int) -> Tensor:
         """Loss of one batch: this process's share of it, so that the average over processes is that of the batch.
 
         Each loss is a mean over the records that it applies to on all processes, so the gradient of the whole batch
-        does not depend on how many of them a process has.
+        does not depend on how many of them a process has. A part of a mixed batch counts by its queries.
         """
         self.tokens_trained += batch.n_tokens
-        objective = self.tasks[batch.task].objective
         counts = sum_over_processes(self._counts(batch))  # [L], before the forward pass: waited for without delay
         means = self.losses(batch) / counts.clamp(min=1)  # [L], of the local records over all of them
-        weights = means.new_tensor(objective.weights)
-        self._note_losses(batch, sum_over_processes(means), weights, counts.tolist())
+        weights = self._weights(batch)
+        self._note_losses(batch, sum_over_processes(means), weights, counts)
         return (weights * means).sum() * world_size()
 
-    def _note_losses(self, batch: Batch, means: Tensor, weights: Tensor, counts: Sequence[float]) -> None:
+    def _note_losses(self, batch: Batch | MixedBatch, means: Tensor, weights: Tensor, counts: Tensor) -> None:
         """Keep the losses of a training batch for callbacks, and log them.
 
         Args:
             batch: Of the step.
             means: Of each loss, over the records that it applies to, [L].
             weights: Of each loss, [L].
-            counts: How many records these are.
+            counts: How many records these are, [L].
         """
-        task, names = batch.task, list(self.tasks[batch.task].objective.used)
-        applied = [k for k, count in enumerate(counts) if count]
-        self.step_losses = {names[k]: weights[k] * means[k] for k in applied}
-        self.step_loss = (weights * means).sum()
-        self.log(f"train/{task}/loss", self.step_loss, batch_size=batch.n_global, prog_bar=True, logger=False)
-        self.add_step_value(f"train/{task}/loss", self.step_loss)
+        self.step_losses, self.step_loss = {}, (weights * means).sum()
+        self.log(f"train/{batch.task}/loss", self.step_loss, batch_size=batch.n_global, prog_bar=True, logger=False)
+        self.add_step_value(f"train/{batch.task}/loss", self.step_loss)
+        first = 0
+        for part in batch.parts:
+            own = slice(first, first + len(self.tasks[part.task].objective.used))
+            of = "" if part is batch else f"{part.task}/{part.dataset}/"
+            self._note_part(part, means[own], weights[own], counts[own], of)
+            first = own.stop
+
+    def _note_part(self, part: Batch, means: Tensor, weights: Tensor, counts: Tensor, of: str) -> None:
+        """The same for each part, whose losses have `of` in front of their names."""
+        task, names = part.task, list(self.tasks[part.task].objective.used)
+        applied = [k for k, count in enumerate(counts.tolist()) if count]
+        self.step_losses |= {f"{of}{names[k]}": weights[k] * means[k] for k in applied}
         if len(names) > 1:
             for k, name in enumerate(names):
                 self.add_step_value(f"train/{task}/records_{name}", counts[k])
@@ -132,67 +159,90 @@ class RetrieverModule(L.LightningModule):
         if queries:
             self.log("val/loss", total / queries)
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch | MixedBatch) -> Tensor:
         """The loss of a batch whose records are all here; see `Objective`."""
-        weights = torch.tensor(self.tasks[batch.task].objective.weights, device=self.device)
-        return (weights * self.losses(batch) / self._counts(batch).clamp(min=1)).sum()
+        return (self._weights(batch) * self.losses(batch) / self._counts(batch).clamp(min=1)).sum()
 
-    def _counts(self, batch: Batch) -> Tensor:
-        """How many of the local records each loss of the batch's task applies to, [L]."""
-        return self.tasks[batch.task].objective.applies(batch.positives, batch.judged).sum(dim=1).float()
+    def _weights(self, batch: Batch | MixedBatch) -> Tensor:
+        """How much each loss of each part counts, [L]."""
+        shares = [part.n_global / batch.n_global for part in batch.parts]
+        of_parts = [self.tasks[part.task].objective.weights for part in batch.parts]
+        weights = [share * weight for share, own in zip(shares, of_parts, strict=True) for weight in own]
+        return torch.tensor(weights, device=self.device)
 
-    def losses(self, batch: Batch) -> Tensor:
-        """Each loss of the batch's task, summed over the local queries, which see the keys of the global batch, [L]."""
-        objective = self.tasks[batch.task].objective
-        queries: Tensor = self.encoder(batch.query_tokens, "query")  # [B, D]
-        keys = _lay_out(self.encoder(batch.key_tokens, "key"), batch.key_present)  # [B, N, D]
-        none = keys.flatten(0, 1)[:0], batch.key_present[:, :0]
-        others, negatives = self._others(batch, keys) if objective.needs_others else none
-        self._count(batch, negatives)
-        views = (matryoshka_views(vectors, self._dimensions) for vectors in (queries, keys, others))
-        temperature = self.temperatures(batch.task)
+    def _counts(self, batch: Batch | MixedBatch) -> Tensor:
+        """How many of the local records each loss of each part applies to, [L]."""
+        objectives = [self.tasks[part.task].objective for part in batch.parts]
+        applied = [one.applies(part.positives, part.judged) for one, part in zip(objectives, batch.parts, strict=True)]
+        return torch.cat([of_part.sum(dim=1).float() for of_part in applied])
+
+    def losses(self, batch: Batch | MixedBatch) -> Tensor:
+        """Each loss of each part, summed over the local queries, which see the keys of the global batch, [L]."""
+        queries = [self.encoder(part.query_tokens, "query") for part in batch.parts]  # of each [B, D]
+        keys = [_lay_out(self.encoder(part.key_tokens, "key"), part.key_present) for part in batch.parts]  # [B, N, D]
+        needs_others = any(self.tasks[part.task].objective.needs_others for part in batch.parts)
+        others = self._others(batch.parts, keys) if needs_others else _Others.none(keys[0])
+        of_parts = [self._losses(*one, others) for one in zip(batch.parts, queries, keys, strict=True)]
+        return torch.cat(of_parts)
+
+    def _losses(self, part: Batch, queries: Tensor, keys: Tensor, others: _Others) -> Tensor:
+        """Each loss of a part, summed over its queries, [L].
+
+        Args:
+            part: Of one task.
+            queries: Their vectors, [B, D].
+            keys: Of their groups, [B, N, D].
+            others: The keys of all queries.
+        """
+        objective = self.tasks[part.task].objective
+        if not objective.needs_others:
+            others = _Others.none(keys)
+        negatives = in_batch_negatives(part.key_hashes, part.known_positive_hashes, others.hashes)  # [B, M]
+        self._count(part, negatives, others.local)
+        views = (matryoshka_views(vectors, self._dimensions) for vectors in (queries, keys, others.vectors))
+        temperature = self.temperatures(part.task)
         losses = []
         # Half precision is too coarse for cosines that are divided by the temperature.
         with torch.autocast(queries.device.type, enabled=False):
             for queries_view, keys_view, others_view in zip(*views, strict=True):
                 # Divided before -inf comes in, of which a learned temperature would get NaN.
                 scores = torch.einsum("bd,bnd->bn", queries_view, keys_view) / temperature  # [B, N]
-                scores = scores.masked_fill(~batch.key_present, -math.inf)
-                other_scores = queries_view @ others_view.T / temperature  # [B, W * R * N]
+                scores = scores.masked_fill(~part.key_present, -math.inf)
+                other_scores = queries_view @ others_view.T / temperature  # [B, M]
                 other_scores = other_scores.masked_fill(~negatives, -math.inf)
-                of_view = objective(scores, batch.rewards, batch.positives, batch.judged, other_scores)  # [L, B]
+                of_view = objective(scores, part.rewards, part.positives, part.judged, other_scores)  # [L, B]
                 losses.append(of_view.sum(dim=1))
         return torch.stack(losses).mean(dim=0)
 
-    def _others(self, batch: Batch, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """The keys of all processes, [W * R * N, D], and which of them are negatives of each query, [B, W * R * N]."""
-        rows = self._rows(batch)
-        all_hashes = gather_rows(batch.key_hashes, rows)  # [W * R, N]
-        first = self.global_rank * rows
-        negatives = in_batch_negatives(batch.key_hashes, batch.known_positive_hashes, first, all_hashes)
-        return gather_rows(keys, rows).flatten(0, 1), negatives
+    def _others(self, parts: Sequence[Batch], keys: Sequence[Tensor]) -> _Others:
+        """The keys of all processes, part after part; M is the sum of W * R * N over them."""
+        rows = [max(len(part.query_ids), -(-part.n_global // world_size())) for part in parts]  # R, the largest share
+        hashes = [gather_rows(part.key_hashes, most) for part, most in zip(parts, rows, strict=True)]  # [W * R, N]
+        local = [torch.zeros_like(own, dtype=torch.bool) for own in hashes]
+        for mine, part, most in zip(local, parts, rows, strict=True):
+            mine[self.global_rank * most : self.global_rank * most + len(part.query_ids)] = True
+        return _Others(
+            torch.cat([gather_rows(own, most).flatten(0, 1) for own, most in zip(keys, rows, strict=True)]),
+            torch.cat([own.flatten() for own in hashes]),
+            torch.cat([mine.flatten() for mine in local]),
+        )
 
-    @staticmethod
-    def _rows(batch: Batch) -> int:
-        """R, the largest share of a process, in queries."""
-        return max(len(batch.query_ids), -(-batch.n_global // world_size()))
-
-    def _count(self, batch: Batch, negatives: Tensor) -> None:
+    def _count(self, part: Batch, negatives: Tensor, local: Tensor) -> None:
         """Log how many keys a query is compared with, and say it once a task; of the queries of the first process."""
         if not self.training or self.global_rank > 0:
             return
-        own, local, remote = negatives_by_place(batch.key_present, negatives, self.global_rank * self._rows(batch))
-        for where, n in (("group", own), ("batch", local), ("devices", remote)):
-            self.add_step_value(f"train/{batch.task}/negatives_{where}", n)
-        if batch.task in self._logged_tasks:
+        own, here, remote = negatives_by_place(part.key_present, negatives, local)
+        for where, n in (("group", own), ("batch", here), ("devices", remote)):
+            self.add_step_value(f"train/{part.task}/negatives_{where}", n)
+        if part.task in self._logged_tasks:
             return
-        self._logged_tasks.add(batch.task)
+        self._logged_tasks.add(part.task)
         logger.info(
             "%s: each query sees %.4g negatives: %.4g of its group, %.4g in batch, %.4g across devices",
-            batch.task,
-            own + local + remote,
+            part.task,
+            own + here + remote,
             own,
-            local,
+            here,
             remote,
         )
 

@@ -6,7 +6,7 @@ a seek and any number of processes draws the same loss curve.
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedder.errors import ConfigError
 from embedder.training.permutation import permuted
@@ -16,22 +16,23 @@ _CYCLE = 1000  # steps after which every data set has had exactly its share
 
 @dataclass(frozen=True, slots=True)
 class PlannedBatch:
-    """What a step trains on."""
+    """What a step takes of one data set."""
 
     step: int
     dataset: int
     """Position of the data set in the plan."""
     records: tuple[int, ...]
-    """Positions of the records in the data set, one a query of the global batch."""
+    """Positions of the records in the data set, one a query."""
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Homogeneous batches: every step takes all its records from one data set.
+    """Homogeneous batches: every step takes all its records from one data set; or mixed ones.
 
     Each cycle of steps gives every data set its exact share of them, spread evenly: the k-th of its n steps is drawn
     from the k-th of n equal parts of the cycle, so that a short run has the shares of a long one. The records of a data
-    set follow each other in a new random order every epoch.
+    set follow each other in a new random order every epoch. Of mixed batches the same holds for queries in place of
+    steps, so that a run sees as many queries of each data set in either way.
 
     >>> plan = BatchPlan(sizes=[4], weights=[1.0], batch_size=2, seed=0)
     >>> sorted(plan.batch(0).records + plan.batch(1).records)  # an epoch takes every record once
@@ -42,12 +43,14 @@ class BatchPlan:
         weights: Share of the steps of each data set, on any scale.
         batch_size: Queries of a global batch.
         seed: Another seed gives another plan.
+        mixed: Whether a step draws its records over all data sets.
     """
 
     sizes: Sequence[int]
     weights: Sequence[float]
     batch_size: int
     seed: int
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         if not self.sizes or len(self.sizes) != len(self.weights):
@@ -62,8 +65,19 @@ class BatchPlan:
             self, "_shares", _apportion(self.weights, max(_CYCLE, 10 * len(self.sizes)) if len(self.sizes) > 1 else 1)
         )
 
+    def parts(self, step: int) -> tuple[PlannedBatch, ...]:
+        """What a step, from 0, takes of each data set that it takes records of."""
+        if not self.mixed:
+            return (self.batch(step),)
+        single = replace(self, batch_size=1, mixed=False)
+        records: dict[int, tuple[int, ...]] = {}
+        for query in range(step * self.batch_size, (step + 1) * self.batch_size):
+            one = single.batch(query)
+            records[one.dataset] = records.get(one.dataset, ()) + one.records
+        return tuple(PlannedBatch(step, dataset, own) for dataset, own in sorted(records.items()))
+
     def batch(self, step: int) -> PlannedBatch:
-        """The batch of a step, from 0."""
+        """The homogeneous batch of a step, from 0."""
         shares: tuple[int, ...] = self._shares  # type: ignore[attr-defined]  # set once in __post_init__
         cycle, index = divmod(step, sum(shares))
         draw = random.Random(f"{self.seed}/{cycle}").random  # noqa: S311  # not for cryptography

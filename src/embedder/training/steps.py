@@ -10,17 +10,17 @@ from torch.utils.data import Dataset
 from embedder.data.prepared import PreparedDataset
 from embedder.data.records import Records
 from embedder.processes import Processes
-from embedder.training.collate import Batch, Tokenize, collate
+from embedder.training.collate import Batch, MixedBatch, Tokenize, collate
 from embedder.training.fresh_negatives import FreshNegatives
 from embedder.training.gather import rows_of
-from embedder.training.plan import BatchPlan
+from embedder.training.plan import BatchPlan, PlannedBatch
 from embedder.training.sampling import sample_group
 from embedder.training.task import Task
 from embedder.types import Record
 
 
 @dataclass(frozen=True)
-class StepBatches(Dataset[Batch]):
+class StepBatches(Dataset[Batch | MixedBatch]):
     """Item t is the process's part of the batch of step t.
 
     Args:
@@ -49,16 +49,23 @@ class StepBatches(Dataset[Batch]):
         """Where the negatives lie that a batch has now, by position of the data set."""
         return {position: fresh.path for position, fresh in self.fresh.items()}
 
-    def __getitem__(self, step: int) -> Batch:
-        planned = self.plan.batch(step)
+    def __getitem__(self, step: int) -> Batch | MixedBatch:
+        parts, first = [], 0
+        for planned in self.plan.parts(step):
+            parts.append(self._part(planned, first))
+            first += len(planned.records)
+        return MixedBatch(tuple(parts)) if self.plan.mixed else parts[0]
+
+    def _part(self, planned: PlannedBatch, first: int) -> Batch:
+        """The process's share of what a step takes of one data set, whose first query has this number in the step."""
         dataset = self.datasets[planned.dataset]
         task = self.tasks[dataset.task]
         groups = []
         for position in rows_of(self.processes, len(planned.records)):
             record = self._record(planned.dataset, planned.records[position])
-            generator = random.Random(f"{self.seed}/{step}/{position}")  # noqa: S311  # not for cryptography
+            generator = random.Random(f"{self.seed}/{planned.step}/{first + position}")  # noqa: S311  # not for cryptography
             groups.append(sample_group(record, task.sampling, generator))
-        return collate(groups, task, dataset.name, step, len(planned.records), self.tokenize)
+        return collate(groups, task, dataset.name, planned.step, len(planned.records), self.tokenize)
 
     def _record(self, dataset: int, position: int) -> Record:
         record = self.records[dataset][position]

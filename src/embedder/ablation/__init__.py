@@ -1,0 +1,1 @@
+"""What each technique of a recipe contributes: runs without one of them, and seeds."""

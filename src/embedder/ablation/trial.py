@@ -1,0 +1,89 @@
+"""One run of an ablation: a variant of a recipe is trained, then scored on queries that it was not trained on."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from embedder.ablation.variant import Variant
+from embedder.checks import checked
+from embedder.data.forms.form import Form
+from embedder.data.prepared import PreparedDataset
+from embedder.data.sources import Dataset
+from embedder.preparation.datasets import Source
+from embedder.preparation.preparation import Preparation
+from embedder.preparation.prepare import prepare
+from embedder.training.task import Task
+
+logger = logging.getLogger(__name__)
+
+
+class Run(Protocol):
+    """What trains, or evaluates."""
+
+    def run(self) -> float | None:
+        """Do the work; returns the number that a sweep optimises."""
+        ...
+
+
+@dataclass(frozen=True)
+class ValidationAsTest:
+    """The data sets of another source, with their validation queries in place of test queries.
+
+    So that what is chosen by the scores is not chosen on the test set, which stays unread.
+
+    Args:
+        source: The other source.
+        prepared: Its data sets, prepared for training.
+    """
+
+    source: Source
+    prepared: Sequence[PreparedDataset]
+
+    def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
+        """See `Source`; training queries are those that are trained on."""
+        folders = {(one.task, one.name): one.directory for one in self.prepared}
+        return [
+            replace(
+                dataset,
+                train=folders[task, dataset.name] / "train.queries.jsonl",
+                test=folders[task, dataset.name] / "queries.jsonl",
+                before_split=None,
+            )
+            for dataset in self.source.datasets(task, form)
+            if (task, dataset.name) in folders
+        ]
+
+
+@checked("run")
+@dataclass(frozen=True)
+class TrialRun:
+    """What `train.py experiment=ablation` does; with `-m`, once for each variant and seed.
+
+    Args:
+        variant: What is changed in the tasks.
+        tasks: The task mix.
+        preparation: Makes the records that are missing.
+        train: Makes the training, given `tasks`.
+        evaluate: Makes the evaluation, given `source` and `checkpoint`.
+        output_dir: Of the training, which exports into `export` in it.
+    """
+
+    variant: Variant
+    tasks: dict[str, Task]
+    preparation: Preparation
+    train: Callable[..., Run]
+    evaluate: Callable[..., Run]
+    output_dir: str
+
+    def run(self) -> float | None:
+        """Train and score; started again in its folder, both resume.
+
+        Returns:
+            What the evaluation optimises.
+        """
+        tasks = self.variant.of(self.tasks)
+        self.train(tasks=tasks).run()
+        source = ValidationAsTest(self.preparation.source, prepare(tasks, self.preparation))
+        return self.evaluate(source=source, checkpoint=str(Path(self.output_dir) / "export")).run()

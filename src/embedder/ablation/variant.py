@@ -1,0 +1,48 @@
+"""A recipe without one of its techniques: what that changes in every task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from embedder.checks import checked
+from embedder.training.objective import KL, Contrastive, Graded, Loss
+from embedder.training.task import Task
+
+
+@checked("run.variant")
+@dataclass(frozen=True)
+class Variant:
+    """What an ablation changes in the tasks of a mix, whichever they are; its other changes are settings of the run.
+
+    Args:
+        labels: Whether tasks that distil rewards train on their labels too, by the contrastive loss at weight 1.
+        distillation: The loss of the rewards: `graded`, or `kl` with the same weight and temperature of the rewards.
+        instructions: Whether texts are read with the instructions of their task.
+    """
+
+    labels: bool = True
+    distillation: Literal["graded", "kl"] = "graded"
+    instructions: bool = True
+
+    def of(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
+        """The tasks, changed."""
+        return {name: self._of(task) for name, task in tasks.items()}
+
+    def _of(self, task: Task) -> Task:
+        if not self.instructions:
+            task = replace(task, query_instruction="", key_instruction="")
+        if not task.objective.needs_rewards:
+            return task
+        losses: dict[str, Loss] = {
+            name: self._distilling(loss)
+            for name, loss in task.objective.losses.items()
+            if not isinstance(loss, Contrastive)
+        }
+        if self.labels:
+            losses["contrastive"] = Contrastive()
+        return replace(task, objective=replace(task.objective, losses=losses))
+
+    def _distilling(self, loss: Loss) -> Loss:
+        if self.distillation == "kl" and isinstance(loss, Graded):
+            return KL(loss.weight, loss.teacher_temperature)
+        return loss

@@ -1,0 +1,77 @@
+"""What an ablation changes in tasks, and what it leaves."""
+
+import pytest
+from hydra.utils import instantiate
+
+from embedder.ablation.trial import ValidationAsTest
+from embedder.ablation.variant import Variant
+from embedder.data.prepared import PreparedDataset
+from embedder.data.sources import CorpusSource
+from embedder.training.objective import KL, Contrastive, Graded, Objective
+from embedder.training.sampling import Sampling
+from embedder.training.task import Task
+from tests.entry_points import composed
+
+
+def task(name, losses):
+    return Task(name, "ask: ", "text: ", 64, 64, Objective(losses, 0.3), Sampling(4))
+
+
+TASKS = {
+    "qa": task("qa", {"graded": Graded(0.5, 0.2), "contrastive": Contrastive(0.0)}),
+    "tool": task("tool", {"contrastive": Contrastive(2.0)}),
+}
+
+
+@pytest.mark.parametrize(
+    ("variant", "losses"),
+    [
+        (Variant(), {"graded": Graded(0.5, 0.2), "contrastive": Contrastive(1.0)}),
+        (Variant(labels=False), {"graded": Graded(0.5, 0.2)}),
+        (Variant(distillation="kl"), {"graded": KL(0.5, 0.2), "contrastive": Contrastive(1.0)}),
+    ],
+)
+def test_losses_of_tasks_with_rewards_change_and_nothing_else(variant, losses):
+    changed = variant.of(TASKS)
+    assert changed["qa"].objective == Objective(losses, 0.3)
+    assert (changed["qa"].query_instruction, changed["qa"].key_instruction) == ("ask: ", "text: ")
+    assert changed["tool"] == TASKS["tool"]
+
+
+def test_all_tasks_lose_their_instructions():
+    changed = Variant(instructions=False).of(TASKS)
+    assert [(one.query_instruction, one.key_instruction) for one in changed.values()] == [("", "")] * 2
+    assert TASKS["qa"].query_instruction == "ask: "
+
+
+def test_every_variant_differs_from_the_full_recipe_in_what_it_is_named_after():
+    def run(name):
+        return composed("train", "experiment=ablation", f"ablation={name}").run
+
+    full = run("full")
+    assert (full.variant.labels, full.variant.distillation, full.variant.instructions) == (True, "graded", True)
+    assert full.train.reindex.every_n_steps is not None
+    assert instantiate(full.variant) == Variant()
+    assert run("kl").variant == {**full.variant, "distillation": "kl"}
+    assert run("rewards_alone").variant == {**full.variant, "labels": False}
+    assert run("no_instructions").variant == {**full.variant, "instructions": False}
+    assert run("no_reindexing").train.reindex.every_n_steps is None
+    assert run("no_self_pacing").train.callbacks.self_paced is None
+    assert run("mixed_batches").train.data.mixed_batches
+    assert run("likelihood").preparation.rewards.reward._target_.endswith(".LikelihoodReward")
+    labels = run("labels_alone")
+    assert labels.tasks.qa.objective.labels_only
+    assert labels.preparation.rewards.reward._target_.endswith(".NoReward")
+
+
+def test_validation_queries_are_scored_in_place_of_test_queries(tmp_path):
+    folder, prepared = tmp_path / "tool" / "small", tmp_path / "prepared"
+    folder.mkdir(parents=True)
+    for name in ("corpus", "train", "test"):
+        (folder / f"{name}.jsonl").write_text("{}\n")
+    source = CorpusSource(str(tmp_path), str(tmp_path / "converted"))
+    (found,) = ValidationAsTest(source, [PreparedDataset("tool", "small", prepared, folder / "corpus.jsonl")]).datasets(
+        "tool"
+    )
+    assert (found.train, found.test) == (prepared / "train.queries.jsonl", prepared / "queries.jsonl")
+    assert found.corpus == folder / "corpus.jsonl"
