@@ -62,6 +62,9 @@ def _parts(description: Mapping[str, Any]) -> Iterator[str]:
         f"Made with embedder from `{shown(name)}`{revision} (`{base['fingerprint']}`). Vectors have "
         f"{description['dimension']} numbers and length 1: compare them by cosine or inner product. {_TITLES}\n"
     )
+    if parts := description.get("average"):
+        listed = ", ".join(f"{share:g} of `{shown(part)}`" for part, share in parts.items())
+        yield f"Its weights are the mean of {listed}.\n"
     yield "## How texts are read"
     yield from _readings(description["tasks"])
     if fingerprints := description.get("key_fingerprints"):
