@@ -37,7 +37,7 @@ def retriever(request, bert_directory, tmp_path):
     return {
         "bm25": BM25Retriever,
         "random": RandomRetriever,
-        "hybrid": lambda: HybridRetriever([BM25Retriever(), RandomRetriever()]),
+        "hybrid": lambda: HybridRetriever([BM25Retriever(), RandomRetriever()], [0.5, 0.5]),
         "oracle": lambda: OracleRetriever(BM25Retriever()),
         "recent": RecentRetriever,
         "memoised": lambda: MemoisedRetriever(BM25Retriever(), 20),
@@ -65,24 +65,39 @@ def test_the_same_holds_in_a_view(corpus, retriever):
 class Fixed:
     """Ranks as told, and counts how often it was asked."""
 
-    def __init__(self, *key_ids):
-        self.key_ids, self.fits, self.calls = key_ids, 0, 0
+    def __init__(self, *key_ids, scores=None):
+        self.key_ids, self.scores = key_ids, scores or (1.0,) * len(key_ids)
+        self.fits = self.calls = 0
 
     def fit(self, corpus):
         self.fits += 1
 
     def retrieve(self, queries, top_k):
         self.calls += 1
-        return [Ranking(self.key_ids[:top_k], (1.0,) * len(self.key_ids[:top_k])) for _ in queries]
+        return [Ranking(self.key_ids[:top_k], self.scores[:top_k]) for _ in queries]
 
 
-def test_fusion_by_hand(corpus):
-    hybrid = HybridRetriever([Fixed("a/0", "a/1", "a/2"), Fixed("a/2", "a/0", "a/9")], depth=2)
+def test_a_hybrid_by_hand(corpus):
+    lexical = Fixed("a/0", "a/1", "a/2", scores=(9.0, 5.0, 1.0))
+    dense = Fixed("a/2", "a/0", "a/9", scores=(0.8, 0.7, 0.4))
+    hybrid = HybridRetriever([lexical, dense], [0.25, 0.75], depth=3)
     hybrid.fit(corpus)
-    (ranking,) = hybrid.retrieve(QUERIES[2:], 2)
-    # a/0: 1/61 + 1/62; a/2 is the first of the second ranking, and beyond the depth of the first: 1/61; a/1: 1/62.
-    assert ranking.key_ids == ("a/0", "a/2")
-    assert ranking.scores == pytest.approx((1 / 61 + 1 / 62, 1 / 61))
+    (ranking,) = hybrid.retrieve(QUERIES[2:], 3)
+    # a/0: 0.25 * 1 + 0.75 * 0.3 / 0.4; a/2: 0.25 * 0 + 0.75 * 1; a/1: 0.25 * 4 / 8; a/9, the last of its ranking: 0.
+    assert ranking.key_ids == ("a/0", "a/2", "a/1")
+    assert ranking.scores == pytest.approx((0.25 + 0.5625, 0.75, 0.125))
+
+
+@pytest.mark.parametrize(("shares", "first"), [([1.0, 0.0], "a/0"), ([0.0, 1.0], "a/2")])
+def test_the_whole_share_of_a_hybrid_is_that_part(corpus, shares, first):
+    hybrid = HybridRetriever([Fixed("a/0", "a/1", scores=(2, 1)), Fixed("a/2", "a/0", scores=(2, 1))], shares)
+    (ranking,) = hybrid.retrieve(QUERIES[2:], 1)
+    assert ranking.key_ids == (first,)
+
+
+def test_keys_with_one_score_are_all_the_best_of_their_part(corpus):
+    hybrid = HybridRetriever([Fixed("a/0", "a/1"), Fixed()], [0.5, 0.5])
+    assert hybrid.retrieve(QUERIES[2:], 2)[0] == Ranking(("a/0", "a/1"), (0.5, 0.5))
 
 
 def test_the_oracle_knows_the_gold_keys_and_nothing_else(corpus):
@@ -102,7 +117,7 @@ def test_what_was_said_last_comes_first(corpus):
 def test_what_rows_share_is_fitted_and_asked_once(corpus):
     inner = Fixed("a/0", "a/1", "a/2")
     shared = MemoisedRetriever(inner, depth=3)
-    for retriever, k in ((shared, 1), (HybridRetriever([shared], depth=3), 1), (OracleRetriever(shared), 2)):
+    for retriever, k in ((shared, 1), (HybridRetriever([shared], [1.0], depth=3), 1), (OracleRetriever(shared), 2)):
         retriever.fit(corpus)
         assert [len(ranking.key_ids) for ranking in retriever.retrieve(QUERIES, k)] == [k] * 3
     assert (inner.fits, inner.calls) == (1, 1)

@@ -1,7 +1,7 @@
 """One ranking out of several."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
@@ -10,28 +10,16 @@ _DAMPING = 60  # of Cormack et al.
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Sequence[Item]]) -> list[Item]:
-    """Items by their `fused_scores`, best first; ties go to the earlier ranking, then the better rank.
-
-    What several rankings agree on comes first; items of one ranking alone alternate by their ranks.
-
-    >>> reciprocal_rank_fusion([["a", "b", "c"], ["b", "d"]])
-    ['b', 'a', 'd', 'c']
-
-    Args:
-        rankings: Distinct items each, best first.
-    """
-    scores = fused_scores(rankings)
-    return sorted(scores, key=lambda item: -scores[item])  # stable: items lie in the order they were first seen
-
-
-def fused_scores(rankings: Sequence[Sequence[Item]]) -> dict[Item, float]:
-    """The sum of the reciprocal ranks of every item, in the order that they are first seen.
+    """Items by the sum of their reciprocal ranks, best first; ties go to the earlier ranking, then the better rank.
 
         score(d) = sum over rankings of 1 / (60 + rank(d))
 
-    Scores play no part, for those of different sources have different scales.
+    What several rankings agree on comes first; items of one ranking alone alternate by their ranks.
 
     Source: Cormack, Clarke and Buettcher, SIGIR 2009.
+
+    >>> reciprocal_rank_fusion([["a", "b", "c"], ["b", "d"]])
+    ['b', 'a', 'd', 'c']
 
     Args:
         rankings: Distinct items each, best first.
@@ -40,4 +28,30 @@ def fused_scores(rankings: Sequence[Sequence[Item]]) -> dict[Item, float]:
     for ranking in rankings:
         for rank, item in enumerate(ranking, 1):
             scores[item] += 1 / (_DAMPING + rank)
-    return dict(scores)
+    return sorted(scores, key=lambda item: -scores[item])  # stable: items lie in the order they were first seen
+
+
+def blended_scores(rankings: Sequence[Mapping[Item, float]], shares: Sequence[float]) -> dict[Item, float]:
+    """The weighted sum of scores that each ranking has on a scale from 0 to 1, in the order they are first seen.
+
+        score(d) = sum over rankings of share * (score(d) - lowest) / (highest - lowest)
+
+    A ranking adds nothing to an item that it does not have, as to its last one.
+
+    Source: Bruch, Gai and Ingber, TOIS 2023 (arXiv 2210.11934), where convex combinations are better than reciprocal
+    rank fusion, which knows ranks alone, and need few queries to set their share; so it is here (docs/results.md).
+
+    >>> blended_scores([{"a": 9.0, "b": 5.0, "c": 1.0}, {"b": 0.8, "d": 0.6}], [0.5, 0.5])
+    {'a': 0.5, 'b': 0.75, 'c': 0.0, 'd': 0.0}
+
+    Args:
+        rankings: The scores of each, over its best items.
+        shares: Of each; their sum is 1.
+    """
+    blended: dict[Item, float] = defaultdict(float)
+    for scores, share in zip(rankings, shares, strict=True):
+        lowest, highest = min(scores.values(), default=0.0), max(scores.values(), default=0.0)
+        width = highest - lowest
+        for item, score in scores.items():
+            blended[item] += share * ((score - lowest) / width if width else 1.0)
+    return dict(blended)

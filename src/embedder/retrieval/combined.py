@@ -1,8 +1,8 @@
-"""Retrievers that use other retrievers: gold keys first, several fused, one that several rows share."""
+"""Retrievers that use other retrievers: gold keys first, several blended, one that several rows share."""
 
 from collections.abc import Sequence
 
-from embedder.index.fusion import fused_scores
+from embedder.index.fusion import blended_scores
 from embedder.retrieval.retrievers import Retriever
 from embedder.types import KeyStore, Query, Ranking
 
@@ -32,15 +32,16 @@ class OracleRetriever:
 
 
 class HybridRetriever:
-    """Ranks by reciprocal rank fusion of other retrievers: `fused_scores`.
+    """Ranks by the blended scores of other retrievers: `blended_scores`.
 
     Args:
-        parts: What is fused; ties go to the earlier one.
+        parts: What is blended; ties go to the earlier one.
+        shares: Of the scores of each; their sum is 1.
         depth: Keys taken of each, or `top_k` if that is more.
     """
 
-    def __init__(self, parts: Sequence[Retriever], depth: int = 100) -> None:
-        self._parts, self._depth = tuple(parts), depth
+    def __init__(self, parts: Sequence[Retriever], shares: Sequence[float], depth: int = 100) -> None:
+        self._parts, self._shares, self._depth = tuple(parts), tuple(shares), depth
 
     def fit(self, corpus: KeyStore) -> None:
         """Index the corpus for each part."""
@@ -48,10 +49,11 @@ class HybridRetriever:
             part.fit(corpus)
 
     def retrieve(self, queries: Sequence[Query], top_k: int) -> list[Ranking]:
-        """The keys that the parts agree on most."""
+        """The keys that the parts together score highest."""
         rankings = []
         for found in zip(*(part.retrieve(queries, max(top_k, self._depth)) for part in self._parts), strict=True):
-            scores = fused_scores([ranking.key_ids for ranking in found])
+            pairs = [dict(zip(ranking.key_ids, ranking.scores, strict=True)) for ranking in found]
+            scores = blended_scores(pairs, self._shares)
             best = sorted(scores, key=lambda key_id: -scores[key_id])[:top_k]  # stable, so ties keep their order
             rankings.append(Ranking(tuple(best), tuple(scores[key_id] for key_id in best)))
         return rankings
