@@ -95,6 +95,8 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         ("train", ["encoder._target_=embedder.encoders.config.EncoderConf"], "(did you mean EncoderConfig?)"),
         ("train", ["encoder._target_=embedder.modells.Encoder"], "encoder._target_: expected a class or function of"),
         ("train", ["encoder._target_=nowhere.Encoder"], "encoder._target_: expected a class or function of an inst"),
+        ("prepare", ["prepare.dense._target_=[null]"], "prepare.dense._target_: expected text"),
+        ("train", ["+encoder._partial_=1"], "encoder._partial_: expected true or false, got 1"),
     ],
 )
 def test_a_setting_is_held_against_what_it_is_for_under_the_name_that_a_user_sets(entry, overrides, message):

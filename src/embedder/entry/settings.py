@@ -14,6 +14,8 @@ from embedder.shown import nearest
 
 _REFERENCE = re.compile(r"\$\{(?:oc\.select:)?([A-Za-z_][\w.@]*)(?:,null)?\}")
 
+_OF_HYDRA = {"_target_": str, "_partial_": bool, "_recursive_": bool, "_args_": list, "_convert_": str}
+"""What says how a node is built; Hydra takes nothing else, and does not say so in one line."""
 _RAISED_HERE = "ConfigError raised while resolving interpolation: "
 
 
@@ -63,6 +65,9 @@ class _Check:
         if path == "run" and not isinstance(node, dict):
             raise ConfigError("run", "settings with a _target_, which an action has (action=...)", node)
         if isinstance(node, dict):
+            for name, kind in _OF_HYDRA.items():
+                if name in node:
+                    self._check_value(f"{path}.{name}", kind)
             if isinstance(target := node.get("_target_"), str):
                 self._check_node(path, node, target)
             for name in node:
