@@ -3,12 +3,13 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+AUDIT := .audit
 DEMO ?= outputs/demo
 BROWSER := $(firstword $(shell command -v chromium chromium-browser google-chrome))
 LLAMA := $(firstword $(LLAMA_SERVER) $(shell command -v llama-server))
 SERVE = $(wildcard $(VENV)/lib/python*/site-packages/uvicorn)
 
-.PHONY: setup demo demo-store test bench clean
+.PHONY: setup demo demo-store test robustness bench sbom audit clean
 
 setup: $(STAMP)
 
@@ -49,9 +50,27 @@ test: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu and not realdata$(if $(BROWSER),, and not browser)$(if \
 	  $(LLAMA),, and not llama_server)$(if $(SERVE),, and not transformers_serve)"
 
+# Kills, damaged files, a full disk, fuzzed input (docs/robustness.md). KILLS=1000 takes hours.
+KILLS ?= 40
+robustness: setup
+	ROBUSTNESS_KILLS=$(KILLS) $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow" tests/robustness
+
 # Every comparison with a peer, on one thread, as it is the ratio that counts: half an hour. outputs/bench keeps what is done.
 bench: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/all.py --page docs/benchmarks-speed.md
 
+# What is installed, as CycloneDX, and what is known to be wrong with it; from an environment that is no part of that.
+$(AUDIT):
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0 pip-audit==2.10.1
+
+sbom: setup $(AUDIT)
+	mkdir -p outputs
+	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --no-validate \
+	  -o outputs/sbom.json $(BIN)/python
+
+audit: $(AUDIT)
+	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
 clean:
-	rm -rf $(VENV) outputs multirun .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(AUDIT) outputs multirun .mypy_cache .ruff_cache .pytest_cache
