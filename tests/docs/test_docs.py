@@ -193,7 +193,7 @@ def test_it_composes(desk, monkeypatch, command):
     entry, *rest = words(command)
     rest = [word for word in rest if word != "-m"]
     parsed = OverridesParser.create().parse_overrides(rest)
-    is_study = "hydra/sweeper=study" in rest
+    is_study = "hydra/sweeper=study" in rest or "experiment=ablation" in rest  # these have values of their own
     jobs = [rest] if is_study else BasicSweeper.split_arguments(parsed, None)[0]
     assert len(jobs) > 1 or is_study or "-m" not in command.split()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

@@ -2,15 +2,21 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from embedder.entry.sweep import jobs_of
+from embedder.entry.sweep_groups import compare_jobs, groups_of
+from embedder.entry.sweep_job import SWEEP
 from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.results.comparison import CompareSettings, Comparison, compare
 from embedder.results.comparison_text import render_comparison
 from embedder.results.scores_file import Results, read_results
+from embedder.results.seeds import GroupScore
+from embedder.results.seeds_text import render_groups
 from embedder.results.titles import TITLES
 
 logger = logging.getLogger(__name__)
@@ -23,9 +29,11 @@ class CompareRun:
     """What `evaluate.py action=compare` does.
 
     Args:
-        runs: One or two folders that `evaluate.py` wrote; the first is A, the second B.
-        rows: Which rows of B, by name or title; None for all that can be compared.
+        runs: One or two folders that `evaluate.py` wrote; the first is A, the second B. Or the folder of a sweep over
+            seeds, whose jobs are compared by groups that differ in their seed alone.
+        rows: Which rows of B, by name or title; None for all that can be compared. Of a sweep one, None for `trained`.
         baseline: The row of A that all of them are compared with, by name or title; None for the row of the same name.
+            Of a sweep the group that the others are compared with; None for that of its first job.
         settings: What is compared and shown.
         output_dir: Where `compare.md` and `compare.json` go.
     """
@@ -43,21 +51,49 @@ class CompareRun:
         object.__setattr__(self, "runs", [str(run) for run in self.runs])  # Hydra reads a folder 2024 as a number
         if self.rows is not None and (isinstance(self.rows, str) or not self.rows):
             raise ConfigError("rows", "a list of rows such as [trained], or null for all", self.rows)
-        if len(self.runs) == 1 and self.baseline is None:
+        if len(self.runs) == 1 and self.baseline is None and not self._of_sweep:
             raise ConfigError("baseline", "a row that the others of the one run are held against, such as base", None)
 
-    def run(self) -> Comparison:
+    @property
+    def _of_sweep(self) -> bool:
+        return len(self.runs) == 1 and (Path(self.runs[0]) / SWEEP).is_file()
+
+    def run(self) -> Comparison | list[GroupScore]:
         """Compare, log the findings with the largest changes, and write all of it."""
+        return self._groups(Path(self.runs[0])) if self._of_sweep else self._compared()
+
+    def _groups(self, folder: Path) -> list[GroupScore]:
+        """The groups of a sweep over seeds."""
+        groups = groups_of(folder, jobs_of(folder))
+        if not groups:
+            expected = "a sweep with evaluations of two groups of jobs or more, each with the same two seeds or more"
+            raise ConfigError("runs", expected, str(folder))
+        baseline = self.baseline or next(iter(groups))
+        if baseline not in groups:
+            raise ConfigError("baseline", f"a group of the sweep, which are {list(groups)}", baseline)
+        row, *more = self.rows or ("trained",)
+        if more:
+            raise ConfigError("rows", "one row of a sweep's evaluations, such as [trained]", list(self.rows or ()))
+        found = compare_jobs(groups, baseline, TITLES.get(row, row), self.settings.metrics)
+        content = {"format": 1, "sweep": str(folder), "baseline": baseline, "groups": [one.as_json() for one in found]}
+        self._write(content, text := render_groups(found, baseline))
+        logger.info("\n%s", text)
+        return found
+
+    def _write(self, content: Mapping[str, Any], text: str) -> None:
+        directory = Path(self.output_dir)
+        write_atomically(directory / "compare.json", json.dumps(content, indent=1, ensure_ascii=False))
+        write_atomically(directory / "compare.md", text)
+        logger.info("comparison: %s", directory / "compare.md")
+
+    def _compared(self) -> Comparison:
         a = read_results(self.runs[0])
         b = read_results(self.runs[1]) if len(self.runs) == 2 else a
         found = compare(a, b, self._pairs(a, b), self.settings)
-        directory = Path(self.output_dir)
-        write_atomically(directory / "compare.json", json.dumps(found.as_json(), indent=1, ensure_ascii=False))
-        write_atomically(directory / "compare.md", render_comparison(found))
+        self._write(found.as_json(), render_comparison(found))
         for warning in found.warnings:
             logger.warning("%s", warning)
         logger.info("\n%s", render_comparison(found, _LOGGED))
-        logger.info("comparison: %s", directory / "compare.md")
         return found
 
     def _pairs(self, a: Results, b: Results) -> list[tuple[str, str]]:

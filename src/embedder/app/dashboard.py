@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedder.checks import checked
-from embedder.entry.sweep import differing, jobs_of
-from embedder.entry.sweep_job import SWEEP, key
+from embedder.entry.sweep import jobs_of
+from embedder.entry.sweep_job import SWEEP, differing, key
 from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.report.wandb_dashboard import as_json, evaluation_layout, sweep_layout, training_layout

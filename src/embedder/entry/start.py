@@ -94,7 +94,7 @@ def start(config: Any) -> float | None:
     """
     from embedder.entry.sweep_job import as_job, in_sweep
 
-    return as_job(lambda: _start(config)) if in_sweep() else _start(config)
+    return as_job(lambda: _start(config), config) if in_sweep() else _start(config)
 
 
 def _start(config: Any) -> float | None:

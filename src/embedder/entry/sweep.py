@@ -11,15 +11,12 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from embedder.entry.sweep_job import JOB, SWEEP, searched_names, worth
-from embedder.errors import ConfigError
+from embedder.entry.sweep_job import JOB, SWEEP, Job, differing, searched_names, worth
+from embedder.errors import ConfigError, EmbedderError
 from embedder.files import write_atomically
 from embedder.shown import shown
 
 logger = logging.getLogger(__name__)
-
-Job = Mapping[str, Any]
-"""`folder`, `settings`, `state` (done, failed or stopped), `value`, and `reason` of a failed one."""
 
 
 class SweepCallback(Callback):
@@ -45,7 +42,7 @@ class SweepCallback(Callback):
 
     def _show(self) -> list[Job]:
         if jobs := jobs_of(self._folder):
-            text = table(jobs, json.loads((self._folder / SWEEP).read_text()))
+            text = table(jobs, json.loads((self._folder / SWEEP).read_text())) + _over_seeds(self._folder, jobs)
             write_atomically(self._folder / "sweep.md", text)
             logger.info("%s\n%s", self._folder / "sweep.md", text)
         return jobs
@@ -65,10 +62,18 @@ def jobs_of(folder: Path) -> list[Job]:
     return sorted(jobs, key=lambda job: (job["value"] is None, -larger * (job["value"] or 0.0)))
 
 
-def differing(jobs: Sequence[Job]) -> list[str]:
-    """The settings in which jobs differ."""
-    names = dict.fromkeys(name for job in jobs for name in job["settings"])
-    return [name for name in names if any(job["settings"].get(name) != jobs[0]["settings"].get(name) for job in jobs)]
+def _over_seeds(folder: Path, jobs: Sequence[Job]) -> str:
+    """Where jobs were evaluated and there are several seeds: each group of them against the first."""
+    from embedder.entry.sweep_groups import compare_jobs, groups_of
+    from embedder.results.seeds_text import render_groups
+
+    if not (groups := groups_of(folder, jobs)):
+        return ""
+    baseline = next(iter(groups))
+    try:
+        return "\n" + render_groups(compare_jobs(groups, baseline), baseline)
+    except EmbedderError as error:
+        return f"\nThe seeds are not compared: {shown(str(error), 400)}\n"
 
 
 def table(jobs: Sequence[Job], about: Mapping[str, Any]) -> str:

@@ -3,12 +3,13 @@
 `python train.py -m ...` runs several jobs, one after the other in this process or each in one of its own.
 """
 
+import hashlib
 import json
 import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 JOB, SWEEP = "job.json", "sweep.json"
 """What a job writes into its folder, and the sweep into its own."""
+Job = Mapping[str, Any]
+"""`folder`, `number`, `settings`, `state` (done, failed or stopped), `value`, and `reason` of a failed one."""
 _SIGNALS = 128  # a process that a signal ended has a higher exit status
 
 
@@ -35,11 +38,14 @@ def in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def as_job(run: Callable[[], float | None]) -> float | None:
+def as_job(run: Callable[[], float | None], config: DictConfig) -> float | None:
     """Run a job, and let those after it run whatever happens to it; only a signal ends the sweep.
+
+    A job that the same sweep has done before, in the same folder and with the same settings, is skipped.
 
     Args:
         run: Returns the number that the sweep optimises, or None if there is none.
+        config: Of the job.
 
     Returns:
         That number; NaN for a job that failed, whose reason is in the log and in `job.json`.
@@ -49,7 +55,14 @@ def as_job(run: Callable[[], float | None]) -> float | None:
     # In Weights & Biases the jobs of a sweep are one group.
     os.environ.setdefault("WANDB_RUN_GROUP", Path(hydra.sweep.dir).absolute().name)
     about: dict[str, Any] = {"settings": settings_of(hydra.overrides.task), "state": "stopped", "value": None}
+    about |= {"number": hydra.job.num, "digest": hashlib.sha256(OmegaConf.to_yaml(config).encode()).hexdigest()}
+    earlier = _earlier(path)
+    if earlier.get("state") == "done" and earlier.get("digest") == about["digest"]:
+        logger.info("%s is done and is skipped", path.parent)
+        about |= {"state": "done", "value": earlier["value"]}
     write_atomically(path, json.dumps(about))
+    if about["state"] == "done":
+        return about["value"]  # type: ignore[no-any-return]  # JSON
     try:
         about |= {"value": run(), "state": "done"}
     except SystemExit as end:  # one line has been logged
@@ -65,6 +78,21 @@ def as_job(run: Callable[[], float | None]) -> float | None:
     write_atomically(path, json.dumps(about))
     value: float | None = about["value"]
     return math.nan if about["state"] == "failed" else value
+
+
+def _earlier(path: Path) -> Job:
+    """What a job of an earlier start has left in this folder; empty where there is nothing that can be read."""
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return earlier if isinstance(earlier, dict) else {}
+
+
+def differing(jobs: Sequence[Job]) -> list[str]:
+    """The settings in which jobs differ."""
+    names = dict.fromkeys(name for job in jobs for name in job["settings"])
+    return [name for name in names if any(job["settings"].get(name) != jobs[0]["settings"].get(name) for job in jobs)]
 
 
 def searched_settings() -> dict[str, Any]:

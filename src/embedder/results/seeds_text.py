@@ -1,0 +1,40 @@
+"""Groups of runs with several seeds as tables: one for each data set and metric."""
+
+from collections.abc import Iterator, Sequence
+
+from embedder.results.plain_text import markdown_cell
+from embedder.results.seeds import GroupScore
+from embedder.results.statistics import ALPHA, LEVEL
+from embedder.results.table import BETTER, MARKS, WORSE, align
+
+
+def render_groups(scores: Sequence[GroupScore], baseline: str) -> str:
+    """All tables, and what their signs mean."""
+    named = dict.fromkeys((one.scope, one.metric) for one in scores)
+    tables = [_table([one for one in scores if (one.scope, one.metric) == name], baseline) for name in named]
+    seeds = ", ".join(scores[0].by_seed)
+    legend = (
+        f"Seeds {seeds}. ±: standard deviation over seeds. Intervals: {LEVEL * 100:.0f} %, paired, over queries and "
+        f"seeds; not corrected. {BETTER} better, {WORSE} worse than {markdown_cell(baseline)}: p < {ALPHA:.2f} after "
+        "Holm's correction for all comparisons of data sets, and apart from them of means."
+    )
+    return "\n\n".join([*tables, legend]) + "\n"
+
+
+def _table(scores: Sequence[GroupScore], baseline: str) -> str:
+    scope = markdown_cell(f"{scores[0].scope}, {scores[0].metric}")
+    head = [scope, "mean", "±", f"minus {markdown_cell(baseline)}", f"{LEVEL * 100:.0f} % interval", "p"]
+    return align([head, *(list(_cells(one)) for one in scores)])
+
+
+def _cells(one: GroupScore) -> Iterator[str]:
+    yield markdown_cell(one.group)
+    yield f"{one.mean:.3f}"
+    yield f"{one.spread:.3f}"
+    if one.verdict is None:
+        yield from ("", "", "")
+        return
+    found = one.verdict.difference
+    yield f"{found.difference:+.3f} {MARKS[one.verdict.beyond_chance] or ' '}"
+    yield f"{found.interval.low:+.3f} to {found.interval.high:+.3f}" if found.interval.is_known else "-"
+    yield "<0.001" if one.verdict.p < 0.001 else f"{one.verdict.p:.3f}"
