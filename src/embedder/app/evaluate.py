@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning as L
 
-from embedder.bounds import Limit, Share
+from embedder.bounds import Limit
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer
 from embedder.consumers.rag import RagSettings
@@ -71,7 +71,6 @@ class EvaluateRun:
         benchmark: Which parts of data sets are reported separately, and which metric counts for a query.
         tasks_of_checkpoint: Of the mix only the tasks that the checkpoint was trained on and that the source has.
         bm25: How BM25 ranks.
-        dense_share: Of the encoder's scores in the row `hybrid`; the rest are BM25's.
         retrievers: Of the user's own, each a row under its name.
     """
 
@@ -97,7 +96,6 @@ class EvaluateRun:
     benchmark: Benchmark | None = None
     tasks_of_checkpoint: bool = False
     bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
-    dense_share: Share = 0.7
     retrievers: Mapping[str, Retriever] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -166,7 +164,7 @@ class EvaluateRun:
             precision=self.precision,
             encode_elsewhere=elsewhere(self.engine, trainer),
         )
-        table_rows = TableRows(names, encoders, self.new_index, self.dense_share, self.bm25, self.retrievers)
+        table_rows = TableRows(names, encoders, self.new_index, self.bm25, self.retrievers)
         rows = {task.name: table_rows.rows(task) for task in tasks}
         if "recent" in (self.rows or ()) and not any(row.name == "recent" for own in rows.values() for row in own):
             raise ConfigError("rows", "no `recent`, since no task of the mix is about dialogues", "recent")

@@ -76,7 +76,6 @@ class TableRows:
         names: Which rows, in their order.
         encoders: What they need.
         new_index: Makes an empty index.
-        dense_share: Of the encoder's scores in the row `hybrid`; the rest are BM25's.
         bm25: How BM25 ranks.
         own: Retrievers of the user's own, by the names of their rows.
     """
@@ -84,7 +83,6 @@ class TableRows:
     names: tuple[str, ...]
     encoders: RowEncoders
     new_index: Callable[[], VectorIndex]
-    dense_share: float
     bm25: BM25Settings = BM25Settings()  # noqa: RUF009  # frozen
     own: Mapping[str, Retriever] = field(default_factory=dict)
 
@@ -118,7 +116,7 @@ class _Retrievers:
             return TableRow(name, self._encoder(name), self._about(name))
         if name == "hybrid":
             fused = self._rows.encoders.fused
-            share = self._rows.dense_share
+            share = self._task.dense_share
             hybrid = HybridRetriever([self._bm25, self._encoder(fused)], [1 - share, share], _HYBRID_DEPTH)
             about = self._about(fused)
             blend = self._lexical() | {"dense_share": share}

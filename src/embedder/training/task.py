@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from embedder.bounds import Bound, NonNegativeFloat
+from embedder.bounds import Bound, NonNegativeFloat, Share
 from embedder.checks import check_types, checked
 from embedder.data.forms.form import Form
 from embedder.data.prompts import Prompt
@@ -62,6 +62,7 @@ class Task:
         query_keep: Which part of a query longer than `query_max_length` is read, its `start` or its `end`.
         form: How data sets of the task may lie on disk, beside by id.
         labelling: How candidates of the task are judged, where that differs from the other tasks.
+        dense_share: Of the encoder's scores where they are blended with BM25's (the row `hybrid`); the rest are BM25's.
         consumer: What the LLM does with the retriever at evaluation (a `Consumer` of the room `evaluation`); None where
             retrieval is scored alone.
     """
@@ -78,6 +79,7 @@ class Task:
     query_keep: Keep = "start"
     form: Form | None = None
     labelling: Labelling = field(default_factory=Labelling)
+    dense_share: Share = 0.7
     consumer: Any = None
 
     @property
