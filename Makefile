@@ -55,7 +55,7 @@ KILLS ?= 40
 robustness: setup
 	ROBUSTNESS_KILLS=$(KILLS) $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow" tests/robustness
 
-# Every comparison with a peer, on one thread, as it is the ratio that counts: half an hour. outputs/bench keeps what is done.
+# Every comparison with a peer, and growth, on one thread, as it is the ratio that counts: an hour. outputs/bench keeps what is done.
 bench: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/all.py --page docs/benchmarks-speed.md
 

@@ -1,8 +1,9 @@
-"""All comparisons with peers, one after the other, as one table: `make bench` writes docs/benchmarks-speed.md with it.
+"""All comparisons with peers, and growth, one after the other: `make bench` writes docs/benchmarks-speed.md with it.
 
     python benchmarks/all.py
     python benchmarks/all.py --only encoding start --runs 3
     python benchmarks/all.py --page docs/benchmarks-speed.md --folder outputs/bench
+    python benchmarks/all.py --page docs/benchmarks-speed.md --only growth     # the other sections stay as they are
 
 Each benchmark is a process of its own and leaves a file of rows in a folder for this commit, machine, versions and
 number of rounds; a file that is there already is not made again, so that a run that was ended goes on. Ratios are
@@ -18,11 +19,12 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import chain, starmap
 from pathlib import Path
 
+from exponents import Growth
 from side_by_side import Row
 
 ROOT = Path(__file__).parents[1]
@@ -30,22 +32,28 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Part:
-    """A section of the page: a script, how it is called for it, and what its numbers mean."""
+    """A section of the page: a script, how it is called for it, what its numbers mean, and why some are as they are."""
 
     script: str
     arguments: tuple[str, ...]
     heading: str
     meaning: str
+    why: str = ""
 
 
-HEAD = (
-    "# Speed beside peers",
-    "",
-    "Written by `make bench`; do not edit. Above 1 means that this project is faster, or needs less memory.",
-    "",
-)
+HEAD = """\
+# Speed beside peers
+
+Written by `make bench`; do not edit. Above 1 means that this project is faster, or needs less memory.
+"""
 PARTS = (
     Part("rewards", (), "Labelling", "scoring eleven outputs of a prompt with an LLM of 135 M parameters"),
+    Part(
+        "token_bound",
+        (),
+        "Labelling beside the LLM's own passes",
+        "the same tokens through the bare model, which nothing can beat: the ratio is the share of the model itself",
+    ),
     Part("relabel", ("--records", "100000"), "Another reward", "100,000 records, from the table and through the store"),
     Part("training", ("--steps", "10"), "Training", "groups a second, and peak memory, of the same encoder and losses"),
     Part(
@@ -60,6 +68,16 @@ PARTS = (
     Part("answering", (), "Answering", "an answer and the scores of eleven outputs for a prompt"),
     Part("serving", (), "Serving", "one question at a time, through the API and by hand"),
     Part("start", (), "Starting", "until a command has said what it does, and until a library is imported"),
+    Part(
+        "growth",
+        (),
+        "Growth",
+        "processor time and private memory beyond those of ten queries; the exponent is the slope of log(time) over "
+        "log(size) with its standard error, 1 for a time in proportion, and `last` that of the last two sizes",
+        "An IVF index takes the power 1.5 to build, by choice: it has 4 times as many lists as the root of the number "
+        "of vectors, and each vector is compared with the centre of each list. In return a search takes the power 0.5. "
+        "For many millions docs/indexes.md has a factory that finds the list of a vector by a graph.",
+    ),
 )
 
 
@@ -76,14 +94,21 @@ def main() -> None:
     folder = arguments.folder / hashlib.sha256(f"{where}, {arguments.runs}".encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     sections = [(part, measured(part, folder, arguments.runs)) for part in PARTS if part.script in arguments.only]
-    text = "\n".join(
-        [*HEAD, f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {where}.", "", *chain(*starmap(section, sections))]
-    )
-    print(text)
+    measured_at = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {where}"
+    texts = {part.heading: section(part, rows, measured_at) for part, rows in sections if rows}
+    print("\n".join(texts.values()))
     if failed := [part.script for part, rows in sections if not rows]:
         sys.exit(f"failed: {', '.join(failed)}; the others are kept, and the same command measures these alone")
-    if arguments.page:
-        arguments.page.write_text(text, encoding="utf-8")
+    if page := arguments.page:
+        before = page.read_text(encoding="utf-8") if page.is_file() else ""
+        page.write_text(page_with(before, texts), encoding="utf-8")
+
+
+def page_with(before: str, texts: Mapping[str, str]) -> str:
+    """The page with these sections in place of those of the same heading."""
+    kept = {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in before.split("\n## ")[1:]}
+    sections = kept | texts
+    return "\n".join([HEAD, *(sections[part.heading] for part in PARTS if part.heading in sections)])
 
 
 def measured_where() -> str:
@@ -109,7 +134,7 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def measured(part: Part, folder: Path, runs: int) -> list[Row]:
+def measured(part: Part, folder: Path, runs: int) -> list[Row | Growth]:
     """The rows of a benchmark; none, with a line about it, where it fails."""
     path = folder / f"{part.script}.json"
     if not path.is_file():
@@ -123,19 +148,46 @@ def measured(part: Part, folder: Path, runs: int) -> list[Row]:
             print(f"{part.script}.py ended with {done.returncode}", file=sys.stderr)
             return []
         unfinished.rename(path)
-    return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    kind = Growth if part.script == "growth" else Row
+    return [kind(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def section(part: Part, rows: list[Row]) -> list[str]:
-    """A table."""
+def section(part: Part, rows: list[Row | Growth], measured_at: str) -> str:
+    """What was measured, when and where, and a table."""
     command = f"python benchmarks/{part.script}.py {' '.join(part.arguments)}".strip()
-    table = [
-        f"| {row.name} | {amount(row.ours, row.unit)} | {amount(row.peer, row.unit)} | "
-        f"**{row.ratio:.2f}** ({row.lowest_ratio:.2f} to {row.highest_ratio:.2f}) | {row.runs} |"
-        for row in rows
+    grown = [row for row in rows if isinstance(row, Growth)]
+    compared = [row for row in rows if isinstance(row, Row)]
+    table = growth_table(grown) if grown else ratio_table(compared)
+    why = ["", part.why] if part.why else []
+    return "\n".join([f"## {part.heading}", f"`{command}`: {part.meaning}. {measured_at}.", "", *table, *why, ""])
+
+
+def ratio_table(rows: list[Row]) -> list[str]:
+    """Ours beside a peer."""
+    return [
+        "| what | ours | peer | peer / ours | runs |",
+        "|---|---:|---:|---:|---:|",
+        *(
+            f"| {row.name} | {amount(row.ours, row.unit)} | {amount(row.peer, row.unit)} | "
+            f"**{row.ratio:.2f}** ({row.lowest_ratio:.2f} to {row.highest_ratio:.2f}) | {row.runs} |"
+            for row in rows
+        ),
     ]
-    columns = ["| what | ours | peer | peer / ours | runs |", "|---|---:|---:|---:|---:|"]
-    return [f"## {part.heading}", f"`{command}`: {part.meaning}.", "", *columns, *table, ""]
+
+
+def growth_table(rows: list[Growth]) -> list[str]:
+    """Each size's time and memory, and the exponent."""
+    return [
+        "| what | sizes | start | time beyond it | memory beyond it, MB | exponent | last | runs |",
+        "|---|---|---:|---|---|---:|---:|---:|",
+        *(
+            f"| {row.name} | {', '.join(f'{size:,}' for size in row.sizes)} {row.unit} | {amount(row.start, 's')} | "
+            f"{', '.join(amount(seconds, 's') for seconds in row.seconds)} | "
+            f"{', '.join(f'{megabytes:.0f}' for megabytes in row.megabytes)} | "
+            f"**{row.exponent:.2f}** ± {row.error:.2f} | {row.last:.2f} | {row.runs} |"
+            for row in rows
+        ),
+    ]
 
 
 def amount(value: float, unit: str) -> str:

@@ -41,7 +41,7 @@ def measure(
 
     With `time.process_time` as the clock, other work of the machine counts less.
     """
-    peaks = {name: _peak_mb(way) for name, way in ways.items()}
+    peaks = {name: peak_mb(way) for name, way in ways.items()}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(runs):
         for name, way in ways.items():
@@ -82,19 +82,25 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
-def _peak_mb(way: Callable[[], object]) -> float:
+def peak_mb(way: Callable[[], object], held: Callable[[], int] = lambda: psutil.Process().memory_info().rss) -> float:
+    """The most memory while it runs, above what was in use before, in MB.
+
+    Args:
+        way: What runs.
+        held: Bytes in use now, on a CPU.
+    """
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        allocated = torch.cuda.memory_allocated()
         way()
-        return (torch.cuda.max_memory_allocated() - before) / 1e6
-    process, done = psutil.Process(), threading.Event()
-    before = peak = process.memory_info().rss
+        return (torch.cuda.max_memory_allocated() - allocated) / 1e6
+    done = threading.Event()
+    before = peak = held()
 
     def watch() -> None:
         nonlocal peak
         while not done.wait(0.005):
-            peak = max(peak, process.memory_info().rss)
+            peak = max(peak, held())
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -1,0 +1,287 @@
+"""How time and memory grow with the data: every stage at 1, 10 and 100 times the same size, and the fitted exponent.
+
+    python benchmarks/growth.py
+    python benchmarks/growth.py --stages index search --largest 10000
+
+The data are bundled worlds, the models are tiny with random weights: their arithmetic is proportional to the number of
+texts whatever their size, so that it would only hide what else grows. A stage is a process, which first runs on ten
+rows, and then on each size; what the ten rows take is start, and taken off. Counted are processor seconds and private
+memory (no mapped pages of files). The exponent is the slope of log(seconds) over log(size) by least squares, with its
+standard error: 1 is in proportion, 0 not at all. `last` is the slope of the last factor of ten.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from exponents import Cost, Growth, growth
+from index import drawn
+from side_by_side import peak_mb
+
+from embedder.entry.start import enter
+from embedder.index.array_vectors import ArrayVectors
+from embedder.index.faiss_index import FaissIndex
+from embedder.index.fill import fill_index
+from embedder.world import WorldSettings, write_world
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))
+from tests.tiny_models import tiny_bert, tiny_llama, tiny_tokenizer  # noqa: E402  # the root is no package
+
+START = 10
+"""Rows of the smallest data: what these take is start, which is taken off."""
+KEYS, DIMENSION, STEPS = 3500, 64, 20
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is measured at each size.
+
+    Args:
+        unit: Of the sizes.
+        smallest: The size that is 1 x.
+        costs: For a folder of its own and a size: what each part of it took.
+    """
+
+    unit: str
+    smallest: int
+    costs: Callable[[Path, int], dict[str, Cost]]
+
+
+def prepare_questions(folder: Path, n: int) -> dict[str, Cost]:
+    """Candidates and records of more training questions."""
+    return {"prepare": cost(command("prepare", *of_world(folder, KEYS, n, START), "reward=none"))}
+
+
+def prepare_keys(folder: Path, n: int) -> dict[str, Cost]:
+    """Candidates and records of the same number of questions in a larger corpus."""
+    return {"prepare": cost(command("prepare", *of_world(folder, n, 100, START), "reward=none"))}
+
+
+def judge(folder: Path, n: int) -> dict[str, Cost]:
+    """Candidates, rewards of an LLM and records."""
+    settings = ("llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "candidates.n=3")
+    return {"prepare, judged by an LLM": cost(command("prepare", *of_world(folder, 1000, n, START), *settings))}
+
+
+def train(folder: Path, n: int) -> dict[str, Cost]:
+    """Published records are read; then the first step and the steps after it."""
+    _, _, *models = of_world(folder, 1000, 1000, START)
+    apart(write_records, folder, n)
+    data = [*models, "source=jsonl", f"source.path={folder}/records.jsonl", "reward=none"]
+    steps = ["logger=csv", "trainer.accelerator=cpu", "callbacks.plain.progress=null", "data.batch_size=8"]
+
+    def steps_of(count: int) -> Cost:
+        ends = (f"trainer.max_steps={count}", f"trainer.val_check_interval={count}", f"hydra.run.dir={folder}/{count}")
+        return cost(command("train", *data, *steps, *ends))
+
+    read, first, more = cost(command("prepare", *data)), steps_of(1), steps_of(1 + STEPS)
+    one = Cost((more.seconds - first.seconds) / STEPS, more.megabytes, starts=False)
+    return {"prepare published records": read, "train, until the first step is done": first, "train, a step": one}
+
+
+def encode(folder: Path, n: int) -> dict[str, Cost]:
+    """A corpus is encoded to disk."""
+    run = ("action=encode", "rows=[base]", f"hydra.run.dir={folder}/encode")
+    return {"encode": cost(command("evaluate", *of_world(folder, n, START, START), *run))}
+
+
+def index_and_search(_: Path, n: int) -> dict[str, Cost]:
+    """Indexes over drawn vectors; then queries one by one."""
+    draw = drawn(DIMENSION)
+    vectors, queries = ArrayVectors(draw(0, n)), draw(1, 500)
+    found: dict[str, Cost] = {}
+    for name, index in (("exact", FaissIndex("Flat")), ("IVF", FaissIndex("IVFn,SQ8", nprobe=32))):
+        found[f"build an index, {name}"] = cost(partial(fill_index, index, vectors), starts=False)
+        search = partial(one_by_one, index, queries)
+        found[f"search {len(queries)} queries, {name}"] = cost(search, starts=False)
+    return found
+
+
+def one_by_one(index: FaissIndex, queries: Any) -> None:
+    """As they come to a server."""
+    for query in queries:
+        index.search(query[None], 10)
+
+
+def evaluate_questions(folder: Path, n: int) -> dict[str, Cost]:
+    """More test questions; the corpus was encoded before."""
+    data = of_world(folder, KEYS, START, n)
+    command("evaluate", *data, "action=encode", "rows=[base]", f"hydra.run.dir={folder}/encode")()
+    return {"evaluate": evaluation(folder, data)}
+
+
+def evaluate_keys(folder: Path, n: int) -> dict[str, Cost]:
+    """The same number of test questions in a larger corpus."""
+    return {"evaluate": evaluation(folder, of_world(folder, n, START, 100))}
+
+
+STAGES = {
+    "prepare": Stage("training questions", 50, prepare_questions),
+    "prepare-keys": Stage("keys", 500, prepare_keys),
+    "judge": Stage("judged questions", 5, judge),
+    "train": Stage("records", 500, train),
+    "encode": Stage("keys", 500, encode),
+    "index": Stage("vectors", 1000, index_and_search),
+    "evaluate": Stage("test questions", 50, evaluate_questions),
+    "evaluate-keys": Stage("keys", 500, evaluate_keys),
+}
+
+
+def main() -> None:
+    """Measure, fit, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--stages", nargs="+", choices=STAGES, default=list(STAGES), metavar="STAGE", help=", ".join(STAGES)
+    )
+    parser.add_argument("--factors", type=int, nargs="+", default=[1, 10, 100], help="of the smallest size")
+    parser.add_argument("--runs", type=int, default=3, help="of each size")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--here", action="store_true", help="measure one stage, once, in this process")
+    arguments = parser.parse_args()
+    if arguments.here:
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(measured_here(STAGES[arguments.stages[0]], arguments.factors, Path(folder))))
+        return
+    grown = []
+    for name in arguments.stages:
+        runs = [measured(name, arguments.factors) for _ in range(arguments.runs)]
+        for part in runs[0]:
+            costs = {size: [run[part][size] for run in runs] for size in runs[0][part]}
+            row = growth(part, STAGES[name].unit, costs)
+            grown.append(row)
+            print(line(row), flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(row) for row in grown], indent=1), encoding="utf-8")
+
+
+def line(row: Growth) -> str:
+    """What is printed."""
+    seconds = ", ".join(f"{value:.3g}" for value in row.seconds)
+    memory = ", ".join(f"{value:.0f}" for value in row.megabytes)
+    return (
+        f"{row.name}, {row.sizes} {row.unit}: {seconds} s beyond {row.start:.3g} s, {memory} MB; exponent "
+        f"{row.exponent:.2f} ± {row.error:.2f}, last {row.last:.2f}"
+    )
+
+
+def measured(name: str, factors: list[int]) -> dict[str, dict[int, Cost]]:
+    """Costs by part and size, of a process of its own."""
+    words = [sys.executable, __file__, "--here", "--stages", name, "--factors", *map(str, factors)]
+    done = subprocess.run(words, capture_output=True, text=True)  # noqa: S603  # our own words
+    if done.returncode:
+        sys.exit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    found: dict[str, list[tuple[int, dict[str, Any]]]] = json.loads(done.stdout.splitlines()[-1])
+    return {part: {size: Cost(**cost) for size, cost in costs} for part, costs in found.items()}
+
+
+def measured_here(stage: Stage, factors: list[int], folder: Path) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+    """Sizes with their costs, by part; the smallest data come twice, since the first time everything is loaded."""
+    stage.costs(folder / "first", START)
+    found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for size in [START, *(factor * stage.smallest for factor in factors)]:
+        for part, cost in stage.costs(folder / str(size), size).items():
+            found.setdefault(part, []).append((size, asdict(cost)))
+    return found
+
+
+def cost(way: Callable[[], object], *, starts: bool = True) -> Cost:
+    """What it takes in this process, and the most that this process held."""
+    seconds: list[float] = []
+
+    def timed() -> None:
+        started = time.process_time()
+        way()
+        seconds.append(time.process_time() - started)
+
+    held = private()
+    megabytes = held / 1e6 + peak_mb(timed, private)
+    return Cost(seconds[0], megabytes, starts)
+
+
+def private() -> int:
+    """Bytes that this process holds itself, without the mapped pages of files."""
+    memory = psutil.Process().memory_info()
+    return int(memory.rss - memory.shared)
+
+
+def command(name: str, *overrides: str) -> Callable[[], object]:
+    """One of the scripts, in this process; its log is shown if it fails."""
+
+    def run() -> None:
+        log = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+                enter(name, overrides)
+        except BaseException:
+            print(log.getvalue()[-3000:], file=sys.stderr)
+            raise
+
+    return run
+
+
+def of_world(folder: Path, keys: int, train: int, test: int) -> list[str]:
+    """Settings that read a world of exactly so many passages and questions, with the tiny models."""
+    folder.mkdir(parents=True)
+    tiny_bert(folder / "encoder")
+    tiny_llama(folder / "llm", max_tokens=16384)
+    tiny_tokenizer(folder / "llm")
+    apart(write_exactly, folder / "world", keys, train, test)
+    models = [f"encoder.name={folder}/encoder", f"llm.name={folder}/llm", "llm.device=cpu"]
+    shorter = "tasks.qa.key_max_length=64"
+    return ["source=corpus", f"source.path={folder}/world/qa", f"paths.root={folder}/root", *models, shorter]
+
+
+def apart(write: Callable[..., None], *arguments: object) -> None:
+    """Write data in a process of its own, so that this one does not hold what that took."""
+    process = get_context("fork").Process(target=write, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        sys.exit(f"{write.__name__} ended with {process.exitcode}")
+
+
+def write_exactly(world: Path, keys: int, train: int, test: int) -> None:
+    """A world with so many passages, at least 200, and questions."""
+    write_world(WorldSettings(max(keys, 200), max(2 * max(train, test), 20), 0.5, tasks=("qa",)), world)
+    for part, count in (("train", train), ("test", test)):
+        path = world / "qa" / f"{part}.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[:count]), encoding="utf-8")
+
+
+def evaluation(folder: Path, settings: list[str]) -> Cost:
+    """Of BM25 and the encoder."""
+    run = command("evaluate", *settings, "rows=[bm25,base]", "run.rag_enabled=false", f"hydra.run.dir={folder}/scores")
+    return cost(run)
+
+
+def write_records(folder: Path, n: int) -> None:
+    """Records in the published form: the questions of the world, each with two negatives, under new words."""
+    world = folder / "world" / "qa"
+    texts = {row["id"]: row["text"] for row in map(json.loads, (world / "corpus.jsonl").open(encoding="utf-8"))}
+    keys, chance = list(texts.values()), np.random.default_rng(0)
+    queries = [json.loads(line) for line in (world / "train.jsonl").open(encoding="utf-8")]
+    with (folder / "records.jsonl").open("w", encoding="utf-8") as file:
+        for number in range(n):
+            query = queries[number % len(queries)]
+            negatives = [keys[at] for at in chance.integers(len(keys), size=2)]
+            row = {"query": f"{query['query']} {number}", "pos": [texts[query["pos"][0]]], "neg": negatives}
+            file.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    main()

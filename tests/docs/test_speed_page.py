@@ -1,0 +1,69 @@
+"""The page of speed: exponents fitted by hand, its tables, and what a part of the benchmarks replaces."""
+
+import sys
+
+import pytest
+
+from tests.docs.in_docs import ROOT
+
+
+@pytest.fixture(scope="module")
+def benchmarks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        import all as page
+        import exponents
+
+        yield exponents, page
+        for name in ("all", "exponents", "side_by_side"):
+            sys.modules.pop(name, None)
+
+
+def costs(exponents, seconds, *, starts=True):
+    return {size: [exponents.Cost(each, size / 100, starts) for each in runs] for size, runs in seconds.items()}
+
+
+def test_start_is_taken_off_and_the_slope_is_fitted(benchmarks):
+    exponents, _ = benchmarks
+    # Beyond a start of 2 s: 0.01 s, 0.1 s and 1 s for 10, 100 and 1,000 times as much: a slope of 1, exactly.
+    row = exponents.growth("prepare", "keys", costs(exponents, {1: [2.0], 10: [2.01], 100: [2.1], 1000: [3.0]}))
+    assert (row.exponent, row.error, row.last) == pytest.approx((1.0, 0.0, 1.0), abs=1e-6)
+    assert (row.start, row.sizes) == (2.0, [10, 100, 1000])
+    assert row.megabytes == pytest.approx([0.09, 0.99, 9.99])
+
+
+def test_the_error_is_that_of_least_squares(benchmarks):
+    exponents, _ = benchmarks
+    # log10 of seconds 0, 1.1, 2 over 1, 2, 3: slope 1; residuals -1/30, 2/30, -1/30, squared 6/900, by 3 - 2, by 2.
+    times = {1: [9.0], 10: [1.0], 100: [10**1.1], 1000: [100.0]}
+    row = exponents.growth("a step", "records", costs(exponents, times, starts=False))
+    assert (row.exponent, row.error, row.last) == pytest.approx((1.0, (6 / 900 / 2) ** 0.5, 0.9))
+    assert row.start == 0
+
+
+def test_what_start_hides_is_refused(benchmarks):
+    exponents, _ = benchmarks
+    with pytest.raises(ValueError, match=r"prepare: start takes 2 s and hides the rest"):
+        exponents.growth("prepare", "keys", costs(exponents, {1: [2.0], 10: [1.9], 100: [2.5], 1000: [5.0]}))
+
+
+def test_the_page_has_a_line_for_each(benchmarks):
+    exponents, page = benchmarks
+    row = exponents.Growth("encode", "keys", 0.5, [1000, 10_000], [0.25, 2.5], [3.2, 31.0], 1.0, 0.012, 0.99, 3)
+    assert page.growth_table([row])[2:] == [
+        "| encode | 1,000, 10,000 keys | 500 ms | 250 ms, 2.5 s | 3, 31 | **1.00** ± 0.01 | 0.99 | 3 |"
+    ]
+
+
+def test_a_section_replaces_the_one_of_its_heading_alone(benchmarks):
+    _, page = benchmarks
+    before = page.HEAD + "\n## Labelling\nold\n\n## Growth\nold growth\n\n## Of another day\ngone\n"
+    after = page.page_with(before, {"Starting": "## Starting\nnew\n", "Growth": "## Growth\nnew growth\n"})
+    assert after == page.HEAD + "\n## Labelling\nold\n\n## Starting\nnew\n\n## Growth\nnew growth\n"
+    assert page.page_with(after, {}) == after
+
+
+def test_the_page_is_as_it_was_written(benchmarks):
+    _, page = benchmarks
+    text = (ROOT / "docs" / "benchmarks-speed.md").read_text(encoding="utf-8")
+    assert page.page_with(text, {}) == text
