@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from scipy.stats import linregress
 
+_SHOWS = 0.2
+"""A size is fitted if it takes at least this share of start beyond start: less is lost in the noise of start."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -34,9 +37,9 @@ class Growth:
         sizes: The others, ascending.
         seconds: Beyond start, medians.
         megabytes: Private memory beyond that of the smallest data, medians.
-        exponent: Slope of log(seconds) over log(size).
+        exponent: Slope of log(seconds) over log(size), of the sizes that take 0.2 times start or more.
         error: Its standard error.
-        last: The slope between the medians of the last two sizes.
+        last: The slope between the medians of the last two of these.
         runs: Of each size.
     """
 
@@ -61,18 +64,21 @@ def growth(name: str, unit: str, costs: Mapping[int, Sequence[Cost]]) -> Growth:
         costs: Of every run, by size; the smallest size shows what start takes.
 
     Raises:
-        ValueError: A larger size took no longer than start, so there is no logarithm.
+        ValueError: Fewer than two sizes take long enough beside start.
     """
     smallest, *sizes = sorted(costs)
     starts = costs[smallest][0].starts
     start = statistics.median(cost.seconds for cost in costs[smallest]) if starts else 0.0
     held = statistics.median(cost.megabytes for cost in costs[smallest])
-    points = [(size, cost.seconds - start) for size in sizes for cost in costs[size]]
-    if min(seconds for _, seconds in points) <= 0:
-        raise ValueError(f"{name}: start takes {start:.3g} s and hides the rest, {points}; take larger sizes")
-    fit = linregress([math.log(size) for size, _ in points], [math.log(seconds) for _, seconds in points])
-    medians = [statistics.median(seconds for at, seconds in points if at == size) for size in sizes]
+    seconds = {size: [cost.seconds - start for cost in costs[size]] for size in sizes}
+    medians = {size: statistics.median(of_runs) for size, of_runs in seconds.items()}
+    fitted = [size for size in sizes if medians[size] > _SHOWS * start and min(seconds[size]) > 0]
+    if len(fitted) < 2:
+        raise ValueError(f"{name}: start takes {start:.3g} s and hides the rest, {medians}; take larger sizes")
+    points = [(math.log(size), math.log(each)) for size in fitted for each in seconds[size]]
+    fit = linregress(*zip(*points, strict=True))
     memory = [statistics.median(cost.megabytes for cost in costs[size]) - held for size in sizes]
-    last = math.log(medians[-1] / medians[-2]) / math.log(sizes[-1] / sizes[-2])
+    last = math.log(medians[fitted[-1]] / medians[fitted[-2]]) / math.log(fitted[-1] / fitted[-2])
     runs = len(costs[smallest])
-    return Growth(name, unit, start, sizes, medians, memory, float(fit.slope), float(fit.stderr), last, runs)
+    took = [medians[size] for size in sizes]
+    return Growth(name, unit, start, sizes, took, memory, float(fit.slope), float(fit.stderr), last, runs)

@@ -7,7 +7,8 @@ The data are bundled worlds, the models are tiny with random weights: their arit
 texts whatever their size, so that it would only hide what else grows. A stage is a process, which first runs on ten
 rows, and then on each size; what the ten rows take is start, and taken off. Counted are processor seconds and private
 memory (no mapped pages of files). The exponent is the slope of log(seconds) over log(size) by least squares, with its
-standard error: 1 is in proportion, 0 not at all. `last` is the slope of the last factor of ten.
+standard error: 1 is in proportion, 0 not at all. `last` is the slope of the last factor of ten. A size that takes less
+than a fifth of start beyond start is not fitted.
 """
 
 import argparse
