@@ -84,7 +84,7 @@ def _expected_type(kinds: Sequence[Any], value: object) -> str:
     words = [word for kind in kinds if _is_literal(kind) for word in get_args(_plain(kind))]
     named = [_one_of(words) if _is_literal(kind) else _named(kind) for kind in kinds]  # several literals are one list
     expected = " or ".join(dict.fromkeys(named))
-    if isinstance(value, float) and not math.isfinite(value) and float in map(_plain, kinds):
+    if type(value) in (int, float) and not _is_finite(value) and float in map(_plain, kinds):
         expected = expected.replace("a number", "a finite number")
     if isinstance(value, str) and any(_is_list(kind) for kind in kinds):
         expected += f", such as [{value}]"
@@ -113,7 +113,7 @@ def _fits(value: object, kind: Any) -> bool:
     if _is_null(kind):
         return value is None
     if kind is float:
-        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]  # it is a number
+        return type(value) in (int, float) and _is_finite(value)
     if kind in _KINDS:
         return type(value) is kind
     origin, parts = get_origin(kind) or kind, get_args(kind)
@@ -137,8 +137,22 @@ def _fits(value: object, kind: Any) -> bool:
     return True
 
 
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
 def _fits_one_of(value: object, annotation: Any) -> bool:
-    return any(_fits(value, kind) and not _out_of_bound(value, kind) for kind in _alternatives(annotation))
+    """Whether it is an item of a list or a mapping; nothing makes a mapping among items into settings of our own."""
+    kinds = (kind for kind in _alternatives(annotation) if not (isinstance(value, dict) and _is_class(kind)))
+    return any(_fits(value, kind) and not _out_of_bound(value, kind) for kind in kinds)
+
+
+def _is_class(kind: Any) -> bool:
+    origin = get_origin(_plain(kind)) or _plain(kind)
+    return isinstance(origin, type) and origin not in (*_MAPPINGS, Any, object)
 
 
 def _is_list(kind: Any) -> bool:

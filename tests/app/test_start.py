@@ -96,6 +96,7 @@ def test_a_folder_that_is_read_as_a_number_is_told_how_to_be_quoted(written, quo
         ("train", ["encoder._target_=embedder.modells.Encoder"], "encoder._target_: expected a class or function of"),
         ("train", ["encoder._target_=nowhere.Encoder"], "encoder._target_: expected a class or function of an inst"),
         ("prepare", ["prepare.dense._target_=[null]"], "prepare.dense._target_: expected text"),
+        ("train", ["+tasks.qa.objective.losses.more={a: 1}"], "tasks.qa.objective.losses: expected a mapping"),
         ("train", ["+encoder._partial_=1"], "encoder._partial_: expected true or false, got 1"),
     ],
 )
