@@ -1,6 +1,7 @@
 """`embedder average`: the mean of weights, computed by hand from the files, and what cannot be averaged."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -54,11 +55,11 @@ def test_the_weights_are_the_mean_and_the_tasks_those_of_all(exports, bert_direc
     about = training_of(to)
     assert {one["files"] for one in about.data.values()} == {"qa1", "tool2"}  # so that leaks into test sets are seen
     assert about.base == str(bert_directory)
-    assert json.loads((to / "embedder.json").read_text())["average"] == {
-        "qa/export": 0.5,
-        "tool/export": 0.3,
-        "base": 0.2,
-    }
+    assert json.loads((to / "embedder.json").read_text())["average"] == [
+        ["qa/export", 0.5],
+        ["tool/export", 0.3],
+        ["base", 0.2],
+    ]
 
 
 def test_the_whole_share_of_one_is_that_one(exports, tmp_path):
@@ -66,13 +67,17 @@ def test_the_whole_share_of_one_is_that_one(exports, tmp_path):
     for name, values in weights(same).items():
         assert torch.equal(values, weights(exports[0])[name])
     equal = average(list(exports), None, tmp_path / "export")  # replaces the first
-    assert json.loads((equal / "embedder.json").read_text())["average"] == {"qa/export": 0.5, "tool/export": 0.5}
+    assert json.loads((equal / "embedder.json").read_text())["average"] == [["qa/export", 0.5], ["tool/export", 0.5]]
 
 
 def test_what_cannot_be_averaged_is_one_error_and_nothing_is_written(exports, bert_directory, tmp_path):
     to = tmp_path / "new"
     other = trained(bert_directory, tmp_path / "other", 3, {"qa": TaskSides("find: ", "passage: ")})
     cut = trained(bert_directory, tmp_path / "cut", 3, {"qa": QA}, dimension=8)
+    base = shutil.copytree(bert_directory, tmp_path / "base")
+    moved = trained(exports[0], tmp_path / "moved", 3, {"qa": QA})  # the same shapes, from another start
+    of_moved = trained(base, tmp_path / "of_moved", 3, {"qa": QA})
+    shutil.copy(exports[0] / "model.safetensors", base)  # and a base that is another one since
     apart = trained(bert_directory, tmp_path / "apart", 3, {"qa": QA}, shared=False)
     for sources, shares, error, said in (
         ([exports[0]], None, ConfigError, "expected two or more encoders"),
@@ -83,6 +88,8 @@ def test_what_cannot_be_averaged_is_one_error_and_nothing_is_written(exports, be
         ([exports[0], cut], None, DataError, "dimension 8, and the first encoder has None"),
         ([exports[0], apart], None, DataError, "other weights than the first encoder"),
         ([exports[0], tmp_path], None, DataError, "not an export"),
+        ([exports[0], moved], None, DataError, "and the first export began with"),
+        ([of_moved, "base"], None, DataError, "and the first export began with"),
     ):
         with pytest.raises(error, match=said):
             average(sources, shares, to)

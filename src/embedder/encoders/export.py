@@ -84,7 +84,7 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     write_json(directory / "config_sentence_transformers.json", settings)
     tasks = {name: _settled(encoder, sides) for name, sides in tasks.items()}
     described = description_of(encoder, tasks)
-    own = {"base": _base(encoder), "dimension": encoder.dimension, "lengths": lengths}
+    own = {"base": base_of(encoder), "dimension": encoder.dimension, "lengths": lengths}
     description = {"format": EXPORT_FORMAT, **own, **described, **about}
     if encoder.query_only:
         check_export(encoder, tasks, description["key_fingerprints"], directory)
@@ -96,7 +96,7 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     _let_others_read(directory)
 
 
-def _base(encoder: TextEncoder) -> dict[str, str | None]:
+def base_of(encoder: TextEncoder) -> dict[str, str | None]:
     """What the encoder was before training."""
     folder = folder_of(encoder.config).key.transformer
     fingerprint = fingerprint_of(folder, None, encoder.config.dtype)

@@ -63,7 +63,7 @@ def _parts(description: Mapping[str, Any]) -> Iterator[str]:
         f"{description['dimension']} numbers and length 1: compare them by cosine or inner product. {_TITLES}\n"
     )
     if parts := description.get("average"):
-        listed = ", ".join(f"{share:g} of `{shown(part)}`" for part, share in parts.items())
+        listed = ", ".join(f"{share:g} of `{shown(part)}`" for part, share in parts)
         yield f"Its weights are the mean of {listed}.\n"
     yield "## How texts are read"
     yield from _readings(description["tasks"])

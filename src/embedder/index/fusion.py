@@ -39,7 +39,8 @@ def blended_scores(rankings: Sequence[Mapping[Item, float]], shares: Sequence[fl
     A ranking adds nothing to an item that it does not have, as to its last one.
 
     Source: Bruch, Gai and Ingber, TOIS 2023 (arXiv 2210.11934), where convex combinations are better than reciprocal
-    rank fusion, which knows ranks alone, and need few queries to set their share; so it is here (docs/results.md).
+    rank fusion, which knows ranks alone, and need few queries to set their share; so it is here (docs/log.md,
+    2026-11-29). The lowest score is that of the found items, not the lowest one that is possible.
 
     >>> blended_scores([{"a": 9.0, "b": 5.0, "c": 1.0}, {"b": 0.8, "d": 0.6}], [0.5, 0.5])
     {'a': 0.5, 'b': 0.75, 'c': 0.0, 'd': 0.0}

@@ -10,7 +10,7 @@ import torch
 from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.export import check_whole, export
+from embedder.encoders.export import base_of, check_whole, export
 from embedder.encoders.sentence_files import DESCRIPTION, read_json
 from embedder.errors import ConfigError, DataError
 from embedder.search.folder import check_free
@@ -41,7 +41,7 @@ def average(sources: Sequence[Path | str], weights: Sequence[float] | None, fold
 
     Raises:
         ConfigError: Sources and weights do not fit together, or two of them read a task differently.
-        DataError: A source is damaged, or its model has other weights or another tokenizer than the first one.
+        DataError: A source is damaged, began with another base, or has other weights or another vocabulary.
     """
     shares = _shares(sources, weights)
     exports = [Path(source) for source in sources if source != BASE]
@@ -51,6 +51,8 @@ def average(sources: Sequence[Path | str], weights: Sequence[float] | None, fold
     for path in exports:
         check_whole(path)
     described = read_json(exports[0] / DESCRIPTION)
+    for path in exports[1:]:
+        _check_base(described["base"], read_json(path / DESCRIPTION)["base"], path)
     tasks: dict[str, TaskSides] = {}
     data: dict[str, Any] = {}
 
@@ -65,9 +67,9 @@ def average(sources: Sequence[Path | str], weights: Sequence[float] | None, fold
         for name, values in _doubles(other).items():
             total[name] += share * values
     mean.load_state_dict({name: value.to(mean.state_dict()[name].dtype) for name, value in total.items()}, strict=False)
-    shown = {_shown(source): share for source, share in zip(sources, shares, strict=True)}
+    parts = [[_shown(source), share] for source, share in zip(sources, shares, strict=True)]
     # What it is, not where its parts lay: the base and the settings of the encoder are those of the first export.
-    about = {"base": described["base"], "encoder": described["encoder"], "data": data, "average": shown}
+    about = {"base": described["base"], "encoder": described["encoder"], "data": data, "average": parts}
     return export(mean.eval(), tasks, Path(folder), about)
 
 
@@ -100,7 +102,16 @@ def _encoder_of(path: Path, tasks: dict[str, TaskSides], data: dict[str, Any]) -
 
 def _base_of(description: Mapping[str, Any]) -> TextEncoder:
     """The encoder that training began with, without the adapters that training added."""
-    return TextEncoder(replace(EncoderConfig(**description["encoder"]), lora=None, device="auto"))
+    encoder = TextEncoder(replace(EncoderConfig(**description["encoder"]), lora=None, device="auto"))
+    _check_base(description["base"], base_of(encoder), Path(encoder.config.name))
+    return encoder
+
+
+def _check_base(first: Mapping[str, Any], other: Mapping[str, Any], path: Path) -> None:
+    """Refuse weights of another start: only those of one start lie close enough together for a mean."""
+    if first["fingerprint"] != other["fingerprint"]:
+        began = f"{other['name']} ({other['fingerprint']})"
+        raise DataError(path, None, f"begins with {began}, and the first export began with {first['fingerprint']}")
 
 
 def _check_alike(first: TextEncoder, other: TextEncoder, source: Path | str) -> None:
