@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_monitors(
-    callbacks: Iterable[L.Callback], tasks: Collection[str], cutoff: int, optimise: str, *, answered: bool
+    callbacks: Iterable[L.Callback], tasks: Collection[str], cutoff: int, optimise: str | None, *, answered: bool
 ) -> None:
     """Refuse a checkpoint, an early stop or a sweep that watches a name which is never logged.
 
@@ -23,7 +23,7 @@ def check_monitors(
         callbacks: Of the trainer.
         tasks: Names of the tasks of the mix.
         cutoff: Rank at which nDCG is cut.
-        optimise: What a sweep optimises.
+        optimise: What a sweep optimises; None for nothing that is logged.
         answered: Whether the LLM answers validation queries in training.
 
     Raises:
@@ -39,7 +39,7 @@ def check_monitors(
         for callback in callbacks
         if isinstance(callback, ModelCheckpoint | EarlyStopping) and (monitor := callback.monitor) is not None
     ]
-    if optimise.startswith(("val/", "rag/")):  # any other logged name may be optimised too
+    if optimise is not None and optimise.startswith(("val/", "rag/")):  # any other logged name may be optimised too
         watched.append(("optimise", optimise))
     for setting, name in watched:
         if name in (*of_all, *of_tasks) or any(re.fullmatch(pattern, str(name)) for pattern in patterns):

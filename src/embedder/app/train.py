@@ -95,7 +95,7 @@ class TrainRun:
         vectors: The form of vectors of keys, and where those lie that no step changes.
         output_dir: Checkpoints, logs and the exported model go here.
         seed: Of everything random outside of the batch plan.
-        optimise: The logged name that a sweep optimises.
+        optimise: The logged name that a sweep optimises; None where that is a number of something else.
         artifacts: Whether Weights & Biases gets the exported model, where it is among the loggers.
         checkpoint: A checkpoint to resume from; `last` for the one in `output_dir`, or from the start if there is none.
         export_name: Of the folder with the exported model, in `output_dir`.
@@ -117,7 +117,7 @@ class TrainRun:
     vectors: VectorSettings
     output_dir: str
     seed: Seed
-    optimise: str
+    optimise: str | None
     artifacts: bool = False
     checkpoint: str | None = None
     export_name: str = "export"
@@ -191,7 +191,7 @@ class TrainRun:
             record = run._fit(trainer, encoder, datasets, about, checkpoint)
             last = Path(self.output_dir) / "checkpoints" / "last.ckpt"
             choice = choose(trainer, record, last) if trainer.is_global_zero else None
-            value = optimised(trainer, choice, self.optimise)
+            value = None if self.optimise is None else optimised(trainer, choice, self.optimise)
             if choice is not None:
                 directory = Path(self.output_dir) / self.export_name
                 export(choice.encoder(encoder), run._sides, directory, {**about, **choice.about})
