@@ -3,6 +3,7 @@
 import math
 import os
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ import torch.multiprocessing as mp
 
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
+from embedder.errors import ConfigError
 from embedder.processes import ALONE, Processes
 from embedder.training.objective import Contrastive, Objective
 from embedder.training.plan import BatchPlan, PlannedBatch
@@ -115,6 +117,25 @@ def test_all_tasks_are_logged_and_the_batch_names_itself(bert_directory):
     assert one.step_values["train/qa/negatives_group"] == [2.0]
     assert one.step_values["train/qa/negatives_batch"] == [8.0]
     assert one.step_values["train/tool/negatives_batch"] == [9.0]
+    mixed, qa, tool = (one.step_values[f"train/{name}/loss"][0].item() for name in ("mixed", "qa", "tool"))
+    parts = {part.task: one.losses(part)[0].item() / len(part.query_ids) for part in batch.parts}  # its own keys alone
+    assert qa > parts["qa"] > 0 < tool  # negatives of the other task make it harder
+    assert mixed == pytest.approx(loss.item(), rel=1e-6) == (3 * qa + tool) / 4
+
+
+def test_two_data_sets_of_a_task_count_by_their_queries(bert_directory):
+    one = module(bert_directory).train()
+    plan = BatchPlan([6, 3], [3.0, 1.0], 4, seed=0, mixed=True)
+    datasets = [SimpleNamespace(task="qa", name="nq"), SimpleNamespace(task="qa", name="triviaqa")]
+    batch = StepBatches(plan, RECORDS, datasets, TASKS, one.encoder.tokenize, 0, ALONE, {})[0]
+    loss = one.training_step(batch, 0)
+    assert [part.n_global for part in batch.parts] == [3, 1]
+    assert [value.item() for value in one.step_values["train/qa/loss"]] == pytest.approx([loss.item()], rel=1e-6)
+
+
+def test_no_task_may_have_the_name_of_batches_over_all_of_them():
+    with pytest.raises(ConfigError, match=r"tasks\.NAME\.name: expected another name, .*, got 'mixed'"):
+        replace(TASKS["qa"], name="mixed")
 
 
 def step(one, processes):

@@ -1,4 +1,5 @@
 import cProfile
+import hashlib
 from collections import Counter
 
 import pytest
@@ -67,6 +68,21 @@ def _calls(plan, step):
     profile = cProfile.Profile()
     profile.runcall(plan.batch, step)
     return sum(entry.callcount for entry in profile.getstats())
+
+
+@pytest.mark.parametrize(("mixed", "digest"), [(False, "07044c8df0e15ab2"), (True, "9b7474e341d23d91")])
+def test_batches_stay_what_they_are(mixed, digest):
+    plan = BatchPlan([1003, 40, 7], [5.0, 2.0, 1.0], 16, 3, mixed)
+    steps = [[(p.step, p.dataset, p.records) for p in plan.parts(s)] for s in (*range(30), 999, 1000, 123456)]
+    assert hashlib.sha256(repr(steps).encode()).hexdigest()[:16] == digest
+
+
+def test_a_mixed_step_orders_its_cycle_once():
+    plan = BatchPlan(sizes=[50, 50], weights=[1.0, 1.0], batch_size=500, seed=77, mixed=True)
+    profile = cProfile.Profile()
+    profile.runcall(plan.parts, 0)
+    sorts = [entry for entry in profile.getstats() if "sorted" in str(entry.code)]
+    assert sum(entry.callcount for entry in sorts) <= 3  # shares, the cycle, the parts of the step
 
 
 def test_a_small_data_set_is_trained_on_too():

@@ -25,11 +25,11 @@ from embedder.callbacks.throughput import off_the_clock
 from embedder.errors import ConfigError, TrainingError
 from embedder.files import whole_path
 from embedder.processes import Processes
-from embedder.training.collate import MIXED
 from embedder.training.datamodule import RetrieverDataModule
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable, publish, published, read_table
 from embedder.training.module import RetrieverModule, require_retriever
 from embedder.training.shared_work import SharedWork
+from embedder.training.task import MIXED
 from embedder.types import Encoder
 from embedder.vectors.settings import VectorSettings
 

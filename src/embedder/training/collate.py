@@ -9,14 +9,12 @@ from torch import Tensor
 
 from embedder.texts import text_hash
 from embedder.training.sampling import Group
-from embedder.training.task import Task
+from embedder.training.task import MIXED, Task
 from embedder.types import Keep
 
 Tokens = dict[str, Tensor]
 Tokenize = Callable[[Sequence[str], str, int, Keep], Tokens]
 """(texts, instruction, max_length, which part of longer texts is kept) -> token ids and mask."""
-MIXED = "mixed"
-"""The name of a step over all tasks where others have that of their task."""
 
 
 @dataclass

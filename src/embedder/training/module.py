@@ -106,13 +106,18 @@ class RetrieverModule(L.LightningModule):
         """
         self.step_losses, self.step_loss = {}, (weights * means).sum()
         self.log(f"train/{batch.task}/loss", self.step_loss, batch_size=batch.n_global, prog_bar=True, logger=False)
-        self.add_step_value(f"train/{batch.task}/loss", self.step_loss)
+        losses, queries = {batch.task: self.step_loss}, {batch.task: batch.n_global}
         first = 0
         for part in batch.parts:
             own = slice(first, first + len(self.tasks[part.task].objective.used))
             of = "" if part is batch else f"{part.task}/{part.dataset}/"
             self._note_part(part, means[own], weights[own], counts[own], of)
+            if part is not batch:  # beside the loss of a mixed batch, that of each task
+                losses[part.task] = losses.get(part.task, self.step_loss * 0) + (weights[own] * means[own]).sum()
+                queries[part.task] = queries.get(part.task, 0) + part.n_global
             first = own.stop
+        for task, loss in losses.items():  # the weights of a part hold its share of the queries of the batch
+            self.add_step_value(f"train/{task}/loss", loss * (batch.n_global / queries[task]))
 
     def _note_part(self, part: Batch, means: Tensor, weights: Tensor, counts: Tensor, of: str) -> None:
         """The same for each part, whose losses have `of` in front of their names."""

@@ -7,6 +7,7 @@ a seek and any number of processes draws the same loss curve.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from embedder.errors import ConfigError
 from embedder.training.permutation import permuted
@@ -80,9 +81,7 @@ class BatchPlan:
         """The homogeneous batch of a step, from 0."""
         shares: tuple[int, ...] = self._shares  # type: ignore[attr-defined]  # set once in __post_init__
         cycle, index = divmod(step, sum(shares))
-        draw = random.Random(f"{self.seed}/{cycle}").random  # noqa: S311  # not for cryptography
-        times = [((k + draw()) / n, dataset) for dataset, n in enumerate(shares) for k in range(n)]
-        order = [dataset for _, dataset in sorted(times)]
+        order = _order(self.seed, cycle, shares)
         dataset = order[index]
         visits = cycle * shares[dataset] + order[:index].count(dataset)
         size = self.sizes[dataset]
@@ -91,6 +90,14 @@ class BatchPlan:
             epoch, position = divmod(drawn, size)
             records.append(permuted(position, size, seed=self.seed * 1_000_003 + dataset, epoch=epoch))
         return PlannedBatch(step, dataset, tuple(records))
+
+
+@lru_cache(maxsize=8)  # a mixed step asks once for each of its queries
+def _order(seed: int, cycle: int, shares: tuple[int, ...]) -> tuple[int, ...]:
+    """The data set of each step of a cycle."""
+    draw = random.Random(f"{seed}/{cycle}").random  # noqa: S311  # not for cryptography
+    times = [((k + draw()) / n, dataset) for dataset, n in enumerate(shares) for k in range(n)]
+    return tuple(dataset for _, dataset in sorted(times))
 
 
 def _apportion(weights: Sequence[float], total: int) -> tuple[int, ...]:

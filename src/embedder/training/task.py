@@ -15,6 +15,8 @@ from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.types import Keep, TaskSides
 
+MIXED = "mixed"
+"""The name of a step over all tasks where others have that of their task; so no task has it."""
 _Length = Annotated[int, Bound("8 or more tokens", at_least=8)]
 _Queries = Annotated[int, Bound("2 or more (one for validation)", at_least=2)]
 
@@ -107,4 +109,6 @@ class Task:
     def __post_init__(self) -> None:
         if not self.name or shown(self.name) != self.name:
             raise ConfigError("tasks.NAME.name", "a short name without control characters", self.name)
+        if self.name == MIXED:
+            raise ConfigError("tasks.NAME.name", "another name, since batches over all tasks are logged as that", MIXED)
         check_types(self, f"tasks.{self.name}")
