@@ -2,10 +2,14 @@
 
 import json
 import re
+import shutil
+from itertools import product
 
 import pytest
 
-from embedder.entry.sweep_groups import groups_of
+from embedder.entry.sweep_groups import compare_jobs, groups_of
+from embedder.errors import ConfigError
+from embedder.results.seeds_text import render_groups
 from tests.entry_points import run_here
 from tests.results.folders import row, write
 
@@ -74,9 +78,11 @@ def test_variants_with_seeds_are_compared_on_validation_queries_and_a_second_sta
     ]
     assert float(means[0][1]) == pytest.approx(sum(one["ndcg@10"] for one in by_seed) / 2, abs=6e-4)
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "sweep").glob("*/export/model.safetensors")}
+    del written[tmp_path / "sweep" / "full-1" / "export" / "model.safetensors"]
+    shutil.rmtree(tmp_path / "sweep" / "full-1" / "evaluation")
     again = run_here("train.py", *sweep)
     assert again.returncode == 0
-    assert again.stdout.count("is done and is skipped") == 4
+    assert again.stdout.count("is done and is skipped") == 3  # the fourth has no scores any more, and gets them
     assert (tmp_path / "sweep" / "sweep.md").read_text() == text
     assert written == {path: path.stat().st_mtime_ns for path in written}
     compared = run_here(
@@ -101,7 +107,24 @@ def test_jobs_are_grouped_by_all_but_their_seed_and_seeds_that_one_lacks_are_lef
 
     found = jobs((2, 0, "done"), (1, 0, "done"), (2, 1, "done"), (1, 1, "done"), (2, 2, "done"), (1, 2, "failed"))
     groups = groups_of(tmp_path, found[::-1])
-    assert list(groups) == ["2", "1"]  # the first job's is first
-    assert groups["1"] == {seed: tmp_path / f"1-{seed}" / "evaluation" for seed in ("0", "1")}
-    assert set(groups["2"]) == {"0", "1"}
-    assert groups_of(tmp_path, found[:3]) == {}  # one seed of a group says nothing about seeds
+    assert list(groups.evaluations) == ["2", "1"]  # the first job's is first
+    assert groups.evaluations["1"] == {seed: tmp_path / f"1-{seed}" / "evaluation" for seed in ("0", "1")}
+    assert set(groups.evaluations["2"]) == {"0", "1"}
+    assert groups.left_out == ["seed 2, not evaluated for 1"]
+    assert "\n\nLeft out:\n- seed 2, not evaluated for 1\n" in render_groups(compare_jobs(groups), "2", groups.left_out)
+    with pytest.raises(ConfigError, match="two groups or more"):  # one seed of a group says nothing about seeds
+        compare_jobs(groups_of(tmp_path, found[:3]))
+    assert groups_of(tmp_path, found[:2]) is None
+
+
+def test_another_group_does_not_become_the_baseline_where_that_of_the_first_job_has_failed(tmp_path):
+    found = [
+        job(tmp_path / f"{name}-{seed}", n, "failed" if name == "full" else "done", ablation=name, seed=seed)
+        for n, (seed, name) in enumerate(product((0, 1), ("full", "kl", "labels_alone")))
+    ]
+    groups = groups_of(tmp_path, found)
+    with pytest.raises(
+        ConfigError, match=r"baseline: .*\['kl', 'labels_alone'\] \(left out: full: .* none\), got 'full'"
+    ):
+        compare_jobs(groups)
+    assert {one.group for one in compare_jobs(groups, "labels_alone")} == {"kl", "labels_alone"}

@@ -75,6 +75,12 @@ def test_one_seed_and_equal_differences_say_nothing():
     assert not difference([[1.0, 1.0], [1.0, 1.0]]).interval.is_known
 
 
+@pytest.mark.parametrize(("change", "n", "p"), [(1.0, 8, 2 / 2**8), (-1.0, 8, 2 / 2**8), (1.0, 2, 0.5), (0.0, 8, 1.0)])
+def test_queries_that_all_change_alike_are_as_likely_as_so_many_equal_throws_of_a_coin(change, n, p):
+    found = difference(np.full((3, n), change))
+    assert (found.p, found.difference) == (pytest.approx(p), change)
+
+
 def group(tmp_path, name, gains, **more):
     """A group whose seed s has 0.5 + gain of s for every query of two data sets, and a perplexity."""
     found = {}
@@ -119,5 +125,7 @@ def test_groups_that_cannot_be_compared_are_refused(tmp_path):
     other = group(tmp_path, "other", [0.0, 0.1], llm="larger")
     with pytest.raises(ProtocolError, match="llm"):
         compare_groups({"full": full, "kl": other}, "full", TITLE, ["perplexity"])
+    with pytest.raises(ConfigError, match=r"compare\.metrics: expected metrics among .*'ndcg@10'.*, got 'emm'"):
+        compare_groups({"full": full, "kl": full}, "full", TITLE, ["ndcg@10", "emm"])
     with pytest.raises(ConfigError, match="every run has the row 'nix'"):
         compare_groups({"full": full, "kl": full}, "full", "nix")

@@ -65,18 +65,17 @@ class CompareRun:
     def _groups(self, folder: Path) -> list[GroupScore]:
         """The groups of a sweep over seeds."""
         groups = groups_of(folder, jobs_of(folder))
-        if not groups:
+        if groups is None:
             expected = "a sweep with evaluations of two groups of jobs or more, each with the same two seeds or more"
             raise ConfigError("runs", expected, str(folder))
-        baseline = self.baseline or next(iter(groups))
-        if baseline not in groups:
-            raise ConfigError("baseline", f"a group of the sweep, which are {list(groups)}", baseline)
+        baseline = self.baseline or groups.first
         row, *more = self.rows or ("trained",)
         if more:
             raise ConfigError("rows", "one row of a sweep's evaluations, such as [trained]", list(self.rows or ()))
         found = compare_jobs(groups, baseline, TITLES.get(row, row), self.settings.metrics)
-        content = {"format": 1, "sweep": str(folder), "baseline": baseline, "groups": [one.as_json() for one in found]}
-        self._write(content, text := render_groups(found, baseline))
+        content = {"format": 1, "sweep": str(folder), "baseline": baseline, "left_out": list(groups.left_out)}
+        content["groups"] = [one.as_json() for one in found]
+        self._write(content, text := render_groups(found, baseline, groups.left_out))
         logger.info("\n%s", text)
         return found
 

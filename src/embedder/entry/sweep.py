@@ -67,11 +67,10 @@ def _over_seeds(folder: Path, jobs: Sequence[Job]) -> str:
     from embedder.entry.sweep_groups import compare_jobs, groups_of
     from embedder.results.seeds_text import render_groups
 
-    if not (groups := groups_of(folder, jobs)):
+    if (groups := groups_of(folder, jobs)) is None:
         return ""
-    baseline = next(iter(groups))
     try:
-        return "\n" + render_groups(compare_jobs(groups, baseline), baseline)
+        return "\n" + render_groups(compare_jobs(groups), groups.first, groups.left_out)
     except EmbedderError as error:
         return f"\nThe seeds are not compared: {shown(str(error), 400)}\n"
 

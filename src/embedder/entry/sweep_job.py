@@ -29,7 +29,10 @@ logger = logging.getLogger(__name__)
 JOB, SWEEP = "job.json", "sweep.json"
 """What a job writes into its folder, and the sweep into its own."""
 Job = Mapping[str, Any]
-"""`folder`, `number`, `settings`, `state` (done, failed or stopped), `value`, and `reason` of a failed one."""
+"""`folder`, `number`, `settings`, `state` (done, failed or stopped), `value`, `scores` (those of `PLACES` that it has
+scores in), and `reason` of a failed one."""
+PLACES = ("evaluation", "")
+"""Where a job has its evaluation, in its own folder."""
 _SIGNALS = 128  # a process that a signal ended has a higher exit status
 
 
@@ -41,7 +44,8 @@ def in_sweep() -> bool:
 def as_job(run: Callable[[], float | None], config: DictConfig) -> float | None:
     """Run a job, and let those after it run whatever happens to it; only a signal ends the sweep.
 
-    A job that the same sweep has done before, in the same folder and with the same settings, is skipped.
+    A job that the same sweep has done before, in the same folder and with the same settings, is skipped; but not if
+    scores that it had made are gone.
 
     Args:
         run: Returns the number that the sweep optimises, or None if there is none.
@@ -57,14 +61,15 @@ def as_job(run: Callable[[], float | None], config: DictConfig) -> float | None:
     about: dict[str, Any] = {"settings": settings_of(hydra.overrides.task), "state": "stopped", "value": None}
     about |= {"number": hydra.job.num, "digest": hashlib.sha256(OmegaConf.to_yaml(config).encode()).hexdigest()}
     earlier = _earlier(path)
-    if earlier.get("state") == "done" and earlier.get("digest") == about["digest"]:
+    is_same = earlier.get("state") == "done" and earlier.get("digest") == about["digest"]
+    if is_same and set(earlier.get("scores", ())) <= set(_scored(path.parent)):
         logger.info("%s is done and is skipped", path.parent)
-        about |= {"state": "done", "value": earlier["value"]}
+        about |= {"state": "done", "value": earlier["value"], "scores": _scored(path.parent)}
     write_atomically(path, json.dumps(about))
     if about["state"] == "done":
         return about["value"]  # type: ignore[no-any-return]  # JSON
     try:
-        about |= {"value": run(), "state": "done"}
+        about |= {"value": run(), "state": "done", "scores": _scored(path.parent)}
     except SystemExit as end:  # one line has been logged
         status = end.code if isinstance(end.code, int) else 1
         if status > _SIGNALS:
@@ -78,6 +83,13 @@ def as_job(run: Callable[[], float | None], config: DictConfig) -> float | None:
     write_atomically(path, json.dumps(about))
     value: float | None = about["value"]
     return math.nan if about["state"] == "failed" else value
+
+
+def _scored(folder: Path) -> list[str]:
+    """In which places a job has scores."""
+    from embedder.results.scores_file import SCORES
+
+    return [place for place in PLACES if (folder / place / SCORES).is_file()]
 
 
 def _earlier(path: Path) -> Job:

@@ -106,7 +106,7 @@ def compare(a: Results, b: Results, pairs: Sequence[tuple[str, str]], settings: 
         ConfigError: The two share no data set, or not the metrics that are set.
     """
     warnings = _about_runs(a, b)
-    _check_metrics(a, settings)
+    check_metrics(a, metrics=settings.metrics, by=settings.by)
     all_pairs = [CommonRows.of(a, b, titles, settings.metrics, settings.by) for titles in pairs]
     usable = [pair for pair in all_pairs if pair.datasets]
     if not usable:
@@ -142,10 +142,19 @@ def _about_runs(a: Results, b: Results) -> list[str]:
     return warnings
 
 
-def _check_metrics(results: Results, settings: CompareSettings) -> None:
+def check_metrics(results: Results, **wanted: Sequence[str] | None) -> None:
+    """Refuse metrics that an evaluation does not have.
+
+    Args:
+        results: The evaluation.
+        wanted: The metrics of each setting in `compare`; None for the usual ones.
+
+    Raises:
+        ConfigError: The first that it lacks.
+    """
     known = list(dict.fromkeys(metric for row in results.rows for metric in row.per_query))
-    for setting in ("metrics", "by"):
-        if wrong := [metric for metric in getattr(settings, setting) or () if metric not in known]:
+    for setting, metrics in wanted.items():
+        if wrong := [metric for metric in metrics or () if metric not in known]:
             raise ConfigError(f"compare.{setting}", f"metrics among {known}", wrong[0])
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from embedder.errors import ConfigError
+from embedder.results.comparison import check_metrics
 from embedder.results.measures import EXPONENTIAL, averaged, main_metrics
 from embedder.results.protocols import check_comparable
 from embedder.results.resampling import TOLERANCE, Floats
 from embedder.results.row import DatasetName, Row
 from embedder.results.scores_file import Results
-from embedder.results.statistics import LEVEL, Difference, Interval, nested_weights
+from embedder.results.statistics import LEVEL, Difference, Interval, mcnemar, nested_weights
 from embedder.results.verdict import Verdict, corrected
 
 Group = Mapping[str, Results]
@@ -69,6 +70,9 @@ def crossed_difference(pairs: Sequence[tuple[Floats, Floats]], weights: Sequence
     holds the truth in 95 to 98 of 100 simulated comparisons of three seeds; one set of degrees of freedom for both
     (Satterthwaite, Hillis) held it in 92 to 95.
 
+    Where all queries change alike in all seeds there is no spread to compute an interval from; p is then that of the
+    exact sign test over queries (`mcnemar`).
+
     Source: Obuchowski & Rockette, Communications in Statistics 1995 (mean squares); Zou & Donner, Statistics in
     Medicine 2008 (half widths add in squares).
 
@@ -93,8 +97,9 @@ def crossed_difference(pairs: Sequence[tuple[Floats, Floats]], weights: Sequence
     mean_a, mean_b = (float(np.dot(weights, [pair[side].mean() for pair in pairs])) for side in (0, 1))
     by_query = np.concatenate([change.mean(axis=0) for change in changes])
     rose, fell = int((by_query > TOLERANCE).sum()), int((by_query < -TOLERANCE).sum())
-    if over_seeds + over_queries <= TOLERANCE**2:  # all differences are equal, which says nothing of others
-        return Difference(len(by_query), mean_a, mean_b, observed, Interval(np.nan, np.nan), 1.0, rose, fell)
+    if over_seeds + over_queries <= TOLERANCE**2:  # equal differences have no spread: their signs alone say something
+        sign_p = mcnemar(rose, fell)
+        return Difference(len(by_query), mean_a, mean_b, observed, Interval(np.nan, np.nan), sign_p, rose, fell)
 
     def width(p: float) -> float:
         return float(np.sqrt(t.isf(p / 2, n_seeds - 1) ** 2 * over_seeds + norm.isf(p / 2) ** 2 * over_queries))
@@ -130,10 +135,11 @@ def compare_groups(
         metrics: Which; None for nDCG, one metric of the LLM's outputs and its log-likelihood.
 
     Raises:
-        ConfigError: There is nothing to compare, or seeds are missing.
+        ConfigError: There is nothing to compare, seeds are missing, or the baseline does not have the metrics.
         ProtocolError: Rows of a data set were measured in different ways.
     """
     seeds = _seeds(groups)
+    check_metrics(groups[baseline][seeds[0]], metrics=metrics)
     rows = {name: [_rows(group[seed], title) for seed in seeds] for name, group in groups.items()}
     common = [of for of in rows[baseline][0] if all(of in run for runs in rows.values() for run in runs)]
     if not common:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from embedder.results.plain_text import markdown_cell
+from embedder.results.plain_text import markdown_cell, markdown_line
 from embedder.results.seeds import GroupScore
 from embedder.results.statistics import ALPHA, LEVEL
 from embedder.results.table import BETTER, MARKS, WORSE, align
 
 
-def render_groups(scores: Sequence[GroupScore], baseline: str) -> str:
-    """All tables, and what their signs mean."""
+def render_groups(scores: Sequence[GroupScore], baseline: str, left_out: Sequence[str] = ()) -> str:
+    """All tables, what their signs mean, and what of the sweep is not in them."""
     named = dict.fromkeys((one.scope, one.metric) for one in scores)
     tables = [_table([one for one in scores if (one.scope, one.metric) == name], baseline) for name in named]
     seeds = ", ".join(scores[0].by_seed)
@@ -18,7 +18,8 @@ def render_groups(scores: Sequence[GroupScore], baseline: str) -> str:
         f"seeds; not corrected. {BETTER} better, {WORSE} worse than {markdown_cell(baseline)}: p < {ALPHA:.2f} after "
         "Holm's correction for all comparisons of data sets, and apart from them of means."
     )
-    return "\n\n".join([*tables, legend]) + "\n"
+    without = ["\n".join(["Left out:", *(f"- {markdown_line(one, 200)}" for one in left_out)])] if left_out else []
+    return "\n\n".join([*tables, legend, *without]) + "\n"
 
 
 def _table(scores: Sequence[GroupScore], baseline: str) -> str:
