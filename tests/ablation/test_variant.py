@@ -1,12 +1,15 @@
 """What an ablation changes in tasks, and what it leaves."""
 
+from dataclasses import dataclass
+
 import pytest
 from hydra.utils import instantiate
 
-from embedder.ablation.trial import ValidationAsTest
+from embedder.ablation.trial import TrialRun, ValidationAsTest
 from embedder.ablation.variant import Variant
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import CorpusSource
+from embedder.preparation.preparation import Preparation
 from embedder.training.objective import KL, Contrastive, Graded, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Task
@@ -36,6 +39,26 @@ def test_losses_of_tasks_with_rewards_change_and_nothing_else(variant, losses):
     assert changed["qa"].objective == Objective(losses, 0.3)
     assert (changed["qa"].query_instruction, changed["qa"].key_instruction) == ("ask: ", "text: ")
     assert changed["tool"] == TASKS["tool"]
+
+
+@dataclass(frozen=True)
+class Own:
+    """A user's own loss of labels, by its interface alone."""
+
+    weight: float = 0.7
+    needs_positives = True
+    needs_rewards = False
+    needs_others = False
+
+    def __call__(self, scores, rewards, positives, other_scores):
+        return -scores.masked_fill(~positives, 0.0).sum(dim=-1)
+
+
+@pytest.mark.parametrize("label_loss", [Contrastive(0.3), Own()])
+def test_label_losses_of_the_recipe_stay_as_they_are_or_go_whoever_wrote_them(label_loss):
+    tasks = {"qa": task("qa", {"graded": Graded(), "labels": label_loss})}
+    assert Variant().of(tasks) == tasks
+    assert Variant(labels=False).of(tasks)["qa"].objective.used == {"graded": Graded()}
 
 
 def test_all_tasks_lose_their_instructions():
@@ -75,3 +98,20 @@ def test_validation_queries_are_scored_in_place_of_test_queries(tmp_path):
     )
     assert (found.train, found.test) == (prepared / "train.queries.jsonl", prepared / "queries.jsonl")
     assert found.corpus == folder / "corpus.jsonl"
+
+
+def test_of_several_processes_the_first_alone_evaluates(monkeypatch, tmp_path):
+    done = []
+
+    class Training:
+        def run(self):
+            done.append("trained")
+
+    def evaluate(**_):
+        raise AssertionError("another process evaluates too")
+
+    monkeypatch.setenv("RANK", "1")
+    unread = object.__new__(Preparation)
+    run = TrialRun(Variant(), TASKS, unread, lambda tasks: Training(), evaluate, str(tmp_path))
+    assert run.run() is None
+    assert done == ["trained"]

@@ -11,6 +11,7 @@ from embedder.checks import checked
 from embedder.data.forms.form import Form
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import Dataset
+from embedder.entry.run_folder import is_first_process
 from embedder.preparation.datasets import Source
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
@@ -81,9 +82,11 @@ class TrialRun:
         """Train and score; started again in its folder, both resume.
 
         Returns:
-            What the evaluation optimises.
+            What the evaluation optimises; None from all but the first of the processes that train together.
         """
         tasks = self.variant.of(self.tasks)
         self.train(tasks=tasks).run()
+        if not is_first_process():
+            return None
         source = ValidationAsTest(self.preparation.source, prepare(tasks, self.preparation))
         return self.evaluate(source=source, checkpoint=str(Path(self.output_dir) / "export")).run()

@@ -15,7 +15,8 @@ class Variant:
     """What an ablation changes in the tasks of a mix, whichever they are; its other changes are settings of the run.
 
     Args:
-        labels: Whether tasks that distil rewards train on their labels too, by the contrastive loss at weight 1.
+        labels: Whether tasks that distil rewards train on their labels too: by the losses of labels that they have, or
+            by the contrastive loss at weight 1 where all of these have weight 0.
         distillation: The loss of the rewards: `graded`, or `kl` with the same weight and temperature of the rewards.
         instructions: Whether texts are read with the instructions of their task.
     """
@@ -36,9 +37,9 @@ class Variant:
         losses: dict[str, Loss] = {
             name: self._distilling(loss)
             for name, loss in task.objective.losses.items()
-            if not isinstance(loss, Contrastive)
+            if self.labels or not loss.needs_positives
         }
-        if self.labels:
+        if self.labels and not task.objective.needs_positives:
             losses["contrastive"] = Contrastive()
         return replace(task, objective=replace(task.objective, losses=losses))
 
