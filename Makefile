@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 AUDIT := .audit
+AUDITOR := $(AUDIT)/.installed
 DEMO ?= outputs/demo
 BROWSER := $(firstword $(shell command -v chromium chromium-browser google-chrome))
 LLAMA := $(firstword $(LLAMA_SERVER) $(shell command -v llama-server))
@@ -50,7 +51,7 @@ test: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu and not realdata$(if $(BROWSER),, and not browser)$(if \
 	  $(LLAMA),, and not llama_server)$(if $(SERVE),, and not transformers_serve)"
 
-# Kills, damaged files, a full disk, fuzzed input (docs/robustness.md). KILLS=1000 takes hours.
+# Kills and fuzzed input (docs/robustness.md). KILLS=1000 takes hours.
 KILLS ?= 40
 robustness: setup
 	ROBUSTNESS_KILLS=$(KILLS) $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow" tests/robustness
@@ -60,16 +61,17 @@ bench: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/all.py --page docs/benchmarks-speed.md
 
 # What is installed, as CycloneDX, and what is known to be wrong with it; from an environment that is no part of that.
-$(AUDIT):
+$(AUDITOR):
 	$(PYTHON) -m venv $(AUDIT)
 	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0 pip-audit==2.10.1
+	touch $@
 
-sbom: setup $(AUDIT)
+sbom: setup $(AUDITOR)
 	mkdir -p outputs
 	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --no-validate \
 	  -o outputs/sbom.json $(BIN)/python
 
-audit: $(AUDIT)
+audit: $(AUDITOR)
 	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:
