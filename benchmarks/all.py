@@ -72,9 +72,9 @@ PARTS = (
         "growth",
         (),
         "Growth",
-        "processor time and private memory beyond those of ten queries; the exponent is the slope of log(time) over "
-        "log(size) with its standard error, 1 for a time in proportion, and `last` that of the last two sizes; times "
-        "below a fifth of start are not fitted",
+        "processor time and private memory beyond those of the smallest data, which are start; the exponent is the "
+        "slope of log(time) over log(size), both beyond start, with its standard error, 1 for a time in proportion, "
+        "and `last` that of the last two sizes; times below a fifth of start are not fitted",
         "An IVF index takes the power 1.5 to build, by choice: it has 4 times as many lists as the root of the number "
         "of vectors, and each vector is compared with the centre of each list. In return a search takes the power 0.5. "
         "For many millions docs/indexes.md has a factory that finds the list of a vector by a graph.",

@@ -1,4 +1,8 @@
-"""How a cost grows with the size of the data: the slope of log(cost) over log(size), with its standard error."""
+"""How a cost grows with the size of the data: the slope of log(cost) over log(size), with its standard error.
+
+The smallest data show what start takes. That contains the work in them, so their size is taken off the sizes as their
+seconds are off the seconds: what grows in proportion has the slope 1.
+"""
 
 import math
 import statistics
@@ -37,7 +41,7 @@ class Growth:
         sizes: The others, ascending.
         seconds: Beyond start, medians.
         megabytes: Private memory beyond that of the smallest data, medians.
-        exponent: Slope of log(seconds) over log(size), of the sizes that take 0.2 times start or more.
+        exponent: Slope of log(seconds) over log(size), both beyond start, of sizes that take 0.2 times start or more.
         error: Its standard error.
         last: The slope between the medians of the last two of these.
         runs: Of each size.
@@ -70,15 +74,17 @@ def growth(name: str, unit: str, costs: Mapping[int, Sequence[Cost]]) -> Growth:
     starts = costs[smallest][0].starts
     start = statistics.median(cost.seconds for cost in costs[smallest]) if starts else 0.0
     held = statistics.median(cost.megabytes for cost in costs[smallest])
+    begun = smallest if starts else 0
     seconds = {size: [cost.seconds - start for cost in costs[size]] for size in sizes}
     medians = {size: statistics.median(of_runs) for size, of_runs in seconds.items()}
     fitted = [size for size in sizes if medians[size] > _SHOWS * start and min(seconds[size]) > 0]
     if len(fitted) < 2:
         raise ValueError(f"{name}: start takes {start:.3g} s and hides the rest, {medians}; take larger sizes")
-    points = [(math.log(size), math.log(each)) for size in fitted for each in seconds[size]]
+    points = [(math.log(size - begun), math.log(each)) for size in fitted for each in seconds[size]]
     fit = linregress(*zip(*points, strict=True))
     memory = [statistics.median(cost.megabytes for cost in costs[size]) - held for size in sizes]
-    last = math.log(medians[fitted[-1]] / medians[fitted[-2]]) / math.log(fitted[-1] / fitted[-2])
+    before, after = fitted[-2:]
+    last = math.log(medians[after] / medians[before]) / math.log((after - begun) / (before - begun))
     runs = len(costs[smallest])
     took = [medians[size] for size in sizes]
     return Growth(name, unit, start, sizes, took, memory, float(fit.slope), float(fit.stderr), last, runs)

@@ -4,11 +4,11 @@
     python benchmarks/growth.py --stages index search --largest 10000
 
 The data are bundled worlds, the models are tiny with random weights: their arithmetic is proportional to the number of
-texts whatever their size, so that it would only hide what else grows. A stage is a process, which first runs on ten
-rows, and then on each size; what the ten rows take is start, and taken off. Counted are processor seconds and private
-memory (no mapped pages of files). The exponent is the slope of log(seconds) over log(size) by least squares, with its
-standard error: 1 is in proportion, 0 not at all. `last` is the slope of the last factor of ten. A size that takes less
-than a fifth of start beyond start is not fitted.
+texts whatever their size, so that it would only hide what else grows. A stage is a process, which first runs on its
+smallest data, and then on each size; what the smallest data take is start, and taken off, as their size is off the
+sizes. Counted are processor seconds and private memory (no mapped pages of files). The exponent is the slope of
+log(seconds) over log(size) by least squares, with its standard error: 1 is in proportion, 0 not at all. `last` is the
+slope of the last factor of ten. A size that takes less than a fifth of start beyond start is not fitted.
 """
 
 import argparse
@@ -42,8 +42,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 from tests.tiny_models import tiny_bert, tiny_llama, tiny_tokenizer  # noqa: E402  # the root is no package
 
-START = 10
-"""Rows of the smallest data: what these take is start, which is taken off."""
+FEW = 10
+"""Questions that are there because a data set has some, where others are counted."""
 KEYS, DIMENSION, STEPS = 3500, 64, 20
 
 
@@ -53,34 +53,41 @@ class Stage:
 
     Args:
         unit: Of the sizes.
+        start: The size of the smallest data: what these take is start.
         smallest: The size that is 1 x.
         costs: For a folder of its own and a size: what each part of it took.
     """
 
     unit: str
+    start: int
     smallest: int
     costs: Callable[[Path, int], dict[str, Cost]]
+
+    def __post_init__(self) -> None:
+        """The first size is above start, of which it would be taken for otherwise."""
+        if self.smallest <= self.start:
+            raise ValueError(f"1 x is {self.smallest} {self.unit}: it has to be more than start, {self.start}")
 
 
 def prepare_questions(folder: Path, n: int) -> dict[str, Cost]:
     """Candidates and records of more training questions."""
-    return {"prepare": cost(command("prepare", *of_world(folder, KEYS, n, START), "reward=none"))}
+    return {"prepare": cost(command("prepare", *of_world(folder, KEYS, n, FEW), "reward=none"))}
 
 
 def prepare_keys(folder: Path, n: int) -> dict[str, Cost]:
     """Candidates and records of the same number of questions in a larger corpus."""
-    return {"prepare": cost(command("prepare", *of_world(folder, n, 100, START), "reward=none"))}
+    return {"prepare": cost(command("prepare", *of_world(folder, n, 100, FEW), "reward=none"))}
 
 
 def judge(folder: Path, n: int) -> dict[str, Cost]:
     """Candidates, rewards of an LLM and records."""
     settings = ("llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "candidates.n=3")
-    return {"prepare, judged by an LLM": cost(command("prepare", *of_world(folder, 1000, n, START), *settings))}
+    return {"prepare, judged by an LLM": cost(command("prepare", *of_world(folder, 1000, n, FEW), *settings))}
 
 
 def train(folder: Path, n: int) -> dict[str, Cost]:
     """Published records are read; then the first step and the steps after it."""
-    _, _, *models = of_world(folder, 1000, 1000, START)
+    _, _, *models = of_world(folder, 1000, 1000, FEW)
     apart(write_records, folder, n)
     data = [*models, "source=jsonl", f"source.path={folder}/records.jsonl", "reward=none"]
     steps = ["logger=csv", "trainer.accelerator=cpu", "callbacks.plain.progress=null", "data.batch_size=8"]
@@ -97,7 +104,7 @@ def train(folder: Path, n: int) -> dict[str, Cost]:
 def encode(folder: Path, n: int) -> dict[str, Cost]:
     """A corpus is encoded to disk."""
     run = ("action=encode", "rows=[base]", f"hydra.run.dir={folder}/encode")
-    return {"encode": cost(command("evaluate", *of_world(folder, n, START, START), *run))}
+    return {"encode": cost(command("evaluate", *of_world(folder, n, FEW, FEW), *run))}
 
 
 def index_and_search(_: Path, n: int) -> dict[str, Cost]:
@@ -120,25 +127,25 @@ def one_by_one(index: FaissIndex, queries: Any) -> None:
 
 def evaluate_questions(folder: Path, n: int) -> dict[str, Cost]:
     """More test questions; the corpus was encoded before."""
-    data = of_world(folder, KEYS, START, n)
+    data = of_world(folder, KEYS, FEW, n)
     command("evaluate", *data, "action=encode", "rows=[base]", f"hydra.run.dir={folder}/encode")()
     return {"evaluate": evaluation(folder, data)}
 
 
 def evaluate_keys(folder: Path, n: int) -> dict[str, Cost]:
     """The same number of test questions in a larger corpus."""
-    return {"evaluate": evaluation(folder, of_world(folder, n, START, 100))}
+    return {"evaluate": evaluation(folder, of_world(folder, n, FEW, 100))}
 
 
 STAGES = {
-    "prepare": Stage("training questions", 50, prepare_questions),
-    "prepare-keys": Stage("keys", 500, prepare_keys),
-    "judge": Stage("judged questions", 5, judge),
-    "train": Stage("records", 500, train),
-    "encode": Stage("keys", 500, encode),
-    "index": Stage("vectors", 1000, index_and_search),
-    "evaluate": Stage("test questions", 50, evaluate_questions),
-    "evaluate-keys": Stage("keys", 500, evaluate_keys),
+    "prepare": Stage("training questions", 10, 50, prepare_questions),
+    "prepare-keys": Stage("keys", 200, 500, prepare_keys),
+    "judge": Stage("judged questions", 2, 5, judge),
+    "train": Stage("records", 10, 500, train),
+    "encode": Stage("keys", 200, 500, encode),
+    "index": Stage("vectors", 10, 1000, index_and_search),
+    "evaluate": Stage("test questions", 10, 50, evaluate_questions),
+    "evaluate-keys": Stage("keys", 200, 500, evaluate_keys),
 }
 
 
@@ -191,9 +198,9 @@ def measured(name: str, factors: list[int]) -> dict[str, dict[int, Cost]]:
 
 def measured_here(stage: Stage, factors: list[int], folder: Path) -> dict[str, list[tuple[int, dict[str, Any]]]]:
     """Sizes with their costs, by part; the smallest data come twice, since the first time everything is loaded."""
-    stage.costs(folder / "first", START)
+    stage.costs(folder / "first", stage.start)
     found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for size in [START, *(factor * stage.smallest for factor in factors)]:
+    for size in [stage.start, *(factor * stage.smallest for factor in factors)]:
         for part, cost in stage.costs(folder / str(size), size).items():
             found.setdefault(part, []).append((size, asdict(cost)))
     return found
@@ -256,11 +263,13 @@ def apart(write: Callable[..., None], *arguments: object) -> None:
 
 
 def write_exactly(world: Path, keys: int, train: int, test: int) -> None:
-    """A world with so many passages, at least 200, and questions."""
-    write_world(WorldSettings(max(keys, 200), max(2 * max(train, test), 20), 0.5, tasks=("qa",)), world)
+    """A world with so many passages, of which it has 200 or more, and questions."""
+    write_world(WorldSettings(keys, max(2 * max(train, test), 20), 0.5, tasks=("qa",)), world)
     for part, count in (("train", train), ("test", test)):
         path = world / "qa" / f"{part}.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        if len(lines) < count:
+            sys.exit(f"the world has {len(lines)} questions for {path.name}, not {count}")
         path.write_text("".join(lines[:count]), encoding="utf-8")
 
 

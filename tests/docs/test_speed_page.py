@@ -15,7 +15,7 @@ def benchmarks():
         import exponents
 
         yield exponents, page
-        for name in ("all", "exponents", "side_by_side"):
+        for name in ("all", "exponents", "growth", "index", "side_by_side"):
             sys.modules.pop(name, None)
 
 
@@ -23,13 +23,27 @@ def costs(exponents, seconds, *, starts=True):
     return {size: [exponents.Cost(each, size / 100, starts) for each in runs] for size, runs in seconds.items()}
 
 
-def test_start_is_taken_off_and_the_slope_is_fitted(benchmarks):
+def test_seconds_in_proportion_have_the_exponent_1_whatever_work_start_contains(benchmarks):
     exponents, _ = benchmarks
-    # Beyond a start of 2 s: 1 s, 10 s and 100 s for 10, 100 and 1,000 times as much: a slope of 1, exactly.
-    row = exponents.growth("prepare", "keys", costs(exponents, {1: [2.0], 10: [3.0], 100: [12.0], 1000: [102.0]}))
+    # 2 s whatever the size, and 10 ms for each key, of those of the smallest data too.
+    seconds = {size: [2 + size / 100] for size in (200, 500, 5000, 50_000)}
+    row = exponents.growth("prepare", "keys", costs(exponents, seconds))
     assert (row.exponent, row.error, row.last) == pytest.approx((1.0, 0.0, 1.0), abs=1e-6)
-    assert (row.start, row.sizes) == (2.0, [10, 100, 1000])
-    assert row.megabytes == pytest.approx([0.09, 0.99, 9.99])
+    assert (row.start, row.sizes) == (4.0, [500, 5000, 50_000])
+    assert row.seconds == pytest.approx([3.0, 48.0, 498.0])
+    assert row.megabytes == pytest.approx([3.0, 48.0, 498.0])
+
+
+def test_the_smallest_data_have_the_size_that_is_said(benchmarks, tmp_path):
+    import growth
+
+    for stage in growth.STAGES.values():
+        assert stage.start < stage.smallest
+    with pytest.raises(ValueError, match=r"1 x is 5 questions: it has to be more than start, 10"):
+        growth.Stage("questions", 10, 5, growth.judge)
+    growth.write_exactly(tmp_path, 200, 2, 10)
+    lines = {path.stem: len(path.read_text().splitlines()) for path in (tmp_path / "qa").glob("*.jsonl")}
+    assert lines == {"corpus": 200, "train": 2, "test": 10}
 
 
 def test_the_error_is_that_of_least_squares(benchmarks):
@@ -43,8 +57,8 @@ def test_the_error_is_that_of_least_squares(benchmarks):
 
 def test_what_start_hides_is_not_fitted(benchmarks):
     exponents, _ = benchmarks
-    # 0.1 s beyond 2 s of start is noise; 1 s and 10 s are a slope of 1.
-    row = exponents.growth("prepare", "keys", costs(exponents, {1: [2.0], 10: [2.1], 100: [3.0], 1000: [12.0]}))
+    # 0.1 s beyond 2 s of start is noise; 1 s and 10 s for 100 and 1,000 keys more are a slope of 1.
+    row = exponents.growth("prepare", "keys", costs(exponents, {10: [2.0], 20: [2.1], 110: [3.0], 1010: [12.0]}))
     assert (row.exponent, row.last) == pytest.approx((1.0, 1.0))
     assert row.seconds == pytest.approx([0.1, 1.0, 10.0])
     with pytest.raises(ValueError, match=r"prepare: start takes 2 s and hides the rest"):
