@@ -1,18 +1,14 @@
 """Commands in processes of their own without the seconds of their imports: forked off a server that has done these.
 
-So a command can be killed, starved of disk or memory, or die of a damaged file, hundreds of times a test.
+So a command can be killed hundreds of times a test.
 """
 
 import atexit
 import multiprocessing
 import os
-import resource
 import runpy
-import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -55,19 +51,9 @@ class Command:
 
     Args:
         words: Name and arguments.
-        environment: Variables that are set.
-        limits: Of the system, by the number that `resource` gives it.
-        before: Called in the new process.
     """
 
     words: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
-    limits: dict[int, int] = field(default_factory=dict)
-    before: Callable[[], Any] | None = None
-
-    def with_memory(self, more: int) -> "Command":
-        """The same with so many bytes of memory beside those that the imports take."""
-        return replace(self, before=partial(_limit_memory, more))
 
     def start(self, said: Path) -> BaseProcess:
         """Start it.
@@ -98,12 +84,6 @@ class Command:
         return Ended(status, said.read_text(encoding="utf-8", errors="replace") if said.exists() else "")
 
 
-def _limit_memory(more: int) -> None:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    size = pages * resource.getpagesize() + more
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-
-
 def _server() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_IMPORTED))
@@ -116,13 +96,7 @@ def _run(command: Command, said: Path) -> None:
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(streams, number)
         setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115  # it stays open
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # Python's own: a file that would be too large is an error
-    for kind, limit in command.limits.items():
-        resource.setrlimit(kind, (limit, limit))
-    os.environ.update(command.environment)
     os.chdir(ROOT)
-    if command.before is not None:
-        command.before()
     sys.argv = ["embedder", *command.words]
     try:
         runpy.run_module("embedder", run_name="__main__")
