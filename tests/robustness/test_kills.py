@@ -39,7 +39,9 @@ def commands(chain: Chain) -> dict[str, Killed]:
 
     def index() -> Any:
         rows = without_times(json.loads((root / "index" / "index.json").read_text())["rows"])
-        return rows, {path.name for path in (root / "data" / "vectors").rglob("*.faiss")}
+        files = {path.name: path.read_bytes() for path in (root / "data" / "vectors").rglob("*.faiss")}
+        assert files
+        return rows, files
 
     return {
         "prepare": Killed(chain.prepare(), labelled, lambda: contents(root / "data" / "prepared")),
