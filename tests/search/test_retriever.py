@@ -17,6 +17,7 @@ from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.errors import ConfigError, DataError
+from embedder.index.bm25_index import BM25Index
 from embedder.search.folder import export_checkpoint
 from embedder.types import Reading, TaskSides
 
@@ -95,6 +96,29 @@ def test_hits_are_those_of_brute_force(encoder, exported):
     assert {"id": "b", "title": "Oru", "text": "a river", "page": 4} in [hit.key for hit in everything]
 
 
+def test_a_blend_with_bm25_is_that_of_brute_force(encoder, exported, tmp_path):
+    retriever = embedder.load(exported).index(KEYS)
+    query = "Oru lighthouse river"
+    cosines = (encoder.encode([query], QA.query) @ encoder.encode(TEXTS, QA.key).T)[0]
+    words = BM25Index()
+    words.build(TEXTS)
+    scores, positions = words.search([query], 4)
+    by_words = np.zeros(4)
+    held = positions[0] >= 0  # "Who wrote it?" has no word of the query
+    low, high = scores[0][held].min(), scores[0][held].max()
+    by_words[positions[0][held]] = (scores[0][held] - low) / (high - low)
+    expected = 0.4 * by_words + 0.6 * (cosines - cosines.min()) / (cosines.max() - cosines.min())
+    (found,) = retriever.search([query], k=3, dense_share=0.6)
+    best = np.argsort(-expected)[:3]
+    assert [hit.text for hit in found] == [TEXTS[position] for position in best]
+    np.testing.assert_allclose([hit.score for hit in found], expected[best], atol=1e-5)
+    again = embedder.load(retriever.save(tmp_path / "index"))
+    assert again.search([query], k=3, dense_share=0.6) == [found]
+    lexical = again.search([query], dense_share=0.0)[0]
+    assert [hit.text for hit in lexical[:3]] == [TEXTS[position] for position in positions[0][held]]
+    assert again.index(["a mill"]).search([query], dense_share=0.6)[0][0].text == "a mill"  # the new keys' words
+
+
 def test_a_saved_retriever_is_the_same_and_needs_nothing_else(exported, checkpoint, of_two_tasks, tmp_path):
     for path, task in ((exported, None), (checkpoint, None), (of_two_tasks, "tool")):
         retriever = embedder.load(path).index(KEYS, task)
@@ -152,6 +176,7 @@ def test_static_vectors_of_others_are_searched_too(tmp_path):
         (lambda r: r.encode_queries({"Oru": 1}), "texts: expected a list of texts, got"),
         (lambda r: r.index(pd.DataFrame({"text": KEYS})), r"keys: expected texts or mappings, .* got 'DataFrame'"),
         (lambda r: r.index(["Oru"]).search(["Oru"], k=True), "k: expected a whole number, 1 or more, got True"),
+        (lambda r: r.index(["Oru"]).search(["Oru"], dense_share=2), "dense_share: expected a share from 0 to 1, got 2"),
         (lambda r: r.index("Oru"), r"keys: expected several keys, such as .*, got 'Oru'"),
         (lambda r: r.index([]), r"keys: expected one or more keys, got \[\]"),
         (lambda r: r.index(["Oru", {"title": "Oru"}]), r"keys\[1\]: expected a text that is not blank, or a mapping"),

@@ -39,6 +39,7 @@ def parser() -> Arguments:
     add("--save", metavar="FOLDER", help="where the index is kept for the next search")
     add("--task", help="which task's instructions keys and questions get, where there are several")
     add("-k", type=int, default=5, help="keys of a question, at most (5)")
+    add("--dense-share", type=float, default=1.0, metavar="SHARE", help="below 1, BM25 finds keys too (1.0; try 0.7)")
     add("--device", default="auto", help="auto, cpu, cuda:0, ...")
     add("--json", action="store_true", help="print a JSON object for each question")
     return arguments
@@ -53,6 +54,8 @@ def _search(given: Namespace) -> None:
         raise ConfigError("-k", "1 or more", given.k)
     if given.save and not given.keys:
         raise ConfigError("--save", "no folder without --keys, since what is searched is a saved index", given.save)
+    if not 0 <= given.dense_share <= 1:
+        raise ConfigError("--dense-share", "a share from 0 to 1", given.dense_share)
     if any(not question.strip() for question in given.question):
         raise ConfigError("QUESTION", "a question that is not blank", "")
     if given.save:
@@ -68,13 +71,14 @@ def _search(given: Namespace) -> None:
         retriever.index(keys, given.task, progress=sys.stdout.isatty())  # the bar is drawn on standard output
     if given.save:
         retriever.save(given.save)
-    for question, hits in zip(given.question, retriever.search(given.question, given.k), strict=True):
+    found = retriever.search(given.question, given.k, dense_share=given.dense_share)
+    for question, hits in zip(given.question, found, strict=True):
         if given.json:
-            found = [
+            listed = [
                 {"rank": hit.rank, "score": round(hit.score, 6), "location": hit.location, "key": hit.key}
                 for hit in hits
             ]
-            print(json.dumps({"question": question, "hits": found}, ensure_ascii=False))  # noqa: T201
+            print(json.dumps({"question": question, "hits": listed}, ensure_ascii=False))  # noqa: T201
             continue
         print(shown(question))  # noqa: T201
         for hit in hits:

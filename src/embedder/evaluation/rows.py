@@ -10,6 +10,7 @@ from embedder.errors import ConfigError
 from embedder.evaluation.row_encoders import RowEncoders
 from embedder.identity import described
 from embedder.index.bm25_settings import BM25Settings
+from embedder.index.fusion import HYBRID_DEPTH
 from embedder.results.titles import TITLES
 from embedder.retrieval.combined import HybridRetriever, MemoisedRetriever, OracleRetriever
 from embedder.retrieval.retrievers import (
@@ -22,8 +23,6 @@ from embedder.retrieval.retrievers import (
 )
 from embedder.training.task import Task
 from embedder.types import VectorIndex
-
-_HYBRID_DEPTH = 100  # keys of each part that are fused
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class _Retrievers:
 
     def __init__(self, rows: TableRows, task: Task) -> None:
         self._rows, self._task = rows, task
-        self._depth = _HYBRID_DEPTH if "hybrid" in rows.names else 1
+        self._depth = HYBRID_DEPTH if "hybrid" in rows.names else 1
         self._dense: dict[str, MemoisedRetriever] = {}
 
     @cached_property
@@ -117,7 +116,7 @@ class _Retrievers:
         if name == "hybrid":
             fused = self._rows.encoders.fused
             share = self._task.dense_share
-            hybrid = HybridRetriever([self._bm25, self._encoder(fused)], [1 - share, share], _HYBRID_DEPTH)
+            hybrid = HybridRetriever([self._bm25, self._encoder(fused)], [1 - share, share])
             about = self._about(fused)
             blend = self._lexical() | {"dense_share": share}
             return TableRow(name, hybrid, about | {"retriever": about["retriever"] | blend})

@@ -7,6 +7,8 @@ from typing import TypeVar
 Item = TypeVar("Item", bound=Hashable)
 
 _DAMPING = 60  # of Cormack et al.
+HYBRID_DEPTH = 100
+"""Keys that each part of a hybrid finds, at least."""
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Sequence[Item]]) -> list[Item]:
@@ -31,28 +33,28 @@ def reciprocal_rank_fusion(rankings: Sequence[Sequence[Item]]) -> list[Item]:
     return sorted(scores, key=lambda item: -scores[item])  # stable: items lie in the order they were first seen
 
 
-def blended_scores(rankings: Sequence[Mapping[Item, float]], shares: Sequence[float]) -> dict[Item, float]:
-    """The weighted sum of scores that each ranking has on a scale from 0 to 1, in the order they are first seen.
+def blended(rankings: Sequence[Mapping[Item, float]], shares: Sequence[float]) -> dict[Item, float]:
+    """The weighted sum of scores that each ranking has on a scale from 0 to 1, best first.
 
         score(d) = sum over rankings of share * (score(d) - lowest) / (highest - lowest)
 
-    A ranking adds nothing to an item that it does not have, as to its last one.
+    A ranking adds nothing to an item that it does not have, as to its last one; ties go to the earlier ranking.
 
     Source: Bruch, Gai and Ingber, TOIS 2023 (arXiv 2210.11934), where convex combinations are better than reciprocal
     rank fusion, which knows ranks alone, and need few queries to set their share; so it is here (docs/log.md,
     2026-11-29). The lowest score is that of the found items, not the lowest one that is possible.
 
-    >>> blended_scores([{"a": 9.0, "b": 5.0, "c": 1.0}, {"b": 0.8, "d": 0.6}], [0.5, 0.5])
-    {'a': 0.5, 'b': 0.75, 'c': 0.0, 'd': 0.0}
+    >>> blended([{"a": 9.0, "b": 5.0, "c": 1.0}, {"b": 0.8, "d": 0.6}], [0.5, 0.5])
+    {'b': 0.75, 'a': 0.5, 'c': 0.0, 'd': 0.0}
 
     Args:
         rankings: The scores of each, over its best items.
         shares: Of each; their sum is 1.
     """
-    blended: dict[Item, float] = defaultdict(float)
+    total: dict[Item, float] = defaultdict(float)
     for scores, share in zip(rankings, shares, strict=True):
         lowest, highest = min(scores.values(), default=0.0), max(scores.values(), default=0.0)
         width = highest - lowest
         for item, score in scores.items():
-            blended[item] += share * ((score - lowest) / width if width else 1.0)
-    return dict(blended)
+            total[item] += share * ((score - lowest) / width if width else 1.0)
+    return dict(sorted(total.items(), key=lambda pair: -pair[1]))  # stable

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from embedder.index.fusion import blended_scores
+from embedder.index.fusion import HYBRID_DEPTH, blended
 from embedder.retrieval.retrievers import Retriever
 from embedder.types import KeyStore, Query, Ranking
 
@@ -32,7 +32,7 @@ class OracleRetriever:
 
 
 class HybridRetriever:
-    """Ranks by the blended scores of other retrievers: `blended_scores`.
+    """Ranks by the blended scores of other retrievers: `blended`.
 
     Args:
         parts: What is blended; ties go to the earlier one.
@@ -40,7 +40,7 @@ class HybridRetriever:
         depth: Keys taken of each, or `top_k` if that is more.
     """
 
-    def __init__(self, parts: Sequence[Retriever], shares: Sequence[float], depth: int = 100) -> None:
+    def __init__(self, parts: Sequence[Retriever], shares: Sequence[float], depth: int = HYBRID_DEPTH) -> None:
         self._parts, self._shares, self._depth = tuple(parts), tuple(shares), depth
 
     def fit(self, corpus: KeyStore) -> None:
@@ -53,9 +53,8 @@ class HybridRetriever:
         rankings = []
         for found in zip(*(part.retrieve(queries, max(top_k, self._depth)) for part in self._parts), strict=True):
             pairs = [dict(zip(ranking.key_ids, ranking.scores, strict=True)) for ranking in found]
-            scores = blended_scores(pairs, self._shares)
-            best = sorted(scores, key=lambda key_id: -scores[key_id])[:top_k]  # stable, so ties keep their order
-            rankings.append(Ranking(tuple(best), tuple(scores[key_id] for key_id in best)))
+            best = list(blended(pairs, self._shares).items())[:top_k]
+            rankings.append(Ranking(tuple(key_id for key_id, _ in best), tuple(score for _, score in best)))
         return rankings
 
 

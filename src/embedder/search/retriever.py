@@ -11,13 +11,15 @@ from embedder.encoders.key_side import keys_of
 from embedder.encoders.push import push_to_hub
 from embedder.errors import ConfigError, DataError
 from embedder.index.array_vectors import ArrayVectors
+from embedder.index.bm25_index import BM25Index
 from embedder.index.faiss_index import FaissIndex
 from embedder.index.fill import fill_index
+from embedder.index.fusion import HYBRID_DEPTH, blended
 from embedder.models.device import torch_device
 from embedder.search.folder import MODEL, Saved, is_saved, read_saved, write_saved
 from embedder.search.keys import AnyKey, Hit, checked_texts, path_of, rows_of, text_of
 from embedder.shown import nearest
-from embedder.types import FloatArray, Key, TaskSides
+from embedder.types import FloatArray, IntArray, Key, TaskSides
 from embedder.vectors.encoding import Encoding
 from embedder.vectors.settings import VectorSettings
 
@@ -68,6 +70,7 @@ class Retriever:
 
     def __init__(self, trained: TrainedEncoder, source: Path, saved: Saved | None = None) -> None:
         self._trained, self._source, self._saved = trained, source, saved
+        self._words: BM25Index | None = None  # of the same keys, built when a search asks for it
 
     def __repr__(self) -> str:
         tasks = ", ".join(self.tasks) or "no tasks of its own"
@@ -136,7 +139,7 @@ class Retriever:
         numbered = [Key(str(number), text_of(row)) for number, row in enumerate(rows)]
         encoding = Encoding(self._trained.encoder, {}, numbered, reading, VectorSettings(""))
         fill_index(index, ArrayVectors(encoding.in_memory(progress=progress)))
-        self._saved = Saved(self._task(task), rows, index)
+        self._saved, self._words = Saved(self._task(task), rows, index), None
         return self
 
     def use_index(self, folder: Path | str, task: str | None = None) -> Self:
@@ -162,30 +165,45 @@ class Retriever:
             names = [name for name in own if own[name] != theirs[name]]
             differing = "; ".join(f"{name} is {theirs[name]!r} there, {own[name]!r} here" for name in names)
             raise DataError(folder, None, f"its keys were encoded in another way ({differing}): index the keys again")
-        self._saved = Saved(self._task(task), saved.keys, saved.index)
+        self._saved, self._words = Saved(self._task(task), saved.keys, saved.index), None
         return self
 
-    def search(self, queries: Sequence[str], k: int = 10) -> list[list[Hit]]:
+    def search(self, queries: Sequence[str], k: int = 10, *, dense_share: float = 1.0) -> list[list[Hit]]:
         """The best keys of each query, best first; fewer than `k` where the index has fewer.
 
         Args:
             queries: Texts.
             k: Keys of a query, at most.
+            dense_share: Below 1, BM25 finds keys too, and the scores of both are blended as in the row `hybrid` of an
+                evaluation, with so much for the encoder. Scores then lie between 0 and 1. The first such search reads
+                all keys.
 
         Raises:
-            ConfigError: There is no index yet, `k` is below 1, or something is not a text.
+            ConfigError: There is no index yet, `k` is below 1, `dense_share` is no share, or something is not a text.
         """
         saved = self._indexed()
         if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
             raise ConfigError("k", "a whole number, 1 or more", k)
-        scores, positions = saved.index.search(self.encode_queries(queries, saved.task), min(int(k), len(saved.keys)))
+        if not 0 <= dense_share <= 1:
+            raise ConfigError("dense_share", "a share from 0 to 1", dense_share)
+        wanted = min(int(k), len(saved.keys))
+        depth = wanted if dense_share == 1 else min(max(wanted, HYBRID_DEPTH), len(saved.keys))
+        found = _found(saved.index.search(self.encode_queries(queries, saved.task), depth))
+        if dense_share < 1:
+            by_words = _found(self._lexical(saved).search(queries, depth))
+            shares = [1 - dense_share, dense_share]
+            found = [blended(pair, shares) for pair in zip(by_words, found, strict=True)]
         return [
-            [Hit(rank, float(score), saved.keys[position]) for rank, (score, position) in enumerate(found, 1)]
-            for found in (
-                [(s, int(p)) for s, p in zip(*row, strict=True) if p >= 0]
-                for row in zip(scores, positions, strict=True)
-            )
+            [Hit(rank, score, saved.keys[position]) for rank, (position, score) in enumerate(one.items(), 1)][:wanted]
+            for one in found
         ]
+
+    def _lexical(self, saved: Saved) -> BM25Index:
+        """BM25 over the keys of the index."""
+        if self._words is None:
+            self._words = BM25Index()
+            self._words.build(text_of(saved.keys[position]) for position in range(len(saved.keys)))
+        return self._words
 
     def save(self, path: Path | str) -> Path:
         """Write the encoder with its index and its keys as one folder, which `embedder.load` opens.
@@ -238,3 +256,11 @@ class Retriever:
 
     def _sides(self, task: str | None) -> TaskSides:
         return self._trained.sides_of(self._task(task) or "")
+
+
+def _found(result: tuple[FloatArray, IntArray]) -> list[dict[int, float]]:
+    """Position -> score of each query, best first, without the places where an index found nothing."""
+    return [
+        {int(position): float(score) for score, position in zip(*row, strict=True) if position >= 0}
+        for row in zip(*result, strict=True)
+    ]
