@@ -96,6 +96,8 @@ SHAPES = {
 }
 N = 1430
 """Lines of a shape: more than 10,000 together."""
+_BETWEEN = re.compile("is already that of line|came before|which is not in")
+"""What is said where a line and another one contradict each other: the other one may be named."""
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]")
 
 
@@ -118,13 +120,23 @@ def test_a_wrong_line_is_read_or_refused_by_file_and_line(tmp_path, shape, n, ca
         except EmbedderError as error:
             outcomes["refused"] += 1
             said = str(error)
-            assert str(folder) in said, (number, wrong[:500], said)
+            lines_of_it = range(position + 1, position + 2 + wrong.count(b"\n"))
+            assert names(said, folder, f"{stem}.jsonl", lines_of_it), (number, wrong[:500], said)
             assert not _UNSEEN.search(said), (number, wrong[:500], said)
             assert len(said) < 3000, (number, wrong[:500])
         except Exception as error:
             pytest.fail(f"{shape}, line {number} of {stem}: {type(error).__name__}: {error}\n{wrong[:2000]!r}")
         shutil.rmtree(tmp_path / "made", ignore_errors=True)
     assert min(outcomes.values()) > n // 20, outcomes  # both happen
+
+
+def names(said: str, folder: Path, file: str, lines: range) -> bool:
+    """Whether it begins with the wrong line; a line elsewhere or a folder only if these are what is wrong."""
+    if any(said.startswith(f"{folder / file}:{line}: ") for line in lines):
+        return True
+    if _BETWEEN.search(said):
+        return re.match(rf"{re.escape(str(folder))}/[\w/]+\.(jsonl|tsv):\d+: ", said) is not None
+    return said.startswith(f"{folder}: no corpus.jsonl; ")  # the first line says which form a folder has
 
 
 def written(
