@@ -43,7 +43,7 @@ def llama_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while it is open, a loop of asyncio runs in this thread
 def browser() -> Iterator["Browser"]:
     from playwright.sync_api import sync_playwright  # here, as few tests need it
 

@@ -146,7 +146,7 @@ def _is_finite(value: Any) -> bool:
 
 def _fits_one_of(value: object, annotation: Any) -> bool:
     """Whether it is an item of a list or a mapping; nothing makes a mapping among items into settings of our own."""
-    kinds = (kind for kind in _alternatives(annotation) if not (isinstance(value, dict) and _is_class(kind)))
+    kinds = (kind for kind in _alternatives(annotation) if not (type(value) is dict and _is_class(kind)))
     return any(_fits(value, kind) and not _out_of_bound(value, kind) for kind in kinds)
 
 

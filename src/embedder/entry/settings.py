@@ -50,6 +50,13 @@ def users_key(config: Any, path: str) -> str:
     return _followed(tree, path)
 
 
+def _check_mix(tasks: Any) -> None:
+    """Refuse a task that has settings, as of an experiment, and no file in the mix."""
+    for name, task in tasks.items() if isinstance(tasks, dict) else ():
+        if isinstance(task, dict) and "_target_" not in task:
+            raise ConfigError("task_mix", f"a mix with the task {name!r}, since something is set of it", sorted(tasks))
+
+
 class _Check:
     def __init__(self, config: Any, tree: dict[str, Any], overrides: Sequence[str]) -> None:
         self._config, self._tree, self._overrides = config, tree, overrides
@@ -99,6 +106,8 @@ class _Check:
             return self.visit(path)
         if isinstance(value, str) and "${" in value:
             value = self._resolved(path)
+        if path == "tasks":
+            _check_mix(value)
         try:
             check_value(path, _built(value), kind)
         except ConfigError as error:

@@ -25,11 +25,9 @@ def dataset_pairs(source: Source, tasks: Mapping[str, Task]) -> list[tuple[Task,
 
     Raises:
         ConfigError: Two data sets of a task have one name, which would make their scores one, or a task is not called
-            as its settings are, or is set and not in the mix.
+            as its settings are.
     """
     for key, task in tasks.items():
-        if not isinstance(task, Task):  # an experiment with settings of it, and a mix without it
-            raise ConfigError("task_mix", f"a mix with the task {key!r}, since something is set of it", sorted(tasks))
         if key != task.name:
             raise ConfigError(f"tasks.{key}.name", f"{key!r}, as the settings of this task are called", task.name)
     pairs = [(task, dataset) for task in tasks.values() for dataset in source.datasets(task.name, task.form)]
