@@ -10,6 +10,7 @@ import numpy as np
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
 from embedder.errors import DataError
+from embedder.origins import origin
 
 _ENTRY = np.dtype([("hash", "<u8"), ("row", "<i8")])
 
@@ -39,7 +40,9 @@ class IdTable:
         for i in np.flatnonzero(hashes[1:] == hashes[:-1]):
             first, second = int(self._table["row"][i]), int(self._table["row"][i + 1])
             if id_of(first) == id_of(second):
-                raise DataError(path, second + 1, f"id {id_of(first)!r} is already that of line {first + 1}")
+                of, line = origin(path, first + 1)
+                other = "" if of == origin(path, second + 1)[0] else f" of {of}"
+                raise DataError(path, second + 1, f"id {id_of(first)!r} is already that of line {line}{other}")
 
     def row(self, wanted_id: str) -> int:
         """Row of an id; KeyError for an unknown one."""

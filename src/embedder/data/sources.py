@@ -20,6 +20,7 @@ from embedder.data.data_files import (
 )
 from embedder.data.forms.beir import Beir
 from embedder.data.forms.form import Form
+from embedder.data.joined import joined
 from embedder.data.split import SeededSplit
 from embedder.digests import digest_of
 from embedder.errors import ConfigError, DataError
@@ -83,12 +84,14 @@ class CorpusSource:
         converted_dir: Where data sets of another form are kept by id.
         only: Names of the data sets that are taken, such as those of a benchmark; None for all.
         test_share: Share of the training queries that is kept for tests where a data set has no test file, or None.
+        join_corpora: Search the data sets of a task as one: each has the keys of all, as candidates and in evaluation.
     """
 
     path: str | Sequence[str]
     converted_dir: str
     only: Sequence[str] | None = None
     test_share: ShareBetween | None = None
+    join_corpora: bool = False
 
     def datasets(self, task: str, form: Form | None = None) -> list[Dataset]:
         """The data sets of a task, in the order of `path`, then by name.
@@ -110,7 +113,11 @@ class CorpusSource:
                 files_of,
             )
         names = chosen([directory.name for directory in directories], self.only, task)
-        return [self._read(task, directory, form) for directory in directories if directory.name in names]
+        datasets = [self._read(task, directory, form) for directory in directories if directory.name in names]
+        if not self.join_corpora:
+            return datasets
+        corpus = joined([dataset.file("corpus") for dataset in datasets], Path(self.converted_dir))
+        return [replace(dataset, corpus=corpus) for dataset in datasets]
 
     def _read(self, task: str, directory: Path, form: Form | None) -> Dataset:
         converted_dir = Path(self.converted_dir)
