@@ -1,7 +1,5 @@
 """What an ablation changes in tasks, and what it leaves."""
 
-from dataclasses import dataclass
-
 import pytest
 from hydra.utils import instantiate
 
@@ -14,6 +12,7 @@ from embedder.training.objective import KL, Contrastive, Graded, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Task
 from tests.entry_points import composed
+from tests.own_loss import OwnLoss
 
 
 def task(name, losses):
@@ -41,20 +40,7 @@ def test_losses_of_tasks_with_rewards_change_and_nothing_else(variant, losses):
     assert changed["tool"] == TASKS["tool"]
 
 
-@dataclass(frozen=True)
-class Own:
-    """A user's own loss of labels, by its interface alone."""
-
-    weight: float = 0.7
-    needs_positives = True
-    needs_rewards = False
-    needs_others = False
-
-    def __call__(self, scores, rewards, positives, other_scores):
-        return -scores.masked_fill(~positives, 0.0).sum(dim=-1)
-
-
-@pytest.mark.parametrize("label_loss", [Contrastive(0.3), Own()])
+@pytest.mark.parametrize("label_loss", [Contrastive(0.3), OwnLoss()])
 def test_label_losses_of_the_recipe_stay_as_they_are_or_go_whoever_wrote_them(label_loss):
     tasks = {"qa": task("qa", {"graded": Graded(), "labels": label_loss})}
     assert Variant().of(tasks) == tasks

@@ -13,6 +13,7 @@ from embedder.training.objective import Contrastive, Graded, Objective
 from embedder.training.sampling import Sampling
 from embedder.training.task import Labelling, Task
 from tests.entry_points import run_here
+from tests.own_loss import OwnLoss
 
 
 def write(folder, name, rows):
@@ -110,6 +111,22 @@ def test_questions_train_from_labels_without_an_llm(quick):
     assert json.loads((export / "embedder.json").read_text())["tasks"].keys() == {"qa"}
     assert not (root / "store").exists()
     assert "train/qa/loss" in (export.parent / "csv" / "metrics.csv").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("losses", "used"),
+    [
+        ({"own": OwnLoss(), "graded": Graded(), "contrastive": Contrastive(0.0)}, {"own": OwnLoss()}),
+        ({"own": OwnLoss(needs_rewards=True)}, {"contrastive": Contrastive()}),
+        (
+            {"own": OwnLoss(needs_positives=False)},
+            {"own": OwnLoss(needs_positives=False), "contrastive": Contrastive()},
+        ),
+        ({"own": OwnLoss(), "contrastive": Contrastive(0.5)}, {"own": OwnLoss(), "contrastive": Contrastive(0.5)}),
+    ],
+)
+def test_labels_only_asks_a_loss_what_it_needs_whoever_wrote_it(losses, used):
+    assert Objective(losses, labels_only=True).used == used
 
 
 def test_labels_only_is_the_contrastive_loss_at_its_weight_or_at_one():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from embedder.checks import checked
-from embedder.training.objective import KL, Contrastive, Graded, Loss
+from embedder.training.objective import KL, Graded, Loss, with_labels
 from embedder.training.task import Task
 
 
@@ -39,8 +39,8 @@ class Variant:
             for name, loss in task.objective.losses.items()
             if self.labels or not loss.needs_positives
         }
-        if self.labels and not task.objective.needs_positives:
-            losses["contrastive"] = Contrastive()
+        if self.labels:
+            losses = with_labels(losses)
         return replace(task, objective=replace(task.objective, losses=losses))
 
     def _distilling(self, loss: Loss) -> Loss:

@@ -1,6 +1,7 @@
 """The objective of a task: losses from `embedder.losses` and their weights."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -87,6 +88,17 @@ class KL:
         )
 
 
+def with_labels(losses: Mapping[str, Loss]) -> dict[str, Loss]:
+    """Losses that train on labels: as they are, or with the contrastive loss at weight 1 where none of labels counts.
+
+    >>> with_labels({"contrastive": Contrastive(weight=0.0)})
+    {'contrastive': Contrastive(weight=1.0)}
+    """
+    if any(loss.needs_positives and loss.weight > 0 for loss in losses.values()):
+        return dict(losses)
+    return {**losses, "contrastive": Contrastive()}
+
+
 LOWEST_LEARNED, HIGHEST_LEARNED = 0.005, 1.0
 """What a learned temperature stays within."""
 
@@ -105,7 +117,7 @@ class Objective:
         losses: Named losses; those of weight 0 are left out.
         temperature: Cosines are divided by it.
         learned_temperature: Whether the temperature is trained, from there on.
-        labels_only: Whether the contrastive loss stands alone, at weight 1 where it had 0, without rewards.
+        labels_only: Whether losses of rewards are left out; see `with_labels` for what trains on labels then.
     """
 
     losses: dict[str, Loss] = field(default_factory=lambda: {"contrastive": Contrastive()})
@@ -123,11 +135,10 @@ class Objective:
     @property
     def used(self) -> dict[str, Loss]:
         """The losses that count, by name."""
+        used = {name: loss for name, loss in self.losses.items() if loss.weight > 0}
         if not self.labels_only:
-            return {name: loss for name, loss in self.losses.items() if loss.weight > 0}
-        labels = {name: loss for name, loss in self.losses.items() if isinstance(loss, Contrastive)}
-        labels = labels or {"contrastive": Contrastive()}
-        return {name: replace(loss, weight=loss.weight or 1.0) for name, loss in labels.items()}
+            return used
+        return with_labels({name: loss for name, loss in used.items() if not loss.needs_rewards})
 
     @property
     def weights(self) -> list[float]:
