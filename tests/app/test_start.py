@@ -1,6 +1,7 @@
 """What is wrong with a command line or with what lies around a run ends in one line, before anything is imported."""
 
 import errno
+import os
 import re
 import signal
 import subprocess
@@ -195,6 +196,31 @@ def test_bad_settings_are_told_before_torch_is_imported(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "candidates.n: expected 2 or more (a query needs something to compare), got 1" in done.stdout
     assert "left with 2 False" in done.stdout
+
+
+_SPEAKS = """
+import logging, sys
+from rich.progress import track
+from embedder.entry.plain_log import log_plainly
+from embedder.entry.surroundings import settle_streams
+settle_streams()
+logging.basicConfig(stream=sys.stdout, level="INFO")
+log_plainly()
+for number in track(range(3)):
+    logging.info("line %d", number)
+    print(number)
+open(0, "w").write("done")
+"""
+
+
+def test_a_run_whose_output_nothing_reads_any_more_goes_on_without_a_traceback(tmp_path):
+    reads, writes = os.pipe()
+    os.close(reads)
+    with (tmp_path / "end").open("w+") as end:
+        command = [sys.executable, "-c", _SPEAKS]
+        done = subprocess.run(command, cwd=ROOT, stdin=end, stdout=writes, stderr=subprocess.PIPE, check=False)
+    os.close(writes)
+    assert ((tmp_path / "end").read_text(), done.stderr, done.returncode) == ("done", b"", 0)
 
 
 class OutOfMemoryError(RuntimeError):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from embedder.entry.faults import end, message_for_user
-from embedder.entry.surroundings import speak_any_encoding
 from embedder.shown import shown
 from embedder.started import command
 
@@ -34,13 +33,11 @@ class Arguments(ArgumentParser):
 
 def run_plainly(run: Callable[[], None]) -> None:
     """Do the work of a command; an error that a user can correct ends the process with status 2 and one message."""
-    speak_any_encoding()
     try:
         run()
+        sys.stdout.flush()  # a full disk is an error here, not a warning of Python's at the end
     except KeyboardInterrupt:
         end("stopped by Ctrl-C", 130)
-    except BrokenPipeError:  # `embedder search ... | head`
-        sys.exit(0)
     except Exception as error:
         line = message_for_user(error)
         if line is None:

@@ -9,6 +9,7 @@ from pkgutil import resolve_name
 from embedder import __version__
 from embedder.entry.faults import end
 from embedder.entry.start import enter
+from embedder.entry.surroundings import settle_streams
 from embedder.shown import nearest, shown
 
 
@@ -45,6 +46,7 @@ Data and outputs lie in the current folder; paths.root=FOLDER chooses another on
 
 def main() -> None:
     """Run the command that the arguments of this process name."""
+    settle_streams()
     first, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
     if first in ("--help", "-h", "help"):
         width = max(map(len, COMMANDS))

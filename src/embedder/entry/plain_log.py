@@ -31,6 +31,7 @@ class ShownFilter(logging.Filter):
 def log_plainly() -> None:
     """Hold what all handlers of the root logger write to `shown_lines`; a second call changes nothing."""
     hide_environment()
+    logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, is no traceback for each line
     for handler in logging.getLogger().handlers:
         if not any(isinstance(each, ShownFilter) for each in handler.filters):
             handler.addFilter(ShownFilter())

@@ -4,7 +4,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from embedder.entry.run_folder import is_first_process, put_back_settings
 from embedder.entry.secrets import refuse_arguments
 from embedder.entry.settings import check_settings
 from embedder.entry.signals import Stopped, stopping_at_signals
-from embedder.entry.surroundings import quiet_libraries, settle, speak_any_encoding
+from embedder.entry.surroundings import quiet_libraries, settle, settle_streams
 from embedder.errors import Interrupted
 from embedder.started import command
 
@@ -32,7 +33,11 @@ resumed run."""
 
 
 class Run(Protocol):
-    """What `config.run` builds; it may have a text `kept`: what a stopped run leaves and how to resume it."""
+    """What `config.run` builds.
+
+    It may have a text `kept`: what a stopped run leaves and how to resume it. And it may have `made_of`: the data and
+    models that it reads, as values of JSON with digests, if it would do everything again where it has been done.
+    """
 
     def run(self) -> Any:
         """Do the work; returns the number that a sweep optimises, if there is one."""
@@ -47,7 +52,7 @@ def enter(name: str, arguments: Sequence[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, in place of printing and exiting by itself
-    speak_any_encoding()
+    settle_streams()
     with stopping_at_signals():
         try:
             refuse_arguments(arguments)
@@ -94,10 +99,10 @@ def start(config: Any) -> float | None:
     """
     from embedder.entry.sweep_job import as_job, in_sweep
 
-    return as_job(lambda: _start(config), config) if in_sweep() else _start(config)
+    return as_job(partial(_start, config), config) if in_sweep() else _start(config)
 
 
-def _start(config: Any) -> float | None:
+def _start(config: Any, outcome_of: Callable[[Run], Any] = lambda run: run.run()) -> float | None:
     from hydra.core.hydra_config import HydraConfig
 
     hydra = HydraConfig.get()
@@ -114,7 +119,7 @@ def _start(config: Any) -> float | None:
             from hydra.utils import instantiate
 
             run = instantiate(config.run, _convert_="all")
-            outcome = run.run()
+            outcome = outcome_of(run)
             return outcome if isinstance(outcome, float) else None
         except Interrupted as stop:
             logger.warning("%s", stop)

@@ -1,21 +1,44 @@
-"""Makes a run independent of its surroundings: the terminal's encoding, a home folder, what libraries say."""
+"""Makes a run independent of its surroundings: what reads its output, a home folder, what libraries say."""
 
 import getpass
 import io
 import logging
 import os
+import stat
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
 
-def speak_any_encoding() -> None:
-    """Let no text end a run because the terminal cannot show it, such as that of a progress bar."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+class _Pipe(io.FileIO):
+    """A stream of this process that lasts when what reads it has ended, as in `embedder train ... | head`."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return super().write(data)
+
+
+def settle_streams() -> None:
+    """Let no text end a run because the terminal cannot show it, or because nothing reads it any more."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        stream.reconfigure(errors="replace")
+        with suppress(OSError):  # a stream without a file
+            if stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+                pipe = io.BufferedWriter(_Pipe(stream.fileno(), "wb", closefd=False))
+                stream.flush()
+                setattr(sys, name, io.TextIOWrapper(pipe, stream.encoding, "replace", line_buffering=name == "stderr"))
 
 
 def settle(fallback: Path) -> None:
