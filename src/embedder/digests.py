@@ -4,10 +4,12 @@ import hashlib
 import json
 import time
 import zipfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
+
+from embedder.errors import DataError
 
 Result = TypeVar("Result")
 
@@ -33,6 +35,20 @@ def damage(folder: Path) -> str | None:
     except (ValueError, TypeError):
         return f"{DIGESTS} cannot be read"
     return None if wrong is None else f"{wrong} is not as it was written"
+
+
+@contextmanager
+def expecting_own(path: Path) -> Iterator[None]:
+    """While a small file of this project's is read that has no digest: what no longer is as it was written is named.
+
+    Raises:
+        DataError: In place of what a parser or a constructor raises.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        message = f"damaged, not what an earlier run wrote ({type(error).__name__}: {error}): delete it"
+        raise DataError(path, None, message) from error
 
 
 def damage_of_archive(path: Path) -> str | None:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,15 @@ def test_variants_with_seeds_are_compared_on_validation_queries_and_a_second_sta
     assert again.stdout.count("is done and is skipped") == 3  # the fourth has no scores any more, and gets them
     assert (tmp_path / "sweep" / "sweep.md").read_text() == text
     assert written == {path: path.stat().st_mtime_ns for path in written}
+    data = Path(next(word for word in command if word.startswith("source.path=")).partition("=")[2]) / "tool"
+    whole = (data / "train.jsonl").read_text()
+    (data / "train.jsonl").write_text(whole.replace("whose is", "who has"))
+    other = run_here("train.py", *sweep)
+    assert (other.returncode, other.stdout.count("was done with other data or models")) == (1, 4)
+    assert "this run has trained with other data: the training queries of tool/tool" in other.stdout
+    (data / "train.jsonl").write_text(whole)
+    assert run_here("train.py", *sweep).returncode == 0  # from the last step of each
+    assert (tmp_path / "sweep" / "sweep.md").read_text() == text
     compared = run_here(
         "evaluate.py", "action=compare", f"runs=[{tmp_path}/sweep]", "baseline=no_instructions",
         f"hydra.run.dir={tmp_path}/compared",

@@ -135,6 +135,16 @@ def test_jobs_that_lose_come_first_where_less_is_better(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ["sweep.json", "0/job.json"])
+@pytest.mark.parametrize("damaged", ["", '{"state": "done"}', "[]"])
+def test_a_damaged_file_of_a_sweep_is_named(name, damaged, tmp_path):
+    (tmp_path / "0").mkdir()
+    (tmp_path / "sweep.json").write_text(json.dumps({"metric": None, "worth": 1, "searched": []}))
+    (tmp_path / name).write_text(damaged)
+    with pytest.raises(DataError, match=f"{name}: damaged, not what an earlier run wrote"):
+        jobs_of(tmp_path)
+
+
 def test_what_the_command_line_fixes_is_not_searched():
     params = {"a": "interval(0, 1)", "b": "1,2"}
     assert searched_names(["a=0.5", "+c=x,y", "d=3"], params) == ["b", "c"]

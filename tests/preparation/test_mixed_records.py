@@ -158,7 +158,7 @@ def test_an_open_budget_ends_and_a_killed_run_spends_what_is_left(make, tmp_path
     ledger = dataset.directory.with_name(f".{dataset.directory.name}.spent.json")
     ledger.write_text("[]")
     dataset.directory.rename(tmp_path / "away")
-    with pytest.raises(DataError, match=r"spent\.json: not what an earlier run spent"):
+    with pytest.raises(DataError, match=r"spent\.json: damaged, not what an earlier run wrote"):
         prepare({"qa": TASK}, limited)
 
 

@@ -4,8 +4,9 @@ import contextlib
 
 import pytest
 
+from embedder.errors import DataError
 from embedder.llm.usage import Price, Usage
-from embedder.rewards.costs import Costs
+from embedder.rewards.costs import Costs, speed_of
 
 
 def test_costs_of_a_stopped_start_are_counted_in_the_next(tmp_path):
@@ -23,3 +24,13 @@ def test_costs_of_a_stopped_start_are_counted_in_the_next(tmp_path):
     assert second.money == pytest.approx((3000 * 2 + 1000 * 10) / 1e6)
     assert [stage["name"] for stage in second.as_json()["stages"]] == ["labels", "labels"]
     assert "3,000 tokens that the LLM read and 1,000 that it wrote" in second.sentence()
+
+
+@pytest.mark.parametrize("damaged", ["", '{"a"', "[1]", '[{"nam": "labels"}]', '{"llm": "fast"}', "\xff"])
+def test_damaged_files_of_costs_are_named(damaged, tmp_path):
+    for name in ("costs.json", "speed.json"):
+        (tmp_path / name).write_bytes(damaged.encode("latin-1"))
+    with pytest.raises(DataError, match=r"costs\.json: damaged, not what an earlier run wrote .*: delete it"):
+        Costs(tmp_path / "costs.json", Usage(), Price(input=2.0, output=10.0))
+    with pytest.raises(DataError, match=r"speed\.json: damaged"):
+        speed_of(tmp_path, "llm")

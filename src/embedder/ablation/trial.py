@@ -1,10 +1,10 @@
 """One run of an ablation: a variant of a recipe is trained, then scored on queries that it was not trained on."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from embedder.ablation.variant import Variant
 from embedder.checks import checked
@@ -21,10 +21,19 @@ logger = logging.getLogger(__name__)
 
 
 class Run(Protocol):
-    """What trains, or evaluates."""
+    """What evaluates."""
 
     def run(self) -> float | None:
         """Do the work; returns the number that a sweep optimises."""
+        ...
+
+
+class Training(Run, Protocol):
+    """What trains."""
+
+    @property
+    def made_of(self) -> Mapping[str, Any]:
+        """The data and models that decide the weights."""
         ...
 
 
@@ -74,9 +83,18 @@ class TrialRun:
     variant: Variant
     tasks: dict[str, Task]
     preparation: Preparation
-    train: Callable[..., Run]
+    train: Callable[..., Training]
     evaluate: Callable[..., Run]
     output_dir: str
+
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """The data and models that decide weights and scores; see `Run`."""
+        tasks = self.variant.of(self.tasks)
+        answers = getattr(self.evaluate, "keywords", {}).get("rag_enabled", True)
+        asked = answers and any(task.consumer is not None for task in tasks.values())
+        llm = self.preparation.rewards.language_model.fingerprint if asked else None
+        return {**self.train(tasks=tasks).made_of, "llm": llm}
 
     def run(self) -> float | None:
         """Train and score; started again in its folder, both resume.

@@ -1,6 +1,5 @@
 """Layouts of a Weights & Biases project, for what lies in the output folder: saved there, or written as JSON."""
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from embedder.checks import checked
 from embedder.entry.sweep import jobs_of
-from embedder.entry.sweep_job import SWEEP, differing, key
+from embedder.entry.sweep_job import SWEEP, about_sweep, differing, key
 from embedder.errors import ConfigError
 from embedder.files import write_atomically
 from embedder.report.wandb_dashboard import as_json, evaluation_layout, sweep_layout, training_layout
@@ -82,7 +81,7 @@ class DashboardRun:
             elif name == "evaluation":
                 yield name, evaluation_layout(folder, entity, self.project)
             else:
-                about = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+                about = about_sweep(folder)
                 names = [one for one in differing(jobs_of(folder)) if one in about["searched"]] or about["searched"]
                 metric = f"{'-' if about['worth'] < 0 else ''}best/{about['metric']}"
                 yield name, sweep_layout(folder.absolute().name, [*map(key, names)], metric, entity, self.project)

@@ -56,6 +56,7 @@ from embedder.locks import locked
 from embedder.loggers.csv_logger import keep_earlier_log
 from embedder.loggers.wandb_logger import finishing_wandb, keep_as_artifact
 from embedder.models.device import warn_of_slow_bfloat16
+from embedder.preparation.dense import encoder_protocol
 from embedder.preparation.labelling import Engine
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import prepare
@@ -135,6 +136,12 @@ class TrainRun:
         if (Path(self.output_dir) / "checkpoints" / "last.ckpt").is_file():
             return how_to_resume(self.output_dir)
         return self.preparation.kept
+
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """The data and models that decide the weights; see `Run`."""
+        data, _ = self.preparation.made_of(self.tasks)
+        return {"data": data, "encoder": encoder_protocol(self.encoder)}
 
     def run(self) -> float | None:
         """Train and export.

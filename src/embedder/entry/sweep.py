@@ -11,7 +11,8 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from embedder.entry.sweep_job import JOB, SWEEP, Job, differing, searched_names, worth
+from embedder.digests import expecting_own
+from embedder.entry.sweep_job import JOB, SWEEP, Job, about_sweep, differing, searched_names, worth
 from embedder.errors import ConfigError, EmbedderError
 from embedder.files import write_atomically
 from embedder.shown import shown
@@ -42,7 +43,7 @@ class SweepCallback(Callback):
 
     def _show(self) -> list[Job]:
         if jobs := jobs_of(self._folder):
-            text = table(jobs, json.loads((self._folder / SWEEP).read_text())) + _over_seeds(self._folder, jobs)
+            text = table(jobs, about_sweep(self._folder)) + _over_seeds(self._folder, jobs)
             write_atomically(self._folder / "sweep.md", text)
             logger.info("%s\n%s", self._folder / "sweep.md", text)
         return jobs
@@ -53,11 +54,16 @@ def jobs_of(folder: Path) -> list[Job]:
 
     Raises:
         ConfigError: The folder is not one of a sweep.
+        DataError: A file of it is damaged.
     """
     if not (folder / SWEEP).is_file():
         raise ConfigError("the folder of a sweep", f"one with {SWEEP} in it", str(folder))
-    larger = json.loads((folder / SWEEP).read_text())["worth"]
-    jobs = [{"folder": path.parent.name, **json.loads(path.read_text())} for path in sorted(folder.glob(f"*/{JOB}"))]
+    larger, jobs = about_sweep(folder)["worth"], []
+    for path in sorted(folder.glob(f"*/{JOB}")):
+        with expecting_own(path):
+            job = json.loads(path.read_text(encoding="utf-8"))
+            job |= {"state": job["state"], "value": job["value"], "settings": dict(job["settings"])}
+        jobs.append({**job, "folder": path.parent.name})
     jobs.sort(key=lambda job: int(job["folder"]) if job["folder"].isdecimal() else 0)
     return sorted(jobs, key=lambda job: (job["value"] is None, -larger * (job["value"] or 0.0)))
 

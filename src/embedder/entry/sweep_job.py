@@ -19,8 +19,10 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from embedder.digests import expecting_own
 from embedder.errors import EmbedderError
 from embedder.files import write_atomically
+from embedder.identity import identity
 from embedder.results.measures import sign
 from embedder.shown import shown
 
@@ -30,7 +32,8 @@ JOB, SWEEP = "job.json", "sweep.json"
 """What a job writes into its folder, and the sweep into its own."""
 Job = Mapping[str, Any]
 """`folder`, `number`, `settings`, `state` (done, failed or stopped), `value`, `scores` (those of `PLACES` that it has
-scores in), and `reason` of a failed one."""
+scores in), `reason` of a failed one, and what tells whether it would be the same: `digest` (of its configuration) and
+`made_of` (of its data and models)."""
 PLACES = ("evaluation", "")
 """Where a job has its evaluation, in its own folder."""
 _SIGNALS = 128  # a process that a signal ended has a higher exit status
@@ -41,14 +44,16 @@ def in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def as_job(run: Callable[[], float | None], config: DictConfig) -> float | None:
+def as_job(start: Callable[[Callable[[Any], Any]], float | None], config: DictConfig) -> float | None:
     """Run a job, and let those after it run whatever happens to it; only a signal ends the sweep.
 
-    A job that the same sweep has done before, in the same folder and with the same settings, is skipped; but not if
-    scores that it had made are gone.
+    A job that the same sweep has done before, in the same folder and with the same settings, data and models, is
+    skipped; but not if scores that it had made are gone. A run that does not say what it is made of runs again, and
+    finds by itself what it has done.
 
     Args:
-        run: Returns the number that the sweep optimises, or None if there is none.
+        start: Builds the run and hands it to its argument; returns the number that the sweep optimises, or None if
+            there is none.
         config: Of the job.
 
     Returns:
@@ -62,14 +67,23 @@ def as_job(run: Callable[[], float | None], config: DictConfig) -> float | None:
     about |= {"number": hydra.job.num, "digest": hashlib.sha256(OmegaConf.to_yaml(config).encode()).hexdigest()}
     earlier = _earlier(path)
     is_same = earlier.get("state") == "done" and earlier.get("digest") == about["digest"]
-    if is_same and set(earlier.get("scores", ())) <= set(_scored(path.parent)):
-        logger.info("%s is done and is skipped", path.parent)
-        about |= {"state": "done", "value": earlier["value"], "scores": _scored(path.parent)}
-    write_atomically(path, json.dumps(about))
-    if about["state"] == "done":
-        return about["value"]  # type: ignore[no-any-return]  # JSON
+    is_same = is_same and set(earlier.get("scores", ())) <= set(_scored(path.parent))
+    if not is_same:
+        write_atomically(path, json.dumps(about))
+
+    def outcome_of(run: Any) -> Any:
+        if (made_of := getattr(run, "made_of", None)) is not None:
+            about["made_of"] = identity(made_of=made_of)
+            if is_same and earlier.get("made_of") == about["made_of"]:
+                logger.info("%s is done and is skipped", path.parent)
+                return earlier["value"]
+            if is_same:
+                logger.warning("%s was done with other data or models, so it runs again", path.parent)
+        write_atomically(path, json.dumps(about))
+        return run.run()
+
     try:
-        about |= {"value": run(), "state": "done", "scores": _scored(path.parent)}
+        about |= {"value": start(outcome_of), "state": "done", "scores": _scored(path.parent)}
     except SystemExit as end:  # one line has been logged
         status = end.code if isinstance(end.code, int) else 1
         if status > _SIGNALS:
@@ -83,6 +97,13 @@ def as_job(run: Callable[[], float | None], config: DictConfig) -> float | None:
     write_atomically(path, json.dumps(about))
     value: float | None = about["value"]
     return math.nan if about["state"] == "failed" else value
+
+
+def about_sweep(folder: Path) -> dict[str, Any]:
+    """What a sweep wrote of itself: `metric`, `worth` (1 where more of it is better, else -1) and `searched`."""
+    with expecting_own(folder / SWEEP):
+        about = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+        return {"metric": about["metric"], "worth": int(about["worth"]), "searched": list(about["searched"])}
 
 
 def _scored(folder: Path) -> list[str]:
@@ -115,7 +136,7 @@ def searched_settings() -> dict[str, Any]:
     if not in_sweep():
         return {}
     hydra = HydraConfig.get()
-    names = json.loads((Path(hydra.sweep.dir) / SWEEP).read_text())["searched"]
+    names = about_sweep(Path(hydra.sweep.dir))["searched"]
     return {key(name): value for name, value in settings_of(hydra.overrides.task).items() if name in names}
 
 

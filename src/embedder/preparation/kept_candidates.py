@@ -16,6 +16,7 @@ from rich.progress import track
 
 from embedder.candidates.finder import CandidateFinder
 from embedder.data.corpus import Corpus
+from embedder.digests import expecting_own
 from embedder.errors import DataError
 from embedder.types import Candidate, Query
 
@@ -86,13 +87,14 @@ class KeptCandidates:
 
     def __init__(self, folder: Path, corpus: Corpus) -> None:
         os.utime(folder)
-        counts = json.loads((folder / _COUNTS).read_text(encoding="utf-8"))
-        self.unranked: int = counts["unranked"]
-        """Queries for which no source ranks a key."""
-        self.dropped = Counter[str](counts["dropped"])
-        """How many candidates each filter has skipped."""
-        self.copies: dict[str, list[int]] = counts["copies"]
-        """By query, positions of the near duplicates of its gold keys."""
+        with expecting_own(folder / _COUNTS):
+            counts = json.loads((folder / _COUNTS).read_text(encoding="utf-8"))
+            self.unranked: int = counts["unranked"]
+            """Queries for which no source ranks a key."""
+            self.dropped = Counter[str](counts["dropped"])
+            """How many candidates each filter has skipped."""
+            self.copies: dict[str, list[int]] = counts["copies"]
+            """By query, positions of the near duplicates of its gold keys."""
         self._folder, self._corpus = folder, corpus
         try:
             self._file = pa.ipc.open_file(pa.memory_map(str(folder / _TABLE)))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from embedder.candidates.finder import CandidateFinder
-from embedder.errors import DataError
+from embedder.digests import expecting_own
 from embedder.files import write_atomically
 from embedder.preparation.job import Job
 from embedder.preparation.judge import Judge
@@ -83,7 +83,5 @@ def spend(
 
 
 def _read(ledger: Path) -> Spent:
-    try:
+    with expecting_own(ledger):
         return Spent(**json.loads(ledger.read_text(encoding="utf-8"))) if ledger.is_file() else Spent()
-    except (ValueError, TypeError) as error:
-        raise DataError(ledger, None, f"not what an earlier run spent ({error}): delete it") from error

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from embedder.digests import expecting_own
 from embedder.files import write_atomically
 from embedder.llm.usage import Price, Tokens, Usage
 from embedder.rewards.estimate import duration
@@ -39,8 +40,7 @@ class Costs:
 
     def __init__(self, path: Path | None, usage: Usage, price: Price) -> None:
         self._path, self._usage, self._price = path, usage, price
-        rows = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else []
-        self._earlier = [Stage(row["name"], row["seconds"], Tokens(**row["asked"])) for row in rows]
+        self._earlier = [] if path is None or not path.is_file() else _stages_in(path)
         self._now: list[Stage] = []
 
     @contextmanager
@@ -93,6 +93,12 @@ class Costs:
         )
 
 
+def _stages_in(path: Path) -> list[Stage]:
+    with expecting_own(path):
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return [Stage(str(row["name"]), float(row["seconds"]), Tokens(**row["asked"])) for row in rows]
+
+
 def note_speed(store: Path, fingerprint: str, usage: Usage) -> None:
     """Write beside what an LLM has said how fast it was, for the next estimate."""
     tokens = usage.asked.read + usage.asked.written
@@ -108,4 +114,6 @@ def speed_of(store: Path, fingerprint: str) -> float | None:
 
 def _speeds(store: Path) -> dict[str, float]:
     path = store / _SPEEDS
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    with expecting_own(path):
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {fingerprint: float(speed) for fingerprint, speed in found.items()}
