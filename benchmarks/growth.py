@@ -1,21 +1,22 @@
 """How time and memory grow with the data: every stage at 1, 10 and 100 times the same size, and the fitted exponent.
 
     python benchmarks/growth.py
-    python benchmarks/growth.py --stages index search --largest 10000
+    python benchmarks/growth.py --stages index train --factors 1 10 --runs 1
 
 The data are bundled worlds, the models are tiny with random weights: their arithmetic is proportional to the number of
-texts whatever their size, so that it would only hide what else grows. A stage is a process, which first runs on its
-smallest data, and then on each size; what the smallest data take is start, and taken off, as their size is off the
-sizes. Counted are processor seconds and private memory (no mapped pages of files). The exponent is the slope of
-log(seconds) over log(size) by least squares, with its standard error: 1 is in proportion, 0 not at all. `last` is the
-slope of the last factor of ten. A size that takes less than a fifth of start beyond start is not fitted.
+texts whatever their size, so that it would only hide what else grows. A run of a stage is a process, forked when all
+is imported, which first runs on its smallest data, and then on each size; what the smallest data take is start, and
+taken off, as their size is off the sizes. Counted are processor seconds and private memory (no mapped pages of files).
+The exponent is the slope of log(seconds) over log(size) by least squares, with its standard error: 1 is in proportion,
+0 not at all. `last` is the slope of the last factor of ten. A size that takes less than a fifth of start beyond start
+is not fitted.
 """
 
 import argparse
 import contextlib
 import io
 import json
-import subprocess
+import math
 import sys
 import tempfile
 import time
@@ -158,15 +159,13 @@ def main() -> None:
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 10, 100], help="of the smallest size")
     parser.add_argument("--runs", type=int, default=3, help="of each size")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--here", action="store_true", help="measure one stage, once, in this process")
     arguments = parser.parse_args()
-    if arguments.here:
-        with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps(measured_here(STAGES[arguments.stages[0]], arguments.factors, Path(folder))))
-        return
     grown = []
     for name in arguments.stages:
-        runs = [measured(name, arguments.factors) for _ in range(arguments.runs)]
+        runs = []
+        for _ in range(arguments.runs):
+            with tempfile.TemporaryDirectory() as folder:
+                runs.append(apart(measured, STAGES[name], arguments.factors, Path(folder)))
         for part in runs[0]:
             costs = {size: [run[part][size] for run in runs] for size in runs[0][part]}
             row = growth(part, STAGES[name].unit, costs)
@@ -186,23 +185,13 @@ def line(row: Growth) -> str:
     )
 
 
-def measured(name: str, factors: list[int]) -> dict[str, dict[int, Cost]]:
-    """Costs by part and size, of a process of its own."""
-    words = [sys.executable, __file__, "--here", "--stages", name, "--factors", *map(str, factors)]
-    done = subprocess.run(words, capture_output=True, text=True)  # noqa: S603  # our own words
-    if done.returncode:
-        sys.exit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    found: dict[str, list[tuple[int, dict[str, Any]]]] = json.loads(done.stdout.splitlines()[-1])
-    return {part: {size: Cost(**cost) for size, cost in costs} for part, costs in found.items()}
-
-
-def measured_here(stage: Stage, factors: list[int], folder: Path) -> dict[str, list[tuple[int, dict[str, Any]]]]:
-    """Sizes with their costs, by part; the smallest data come twice, since the first time everything is loaded."""
+def measured(stage: Stage, factors: list[int], folder: Path) -> dict[str, dict[int, Cost]]:
+    """Costs by part and size; the smallest data come twice, since the first time everything is loaded."""
     stage.costs(folder / "first", stage.start)
-    found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    found: dict[str, dict[int, Cost]] = {}
     for size in [stage.start, *(factor * stage.smallest for factor in factors)]:
         for part, cost in stage.costs(folder / str(size), size).items():
-            found.setdefault(part, []).append((size, asdict(cost)))
+            found.setdefault(part, {})[size] = cost
     return found
 
 
@@ -243,28 +232,38 @@ def command(name: str, *overrides: str) -> Callable[[], object]:
 
 def of_world(folder: Path, keys: int, train: int, test: int) -> list[str]:
     """Settings that read a world of exactly so many passages and questions, with the tiny models."""
-    folder.mkdir(parents=True)
-    tiny_bert(folder / "encoder")
-    tiny_llama(folder / "llm", max_tokens=16384)
-    tiny_tokenizer(folder / "llm")
+    folder.mkdir()
+    encoder, llm = folder.parent / "encoder", folder.parent / "llm"
+    if not llm.is_dir():
+        tiny_bert(encoder)
+        tiny_llama(llm, max_tokens=16384)
+        tiny_tokenizer(llm)
     apart(write_exactly, folder / "world", keys, train, test)
-    models = [f"encoder.name={folder}/encoder", f"llm.name={folder}/llm", "llm.device=cpu"]
+    models = [f"encoder.name={encoder}", f"llm.name={llm}", "llm.device=cpu"]
     shorter = "tasks.qa.key_max_length=64"
     return ["source=corpus", f"source.path={folder}/world/qa", f"paths.root={folder}/root", *models, shorter]
 
 
-def apart(write: Callable[..., None], *arguments: object) -> None:
-    """Write data in a process of its own, so that this one does not hold what that took."""
-    process = get_context("fork").Process(target=write, args=arguments)
+def apart(work: Callable[..., Any], *arguments: object) -> Any:
+    """What it returns, from a process of its own, so that this one does not hold what that took."""
+    fork = get_context("fork")
+    result, sender = fork.Pipe(duplex=False)
+    process = fork.Process(target=lambda: sender.send(work(*arguments)))
     process.start()
+    sender.close()
+    try:
+        returned = result.recv()
+    except EOFError:
+        sys.exit(f"{work.__name__} failed")
     process.join()
-    if process.exitcode:
-        sys.exit(f"{write.__name__} ended with {process.exitcode}")
+    return returned
 
 
 def write_exactly(world: Path, keys: int, train: int, test: int) -> None:
     """A world with so many passages, of which it has 200 or more, and questions."""
-    write_world(WorldSettings(keys, max(2 * max(train, test), 20), 0.5, tasks=("qa",)), world)
+    share = min(max(test / (train + test), 0.05), 0.95)
+    questions = max(10, math.ceil(max(train / (1 - share), test / share)) + 1)  # one more: shares are rounded
+    write_world(WorldSettings(keys, questions, share, tasks=("qa",)), world)
     for part, count in (("train", train), ("test", test)):
         path = world / "qa" / f"{part}.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

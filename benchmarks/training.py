@@ -1,30 +1,29 @@
-"""Groups trained a second and peak memory: ours, the trainer of sentence-transformers, and bare PyTorch loops.
+"""Groups trained a processor second and peak memory: ours, the trainer of sentence-transformers, bare PyTorch loops.
 
     pip install -e ".[benchmark]"
     python benchmarks/training.py
     python benchmarks/training.py --batch 32 --negatives 7
 
 The same encoder, texts, batches, negatives, precision, optimizer and loss for all, in turns in one run; the losses of
-the first batch are compared before anything is timed. Lengths of texts follow the deciles of HotpotQA's Wikipedia
-paragraphs and NQ's questions in MiniLM tokens. Time counts from the end of the third step, when everything is warm.
-Memory is the peak of a process that runs one way alone.
+the first batch are compared before anything is timed. Texts are as long as real ones (lengths.py). Processor time
+counts from the end of the third step, when everything is warm. Memory is the peak of a process that runs one way alone.
 """
 
 import argparse
 import json
 import logging
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
+from lengths import KEY_TOKENS, QUERY_TOKENS, Texts
 from side_by_side import Measured, Row, compare, write_json
 from torch import Tensor
 from torch.nn import functional as F
@@ -38,10 +37,7 @@ from embedder.training.objective import Objective
 from embedder.training.sampling import Sampling
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
-from embedder.world import WorldSettings, write_world
 
-KEY_TOKENS = (17, 52, 68, 81, 94, 108, 122, 138, 159, 195, 256)
-QUERY_TOKENS = (9, 10, 10, 11, 11, 11, 12, 12, 13, 15, 25)
 MAX_TOKENS = 256
 LR, TEMPERATURE, WARM = 2e-5, 0.02, 3
 WAYS = ("ours", "sentence-transformers", "bare loop", "bare loop, sorted pieces of 8 texts")
@@ -78,7 +74,7 @@ def main() -> None:
     counted = arguments.batch * (arguments.steps - WARM)
     print(f"batch {arguments.batch}, {arguments.negatives} negatives, {arguments.steps} steps")
     for way in WAYS:
-        print(f"{way:40} {counted / statistics.median(seconds[way]):6.2f} groups a second", flush=True)
+        print(f"{way:40} {counted / statistics.median(seconds[way]):6.2f} groups a processor second", flush=True)
     measured = {way: Measured(seconds[way], 0.0) for way in WAYS}
     for way in WAYS[1:]:
         rows.append(compare(f"training against {way}", measured["ours"], measured[way]))
@@ -109,14 +105,18 @@ class Case:
         )
         self.encoder = TextEncoder(self.config)
         self.start = {name: value.clone() for name, value in self.encoder.state_dict().items()}
-        self.groups = list(self._draw(random.Random(0), self.n * self.steps))
+        texts = Texts(self.encoder.tokenizer, directory)
+        self.groups = [
+            (texts.draw(QUERY_TOKENS), tuple(texts.draw(KEY_TOKENS) for _ in range(1 + self.negatives)))
+            for _ in range(self.n * self.steps)
+        ]
         rows = ({"query": q, "pos": [keys[0]], "neg": list(keys[1:])} for q, keys in self.groups)
         (directory / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         sampling = Sampling(group_size=1 + self.negatives)
         self.task = Task("qa", "", "", MAX_TOKENS, MAX_TOKENS, Objective(temperature=TEMPERATURE), sampling)
 
     def run(self, way: str) -> float:
-        """Seconds of all steps but the warm ones, from the same weights."""
+        """Processor seconds of all steps but the warm ones, from the same weights."""
         self.encoder.load_state_dict(self.start)
         self.encoder.train()
         ways: dict[str, Callable[[], float]] = {
@@ -182,7 +182,7 @@ class Case:
         class Steps(TrainerCallback):
             def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
                 if state.global_step in (WARM, steps):
-                    started.append(time.perf_counter())
+                    started.append(time.process_time())
 
         names = ["anchor", "positive", *(f"negative_{i}" for i in range(self.negatives))]
         rows = [dict(zip(names, (query, *keys), strict=True)) for query, keys in self.groups]
@@ -242,12 +242,12 @@ class Case:
         started = 0.0
         for step in range(self.steps):
             if step == WARM:
-                started = time.perf_counter()
+                started = time.process_time()
             optimizer.zero_grad()
             self.loss(encode, self.groups[step * self.n : (step + 1) * self.n]).backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     def loss(self, encode: Callable[[list[str]], Tensor], groups: list[Any]) -> Tensor:
         """InfoNCE with all keys of the batch."""
@@ -276,28 +276,9 @@ class Case:
         ]
         return torch.cat(pieces)[order.argsort()]
 
-    def _draw(self, chance: random.Random, n: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Groups of texts made of the bundled world's words, as long as real ones."""
-        write_world(
-            WorldSettings(passages=300, questions=10, test_share=1 / 3, tasks=("qa",)), self.directory / "world"
-        )
-        lines = (self.directory / "world" / "qa" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
-        ids = [i for line in lines for i in self.encoder.tokenizer(json.loads(line)["text"])["input_ids"][1:-1]]
-
-        def text(deciles: tuple[int, ...]) -> str:
-            place = chance.random() * (len(deciles) - 1)
-            low, high = deciles[int(place)], deciles[int(place) + 1]
-            length = round(low + (high - low) * (place % 1)) - 2  # two special tokens come on top
-            start = chance.randrange(len(ids) - length)
-            decoded: str = self.encoder.tokenizer.decode(ids[start : start + length])
-            return decoded
-
-        for _ in range(n):
-            yield text(QUERY_TOKENS), tuple(text(KEY_TOKENS) for _ in range(1 + self.negatives))
-
 
 class Clock(L.Callback):
-    """Seconds from the end of the warm steps to the end of the last one."""
+    """Processor seconds from the end of the warm steps to the end of the last one."""
 
     def __init__(self, steps: int) -> None:
         self.seconds, self._started, self._steps = 0.0, 0.0, steps
@@ -305,9 +286,9 @@ class Clock(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
         """Look at the clock."""
         if trainer.global_step == WARM:
-            self._started = time.perf_counter()
+            self._started = time.process_time()
         elif trainer.global_step == self._steps:
-            self.seconds = time.perf_counter() - self._started
+            self.seconds = time.process_time() - self._started
 
 
 def _pooled(encoder: TextEncoder, tokens: Any) -> Tensor:
