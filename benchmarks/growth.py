@@ -30,10 +30,12 @@ from typing import Any
 import numpy as np
 import psutil
 from exponents import Cost, Growth, growth
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from index import drawn
 from side_by_side import peak_mb
 
-from embedder.entry.start import enter
+import embedder.entry.start  # noqa: F401  # what settings refer to
 from embedder.index.array_vectors import ArrayVectors
 from embedder.index.faiss_index import FaissIndex
 from embedder.index.fill import fill_index
@@ -46,6 +48,7 @@ from tests.tiny_models import tiny_bert, tiny_llama, tiny_tokenizer  # noqa: E40
 FEW = 10
 """Questions that are there because a data set has some, where others are counted."""
 KEYS, DIMENSION, STEPS = 3500, 64, 20
+ENCODED = ("action=encode", "rows=[base]")
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,19 @@ class Stage:
 
 def prepare_questions(folder: Path, n: int) -> dict[str, Cost]:
     """Candidates and records of more training questions."""
-    return {"prepare": cost(command("prepare", *of_world(folder, KEYS, n, FEW), "reward=none"))}
+    return {"prepare": cost(command("prepare", folder, *of_world(folder, KEYS, n, FEW), "reward=none"))}
 
 
 def prepare_keys(folder: Path, n: int) -> dict[str, Cost]:
     """Candidates and records of the same number of questions in a larger corpus."""
-    return {"prepare": cost(command("prepare", *of_world(folder, n, 100, FEW), "reward=none"))}
+    return {"prepare": cost(command("prepare", folder, *of_world(folder, n, 100, FEW), "reward=none"))}
 
 
 def judge(folder: Path, n: int) -> dict[str, Cost]:
     """Candidates, rewards of an LLM and records."""
     settings = ("llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "candidates.n=3")
-    return {"prepare, judged by an LLM": cost(command("prepare", *of_world(folder, 1000, n, FEW), *settings))}
+    run = command("prepare", folder, *of_world(folder, 1000, n, FEW), *settings)
+    return {"prepare, judged by an LLM": cost(run)}
 
 
 def train(folder: Path, n: int) -> dict[str, Cost]:
@@ -94,18 +98,17 @@ def train(folder: Path, n: int) -> dict[str, Cost]:
     steps = ["logger=csv", "trainer.accelerator=cpu", "callbacks.plain.progress=null", "data.batch_size=8"]
 
     def steps_of(count: int) -> Cost:
-        ends = (f"trainer.max_steps={count}", f"trainer.val_check_interval={count}", f"hydra.run.dir={folder}/{count}")
-        return cost(command("train", *data, *steps, *ends))
+        ends = (f"trainer.max_steps={count}", f"trainer.val_check_interval={count}")
+        return cost(command("train", folder / str(count), *data, *steps, *ends))
 
-    read, first, more = cost(command("prepare", *data)), steps_of(1), steps_of(1 + STEPS)
+    read, first, more = cost(command("prepare", folder, *data)), steps_of(1), steps_of(1 + STEPS)
     one = Cost((more.seconds - first.seconds) / STEPS, more.megabytes, starts=False)
     return {"prepare published records": read, "train, until the first step is done": first, "train, a step": one}
 
 
 def encode(folder: Path, n: int) -> dict[str, Cost]:
     """A corpus is encoded to disk."""
-    run = ("action=encode", "rows=[base]", f"hydra.run.dir={folder}/encode")
-    return {"encode": cost(command("evaluate", *of_world(folder, n, FEW, FEW), *run))}
+    return {"encode": cost(command("evaluate", folder, *of_world(folder, n, FEW, FEW), *ENCODED))}
 
 
 def index_and_search(_: Path, n: int) -> dict[str, Cost]:
@@ -129,7 +132,7 @@ def one_by_one(index: FaissIndex, queries: Any) -> None:
 def evaluate_questions(folder: Path, n: int) -> dict[str, Cost]:
     """More test questions; the corpus was encoded before."""
     data = of_world(folder, KEYS, FEW, n)
-    command("evaluate", *data, "action=encode", "rows=[base]", f"hydra.run.dir={folder}/encode")()
+    command("evaluate", folder, *data, *ENCODED)()
     return {"evaluate": evaluation(folder, data)}
 
 
@@ -215,14 +218,17 @@ def private() -> int:
     return int(memory.rss - memory.shared)
 
 
-def command(name: str, *overrides: str) -> Callable[[], object]:
-    """One of the scripts, in this process; its log is shown if it fails."""
+def command(name: str, folder: Path, *overrides: str) -> Callable[[], object]:
+    """What a script runs with these settings, once they are read; its log is shown if it fails."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose(name, overrides=[*overrides, f"paths.output_dir={folder}"])
+    built = instantiate(config.run, _convert_="all")
 
     def run() -> None:
         log = io.StringIO()
         try:
             with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-                enter(name, overrides)
+                built.run()
         except BaseException:
             print(log.getvalue()[-3000:], file=sys.stderr)
             raise
@@ -274,8 +280,7 @@ def write_exactly(world: Path, keys: int, train: int, test: int) -> None:
 
 def evaluation(folder: Path, settings: list[str]) -> Cost:
     """Of BM25 and the encoder."""
-    run = command("evaluate", *settings, "rows=[bm25,base]", "run.rag_enabled=false", f"hydra.run.dir={folder}/scores")
-    return cost(run)
+    return cost(command("evaluate", folder, *settings, "rows=[bm25,base]", "run.rag_enabled=false"))
 
 
 def write_records(folder: Path, n: int) -> None:

@@ -94,10 +94,15 @@ def test_toolbench_has_files_without_a_header_and_documents_in_json(tmp_path):
         "api_name": "live",
         "required_parameters": [{"name": "id"}],
     }
-    corpus = "docid\tdocument_content\n7\t" + '"' + json.dumps(tool).replace('"', '""') + '"\n'
+
+    def line(key_id, tool):
+        return f"{key_id}\t" + '"' + json.dumps(tool).replace('"', '""') + '"\n'
+
+    # Its script repeats a document for each query that names it, and a query for each of its documents.
+    corpus = "docid\tdocument_content\n" + line(7, tool) + line(8, tool | {"api_name": "past"}) + line(7, tool)
     (tmp_path / "corpus.tsv").write_text(corpus)
-    (tmp_path / "test.query.txt").write_text('1\tWho "won"?\n2\tother\n')
-    (tmp_path / "qrels.test.tsv").write_text("1\t0\t7\t1\n")
+    (tmp_path / "test.query.txt").write_text('1\tWho "won"?\n2\tother\n1\tWho "won"?\n')
+    (tmp_path / "qrels.test.tsv").write_text("1\t0\t7\t1\n1\t0\t8\t1\n1\t0\t7\t1\n")
 
     def table(name, json_columns=(), **options):
         return Table(
@@ -111,13 +116,17 @@ def test_toolbench_has_files_without_a_header_and_documents_in_json(tmp_path):
         table("corpus.tsv", ["document_content"]),
         key_id="{docid}",
         key_title="",
-        key_text="{document_content.tool_name}: {document_content.required_parameters}",
+        key_text="{document_content.api_name}: {document_content.required_parameters}",
+        keys_repeat=True,
         query_id="{qid}",
         query_text="{query}",
     )
     _, keys, queries = read(tmp_path, form, "tool")
-    assert keys == {"7": 'Scores: [{"name": "id"}]'}
-    assert {q.id: (q.text, q.positives) for q in queries.values()} == {"1": ('Who "won"?', ("7",))}
+    assert keys == {"7": 'live: [{"name": "id"}]', "8": 'past: [{"name": "id"}]'}
+    assert {q.id: (q.text, q.positives) for q in queries.values()} == {"1": ('Who "won"?', ("7", "8"))}
+    (tmp_path / "corpus.tsv").write_text(corpus + line(8, tool))
+    with pytest.raises(DataError, match=r"corpus.tsv.*document '8' has another text than before"):
+        read(tmp_path, form, "tool")
 
 
 def test_qrecc_puts_the_dialogue_in_front_and_reads_lists_of_gold_passages(tmp_path):

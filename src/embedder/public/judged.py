@@ -1,5 +1,6 @@
 """Queries with judged documents, in tables of their own: the catalogue `ir_datasets`, ToolBench, QReCC."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from embedder.data.forms.own_documents import OwnDocuments
 from embedder.errors import DataError
 from embedder.public.form import PublicTable, splits
 from embedder.public.table import columns_in, fill, texts
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Judgments:
             is_gold = self.score is None or _number(row, self.score) > 0
             keys = row.texts(self.key) if isinstance(row.value(self.key), list) else (row.label(self.key),)
             gold.setdefault(fill(self.query, row), []).extend(keys if is_gold else [])
-        return gold
+        return {query: list(dict.fromkeys(keys)) for query, keys in gold.items()}
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Judged:
         key_id: Template of a document's id.
         key_title: Template of its title.
         key_text: Template of its text; where it comes out blank, the title or else the id stands for it.
+        keys_repeat: Whether a document comes once for each query that names it, as in ToolBench; the first one is read.
         query_id: Template of a query's id.
         query_text: Template of its text.
         history: The column of earlier turns, a list that goes in front of the text; None for none.
@@ -66,6 +70,7 @@ class Judged:
     key_id: str = "{id}"
     key_title: str = "{title}"
     key_text: str = "{text}"
+    keys_repeat: bool = False
     query_id: str = "{id}"
     query_text: str = "{text}"
     history: str | None = None
@@ -84,8 +89,18 @@ class Judged:
 
     def _keys(self, corpus: PublicTable) -> Rows:
         templates = (self.key_id, self.key_title, self.key_text)
+        first: dict[str, dict[str, Any]] = {}
+        repeated = 0
         for row in corpus.rows([column for template in templates for column in columns_in(template)]):
-            yield document_row(*(fill(template, row).strip() for template in templates))
+            document = document_row(*(fill(template, row).strip() for template in templates))
+            if not self.keys_repeat or (earlier := first.setdefault(document["id"], document)) is document:
+                yield document
+            elif earlier == document:
+                repeated += 1
+            else:
+                raise row.error(f"document {document['id']!r} has another text than before")
+        if repeated:
+            logger.info("%s: %d rows repeat a document and are left out", corpus.label, repeated)
 
     def _queries(self, judgments: Judgments, judged: dict[str, dict[str, Any]]) -> Rows:
         columns = [*columns_in(self.query_id), *columns_in(self.query_text), *self.answers]
