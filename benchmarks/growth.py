@@ -47,8 +47,10 @@ from tests.tiny_models import tiny_bert, tiny_llama, tiny_tokenizer  # noqa: E40
 
 FEW = 10
 """Questions that are there because a data set has some, where others are counted."""
-KEYS, DIMENSION, STEPS = 3500, 64, 20
+KEYS, DIMENSION, STEPS = 3600, 64, 20
 ENCODED = ("action=encode", "rows=[base]")
+FEW_VALIDATED = "prepare.validation.max_queries=4"
+"""As many for every number of records: each command ends with a validation."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def train(folder: Path, n: int) -> dict[str, Cost]:
     """Published records are read; then the first step and the steps after it."""
     _, _, *models = of_world(folder, 1000, 1000, FEW)
     apart(write_records, folder, n)
-    data = [*models, "source=jsonl", f"source.path={folder}/records.jsonl", "reward=none"]
+    data = [*models, "source=jsonl", f"source.path={folder}/records.jsonl", "reward=none", FEW_VALIDATED]
     steps = ["logger=csv", "trainer.accelerator=cpu", "callbacks.plain.progress=null", "data.batch_size=8"]
 
     def steps_of(count: int) -> Cost:
@@ -142,14 +144,14 @@ def evaluate_keys(folder: Path, n: int) -> dict[str, Cost]:
 
 
 STAGES = {
-    "prepare": Stage("training questions", 10, 50, prepare_questions),
-    "prepare-keys": Stage("keys", 200, 500, prepare_keys),
-    "judge": Stage("judged questions", 2, 5, judge),
-    "train": Stage("records", 10, 500, train),
-    "encode": Stage("keys", 200, 500, encode),
+    "prepare": Stage("training questions", 10, 100, prepare_questions),
+    "prepare-keys": Stage("keys", 200, 600, prepare_keys),
+    "judge": Stage("judged questions", 2, 4, judge),
+    "train": Stage("records", 50, 1000, train),
+    "encode": Stage("keys", 200, 400, encode),
     "index": Stage("vectors", 10, 1000, index_and_search),
-    "evaluate": Stage("test questions", 10, 50, evaluate_questions),
-    "evaluate-keys": Stage("keys", 200, 500, evaluate_keys),
+    "evaluate": Stage("test questions", 10, 40, evaluate_questions),
+    "evaluate-keys": Stage("keys", 200, 600, evaluate_keys),
 }
 
 
