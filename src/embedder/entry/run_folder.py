@@ -11,10 +11,10 @@ from omegaconf import DictConfig
 
 from embedder.entry.faults import end
 from embedder.errors import DataError
-from embedder.files import write_atomically
+from embedder.files import whole_file
 from embedder.locks import locked
 
-_SETTINGS: dict[Path, str] = {}
+_SETTINGS: dict[Path, bytes] = {}
 """What lay in `.hydra` of the folder of this run before Hydra wrote the settings of this run there."""
 
 
@@ -31,7 +31,7 @@ class HoldRunFolder(Callback):
         """Hold the folder, and note the settings in it."""
         folder = self._hold(config, "run")
         if is_first_process():  # another one may find what this run has written
-            _SETTINGS.update({path: path.read_text(encoding="utf-8") for path in (folder / ".hydra").glob("*.yaml")})
+            _SETTINGS.update({path: path.read_bytes() for path in (folder / ".hydra").glob("*.yaml")})
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hold the folder of a sweep; each of its jobs has one of its own in it."""
@@ -57,10 +57,11 @@ class HoldRunFolder(Callback):
 
 
 def put_back_settings() -> None:
-    """Give `.hydra` the texts that it had before this run: each later resume would take the refused ones."""
-    for path, text in _SETTINGS.items():
-        if path.read_text(encoding="utf-8") != text:
-            write_atomically(path, text)
+    """Give `.hydra` the files that it had before this run: each later resume would take the refused ones."""
+    for path, content in _SETTINGS.items():
+        if path.read_bytes() != content:
+            with whole_file(path) as file:
+                file.write(content)
 
 
 def is_first_process() -> bool:

@@ -21,14 +21,23 @@ class _Pipe(io.FileIO):
         try:
             return super().write(data)
         except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
+            _to_nowhere(self.fileno())
             return super().write(data)
 
 
+def _to_nowhere(number: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
 def settle_streams() -> None:
-    """Let no text end a run because the terminal cannot show it, or because nothing reads it any more."""
+    """Let no text end a run because the terminal cannot show it, or because nothing reads it (any more)."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # closed: the next file that is opened would get this number, and its texts
+            _to_nowhere(number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, io.TextIOWrapper):
