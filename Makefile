@@ -51,10 +51,12 @@ test: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu and not realdata$(if $(BROWSER),, and not browser)$(if \
 	  $(LLAMA),, and not llama_server)$(if $(SERVE),, and not transformers_serve)"
 
-# Kills and fuzzed input (docs/robustness.md). KILLS=1000 takes hours.
+# Kills, damaged files, full disks and fuzzed input (docs/robustness.md). KILLS=1000 takes hours; WAYS=3 damages each file in
+# all ways.
 KILLS ?= 40
+WAYS ?= 1
 robustness: setup
-	ROBUSTNESS_KILLS=$(KILLS) $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow" tests/robustness
+	ROBUSTNESS_KILLS=$(KILLS) ROBUSTNESS_WAYS=$(WAYS) $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow" tests/robustness
 
 # Every comparison with a peer, and growth, on one thread, as it is the ratio that counts: an hour. outputs/bench keeps what is done.
 bench: setup

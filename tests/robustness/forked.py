@@ -1,14 +1,17 @@
 """Commands in processes of their own without the seconds of their imports: forked off a server that has done these.
 
-So a command can be killed hundreds of times a test.
+So a command can be killed, starved of disk or memory, or die of a damaged file, hundreds of times a test.
 """
 
 import atexit
 import multiprocessing
 import os
+import resource
 import runpy
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -51,9 +54,15 @@ class Command:
 
     Args:
         words: Name and arguments.
+        before: Called in the new process.
     """
 
     words: tuple[str, ...]
+    before: Callable[[], Any] | None = None
+
+    def with_memory(self, more: int) -> "Command":
+        """The same with so many bytes of memory beside those that the imports take."""
+        return replace(self, before=partial(_limit_memory, more))
 
     def start(self, said: Path) -> BaseProcess:
         """Start it.
@@ -84,6 +93,12 @@ class Command:
         return Ended(status, said.read_text(encoding="utf-8", errors="replace") if said.exists() else "")
 
 
+def _limit_memory(more: int) -> None:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    size = pages * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
 def _server() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_IMPORTED))
@@ -97,6 +112,8 @@ def _run(command: Command, said: Path) -> None:
         os.dup2(streams, number)
         setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115  # it stays open
     os.chdir(ROOT)
+    if command.before is not None:
+        command.before()
     sys.argv = ["embedder", *command.words]
     try:
         runpy.run_module("embedder", run_name="__main__")

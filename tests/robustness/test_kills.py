@@ -52,7 +52,7 @@ def commands(chain: Chain) -> dict[str, Killed]:
 
 
 @pytest.mark.parametrize("name", commands(Chain(Path("/"), Path("/"), Path("/"))))
-def test_a_command_that_is_killed_again_and_again_ends_with_the_same(chain, name, record_property):
+def test_a_command_that_is_killed_again_and_again_ends_with_the_same(chain, name, say):
     killed = commands(chain)[name]
     started = time.monotonic()
     empty(chain.root, killed.folders)
@@ -74,7 +74,7 @@ def test_a_command_that_is_killed_again_and_again_ends_with_the_same(chain, name
         assert killed.outcome() == expected, (name, moments)
         partial = [path for path in chain.root.rglob("*.partial") if path.parent.name != ".hydra"]
         assert len(partial) <= 1, partial  # of a folder that no later run has written into
-    record_property("kills", f"{name}: {max(KILLS // 4, 1)} kills in {tries} runs of {seconds:.1f} s")
+    say(f"{name}: {max(KILLS // 4, 1)} kills in {tries} runs of {seconds:.1f} s, the same to the bit each time")
 
 
 def empty(root: Path, folders: tuple[str, ...]) -> None:
