@@ -155,8 +155,10 @@ class DenseRetriever:
 
 def to_rankings(scores: list[list[float]], positions: list[list[int]], corpus: KeyStore) -> list[Ranking]:
     """Rankings by id from positions in a corpus; position -1 marks a missing hit."""
+    # A line of the corpus is read once, however many queries find it: reading took half of an evaluation.
+    ids = {position: corpus[position].id for position in sorted({p for row in positions for p in row if p >= 0})}
     rankings = []
     for row_scores, row in zip(scores, positions, strict=True):
-        hits = [(corpus[position].id, score) for position, score in zip(row, row_scores, strict=True) if position >= 0]
+        hits = [(ids[position], score) for position, score in zip(row, row_scores, strict=True) if position >= 0]
         rankings.append(Ranking(tuple(key_id for key_id, _ in hits), tuple(score for _, score in hits)))
     return rankings
