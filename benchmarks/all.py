@@ -15,6 +15,7 @@ import argparse
 import datetime
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
@@ -188,10 +189,17 @@ def growth_table(rows: list[Growth]) -> list[str]:
             f"| {row.name} | {', '.join(f'{size:,}' for size in row.sizes)} {row.unit} | {amount(row.start, 's')} | "
             f"{', '.join(amount(seconds, 's') for seconds in row.seconds)} | "
             f"{', '.join(f'{megabytes:.0f}' for megabytes in row.megabytes)} | "
-            f"**{row.exponent:.2f}** ± {row.error:.2f} | {row.last:.2f} | {row.runs} |"
+            f"{slopes(row)} | {row.runs} |"
             for row in rows
         ),
     ]
+
+
+def slopes(row: Growth) -> str:
+    """The cells of the exponent and of `last`."""
+    if math.isnan(row.exponent):
+        return "hidden by start | -"
+    return f"**{row.exponent:.2f}** ± {row.error:.2f} | {row.last:.2f}"
 
 
 def amount(value: float, unit: str) -> str:

@@ -41,7 +41,8 @@ class Growth:
         sizes: The others, ascending.
         seconds: Beyond start, medians.
         megabytes: Private memory beyond that of the smallest data, medians.
-        exponent: Slope of log(seconds) over log(size), both beyond start, of sizes that take 0.2 times start or more.
+        exponent: Slope of log(seconds) over log(size), both beyond start, of sizes that take 0.2 times start or more;
+            not a number where fewer than two do.
         error: Its standard error.
         last: The slope between the medians of the last two of these.
         runs: Of each size.
@@ -66,9 +67,6 @@ def growth(name: str, unit: str, costs: Mapping[int, Sequence[Cost]]) -> Growth:
         name: The stage.
         unit: Of the sizes.
         costs: Of every run, by size; the smallest size shows what start takes.
-
-    Raises:
-        ValueError: Fewer than two sizes take long enough beside start.
     """
     smallest, *sizes = sorted(costs)
     starts = costs[smallest][0].starts
@@ -78,13 +76,17 @@ def growth(name: str, unit: str, costs: Mapping[int, Sequence[Cost]]) -> Growth:
     seconds = {size: [cost.seconds - start for cost in costs[size]] for size in sizes}
     medians = {size: statistics.median(of_runs) for size, of_runs in seconds.items()}
     fitted = [size for size in sizes if medians[size] > _SHOWS * start and min(seconds[size]) > 0]
-    if len(fitted) < 2:
-        raise ValueError(f"{name}: start takes {start:.3g} s and hides the rest, {medians}; take larger sizes")
-    points = [(math.log(size - begun), math.log(each)) for size in fitted for each in seconds[size]]
-    fit = linregress(*zip(*points, strict=True))
     memory = [statistics.median(cost.megabytes for cost in costs[size]) - held for size in sizes]
-    before, after = fitted[-2:]
-    last = math.log(medians[after] / medians[before]) / math.log((after - begun) / (before - begun))
+    slopes = _slopes({size - begun: seconds[size] for size in fitted}) if len(fitted) > 1 else (math.nan,) * 3
     runs = len(costs[smallest])
-    took = [medians[size] for size in sizes]
-    return Growth(name, unit, start, sizes, took, memory, float(fit.slope), float(fit.stderr), last, runs)
+    return Growth(name, unit, start, sizes, [medians[size] for size in sizes], memory, *slopes, runs)
+
+
+def _slopes(seconds: Mapping[int, Sequence[float]]) -> tuple[float, float, float]:
+    """Of all, its standard error, and that between the medians of the last two sizes."""
+    fit = linregress(
+        *zip(*((math.log(size), math.log(each)) for size in seconds for each in seconds[size]), strict=True)
+    )
+    before, after = list(seconds)[-2:]
+    last = math.log(statistics.median(seconds[after]) / statistics.median(seconds[before])) / math.log(after / before)
+    return float(fit.slope), float(fit.stderr), last

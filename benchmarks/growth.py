@@ -49,8 +49,8 @@ FEW = 10
 """Questions that are there because a data set has some, where others are counted."""
 KEYS, DIMENSION, STEPS = 3600, 64, 20
 ENCODED = ("action=encode", "rows=[base]")
-FEW_VALIDATED = "prepare.validation.max_queries=4"
-"""As many for every number of records: each command ends with a validation."""
+FEW_VALIDATED = ("prepare.validation.max_queries=4", "callbacks.retrieval_eval.max_keys=100")
+"""As many for every number of records: a training ends with a validation."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,9 @@ def prepare_keys(folder: Path, n: int) -> dict[str, Cost]:
 
 def judge(folder: Path, n: int) -> dict[str, Cost]:
     """Candidates, rewards of an LLM and records."""
-    settings = ("llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "candidates.n=3")
-    run = command("prepare", folder, *of_world(folder, 1000, n, FEW), *settings)
+    outputs = ("llm_outputs.n_outputs=2", "llm_outputs.max_new_tokens=4", "candidates.n=3")
+    short = ("tasks.qa.prompt.examples.n=0", "tasks.qa.prompt.max_key_words=20")
+    run = command("prepare", folder, *of_world(folder, 1000, n, FEW), *outputs, *short)
     return {"prepare, judged by an LLM": cost(run)}
 
 
@@ -96,8 +97,14 @@ def train(folder: Path, n: int) -> dict[str, Cost]:
     """Published records are read; then the first step and the steps after it."""
     _, _, *models = of_world(folder, 1000, 1000, FEW)
     apart(write_records, folder, n)
-    data = [*models, "source=jsonl", f"source.path={folder}/records.jsonl", "reward=none", FEW_VALIDATED]
-    steps = ["logger=csv", "trainer.accelerator=cpu", "callbacks.plain.progress=null", "data.batch_size=8"]
+    data = [*models, "source=jsonl", f"source.path={folder}/records.jsonl", "reward=none"]
+    steps = [
+        *FEW_VALIDATED,
+        "logger=csv",
+        "trainer.accelerator=cpu",
+        "callbacks.plain.progress=null",
+        "data.batch_size=8",
+    ]
 
     def steps_of(count: int) -> Cost:
         ends = (f"trainer.max_steps={count}", f"trainer.val_check_interval={count}")
@@ -145,12 +152,12 @@ def evaluate_keys(folder: Path, n: int) -> dict[str, Cost]:
 
 STAGES = {
     "prepare": Stage("training questions", 10, 100, prepare_questions),
-    "prepare-keys": Stage("keys", 200, 600, prepare_keys),
-    "judge": Stage("judged questions", 2, 4, judge),
-    "train": Stage("records", 50, 1000, train),
+    "prepare-keys": Stage("keys", 200, 800, prepare_keys),
+    "judge": Stage("judged questions", 2, 10, judge),
+    "train": Stage("records", 100, 1000, train),
     "encode": Stage("keys", 200, 400, encode),
     "index": Stage("vectors", 10, 1000, index_and_search),
-    "evaluate": Stage("test questions", 10, 40, evaluate_questions),
+    "evaluate": Stage("test questions", 10, 60, evaluate_questions),
     "evaluate-keys": Stage("keys", 200, 600, evaluate_keys),
 }
 
@@ -248,7 +255,7 @@ def of_world(folder: Path, keys: int, train: int, test: int) -> list[str]:
         tiny_tokenizer(llm)
     apart(write_exactly, folder / "world", keys, train, test)
     models = [f"encoder.name={encoder}", f"llm.name={llm}", "llm.device=cpu"]
-    shorter = "tasks.qa.key_max_length=64"
+    shorter = "tasks.qa.key_max_length=16"
     return ["source=corpus", f"source.path={folder}/world/qa", f"paths.root={folder}/root", *models, shorter]
 
 
