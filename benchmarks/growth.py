@@ -255,8 +255,8 @@ def of_world(folder: Path, keys: int, train: int, test: int) -> list[str]:
         tiny_tokenizer(llm)
     apart(write_exactly, folder / "world", keys, train, test)
     models = [f"encoder.name={encoder}", f"llm.name={llm}", "llm.device=cpu"]
-    shorter = "tasks.qa.key_max_length=16"
-    return ["source=corpus", f"source.path={folder}/world/qa", f"paths.root={folder}/root", *models, shorter]
+    shorter = ("tasks.qa.key_max_length=16", "tasks.qa.key_instruction=")
+    return ["source=corpus", f"source.path={folder}/world/qa", f"paths.root={folder}/root", *models, *shorter]
 
 
 def apart(work: Callable[..., Any], *arguments: object) -> Any:
