@@ -255,9 +255,18 @@ def test_a_tool_is_called_by_the_likeliest_letter_of_those_shown():
         "Tools:\nA. Weather of\nB. Opening hours\n\nRequest: When does the museum open?\n\n"
         "The letter of the tool that has to be called for this request:"
     )
-    assert (first.output, first.scores) == ("oru", {"called": 1.0})
-    assert (second.output, second.scores) == ("tolvik", {"called": 0.0})
-    assert (third.output, third.scores) == (None, {"called": 0.0})  # without tools there is nothing to call
+    assert (first.output, first.scores) == (
+        "oru",
+        {"called": 1.0, "call_probability": pytest.approx(1 / (1 + math.exp(-1)))},
+    )
+    assert (second.output, second.scores) == (
+        "tolvik",
+        {"called": 0.0, "call_probability": pytest.approx(1 / (1 + math.exp(1)))},
+    )
+    assert (third.output, third.scores) == (
+        None,
+        {"called": 0.0, "call_probability": 0.0},
+    )  # without tools there is nothing to call
     with pytest.raises(ConfigError, match=r"consumer.top_k: expected 1 to 26, a letter each, got 27"):
         ToolChoice(top_k=27)
 
@@ -269,5 +278,5 @@ def test_requests_are_asked_by_their_labelled_tools_and_have_no_log_likelihood()
     model = ScriptedLanguageModel(score_of=lambda prompt, output: -1.0)
     rag = RagEvaluation(ToolChoice(), [REQUEST], scene(TOOLS, model, BARE), OutputSettings())
     result = rag.score([ranking("oru", "rome")], no_keys)
-    assert result.per_query == {"called": {"r": 1.0}}
-    assert rag.alone().per_query == {"called": {"r": 0.0}}
+    assert result.per_query == {"called": {"r": 1.0}, "call_probability": {"r": pytest.approx(0.5)}}
+    assert rag.alone().per_query == {"called": {"r": 0.0}, "call_probability": {"r": 0.0}}

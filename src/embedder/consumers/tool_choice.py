@@ -8,7 +8,7 @@ from typing import Annotated
 from embedder.bounds import Bound, PositiveInt
 from embedder.checks import checked
 from embedder.consumers.consumer import Consumer, Outcome, Scene, first_keys
-from embedder.metrics.options import best_option
+from embedder.metrics.options import best_option, probability_of
 from embedder.types import Query, Ranking
 
 _PROMPT = "Tools:\n{tools}\nRequest: {request}\n\nThe letter of the tool that has to be called for this request:"
@@ -18,6 +18,8 @@ _PROMPT = "Tools:\n{tools}\nRequest: {request}\n\nThe letter of the tool that ha
 @dataclass(frozen=True)
 class ToolChoice:
     """Chooses the shown tool whose letter is likeliest; right is every tool that is labelled for the request.
+
+    `called` is 1 for a right one, `call_probability` what the likelihoods of the letters give the right ones.
 
     Letters need no names of tools, which many descriptions do not set apart. A request for which no labelled tool is
     shown is wrong, as is every request without retrieval: there is nothing to call then.
@@ -45,14 +47,20 @@ class ToolChoice:
         asked = [position for position, shown in enumerate(keys) if shown.key_ids]
         letters = [[f" {letter}" for letter in string.ascii_uppercase[: len(keys[n].key_ids)]] for n in asked]
         scored = scene.language_model.score([prompts[n] for n in asked], letters)
-        called: dict[int, str] = {
-            n: keys[n].key_ids[best_option([score.mean_logprob for score in scores])]
-            for n, scores in zip(asked, scored, strict=True)
-        }
+        log_likelihoods = {n: [s.mean_logprob for s in scores] for n, scores in zip(asked, scored, strict=True)}
         return [
-            Outcome(shown, prompt, (), called.get(n), {"called": float(called.get(n) in query.positives)}, ())
+            self._outcome(query, shown, prompt, log_likelihoods.get(n))
             for n, (query, shown, prompt) in enumerate(zip(queries, keys, prompts, strict=True))
         ]
+
+    @staticmethod
+    def _outcome(query: Query, shown: Ranking, prompt: str, log_likelihoods: list[float] | None) -> Outcome:
+        if log_likelihoods is None:
+            return Outcome(shown, prompt, (), None, {"called": 0.0, "call_probability": 0.0}, ())
+        called = best_option(log_likelihoods)
+        right = [position for position, key_id in enumerate(shown.key_ids) if key_id in query.positives]
+        scores = {"called": float(called in right), "call_probability": probability_of(right, log_likelihoods)}
+        return Outcome(shown, prompt, (), shown.key_ids[called], scores, ())
 
     def _prompt(self, query: Query, keys: Ranking, scene: Scene) -> str:
         texts = scene.texts(keys.key_ids, self.max_key_words)

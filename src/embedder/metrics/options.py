@@ -1,6 +1,7 @@
 """Which options of a multiple-choice query are right, and which one an LLM chooses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from math import exp
 
 
 def right_options(options: Sequence[str], answers: Sequence[str]) -> list[int]:
@@ -36,6 +37,23 @@ def best_option(log_likelihoods: Sequence[float]) -> int:
     if not log_likelihoods:
         raise ValueError("best_option: there are no options")
     return max(range(len(log_likelihoods)), key=log_likelihoods.__getitem__)
+
+
+def probability_of(right: Collection[int], log_likelihoods: Sequence[float]) -> float:
+    """The probability that one of these options is chosen, if one of all is drawn by its likelihood.
+
+    It changes by degrees where the best option is right or wrong, so that fewer queries show a difference.
+
+    >>> round(probability_of([1], [-2.0, -1.0]), 3)
+    0.731
+
+    Args:
+        right: Positions of options.
+        log_likelihoods: Of each option, in nats.
+    """
+    highest = max(log_likelihoods)
+    weights = [exp(value - highest) for value in log_likelihoods]
+    return sum(weights[position] for position in right) / sum(weights)
 
 
 def _plain(text: str) -> str:

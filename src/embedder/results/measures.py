@@ -16,7 +16,7 @@ UNBOUNDED = EXPONENTIAL | {"log_likelihood", "gain", "rank"}
 
 _RANKING = ("ndcg@5", "ndcg@10", "recall@10", "mrr@10")
 _FEW_CUTOFFS = 3  # chosen by hand, as those of a benchmark: nDCG is shown at each
-_OUTPUTS = ("score", "em", "f1", "contains", "popqa_accuracy", "accuracy", "called", "rouge_l")
+_OUTPUTS = ("score", "em", "f1", "contains", "popqa_accuracy", "accuracy", "called", "call_probability", "rouge_l")
 _ANSWERS = (*_OUTPUTS, "log_likelihood", "gain", "rank", "perplexity", "harm")
 # For looking at single queries: F1 changes by degrees where exact match mostly stays.
 _MAIN = (
@@ -79,7 +79,7 @@ def is_given(metric: str, retriever: str) -> bool:
     Gain, harm and mended are measured against it, and without retrieval there is no tool to call.
     Such a value has no interval, is never marked as best and is not compared.
     """
-    return retriever == ALONE and metric in ("gain", "harm", "mended", "called")
+    return retriever == ALONE and metric in ("gain", "harm", "mended", "called", "call_probability")
 
 
 def shown_metrics(available: Collection[str]) -> list[str]:
