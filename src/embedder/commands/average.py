@@ -20,7 +20,7 @@ def average(arguments: Sequence[str]) -> None:
     """Run the command."""
     parser = Arguments("average", _ABOUT)
     add = parser.add_argument
-    add("sources", nargs="+", metavar="SOURCE", help="an export, or base: the encoder that the first one began with")
+    add("sources", nargs="+", metavar="SOURCE", help="an export, a .ckpt file, or base: what the first began with")
     add("--weights", nargs="+", type=float, metavar="SHARE", help="of each encoder; their sum is 1 (equal shares)")
     add("--to", required=True, metavar="FOLDER", help="where to write; an older export is replaced")
     given = parser.parse_args(arguments)

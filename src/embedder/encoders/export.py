@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from embedder.digests import DIGESTS, damage
+from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export_card import card, differences_of_long_texts
 from embedder.encoders.parts import folder_of
 from embedder.encoders.probes import description_of
 from embedder.encoders.query_only import check_export
-from embedder.encoders.sentence_files import DESCRIPTION
+from embedder.encoders.sentence_files import DESCRIPTION, read_json
 from embedder.encoders.sentence_form import write_json, write_modules
 from embedder.errors import DataError
 from embedder.files import whole_folder
@@ -84,7 +85,7 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     write_json(directory / "config_sentence_transformers.json", settings)
     tasks = {name: _settled(encoder, sides) for name, sides in tasks.items()}
     described = description_of(encoder, tasks)
-    own = {"base": base_of(encoder), "dimension": encoder.dimension, "lengths": lengths}
+    own = {"base": base_of(encoder.config), "dimension": encoder.dimension, "lengths": lengths}
     description = {"format": EXPORT_FORMAT, **own, **described, **about}
     if encoder.query_only:
         check_export(encoder, tasks, description["key_fingerprints"], directory)
@@ -96,11 +97,14 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     _let_others_read(directory)
 
 
-def base_of(encoder: TextEncoder) -> dict[str, str | None]:
-    """What the encoder was before training."""
-    folder = folder_of(encoder.config).key.transformer
-    fingerprint = fingerprint_of(folder, None, encoder.config.dtype)
-    return {"name": encoder.config.name, "revision": encoder.config.revision, "fingerprint": fingerprint}
+def base_of(config: EncoderConfig) -> dict[str, str | None]:
+    """What an encoder that is trained with these settings began with: for one of our exports, what that began with."""
+    trained_before = Path(config.name) / DESCRIPTION
+    if trained_before.is_file():
+        base: dict[str, str | None] = read_json(trained_before)["base"]
+        return base
+    fingerprint = fingerprint_of(folder_of(config).key.transformer, None, config.dtype)
+    return {"name": config.name, "revision": config.revision, "fingerprint": fingerprint}
 
 
 def _settled(encoder: TextEncoder, sides: TaskSides) -> TaskSides:

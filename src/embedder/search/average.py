@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from embedder.encoders.checkpoint import load_trained
+from embedder.encoders.checkpoint import existing, load_trained, training_of
+from embedder.encoders.checkpoint_file import CHECKPOINT_KEY, read_checkpoint
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import base_of, check_whole, export
@@ -32,10 +33,12 @@ def average(sources: Sequence[Path | str], weights: Sequence[float] | None, fold
     Example:
         ```python
         average(["tools/export", "base"], [0.7, 0.3], "export")
+        average(["checkpoints/last.ckpt", "base"], [0.5, 0.5], "export")  # can help where the last weights alone harm
         ```
 
     Args:
-        sources: Exports of this project, and `base`, the encoder that the first export began with.
+        sources: Exports and checkpoints of this project, and `base`, the encoder that the first of them began with. An
+            encoder that was trained from an export began with what that export began with.
         weights: The share of each; they sum to 1. None for equal shares.
         folder: Where to write; an older export is replaced.
 
@@ -44,15 +47,13 @@ def average(sources: Sequence[Path | str], weights: Sequence[float] | None, fold
         DataError: A source is damaged, began with another base, or has other weights or another vocabulary.
     """
     shares = _shares(sources, weights)
-    exports = [Path(source) for source in sources if source != BASE]
-    if not exports:
-        raise ConfigError("SOURCE", "an export, beside base", list(map(str, sources)))
+    trained = [existing(source) for source in sources if source != BASE]
+    if not trained:
+        raise ConfigError("SOURCE", "an export or a checkpoint, beside base", list(map(str, sources)))
     check_free(Path(folder), DESCRIPTION, "the folder of an export")
-    for path in exports:
-        check_whole(path)
-    described = read_json(exports[0] / DESCRIPTION)
-    for path in exports[1:]:
-        _check_base(described["base"], read_json(path / DESCRIPTION)["base"], path)
+    described, *rest = map(_described, trained)
+    for description, path in zip(rest, trained[1:], strict=True):
+        _check_base(described["base"], description["base"], path)
     tasks: dict[str, TaskSides] = {}
     data: dict[str, Any] = {}
 
@@ -82,6 +83,15 @@ def _shares(sources: Sequence[Path | str], weights: Sequence[float] | None) -> l
     return shares
 
 
+def _described(path: Path) -> dict[str, Any]:
+    """What an export or a checkpoint says of its `encoder`, and the `base` that this began with."""
+    if not path.is_file():
+        check_whole(path)
+        return read_json(path / DESCRIPTION)
+    description: dict[str, Any] = read_checkpoint(path)[CHECKPOINT_KEY]
+    return {**description, "base": base_of(EncoderConfig(**description["encoder"]))}
+
+
 def _encoder_of(path: Path, tasks: dict[str, TaskSides], data: dict[str, Any]) -> TextEncoder:
     """The encoder of an export, whose tasks and data are added to those of the others."""
     trained = load_trained(path)
@@ -94,7 +104,7 @@ def _encoder_of(path: Path, tasks: dict[str, TaskSides], data: dict[str, Any]) -
     for name, sides in trained.tasks.items():
         if tasks.setdefault(name, sides) != sides:
             raise ConfigError("SOURCE", f"encoders that read {name} as {tasks[name]}", f"{sides} of {path}")
-    for name, protocol in read_json(path / DESCRIPTION).get("data", {}).items():
+    for name, protocol in training_of(path).data.items():
         known = name if data.get(name, protocol) == protocol else f"{name} of {_shown(path)}"
         data[known] = protocol
     return trained.encoder
@@ -102,8 +112,9 @@ def _encoder_of(path: Path, tasks: dict[str, TaskSides], data: dict[str, Any]) -
 
 def _base_of(description: Mapping[str, Any]) -> TextEncoder:
     """The encoder that training began with, without the adapters that training added."""
-    encoder = TextEncoder(replace(EncoderConfig(**description["encoder"]), lora=None, device="auto"))
-    _check_base(description["base"], base_of(encoder), Path(encoder.config.name))
+    base = {"name": description["base"]["name"], "revision": description["base"]["revision"], "sha256": None}
+    encoder = TextEncoder(replace(EncoderConfig(**description["encoder"]), **base, lora=None, device="auto"))
+    _check_base(description["base"], base_of(encoder.config), Path(encoder.config.name))
     return encoder
 
 
