@@ -10,10 +10,12 @@ def write(directory, name, text):
 
 
 def test_stretches_of_a_resumed_run_are_one_curve(tmp_path):
-    write(tmp_path, "metrics.until-stop-1.csv", "step,train/qa/loss,speed/x\n0,4,1\n1,3,1\n")
-    write(tmp_path, "metrics.csv", "step,train/qa/loss,val/loss,speed/x\n1,2.5,,1\n2,2,5,1\n")
+    write(tmp_path, "metrics.until-stop-2.csv", "step,train/qa/loss,speed/x\n0,4,1\n1,3,1\n")
+    write(tmp_path, "metrics.until-stop-10.csv", "step,train/qa/loss,speed/x\n1,2.7,1\n")  # after the second
+    write(tmp_path, "metrics.until-stop-1.csv", "step,train/qa/loss\n0,9\n")
+    write(tmp_path, "metrics.csv", "step,train/qa/loss,val/loss,speed/x\n2,2,5,1\n")
     (curve,) = read_curves(tmp_path)  # one value of val/loss is no curve, speed is none of training's results
-    assert (curve.name, curve.points) == ("train/qa/loss", [(0, 4), (1, 2.5), (2, 2)])
+    assert (curve.name, curve.points) == ("train/qa/loss", [(0, 4), (1, 2.7), (2, 2)])
     assert curve.path.startswith("M0,")
 
 
@@ -29,4 +31,7 @@ def test_a_bad_log_is_named(tmp_path):
         read_curves(tmp_path)
     write(tmp_path, "metrics.csv", "step,loss\n0,1\n1,much\n")
     with pytest.raises(DataError, match=r"metrics\.csv:3: not a row of logged numbers"):
+        read_curves(tmp_path)
+    write(tmp_path, "metrics.csv", "")
+    with pytest.raises(DataError, match=r"metrics\.csv: the file is empty"):
         read_curves(tmp_path)

@@ -1,7 +1,6 @@
 """What a command made, as values that are the same to the bit whenever it made the same."""
 
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,6 @@ def without_times(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_times(one) for name, one in value.items() if not _TIMES.search(name)}
     return [without_times(one) for one in value] if isinstance(value, list) else value
-
-
-def alike(first: Any, second: Any) -> bool:
-    """Whether two results are the same but for the last bits of numbers.
-
-    What the LLM computes where a part is in the store already comes in other batches, whose sums round otherwise.
-    """
-    if isinstance(first, dict) and isinstance(second, dict):
-        return first.keys() == second.keys() and all(alike(value, second[name]) for name, value in first.items())
-    if isinstance(first, list) and isinstance(second, list):
-        return len(first) == len(second) and all(map(alike, first, second))
-    if isinstance(first, float) and isinstance(second, float):
-        return math.isclose(first, second, rel_tol=1e-5, abs_tol=1e-5)
-    return bool(first == second)
 
 
 def scores(folder: Path) -> Any:

@@ -13,14 +13,14 @@ import pytest
 
 from tests.robustness.chain import Chain, done, write_data
 from tests.robustness.forked import Command
-from tests.robustness.outcomes import alike, contents, scores, weights
+from tests.robustness.outcomes import contents, scores, weights
 
 pytestmark = pytest.mark.slow
 
 OUTCOMES = {
     "prepare": lambda root: contents(root / "data" / "prepared"),
     "train": lambda root: weights(root / "train"),
-    "evaluate": lambda root: scores(root / "evaluate"),
+    "evaluate": lambda root: [row | {"protocol": None} for row in scores(root / "evaluate")],  # it has digests of paths
 }
 """What a command makes, in the order in which they need each other."""
 
@@ -64,7 +64,7 @@ def test_each_command_says_that_the_disk_is_full_and_resumes_when_there_is_room(
         remount(on_disk.root, "size=200m")
         done(command, whole.root)
         assert refused, name
-        assert alike(outcome(on_disk.root), outcome(whole.root)), name
+        assert outcome(on_disk.root) == outcome(whole.root), name
         assert not list(on_disk.root.rglob("*.partial"))
 
 

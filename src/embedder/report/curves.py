@@ -48,7 +48,10 @@ def read_curves(run: Path) -> list[Curve]:
     values: dict[str, dict[int, float]] = defaultdict(dict)
     for path in log_files(run):
         with path.open(encoding="utf-8", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file), 2):
+            reader = csv.DictReader(file)
+            if reader.fieldnames is None:
+                raise DataError(path, None, "the file is empty, so nothing of it can be drawn: delete it")
+            for number, row in enumerate(reader, 2):
                 for name, step, value in _numbers(path, number, row):
                     values[name][step] = value
     names = sorted((name for name in values if len(values[name]) > 1), key=_order)
@@ -64,7 +67,7 @@ def log_files(run: Path) -> list[Path]:
     last = run / "csv" / "metrics.csv"
     if not last.is_file():
         raise DataError(last, None, "no such file; expected the log of a training run")
-    return [*sorted(last.parent.glob("metrics.until-stop-*.csv")), last]
+    return [*sorted(last.parent.glob("metrics.until-stop-*.csv"), key=lambda path: (len(path.name), path.name)), last]
 
 
 def _numbers(path: Path, number: int, row: dict[str, str]) -> list[tuple[str, int, float]]:
