@@ -238,6 +238,8 @@ def test_what_the_system_and_libraries_throw_is_one_line_with_advice(tmp_path):
         (OSError(errno.EROFS, "Read-only file system", "/data/x"), "/data/x: this disk can only be read; paths.root"),
         (PermissionError(errno.EACCES, "Permission denied", "/x\x1b[2J"), "/x␛[2J: no permission; paths.root"),
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), "encoder.cached_gradients=true"),
+        (RuntimeError("can't start new thread"), "out of memory (can't start new thread); encoder.cached_gradients"),
+        (RuntimeError("could not create a primitive"), "out of memory (could not create a primitive)"),
         (MemoryError("Unable to allocate 3 TiB"), "out of memory (Unable to allocate 3 TiB); encoder.cached_gradients"),
         (ended, "another process of this run ended ([../gloo/transport/tcp/pair.cc:534] Connection closed by peer"),
         (ended, f"run the same command with hydra.run.dir={tmp_path} run.checkpoint=last"),

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 OUTCOMES = {
     "prepare": lambda root: contents(root / "data" / "prepared"),
     "train": lambda root: weights(root / "train"),
-    "evaluate": lambda root: [row | {"protocol": None} for row in scores(root / "evaluate")],  # it has digests of paths
+    "evaluate": lambda root: scores(root / "evaluate"),
 }
 """What a command makes, in the order in which they need each other."""
 
@@ -121,7 +121,7 @@ def at_once(*commands: Command, folder: Path) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("name", ["prepare", "train", "evaluate"])
 def test_too_little_memory_is_advice(own, name, tmp_path):
     """More and more memory beside what the imports take, until the command goes well; a library may crash of it."""
-    command, advised = getattr(own, name)("memory"), 0
+    command = getattr(own, name)("memory")
     for folder in {"prepare": ("prepared", "store"), "evaluate": ("vectors", "store")}.get(name, ()):
         shutil.rmtree(own.root / "data" / folder)
     for megabytes in (16, 32, 64, 128, 256, 512, 4096):
@@ -130,6 +130,5 @@ def test_too_little_memory_is_advice(own, name, tmp_path):
             break
         assert "Traceback" not in ended.said, (megabytes, ended.said[-3000:])
         assert ended.status in (2, -SIGSEGV, -SIGABRT), (megabytes, ended.status, ended.said[-3000:])
-        advised += ended.status == 2 and re.search("out of memory|no memory left", ended.said) is not None
+        assert ended.status != 2 or re.search("out of memory|no memory left", ended.said), ended.said[-3000:]
     assert ended.status == 0, ended.said[-2000:]
-    assert advised > 0

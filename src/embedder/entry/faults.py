@@ -29,6 +29,7 @@ _LEAST_MEMORY = (
 _NO_MEMORY = re.compile(
     r"out of memory|can't allocate memory|not enough memory|Unable to allocate|bad_alloc|Cannot allocate memory"
     r"|could not create a (primitive|memory)"  # oneDNN
+    r"|can't start new thread"  # its stack takes megabytes
 )
 _PROCESS_ENDED = re.compile(
     r"gloo|NCCL error|Connection (closed|reset) by peer|DataLoader worker \(pid|process \d+ terminated", re.IGNORECASE
