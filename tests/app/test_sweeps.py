@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from pathlib import Path
 
 import pytest
 import torch.distributed as dist
@@ -184,8 +185,9 @@ def test_a_study_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
     assert study(tmp_path / "cut", ran=ran).search(["seed=3"]) == best > -0.1
     assert ran == [11, 12, 13]
     assert trials(tmp_path / "cut") == trials(tmp_path / "whole")
-    with pytest.raises(ConfigError, match=r"hydra\.sweep\.dir: expected a folder of its own"):
-        study(tmp_path / "cut").search(["a=interval(0, 5)"])
+    for other in (["a=interval(0, 5)", "seed=3"], ["seed=4"]):
+        with pytest.raises(ConfigError, match=r"hydra\.sweep\.dir: expected a folder of its own"):
+            study(tmp_path / "cut").search(other)
 
 
 def test_a_study_goes_where_its_metric_goes_and_counts_failed_jobs(tmp_path):
@@ -210,6 +212,14 @@ def test_a_study_runs_from_its_command_line(training, tmp_path):
     assert sorted(found) == [0, 1]
     assert all(1e-5 <= job["settings"]["encoder.lr"] <= 5e-4 for job in found.values())
     assert "encoder.lr" in (tmp_path / "s" / "sweep.md").read_text().splitlines()[0]
+    path = Path(training[3].removeprefix("source.path=")) / "train.jsonl"
+    text = path.read_text()
+    path.write_text(text.replace("now", "today"))
+    space[1] = "hydra.sweeper.n_trials=3"
+    other = run_here("train.py", "-m", *training, *space, f"hydra.sweep.dir={tmp_path}/s")
+    path.write_text(text)
+    assert other.returncode == 2
+    assert f"{tmp_path}/s/2: its data are not those of the trials before it" in other.stdout
     wrong = run_here("train.py", "-m", *training, "hydra/sweeper=study", "hydra.sweeper.n_trials=0")
     assert wrong.returncode == 2
     assert "hydra.sweeper.n_trials: expected 1 or more, got 0" in wrong.stdout

@@ -140,8 +140,8 @@ class TrainRun:
     @property
     def made_of(self) -> dict[str, Any]:
         """The data and models that decide the weights; see `Run`."""
-        data, _ = self.preparation.made_of(self.tasks)
-        return {"data": data, "encoder": encoder_protocol(self.encoder)}
+        data, sources = self.preparation.made_of(self.tasks)
+        return {"data": data, "sources": sources, "encoder": encoder_protocol(self.encoder)}
 
     def run(self) -> float | None:
         """Train and export.

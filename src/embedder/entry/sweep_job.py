@@ -33,7 +33,7 @@ JOB, SWEEP = "job.json", "sweep.json"
 Job = Mapping[str, Any]
 """`folder`, `number`, `settings`, `state` (done, failed or stopped), `value`, `scores` (those of `PLACES` that it has
 scores in), `reason` of a failed one, and what tells whether it would be the same: `digest` (of its configuration) and
-`made_of` (of its data and models)."""
+`made_of` (digests of its data and models, by the names that `Run.made_of` gives them)."""
 PLACES = ("evaluation", "")
 """Where a job has its evaluation, in its own folder."""
 _SIGNALS = 128  # a process that a signal ended has a higher exit status
@@ -65,7 +65,7 @@ def as_job(start: Callable[[Callable[[Any], Any]], float | None], config: DictCo
     os.environ.setdefault("WANDB_RUN_GROUP", Path(hydra.sweep.dir).absolute().name)
     about: dict[str, Any] = {"settings": settings_of(hydra.overrides.task), "state": "stopped", "value": None}
     about |= {"number": hydra.job.num, "digest": hashlib.sha256(OmegaConf.to_yaml(config).encode()).hexdigest()}
-    earlier = _earlier(path)
+    earlier = earlier_job(path)
     is_same = earlier.get("state") == "done" and earlier.get("digest") == about["digest"]
     is_same = is_same and set(earlier.get("scores", ())) <= set(_scored(path.parent))
     if not is_same:
@@ -73,7 +73,7 @@ def as_job(start: Callable[[Callable[[Any], Any]], float | None], config: DictCo
 
     def outcome_of(run: Any) -> Any:
         if (made_of := getattr(run, "made_of", None)) is not None:
-            about["made_of"] = identity(made_of=made_of)
+            about["made_of"] = {name: identity(part=part) for name, part in made_of.items()}
             if is_same and earlier.get("made_of") == about["made_of"]:
                 logger.info("%s is done and is skipped", path.parent)
                 return earlier["value"]
@@ -113,7 +113,7 @@ def _scored(folder: Path) -> list[str]:
     return [place for place in PLACES if (folder / place / SCORES).is_file()]
 
 
-def _earlier(path: Path) -> Job:
+def earlier_job(path: Path) -> Job:
     """What a job of an earlier start has left in this folder; empty where there is nothing that can be read."""
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))
