@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from embedder.encoders.config import EncoderConfig
+from embedder.encoders.encoder import TextEncoder
+from embedder.encoders.export import export
+from embedder.types import TaskSides
 from tests.entry_points import composed, run_here
 
 PARTS = ["mmlu", "popqa", "icl", "chat", "lrlm", "toolbench", "qrecc"]
@@ -90,7 +94,7 @@ def test_the_seven_sets_with_a_search_agent(tmp_path, small):
     assert not protocol["consumer"]["example"]
 
 
-def test_what_no_part_could_take_is_told_before_the_first_is_begun(tmp_path, small):
+def test_what_no_part_could_take_is_told_before_the_first_is_begun(tmp_path, small, bert_directory):
     of_a_task = "consumer@tasks.tool.consumer=tool_choice"  # which the parts before this one do not all have
     done = run_here("evaluate.py", "experiment=paper_table", *small, of_a_task, 'paper.parts.qrecc=["benchmark=qrec"]')
     assert done.returncode == 2
@@ -101,6 +105,12 @@ def test_what_no_part_could_take_is_told_before_the_first_is_begun(tmp_path, sma
     done = run_here("evaluate.py", "experiment=paper_table", *(one for one in small if not one.startswith("rows=")))
     assert "checkpoint: expected a checkpoint or an exported folder, since rows asks for `trained`" in done.stdout
     assert not (tmp_path / "paper" / "mmlu").exists()
+    encoder = TextEncoder(EncoderConfig(name=str(bert_directory)))
+    of_qa = export(encoder, {"qa": TaskSides()}, tmp_path / "export", {})
+    done = run_here("evaluate.py", "experiment=paper_table", *small, f"checkpoint={of_qa}", "rows=[bm25,trained]")
+    told = "checkpoint: expected a model trained on the tasks of all parts (~paper.parts.icl ~paper.parts.chat "
+    assert f"{told}~paper.parts.lrlm ~paper.parts.toolbench ~paper.parts.qrecc leaves out those without)" in done.stdout
+    assert not (tmp_path / "paper" / "mmlu").exists()
     for setting, told in (
         ("run.cutoffs=[10]", "run.cutoffs: expected a list with 5, since the part toolbench"),
         ("run.rag_enabled=false", "run.rag_enabled: expected true, since the part mmlu"),
@@ -108,5 +118,12 @@ def test_what_no_part_could_take_is_told_before_the_first_is_begun(tmp_path, sma
         done = run_here("evaluate.py", "experiment=paper_table", *small, f'paper.settings=["{setting}"]')
         assert told in done.stdout
         assert not (tmp_path / "paper" / "mmlu").exists()
+    (tmp_path / "data" / "qa" / "popqa").mkdir(parents=True)
+    for file in ("corpus", "test"):
+        (tmp_path / "data" / "qa" / "popqa" / f"{file}.jsonl").write_text('{"id": "1", "text": "a"}\n')
+    only_popqa = [word for word in small if not word.startswith("source")] + [f"source.path={tmp_path}/data"]
+    done = run_here("evaluate.py", "experiment=paper_table", *only_popqa, "source=corpus", "~paper.parts.mmlu")
+    assert "of paper.parts.icl: expected a part whose data sets are there ('~paper.parts.icl'" in done.stdout
+    assert not (tmp_path / "paper" / "popqa").exists()
     done = run_here("evaluate.py", "action=paper", f"hydra.run.dir={tmp_path}/paper")
     assert "experiment: expected one with the benchmarks of a paper, such as paper_table" in done.stdout

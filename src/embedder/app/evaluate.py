@@ -126,7 +126,7 @@ class EvaluateRun:
     def _score_all(self) -> list[Row]:
         self.new_index()  # what is wrong with its settings shows before anything is read
         trainer = self._trainer()
-        pairs = self._pairs()
+        pairs = self.pairs()
         datasets = read_datasets(pairs, self.max_test_queries)
         if self.benchmark is not None:
             for evaluated in datasets:
@@ -147,7 +147,7 @@ class EvaluateRun:
         self._tell(folder)
         return folder.rows
 
-    def _pairs(self) -> list[tuple[Task, Dataset]]:
+    def pairs(self) -> list[tuple[Task, Dataset]]:
         """Task and data set of all data sets."""
         tasks = self.tasks
         if self.tasks_of_checkpoint:

@@ -58,11 +58,12 @@ class PaperRun:
             for name, own in self.parts.items()
         }
         runs: dict[str, EvaluateRun] = {name: instantiate(one.run, _convert_="all") for name, one in configs.items()}
-        for run in runs.values():
-            row_names(run.rows, run.checkpoint, list(run.retrievers))
+        _check_rows(runs)
         for benchmark in self.published.benchmarks.values():
             if (part := runs.get(benchmark.part)) is not None:
                 benchmark.check(part.cutoffs, answered=part.rag_enabled)
+        for name, run in runs.items():
+            _check_data(name, run)
         measured: dict[str, Measured] = {}
         lines: list[Line] = []
         for number, name in enumerate(configs, 1):
@@ -76,3 +77,27 @@ class PaperRun:
             lines = write_table(folder, self.published, measured)
         logger.info("table: %s", folder / "paper.md")
         return lines
+
+
+def _check_rows(runs: Mapping[str, EvaluateRun]) -> None:
+    """Refuse rows that are unknown, or whose checkpoint was not trained on a task of a part."""
+    untrained: list[str] = []
+    known: tuple[str, ...] = ()
+    for name, run in runs.items():
+        rows = row_names(run.rows, run.checkpoint, list(run.retrievers))
+        if run.checkpoint is not None and {"trained", "hybrid"}.intersection(rows):
+            known = training_of(run.checkpoint).tasks
+            if known and not {task.name for task in run.tasks.values()}.issubset(known):
+                untrained.append(f"~paper.parts.{name}")
+    if untrained:
+        expected = f"a model trained on the tasks of all parts ({' '.join(untrained)} leaves out those without)"
+        raise ConfigError("checkpoint", expected, sorted(known))
+
+
+def _check_data(part: str, run: EvaluateRun) -> None:
+    """Load what is missing of the data of a part; refuse a part without any."""
+    try:
+        run.pairs()
+    except ConfigError as error:
+        expected = f"a part whose data sets are there ('~paper.parts.{part}' leaves it out): {error.expected}"
+        raise ConfigError(f"{error.setting} of paper.parts.{part}", expected, error.got) from error

@@ -13,8 +13,7 @@ from embedder.results.plain_text import markdown_line
 from embedder.results.scores import Mean
 from embedder.results.table import align
 
-_HEADS = ["benchmark", "retriever", "published", "ours", "95 % interval"]
-_PROTOCOL_HEADS = ["questions", "keys", "shown", "LLM", "comparable"]
+_HEADS = ["benchmark", "retriever", "published", "ours", "95 % interval", "questions", "keys", "shown", "comparable"]
 
 
 def write_table(folder: Path, published: Published, measured: Mapping[str, Measured]) -> list[Line]:
@@ -33,31 +32,56 @@ def write_table(folder: Path, published: Published, measured: Mapping[str, Measu
 
 
 def render_paper(published: Published, lines: Sequence[Line]) -> str:
-    """The table in Markdown, with what stands behind its words."""
+    """All numbers, then what ours were measured by, and what stands behind the words, in Markdown."""
     cells = [
         [
-            f"{line.benchmark}, {line.metric}",
+            _benchmark(line),
             line.retriever,
             NONE if line.published is None else f"{line.published:.3f}",
-            NONE if line.ours is None else f"{line.ours.value:.3f}",
+            f"{line.ours.value:.3f}",
             _interval(line.ours),
             *(NONE if number is None else f"{number:,}" for number in (line.questions, line.keys, line.top_k)),
-            line.reader or NONE,
             line.comparable,
         ]
         for line in lines
+        if line.ours is not None
     ]
+    readers: dict[str, dict[str, None]] = {}  # and the benchmarks that each has answered
+    for line in lines:
+        if line.reader is not None:
+            readers.setdefault(line.reader, {})[line.benchmark] = None
+    ours = "; ".join(f"{reader} ({', '.join(of)})" if len(readers) > 1 else reader for reader, of in readers.items())
     notes = [
         f"Published: {markdown_line(published.source)}; LLM: {markdown_line(published.reader or 'see there')}.",
-        "Questions, keys of the corpus, keys shown to the LLM and the LLM are those of ours. Only a line that says yes "
-        "compares like with like; prompts are this project's own in all of them.",
+        f"LLM of ours: {markdown_line(ours or NONE)}. Questions, keys of the corpus and keys shown to it are those of "
+        "ours. Only a line that says yes compares like with like; prompts are this project's own in all of them.",
     ]
-    notes += [
+    differences = [
         f"- {markdown_line(one.title)}: {markdown_line(one.known_difference)}"
         for one in published.benchmarks.values()
         if one.known_difference is not None
     ]
-    return align([_HEADS + _PROTOCOL_HEADS, *cells]) + "\n\n" + "\n".join([*notes[:2], "", *notes[2:]]).rstrip() + "\n"
+    parts = ["Ours, and in parentheses the published number; of a perplexity, less is better:", align(_overview(lines)), align([_HEADS, *cells])]
+    return "\n\n".join([*parts, "\n".join(notes), "\n".join(differences)]).rstrip() + "\n"
+
+
+def _overview(lines: Sequence[Line]) -> list[list[str]]:
+    """A row for each retriever, a column for each benchmark."""
+    benchmarks = list(dict.fromkeys(map(_benchmark, lines)))
+    titles: dict[str, str] = {}  # by the published one, which stands alone where ours was not measured
+    numbers: dict[tuple[str, str], str] = {}
+    for line in lines:
+        published = line.retriever.partition(" / ")[0]
+        titles[published] = max(titles.get(published, ""), line.retriever, key=len)
+        ours = NONE if line.ours is None else f"{line.ours.value:.3f}"
+        beside = "" if line.published is None else f" ({line.published:.3f})"
+        numbers[published, _benchmark(line)] = ours + beside
+    rows = [[title, *(numbers.get((name, one), NONE) for one in benchmarks)] for name, title in titles.items()]
+    return [["retriever", *benchmarks], *rows]
+
+
+def _benchmark(line: Line) -> str:
+    return f"{line.benchmark}, {line.metric}"
 
 
 def lines_as_json(published: Published, lines: Sequence[Line]) -> dict[str, Any]:
