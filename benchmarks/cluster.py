@@ -22,6 +22,7 @@ from hydra.utils import instantiate
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BertConfig, LlamaConfig
 
 from embedder.data.sources import CorpusSource
+from embedder.llm.shared_prefix import shared_prefixes
 from embedder.preparation.preparation import Preparation
 from embedder.preparation.prepare import PrepareRun
 from embedder.training.task import Task
@@ -39,7 +40,7 @@ class Counts:
 
     Args:
         candidates: Of a query.
-        judged: Read and written by the LLM, what the prompts of a query have in common once; 0 for labels alone.
+        judged: Read and written by the LLM, what prompts of a query begin with alike once; 0 for labels alone.
         trained: Of the query and the keys of its group.
     """
 
@@ -80,11 +81,11 @@ def count(preparation: Preparation, task: Task, queries: int, llm: Any, encoder:
         if judge is not None and outputs is not None:
             request = judge.request(query, candidates)
             prompts = [llm(prompt)["input_ids"] for prompt in request.prompts]
-            shared = in_common(prompts)
+            read = read_once(prompts)
             competitors = len(request.options) - 1 if request.options else outputs.n_outputs
             written = 0 if request.options else outputs.n_outputs * outputs.max_new_tokens
             scored = len(llm(request.answers[0])["input_ids"]) + competitors * outputs.max_new_tokens
-            judged = shared + sum(len(prompt) - shared + scored for prompt in prompts) + written
+            judged = read + len(prompts) * scored + written
         texts = [f"{task.key_instruction}{candidate.key.text}" for candidate in candidates]
         sizes = [min(LENGTH, len(ids)) for ids in encoder(texts)["input_ids"]] if texts else [0]
         own = min(LENGTH, len(encoder(f"{task.query_instruction}{query.text}")["input_ids"]))
@@ -93,9 +94,10 @@ def count(preparation: Preparation, task: Task, queries: int, llm: Any, encoder:
     return Counts(f"{task.name}/{dataset.name}", *means)
 
 
-def in_common(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all rows begin with."""
-    return next((n for n, column in enumerate(zip(*rows, strict=False)) if len(set(column)) > 1), min(map(len, rows)))
+def read_once(prompts: Sequence[Sequence[int]]) -> int:
+    """Tokens of the prompts, those counted once that the LLM runs once because prompts begin with them."""
+    groups = shared_prefixes(prompts)
+    return sum(group.length + sum(len(prompts[k]) - group.length for k in group.rows) for group in groups)
 
 
 def share_reached(run: Callable[[], object], operations: float, peak: float) -> float:

@@ -19,8 +19,10 @@ def cluster():
 def test_hours_by_hand(cluster):
     # 2 operations a weight: 2 * 7e9 * 1e9 = 1.4e19; half of 280 teraflops are 1.4e14 a second: 1e5 s = 27.8 h.
     assert cluster.gpu_hours(1e9, 7e9, 2, 280, 0.5) == pytest.approx(1e5 / 3600)
-    assert cluster.in_common([[1, 2, 3], [1, 2, 4, 5]]) == 2
-    assert cluster.in_common([[1, 2], [1, 2, 4]]) == 2
+    # 100 tokens of examples once and 2, 3 and 4 of three keys; the prompt without a key has examples of another kind.
+    examples = list(range(100))
+    prompts = [[*examples, *[key] * (key - 198)] for key in (200, 201, 202)] + [[500] * 40]
+    assert cluster.read_once(prompts) == 100 + 2 + 3 + 4 + 40
 
 
 def test_the_table_of_the_page_follows_from_its_tokens(cluster):
