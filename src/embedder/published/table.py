@@ -61,7 +61,11 @@ def render_paper(published: Published, lines: Sequence[Line]) -> str:
         for one in published.benchmarks.values()
         if one.known_difference is not None
     ]
-    parts = ["Ours, and in parentheses the published number; of a perplexity, less is better:", align(_overview(lines)), align([_HEADS, *cells])]
+    caption = (
+        "Ours, and in parentheses the published number. Below, each line says whether the two can be compared. Of a "
+        "perplexity, less is better."
+    )
+    parts = [caption, align(_overview(lines)), align([_HEADS, *cells])]
     return "\n\n".join([*parts, "\n".join(notes), "\n".join(differences)]).rstrip() + "\n"
 
 
