@@ -1,5 +1,6 @@
 """The errors that a user can cause, each with a message that says how to correct the cause."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,11 @@ from embedder.shown import MESSAGE_LIMIT, shown, shown_message
 
 DISTRIBUTION = "embedder-llm"
 """The name to install by; `embedder` is another project on PyPI."""
+_NO_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|Unable to allocate|bad_alloc|Cannot allocate memory"
+    r"|could not create a (primitive|memory)"  # oneDNN
+    r"|can't start new thread"  # its stack takes megabytes
+)
 _VALUE = 1000  # characters of a value or of what is said about it
 
 
@@ -97,6 +103,15 @@ class Interrupted(EmbedderError):  # noqa: N818  # nothing went wrong
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.status = 128 + signal_number
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short, on the system or on a device: nothing is wrong with what was read.
+
+    >>> lacks_memory(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB."))
+    True
+    """
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
 
 
 def how_to_resume(output_dir: Path | str) -> str:

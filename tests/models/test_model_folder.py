@@ -21,6 +21,7 @@ from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
 from embedder.errors import ConfigError, DataError, EmbedderError
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.models.hub import local_folder
+from embedder.models.loading import loading
 from embedder.models.weights import check_kinds
 from embedder.preparation.dense import encoder_protocol
 from embedder.types import Reading, TaskSides
@@ -365,3 +366,11 @@ def test_control_tokens_in_a_text_are_plain_characters_for_encoder_and_export(be
     theirs = SentenceTransformer(str(export(encoder, SIDES, tmp_path / "export", {})), device="cpu")
     texts = ["closes <end> it", "<end>"]
     np.testing.assert_allclose(theirs.encode_query(texts), encoder.encode(texts, SIDES["qa"].query), atol=1e-5)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread"), RuntimeError("bad_alloc")])
+def test_a_lack_of_memory_is_not_said_of_the_model(error):
+    with pytest.raises(type(error)), loading("encoder.name", "a", "a model"):
+        raise error
+    with pytest.raises(ConfigError, match="a model that can be loaded"), loading("encoder.name", "a", "a model"):
+        raise RuntimeError("sizes do not match")

@@ -13,7 +13,7 @@ from embedder.documents.decode import decoded
 from embedder.documents.document import Document, UnreadableError, whole
 from embedder.documents.markup import document_of
 from embedder.documents.pdf import read_pdf
-from embedder.errors import DataError, MissingExtraError, extra
+from embedder.errors import DataError, MissingExtraError, extra, lacks_memory
 
 Reader = Callable[[Path], Iterator[Document]]
 """The documents of a file; raises UnreadableError where it holds nothing that can be read."""
@@ -83,9 +83,9 @@ def _docx(path: Path) -> Iterator[Document]:
     try:
         with path.open("rb") as file:
             page = mammoth.convert_to_html(file, style_map=_STYLES, convert_image=lambda image: [])
-    except OSError:
-        raise
     except Exception as error:  # whatever a damaged archive or XML raises in it
+        if isinstance(error, OSError) or lacks_memory(error):
+            raise
         raise UnreadableError(f"no whole DOCX file, or encrypted ({type(error).__name__}: {error})") from error
     yield document_of(page.value)
 

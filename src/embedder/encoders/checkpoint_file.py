@@ -12,7 +12,7 @@ from safetensors.torch import load_model
 from embedder.digests import damage_of_archive
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.errors import DataError
+from embedder.errors import DataError, lacks_memory
 from embedder.shown import shown_names
 
 CHECKPOINT_KEY = "embedder"
@@ -32,9 +32,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise DataError(path, None, f"a damaged checkpoint: {wrong}; use another one of the run")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (OSError, MemoryError) as error:
+    except OSError as error:
         raise DataError(path, None, f"cannot be read ({error})") from error
     except Exception as error:  # whatever bytes make of torch and of its reader of pickles
+        if lacks_memory(error):
+            raise
         raise DataError(path, None, "not a checkpoint: torch cannot read it") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(CHECKPOINT_KEY), dict):
         raise DataError(path, None, "not a checkpoint of this project (it does not describe its encoder)")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from embedder.errors import ConfigError, EmbedderError, how_to_resume
+from embedder.errors import ConfigError, EmbedderError, how_to_resume, lacks_memory
 from embedder.shown import shown, shown_message
 
 _PLACES = "paths.root, paths.data_dir, paths.store_dir, vectors.directory and hydra.run.dir say where this run writes"
@@ -25,11 +25,6 @@ _OF_SYSTEM = {
 _LEAST_MEMORY = (
     "encoder.cached_gradients=true, or fewer encoder.micro_batch_tokens, take a batch in less memory; then fewer "
     "data.batch_size, encoder.encode_tokens (of a corpus) or llm.batch_tokens (of the LLM)"
-)
-_NO_MEMORY = re.compile(
-    r"out of memory|can't allocate memory|not enough memory|Unable to allocate|bad_alloc|Cannot allocate memory"
-    r"|could not create a (primitive|memory)"  # oneDNN
-    r"|can't start new thread"  # its stack takes megabytes
 )
 _PROCESS_ENDED = re.compile(
     r"gloo|NCCL error|Connection (closed|reset) by peer|DataLoader worker \(pid|process \d+ terminated", re.IGNORECASE
@@ -120,7 +115,7 @@ def _of_libraries(error: BaseException, output_dir: Path | None) -> str | None:
     text = str(error)
     if (ours := _OF_OURS_ELSEWHERE.search(text)) is not None:
         return ours[1]
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(text)):
+    if lacks_memory(error):
         return f"out of memory ({_first_line(error)}); {_LEAST_MEMORY}"
     if isinstance(error, RuntimeError | KeyError) and _NO_HOME.search(text):
         return "this user has no home folder: HOME=FOLDER names one, where libraries keep their caches"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.digests import digest_of
-from embedder.errors import DataError
+from embedder.errors import DataError, lacks_memory
 from embedder.files import make_once
 from embedder.models.loading import reason
 from embedder.shown import shown_names
@@ -61,9 +61,9 @@ def _write_safetensors(path: Path, folder: Path) -> None:
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except MemoryError:
-        raise
     except Exception as error:  # whatever damaged bytes make of the readers of two libraries
+        if lacks_memory(error):
+            raise
         raise DataError(path, None, f"cannot be read as a GGUF model ({reason(error)})") from error
     loaded, report = loaded_with_report
     if missing := sorted(report["missing_keys"]):

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
-from embedder.errors import ConfigError, EmbedderError
+from embedder.errors import ConfigError, EmbedderError, lacks_memory
 from embedder.shown import shown
 
 CODE_NEEDED = "it needs code of its own, which is never run here; transformers itself does not know its kind"
@@ -26,10 +24,10 @@ def loading(setting: str, name: object, what: str, unless: tuple[type[Exception]
     """
     try:
         yield
-    except (EmbedderError, MemoryError, torch.OutOfMemoryError):
+    except EmbedderError:
         raise
     except Exception as error:  # the tokenizers library raises nothing narrower
-        if isinstance(error, unless):
+        if isinstance(error, unless) or lacks_memory(error):
             raise
         raise ConfigError(setting, f"{what} that can be loaded ({reason(error)})", str(name)) from error
 
