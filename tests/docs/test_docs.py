@@ -143,8 +143,8 @@ def desk(tmp_path_factory, tiny):
         ran("evaluate", tiny, *THE_REST, "checkpoint=outputs/train/.../export", "hydra.run.dir=outputs/evaluate/...")
         for name in "AB":
             shutil.copytree(root / "outputs" / "evaluate" / "...", root / name)
-        for name in ("tools", "memory"):
-            shutil.copytree(root / "outputs/train/.../export", root / "outputs" / name / "export")
+        for name in ("tools", "memory", "Q", "V", "all"):
+            shutil.copytree(root / "outputs/train/...", root / "outputs" / name)
         yield root
 
 
