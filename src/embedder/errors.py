@@ -1,5 +1,6 @@
 """The errors that a user can cause, each with a message that says how to correct the cause."""
 
+import errno
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,6 +112,8 @@ def lacks_memory(error: BaseException) -> bool:
     >>> lacks_memory(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB."))
     True
     """
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
 
 
