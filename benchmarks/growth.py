@@ -47,9 +47,9 @@ from tests.tiny_models import tiny_bert, tiny_llama, tiny_tokenizer  # noqa: E40
 
 FEW = 10
 """Questions that are there because a data set has some, where others are counted."""
-KEYS, DIMENSION, STEPS = 3600, 64, 20
+KEYS, DIMENSION, STEPS = 3600, 64, 50
 ENCODED = ("action=encode", "rows=[base]")
-FEW_VALIDATED = ("prepare.validation.max_queries=4", "callbacks.retrieval_eval.max_keys=100")
+FEW_VALIDATED = "prepare.validation.max_queries=4"
 """As many for every number of records: a training ends with a validation."""
 
 
@@ -94,12 +94,12 @@ def judge(folder: Path, n: int) -> dict[str, Cost]:
 
 
 def train(folder: Path, n: int) -> dict[str, Cost]:
-    """Published records are read; then the first step and the steps after it."""
+    """Published records are prepared; then training reads these until its first step, and goes on."""
     _, _, *models = of_world(folder, 1000, 1000, FEW)
     apart(write_records, folder, n)
-    data = [*models, "source=jsonl", f"source.path={folder}/records.jsonl", "reward=none"]
+    data = [*models, "source=jsonl", f"source.path={folder}/records.jsonl", "reward=none", FEW_VALIDATED]
     steps = [
-        *FEW_VALIDATED,
+        "callbacks.retrieval_eval.max_keys=100",
         "logger=csv",
         "trainer.accelerator=cpu",
         "callbacks.plain.progress=null",
@@ -110,9 +110,18 @@ def train(folder: Path, n: int) -> dict[str, Cost]:
         ends = (f"trainer.max_steps={count}", f"trainer.val_check_interval={count}")
         return cost(command("train", folder / str(count), *data, *steps, *ends))
 
-    read, first, more = cost(command("prepare", folder, *data)), steps_of(1), steps_of(1 + STEPS)
+    read = apart(cost, command("prepare", folder, *data))  # what it held is no part of what training holds
+    records = prepared(folder)
+    first, more = steps_of(1), steps_of(1 + STEPS)
+    if prepared(folder) != records:
+        sys.exit("training prepared its records again: its settings are not those that they were prepared with")
     one = Cost((more.seconds - first.seconds) / STEPS, more.megabytes, starts=False)
     return {"prepare published records": read, "train, until the first step is done": first, "train, a step": one}
+
+
+def prepared(folder: Path) -> dict[Path, int]:
+    """The files that training reads, and when each was written."""
+    return {path: path.stat().st_mtime_ns for path in (folder / "root" / "data" / "prepared").rglob("*.*")}
 
 
 def encode(folder: Path, n: int) -> dict[str, Cost]:
