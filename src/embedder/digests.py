@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from embedder.errors import DataError
+from embedder.errors import reading
 
 Result = TypeVar("Result")
 
@@ -44,11 +44,9 @@ def expecting_own(path: Path) -> Iterator[None]:
     Raises:
         DataError: In place of what a parser or a constructor raises.
     """
-    try:
+    kinds = (ValueError, TypeError, KeyError, AttributeError)
+    with reading(path, "damaged, not what an earlier run wrote: delete it", *kinds, said=repr):
         yield
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        message = f"damaged, not what an earlier run wrote ({type(error).__name__}: {error}): delete it"
-        raise DataError(path, None, message) from error
 
 
 def damage_of_archive(path: Path) -> str | None:

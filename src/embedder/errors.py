@@ -2,7 +2,8 @@
 
 import errno
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from embedder.origins import origin
@@ -112,9 +113,32 @@ def lacks_memory(error: BaseException) -> bool:
     >>> lacks_memory(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB."))
     True
     """
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    return isinstance(error, RuntimeError | OSError) and _NO_MEMORY.search(str(error)) is not None
+
+
+@contextmanager
+def reading(
+    path: Path, message: str, *kinds: type[Exception], said: Callable[[Exception], object] = str
+) -> Iterator[None]:
+    """While a file is read: what its reader says of wrong bytes is said of the file.
+
+    Args:
+        path: The file.
+        message: What is wrong with it, and what to do.
+        kinds: Errors by which the reader says that bytes are wrong; a lack of memory may be of the same kinds.
+        said: What the message quotes of such an error.
+
+    Raises:
+        DataError: In place of an error of these kinds that is no lack of memory.
+    """
+    try:
+        yield
+    except kinds as error:
+        if lacks_memory(error):
+            raise
+        raise DataError(path, None, f"{message} ({said(error)})") from error
 
 
 def how_to_resume(output_dir: Path | str) -> str:

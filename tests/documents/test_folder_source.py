@@ -193,6 +193,18 @@ def test_slow_files_are_read_once_and_again_if_what_was_kept_is_damaged(folder, 
     assert read.count("manual.docx") == 2
 
 
+def test_a_disk_that_is_full_leaves_no_document_out(folder, tmp_path):
+    document = docx.Document()
+    document.add_paragraph("The keeper of Oru lived in the tower.")
+    document.save(folder / "keeper.docx")
+    (tmp_path / "converted").mkdir()
+    (tmp_path / "converted" / "documents").touch()  # so that nothing can be kept there
+    with pytest.raises(OSError, match="documents"):
+        rows(folder, tmp_path)
+    (tmp_path / "converted" / "documents").unlink()
+    assert "keeper.docx" in {row["file"] for row in rows(folder, tmp_path)}
+
+
 def test_a_file_without_headings_is_called_as_its_name_is(tmp_path):
     (tmp_path / "user_guide-2.txt").write_text("Text.")
     assert [row["title"] for row in rows(tmp_path / "user_guide-2.txt", tmp_path)] == ["user guide 2"]

@@ -30,7 +30,7 @@ def test_costs_of_a_stopped_start_are_counted_in_the_next(tmp_path):
 def test_damaged_files_of_costs_are_named(damaged, tmp_path):
     for name in ("costs.json", "speed.json"):
         (tmp_path / name).write_bytes(damaged.encode("latin-1"))
-    with pytest.raises(DataError, match=r"costs\.json: damaged, not what an earlier run wrote .*: delete it"):
+    with pytest.raises(DataError, match=r"costs\.json: damaged, not what an earlier run wrote: delete it \("):
         Costs(tmp_path / "costs.json", Usage(), Price(input=2.0, output=10.0))
     with pytest.raises(DataError, match=r"speed\.json: damaged"):
         speed_of(tmp_path, "llm")

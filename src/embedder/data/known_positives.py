@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedder.errors import DataError
+from embedder.errors import reading
 from embedder.texts import text_hash
 from embedder.types import IntArray
 
@@ -21,10 +21,8 @@ class KnownPositives:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with reading(path, "not a whole table of positives", OSError, ValueError, EOFError):
             self._pairs: IntArray = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(path, None, f"not a whole table of positives ({error})") from error
 
     def __reduce__(self) -> tuple[type["KnownPositives"], tuple[Path]]:
         return KnownPositives, (self.path,)  # a worker process maps the file anew

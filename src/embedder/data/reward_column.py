@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from embedder.errors import DataError, lacks_memory
+from embedder.errors import reading
 
 Values = npt.NDArray[np.float32]
 Lengths = npt.NDArray[np.int64]
@@ -26,13 +26,9 @@ class RewardColumn:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with reading(path, "not a whole file of rewards: delete its folder", OSError, ValueError, EOFError):
             self._values = np.load(path, mmap_mode="r", allow_pickle=False)
             self._ends = np.load(_ends(path), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            if lacks_memory(error):
-                raise
-            raise DataError(path, None, f"not a whole file of rewards ({error}): delete its folder") from error
 
     def __reduce__(self) -> tuple[type["RewardColumn"], tuple[Path]]:
         return RewardColumn, (self.path,)  # a worker process maps the file anew

@@ -16,7 +16,7 @@ from embedder.encoders.query_only import check_keys
 from embedder.encoders.sentence_encoder import SentenceTransformerEncoder
 from embedder.encoders.sentence_files import DESCRIPTION, SentenceFiles, read_json
 from embedder.encoders.sentence_folder import OtherModulesError, read_folder
-from embedder.errors import ConfigError, DataError, MissingExtraError
+from embedder.errors import ConfigError, DataError, reading
 from embedder.models.loading import reason
 from embedder.types import Encoder, TaskSides
 
@@ -169,11 +169,9 @@ def existing(path: Path | str) -> Path:
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
     """Name the file when what it says of its encoder is not what was written, or its encoder cannot be loaded."""
+    wrong = (AttributeError, KeyError, TypeError, ValueError, RuntimeError, RecursionError)
     try:
-        yield
-    except (DataError, MissingExtraError):
-        raise
+        with reading(path, "a damaged description or damaged weights", *wrong, said=reason):
+            yield
     except ConfigError as error:
         raise DataError(path, None, f"its encoder cannot be loaded: {error}") from error
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, RecursionError) as error:
-        raise DataError(path, None, f"a damaged description or damaged weights ({reason(error)})") from error

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from embedder.errors import ConfigError, DataError
+from embedder.errors import ConfigError, DataError, reading
 from embedder.shown import shown
 from embedder.types import TaskSides
 
@@ -41,12 +41,10 @@ class SentenceFiles:
             DataError: A file is damaged, or names a folder elsewhere.
         """
         path = self.folder / "modules.json"
-        try:
+        wrong = "not a list of modules as sentence-transformers writes it"
+        with reading(path, wrong, OSError, ValueError, KeyError, TypeError):
             ordered = sorted(json.loads(path.read_text(encoding="utf-8")), key=lambda module: int(module["idx"]))
             listed = [(str(module["type"]), Path(str(module["path"]))) for module in ordered]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"not a list of modules as sentence-transformers writes it ({error})"
-            raise DataError(path, None, message) from error
         for _, place in listed:
             if place.is_absolute() or ".." in place.parts:
                 raise DataError(path, None, f"names a place outside of its folder: {shown(str(place))}")
@@ -119,10 +117,8 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         DataError: It cannot be read, or is no JSON object.
     """
-    try:
+    with reading(path, "cannot be read as JSON", OSError, ValueError, RecursionError):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(path, None, f"cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):
         raise DataError(path, None, "expected a JSON object")
     return content

@@ -19,7 +19,6 @@ _OF_SYSTEM = {
     errno.EACCES: f"no permission; {_PLACES}, {_CACHES}",
     errno.EPERM: f"not permitted; {_PLACES}, {_CACHES}",
     errno.EMFILE: "too many files are open at once; ulimit -n 4096 allows more",
-    errno.ENOMEM: "the system has no memory left",
     errno.EADDRINUSE: "the port is in use, perhaps by another run; MASTER_PORT=NUMBER chooses another one",
 }
 _LEAST_MEMORY = (
@@ -54,7 +53,8 @@ def message_for_user(error: BaseException, config: Any = None, output_dir: Path 
         None if it is an error in this project, which a user cannot correct.
     """
     causes = list(_causes(error))
-    for cause in causes:
+    of_ours = () if any(map(lacks_memory, causes)) else causes  # what they say of a file or a setting is wrong then
+    for cause in of_ours:
         if isinstance(cause, ConfigError) and config is not None:
             return str(_under_users_key(cause, causes, config))
         if isinstance(cause, EmbedderError):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from embedder.errors import DataError
+from embedder.errors import DataError, reading
 from embedder.index.faiss_package import faiss_module, reason
 from embedder.sealed import sealed_file
 
@@ -44,10 +44,8 @@ def read_index(path: Path, *, mapped: bool) -> Any:
     faiss = faiss_module()
     if not path.is_file():
         raise DataError(path, None, "there is no such index")
-    try:
+    with reading(path, "not a FAISS index", RuntimeError, said=reason):
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
-    except RuntimeError as error:
-        raise DataError(path, None, f"not a FAISS index ({reason(error)})") from error
     if index.metric_type != faiss.METRIC_INNER_PRODUCT:
         raise DataError(path, None, "this index ranks by a distance, not by the inner product")
     return index

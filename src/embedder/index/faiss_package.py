@@ -47,6 +47,6 @@ def faiss_module() -> Any:
         raise MissingExtraError("faiss", command, "this index") from error
 
 
-def reason(error: RuntimeError) -> str:
+def reason(error: Exception) -> str:
     """What FAISS says, without the C++ function and source line before it."""
     return re.sub(r"^Error in .*\.\w+:\d+: (Error: .* failed: )?", "", str(error), flags=re.DOTALL).strip()

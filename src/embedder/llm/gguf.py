@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedder.digests import digest_of
-from embedder.errors import DataError, lacks_memory
+from embedder.errors import DataError, reading
 from embedder.files import make_once
 from embedder.models.loading import reason
 from embedder.shown import shown_names
@@ -52,7 +52,8 @@ def _write_safetensors(path: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    try:
+    # An Exception: whatever damaged bytes make of the readers of two libraries.
+    with reading(path, "cannot be read as a GGUF model", Exception, said=reason):
         tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False)
         loaded_with_report: Any = AutoModelForCausalLM.from_pretrained(
             path.parent,
@@ -61,10 +62,6 @@ def _write_safetensors(path: Path, folder: Path) -> None:
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except Exception as error:  # whatever damaged bytes make of the readers of two libraries
-        if lacks_memory(error):
-            raise
-        raise DataError(path, None, f"cannot be read as a GGUF model ({reason(error)})") from error
     loaded, report = loaded_with_report
     if missing := sorted(report["missing_keys"]):
         raise DataError(path, None, f"lacks weights of its model: {shown_names(missing)}")

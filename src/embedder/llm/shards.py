@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embedder.errors import DataError
+from embedder.errors import DataError, lacks_memory
 from embedder.files import whole_file
 
 logger = logging.getLogger(__name__)
@@ -90,6 +90,8 @@ class ShardFolder:
                 raise ValueError("its contents do not match the digest in its name")
             return pq.read_table(pa.BufferReader(content)).cast(self._schema)
         except (ValueError, pa.ArrowException) as error:
+            if lacks_memory(error):  # what the LLM has said is whole, and is not to be paid again
+                raise
             self._set_aside(path, error)
             return None
 

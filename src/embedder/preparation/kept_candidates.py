@@ -17,7 +17,7 @@ from rich.progress import track
 from embedder.candidates.finder import CandidateFinder
 from embedder.data.corpus import Corpus
 from embedder.digests import expecting_own
-from embedder.errors import DataError
+from embedder.errors import reading
 from embedder.types import Candidate, Query
 
 _SCHEMA = pa.schema(
@@ -96,11 +96,9 @@ class KeptCandidates:
             self.copies: dict[str, list[int]] = counts["copies"]
             """By query, positions of the near duplicates of its gold keys."""
         self._folder, self._corpus = folder, corpus
-        try:
+        with reading(folder, "not a whole file of candidates: delete it", pa.ArrowException):
             self._file = pa.ipc.open_file(pa.memory_map(str(folder / _TABLE)))
             blocks = [self._file.get_batch(number) for number in range(self._file.num_record_batches)]
-        except pa.ArrowException as error:
-            raise DataError(folder, None, f"not a whole file of candidates ({error}): delete it") from error
         ids = (query_id for block in blocks for query_id in block.column("query").to_pylist())
         self._rows = {query_id: row for row, query_id in enumerate(ids)}
 

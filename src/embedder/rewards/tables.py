@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from embedder.errors import DataError
+from embedder.errors import reading
 from embedder.rewards.maths import Numbers
 
 _SCHEMA = pa.schema(
@@ -112,13 +112,11 @@ def rewards_of_file(path: Path, reward: Reward) -> Iterator[tuple[npt.NDArray[np
     Raises:
         DataError: The file is damaged.
     """
-    try:
-        with pa.memory_map(str(path)) as file:
-            reader = pa.ipc.open_file(file)
-            for number in range(reader.num_record_batches):
-                yield _block_rewards(reader.get_batch(number), reward)
-    except pa.ArrowException as error:
-        raise DataError(path, None, f"not a whole file of log-likelihoods ({error}): delete its folder") from error
+    damaged = "not a whole file of log-likelihoods: delete its folder"
+    with reading(path, damaged, pa.ArrowException), pa.memory_map(str(path)) as file:
+        reader = pa.ipc.open_file(file)
+        for number in range(reader.num_record_batches):
+            yield _block_rewards(reader.get_batch(number), reward)
 
 
 def _block_rewards(block: pa.RecordBatch, reward: Reward) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

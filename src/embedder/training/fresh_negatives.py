@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedder.errors import DataError
+from embedder.errors import DataError, reading
 from embedder.files import whole_folder
 from embedder.types import FloatArray, IntArray, Key, KeyStore, Record
 
@@ -43,10 +43,8 @@ class FreshNegatives:
 
     def __init__(self, path: Path, corpus: KeyStore) -> None:
         self.path, self._corpus = path, corpus
-        try:
+        with reading(path, "not a whole table of negatives", OSError, ValueError, EOFError):
             self.table = read_table(path)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(path, None, f"not a whole table of negatives ({error})") from error
 
     def __reduce__(self) -> tuple[type["FreshNegatives"], tuple[Path, KeyStore]]:
         return FreshNegatives, (self.path, self._corpus)  # a worker process maps the file anew
@@ -128,12 +126,11 @@ def published(folder: Path, digest: str) -> dict[str, Path]:
     Raises:
         DataError: There is no such folder, or it holds other tables.
     """
-    try:
+    needed = "the checkpoint trains with the negatives of this folder"
+    with reading(folder, needed, OSError, ValueError, KeyError, EOFError):
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         paths = {name: folder / f"{number}.npy" for number, name in enumerate(manifest["tables"])}
         digest_here = _digest({name: read_table(path) for name, path in paths.items()})
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise DataError(folder, None, f"the checkpoint trains with the negatives of this folder ({error})") from error
     if digest_here != digest:
         raise DataError(folder, None, f"expected the negatives with the digest {digest[:12]}, got {digest_here[:12]}")
     return paths

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedder.errors import DataError
+from embedder.errors import reading
 from embedder.sealed import sealed_file
 from embedder.types import FloatArray
 
@@ -36,8 +36,6 @@ def open_shard(path: Path) -> FloatArray:
     Raises:
         DataError: There are none.
     """
-    try:
+    with reading(path, "vectors that cannot be read: encode the corpus again", OSError, ValueError, EOFError):
         vectors: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(path, None, f"vectors that cannot be read ({error}): encode the corpus again") from error
     return vectors
