@@ -82,7 +82,7 @@ def _rows(files: Files, titles: dict[str, str], cutting: Cutting, kept: Path, no
                 yield from rows_of(document, name, titles[name], cutting)
             if blank:
                 notes.unread[name] = f"{blank} rows without text"
-        except (UnreadableError, OSError) as error:
+        except UnreadableError as error:  # an OSError is not of the document: its bytes were read for its digest
             notes.unread[name] = str(error)
 
 

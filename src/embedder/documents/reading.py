@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import yaml
@@ -80,11 +81,11 @@ def _docx(path: Path) -> Iterator[Document]:
         import mammoth
     except ImportError as error:
         raise MissingExtraError("mammoth", extra("documents"), f"reading {path.name}") from error
+    content = BytesIO(path.read_bytes())
     try:
-        with path.open("rb") as file:
-            page = mammoth.convert_to_html(file, style_map=_STYLES, convert_image=lambda image: [])
+        page = mammoth.convert_to_html(content, style_map=_STYLES, convert_image=lambda image: [])
     except Exception as error:  # whatever a damaged archive or XML raises in it
-        if isinstance(error, OSError) or lacks_memory(error):
+        if lacks_memory(error):
             raise
         raise UnreadableError(f"no whole DOCX file, or encrypted ({type(error).__name__}: {error})") from error
     yield document_of(page.value)
