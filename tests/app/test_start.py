@@ -143,6 +143,25 @@ def test_every_target_of_the_configuration_can_be_looked_up():
             "encoder: expected one of bge_base, bge_base_v1, llama_1b_lora, minilm, modernbert_base, qwen3_0_6b, got"
             " 'null'",
         ),
+        (
+            "trainer.limit_val_batches=0",
+            "trainer.limit_val_batches: not in the configuration, but lightning.Trainer takes it:"
+            " +trainer.limit_val_batches=0 adds it",
+        ),
+        (
+            "trainer.limit_val_batchs=0",
+            "trainer.limit_val_batchs: there is no such setting; did you mean trainer.limit_val_batches?",
+        ),
+        (
+            "optim.betas=[0.9,0.98]",
+            "optim.betas: not in the configuration, but embedder.training.schedule.AdamWLinear takes it:"
+            " '+optim.betas=[0.9,0.98]' adds it",
+        ),
+        (
+            "callbacks.plain.best.monitr=x",
+            "callbacks.plain.best.monitr: there is no such setting; did you mean callbacks.plain.best.monitor?"
+            " +callbacks.plain.best.monitr=x hands it to embedder.callbacks.best.best_checkpoint as it is",
+        ),
         ("max_steps=3", "max_steps: there is no such setting; did you mean trainer.max_steps?"),
         (
             "source.path=x",

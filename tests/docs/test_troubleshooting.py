@@ -24,6 +24,7 @@ TRIGGERS = {
     "which this command does not choose": ["train.py", "llm.url=http://127.0.0.1:8000/v1"],
     "is quoted for Hydra": ["train.py", "source.path=my(data"],
     "did you mean trainer.max_steps": ["train.py", "trainer.max_epochs=3"],
+    "takes it": ["train.py", "trainer.profiler=simple"],
     "trainer.accelerator": ["train.py", *DATA, "reward=none", "trainer.accelerator=tpu"],
     "a directory that holds a data set": ["train.py", "source=corpus", "source.path=EMPTY"],
     "no corpus.jsonl": ["train.py", "source=corpus", "source.path=NO_CORPUS"],

@@ -1,6 +1,7 @@
 """Errors of Hydra about a command line, as messages in terms of the existing settings."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from embedder.entry.faults import message_for_user
 from embedder.entry.project import conf_folder
+from embedder.entry.signatures import taken_names
 from embedder.errors import ConfigError
 from embedder.shown import nearest, shown
 from embedder.started import command
@@ -43,7 +45,7 @@ def mended(error: Exception, name: str, arguments: Sequence[str]) -> tuple[str |
         if group and names:
             return str(ConfigError(group, f"one of {', '.join(names)}{nearest(chosen, names)}", chosen)), 2
     if (unknown := _UNKNOWN.search(text)) is not None:
-        return _unknown_key(unknown[1] or unknown[2], conf, name), 2
+        return _unknown_key(unknown[1] or unknown[2], conf, name, arguments), 2
     if (twice := _TWICE.search(text)) is not None:
         group = twice[1] or twice[2]
         if any(argument.startswith(f"+{group}=") for argument in arguments):
@@ -67,11 +69,12 @@ def _no_group(conf: Path, arguments: Sequence[str]) -> str:
     return _NO_GROUP
 
 
-def _unknown_key(key: str, conf: Path, name: str) -> str:
-    """Which setting or group of choices was meant."""
+def _unknown_key(key: str, conf: Path, name: str, arguments: Sequence[str]) -> str:
+    """Which setting or group of choices was meant, or how the setting is added."""
     group, last = key.partition("@")[0], key.rpartition(".")[2]
     groups = sorted(str(path.relative_to(conf)) for path in conf.glob("**/") if path != conf)
-    keys = list(_keys(_composed(conf, name)))
+    config = _composed(conf, name, [one.partition(",")[0] for one in arguments if one.partition("=")[0] in groups])
+    keys = list(_keys(config))
     if group in groups and group not in keys:
         return _group_of_others(group, conf)
     if owners := _owners(key, conf):
@@ -82,11 +85,18 @@ def _unknown_key(key: str, conf: Path, name: str) -> str:
     # `source.paht` is meant to be a setting of `source=corpus`, whichever choice of its group is the default.
     choices = [path for one in first for path in sorted((conf / one).glob("[!_]*.yaml"))]
     of_choices = (f"{first[0]}.{known}" for path in choices for known in _keys_of(path))
-    candidates = sorted({*groups, *keys, *of_choices})
+    target, taken = _taken(key, config)
+    of_target = () if last in taken else (f"{key.rpartition('.')[0]}.{one}" for one in taken if one != "**")
+    candidates = sorted({*groups, *keys, *of_choices, *of_target})
     near = get_close_matches(key, candidates, n=1, cutoff=0.8)
+    added = next((shlex.quote(f"+{shown(one)}") for one in arguments if one.partition("=")[0] == key), "")
+    if last in taken and added:
+        more = f", or did you mean {near[0]}?" if near else ""
+        return f"{shown(key)}: not in the configuration, but {target} takes it: {added} adds it{more}"
     near = near or [known for known in candidates if known.endswith(f".{last}")][:3] or first
     meant = f"did you mean {' or '.join(near)}?" if near else f"{command(name)} --cfg job shows all"
-    return f"{shown(key)}: there is no such setting; {meant}"
+    handed_on = f" {added} hands it to {target} as it is" if "**" in taken and added else ""
+    return f"{shown(key)}: there is no such setting; {meant}{handed_on}"
 
 
 def _group_of_others(group: str, conf: Path) -> str:
@@ -112,16 +122,30 @@ def _owners(key: str, conf: Path) -> list[str]:
     return [f"{group}={path.stem}" for path in paths if rest in _keys_of(path)]
 
 
-def _composed(conf: Path, name: str) -> Any:
-    """The configuration without overrides."""
+def _taken(key: str, config: Any) -> tuple[str, tuple[str, ...]]:
+    """What the node of a setting builds, and the names that this is called with."""
+    node, parents = config, key.split(".")[:-1]
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, Mapping) else None
+    target = node.get("_target_") if isinstance(node, Mapping) else None
+    return (target, taken_names(target)) if isinstance(target, str) else ("", ())
+
+
+def _composed(conf: Path, name: str, choices: Sequence[str]) -> Any:
+    """The configuration with these choices of its groups, where they exist, and no other overrides."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
     from omegaconf import OmegaConf
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):
-        config: Any = OmegaConf.to_container(compose(name), resolve=False)
-    return config
+        try:
+            config = compose(name, overrides=list(choices))
+        except HydraException:  # one of them is what is unknown
+            config = compose(name)
+    composed: Any = OmegaConf.to_container(config, resolve=False)
+    return composed
 
 
 def _keys_of(path: Path) -> Iterator[str]:

@@ -18,6 +18,8 @@ from embedder.shown import nearest
 _PLAIN = {"int": int, "float": float, "str": str, "bool": bool, "None": None, "Any": Any, "object": object}
 _GENERIC: dict[str, Any] = {"list": list, "Sequence": Sequence, "tuple": tuple, "dict": dict, "Mapping": Mapping}
 
+_HANDED_ON = 5  # from package to package, at most, until what a name stands for is defined
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -56,10 +58,39 @@ def parameters(target: str) -> dict[str, Parameter] | str | None:
         return _of_function(node.args, tree, skip=0)
     if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
         return _of_dataclass(node, tree)
-    init = next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), None)
-    if init is None:
-        return None
-    return _of_function(init.args, tree, skip=1)
+    init = _init_of(node)
+    return None if init is None else _of_function(init.args, tree, skip=1)
+
+
+@cache
+def taken_names(target: str) -> tuple[str, ...]:
+    """What a class or function of any package is called with; `**` for names that it hands on.
+
+    Returns:
+        Nothing where the sources do not say it. This is advice, no ground to refuse a setting: decorators take more.
+    """
+    module, _, name = target.rpartition(".")
+    if module.partition(".")[0] == embedder.__name__:
+        found = parameters(target)
+        return tuple(found) if isinstance(found, dict) else ()
+    for _ in range(_HANDED_ON):
+        if (path := _source(module, anywhere=True)) is None:
+            return ()
+        tree = _parsed(path)
+        if (node := next((node for node in _definitions(tree) if node.name == name), None)) is not None:
+            function = node if isinstance(node, ast.FunctionDef) else _init_of(node)
+            return () if function is None else _argument_names(function.args)[int(function is not node) :]
+        module = _imported(tree).get(name, "")
+    return ()
+
+
+def _argument_names(arguments: ast.arguments) -> tuple[str, ...]:
+    named = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    return (*(one.arg for one in named), *(() if arguments.kwarg is None else ("**",)))
+
+
+def _init_of(node: ast.ClassDef) -> ast.FunctionDef | None:
+    return next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), None)
 
 
 def _of_dataclass(node: ast.ClassDef, tree: ast.Module) -> dict[str, Parameter] | None:
@@ -141,11 +172,15 @@ def _imported(tree: ast.Module) -> dict[str, str]:
     return {alias.asname or alias.name: str(node.module) for node in nodes for alias in node.names}
 
 
-def _source(module: str) -> Path | None:
+def _source(module: str, *, anywhere: bool = False) -> Path | None:
+    """The file of a module of this package, or of any that is installed."""
     first, *parts = module.split(".")
-    if first != embedder.__name__:
+    if not anywhere and first != embedder.__name__:
         return None
-    place = Path(str(embedder.__file__)).parent.joinpath(*parts)
+    spec = importlib.util.find_spec(first) if first.isidentifier() else None  # of the package, which it does not import
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    place = Path(spec.submodule_search_locations[0]).joinpath(*parts)
     return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
