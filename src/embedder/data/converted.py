@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from embedder.data.forms.form import ORIGIN, Form, Rows
+from embedder.data.forms.form import ORIGIN, Conversion, Rows
 from embedder.data.jsonl import json_line
 from embedder.digests import digest_of
 from embedder.errors import DataError
@@ -32,13 +32,13 @@ COMPRESSED = tuple(_OPEN)
 """Endings of compressed files that are read."""
 
 
-def converted(form: Form, files: Mapping[str, Path], directory: Path) -> dict[str, Path]:
+def converted(form: Conversion, files: Mapping[str, Path], directory: Path) -> dict[str, Path]:
     """The files of a data set by id, `corpus`, `train` and `test`.
 
     They are streamed into a folder of `directory` that is there as a whole or not at all.
 
     Args:
-        form: How the data set lies on disk.
+        form: Makes them.
         files: What there is of `corpus`, `histories`, `train` and `test`.
         directory: Where converted data sets are kept.
 

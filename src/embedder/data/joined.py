@@ -12,13 +12,8 @@ from embedder.digests import digest_of
 
 @dataclass(frozen=True)
 class _OneAfterAnother:
-    """Not a form that a data set has on disk, so that no data set fits it."""
-
-    def fits(self, files: Mapping[str, Path]) -> bool:
-        return False
-
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
-        """The rows of all files as `corpus`; see `Form`."""
+        """The rows of all files as `corpus`; see `Conversion`."""
         yield (
             "corpus",
             (row.values | {ORIGIN: (role, row.line)} for role, path in files.items() for row in JsonLines(path).rows()),

@@ -26,12 +26,8 @@ class SeededSplit:
 
     share: float
 
-    def fits(self, files: Mapping[str, Path]) -> bool:
-        """Whether there are queries."""
-        return "train" in files
-
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
-        """The files `train` and `test`; see `Form`."""
+        """The files `train` and `test`; see `Conversion`."""
         rows = JsonLines(files["train"])
         groups = [_group(row) for row in rows.rows()]
         sizes = Counter(groups)

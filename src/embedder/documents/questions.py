@@ -25,12 +25,8 @@ class QuestionFile:
     format: int = 1
     """Raised when the rows that are made of a file change."""
 
-    def fits(self, files: Mapping[str, Path]) -> bool:
-        """Whether there are questions."""
-        return "questions" in files
-
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
-        """The queries, all as `train`; see `Form`."""
+        """The queries, all as `train`; see `Conversion`."""
         yield "train", self._queries(files)
 
     def _queries(self, files: Mapping[str, Path]) -> Rows:

@@ -10,18 +10,11 @@ ORIGIN = ":origin"
 """Field of a converted row that is not written: the role of the file that it was made of, and the line there."""
 
 
-class Form(Protocol):
-    """How the data sets of a task lie on disk, where that is not by id: a dataclass of settings.
+class Conversion(Protocol):
+    """Makes files by id of others: a dataclass of settings.
 
     What is converted is kept in a folder named by its class and its fields (`identity`).
     """
-
-    def fits(self, files: Mapping[str, Path]) -> bool:
-        """Whether a data set with these files is of this form; if it is not, it is read as a data set by id.
-
-        Args:
-            files: What there is of `corpus`, `histories`, `train`, `test`, `queries`, `train_qrels` and `test_qrels`.
-        """
 
     def convert(self, files: Mapping[str, Path]) -> Iterator[tuple[str, Rows]]:
         """The files of the data set by id, streamed: `corpus`, and what there is of `train` and `test`.
@@ -30,4 +23,15 @@ class Form(Protocol):
 
         Raises:
             DataError: A row is not what it should be, with its file and line.
+        """
+
+
+class Form(Conversion, Protocol):
+    """How the data sets of a task lie on disk, where that is not by id."""
+
+    def fits(self, files: Mapping[str, Path]) -> bool:
+        """Whether a data set with these files is of this form; if it is not, it is read as a data set by id.
+
+        Args:
+            files: What there is of `corpus`, `histories`, `train`, `test`, `queries`, `train_qrels` and `test_qrels`.
         """
