@@ -75,17 +75,13 @@ class RowsById:
 
     def __contains__(self, row_id: str) -> bool:
         try:
-            self.position(row_id)
+            self._table.row(row_id)
         except KeyError:
             return False
         return True
 
     def __getitem__(self, row_id: str) -> Row:
-        return self.lines.row(self.position(row_id))
-
-    def position(self, row_id: str) -> int:
-        """Position of a row; KeyError for an unknown id."""
-        return self._table.row(row_id)
+        return self.lines.row(self._table.row(row_id))
 
     def _id(self, position: int) -> str:
         return self.lines.row(position).text(self._field)

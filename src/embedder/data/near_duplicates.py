@@ -5,7 +5,7 @@ decides, so that no key is called a duplicate by chance. Of pairs at the limit a
 fewer. MinHash of `datasketch` took four times the time and the memory for the same passages.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rich.progress import track
@@ -66,12 +66,8 @@ def bands(limit: float) -> int:
     >>> bands(0.9), bands(0.8), bands(0.5)
     (16, 32, 64)
     """
-    enough = (n for n in _divisors() if (1 - limit ** (_PERMUTATIONS // n)) ** n <= _MISSED)
-    return next(enough, _PERMUTATIONS)
-
-
-def _divisors() -> Sequence[int]:
-    return [n for n in range(1, _PERMUTATIONS + 1) if _PERMUTATIONS % n == 0]
+    divisors = (n for n in range(1, _PERMUTATIONS + 1) if _PERMUTATIONS % n == 0)
+    return next((n for n in divisors if (1 - limit ** (_PERMUTATIONS // n)) ** n <= _MISSED), _PERMUTATIONS)
 
 
 def _rensa(limit: float) -> tuple[Any, Any]:
