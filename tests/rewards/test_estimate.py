@@ -1,9 +1,7 @@
-import json
 from dataclasses import replace
 
 import pytest
 
-from embedder.errors import ConfigError
 from embedder.preparation.estimate import _limited
 from embedder.rewards.estimate import duration, estimate
 from embedder.rewards.label_counts import LabelCounts, count_requests
@@ -204,15 +202,6 @@ def test_competitors_are_sampled_after_what_labelling_samples_after():
     assert sampled == [("a",), ("a",), ("b",), ("a",)]
 
 
-def test_nothing_to_probe_is_an_error():
-    with pytest.raises(ConfigError, match="queries to label"):
-        probe(SlowModel(), [], OutputSettings())
-    with pytest.raises(ConfigError, match="queries to label"):
-        count_requests([], 10, 3)
-    with pytest.raises(ConfigError, match="n_requests"):
-        probe(SlowModel(), [request("p")], OutputSettings(), 0)
-
-
 def test_durations_read_well():
     seconds = (0.04, 42, 99, 100, 5000, 5400, 86400, 172_800, 1_000_000)
     assert [duration(some) for some in seconds] == [
@@ -243,7 +232,7 @@ def test_a_server_that_tells_no_tokens_is_not_said_to_run_none():
     assert told == "\n  budget its tokens end after about 50 of these queries"
 
 
-def test_the_text_and_the_json():
+def test_the_text():
     found = estimate(COUNTS, PROBE)
     assert found.render().splitlines() == [
         "To label 100 queries with 4.0 candidates each",
@@ -252,5 +241,3 @@ def test_the_text_and_the_json():
         "  time   5 min, 5 min to 6.2 min (from 2 timed queries)",
         "  disk   0.18 MB",
     ]
-    assert json.loads(json.dumps(found.as_json()))["seconds"] == pytest.approx(300.0)
-    assert found.as_json()["counts"]["queries"] == 100

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from embedder.audit.audit import audit
 from embedder.audit.page import LabelsView, render
@@ -59,7 +59,7 @@ class ReportRun:
             early = prepared.manifest()["labelling"].get("early_stop")
             stopped = f"\n{EarlyStopReport.from_json(early)}" if early else ""
             logger.info("%s\n%s%s", name, report.render(), stopped)
-            write_atomically(folder / "report.json", json.dumps(report.as_json() | {"early_stop": early}, indent=1))
+            write_atomically(folder / "report.json", json.dumps(asdict(report) | {"early_stop": early}, indent=1))
         else:
             logger.info("%s: trained on labels alone, no rewards", name)
         records = prepared.records("train")

@@ -1,6 +1,5 @@
 """Say what labelling will cost before it is started: the times of a probe, extrapolated."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,10 +50,6 @@ class LabelEstimate:
     def tells_no_tokens(self) -> bool:
         """Whether the LLM, a server, does not say how many tokens it runs."""
         return not self.score_tokens + self.sample_tokens
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it, as plain values."""
-        return dataclasses.asdict(self) | {"seconds": self.seconds}
 
     def render(self) -> str:
         """Plain text for people."""

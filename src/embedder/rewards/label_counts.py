@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from embedder.errors import ConfigError
 from embedder.metrics.options import wrong_options
 from embedder.rewards.requests import LabelRequest
 
@@ -46,11 +45,7 @@ class LabelCounts:
 
 
 def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers: int) -> LabelCounts:
-    """The counts of some requests, each read once.
-
-    Raises:
-        ConfigError: There are none.
-    """
+    """The counts of some requests, at least one, each read once."""
     totals: Counter[str] = Counter()
     for request in requests:
         totals["queries"] += 1
@@ -63,8 +58,6 @@ def count_requests(requests: Iterable[LabelRequest], n_outputs: int, max_answers
         totals["sampled queries"] += not request.options and n_outputs > 0
         totals["competitors"] += len(wrong_options(request.options, request.answers)) if request.options else n_outputs
     queries = totals["queries"]
-    if not queries:
-        raise ConfigError("prepare", "queries to label", "none")
     return LabelCounts(
         queries=queries,
         candidates=totals["candidates"] / queries,

@@ -1,10 +1,8 @@
 """What the rewards of a file of records look like, as numbers, as text for people, and as warnings."""
 
-import dataclasses
 import math
 import textwrap
 from dataclasses import dataclass
-from typing import Any
 
 from embedder.rewards.distribution import HistogramBin
 
@@ -63,10 +61,6 @@ class LabelReport:
     """The same, or as much as the best of them."""
     warnings: tuple[str, ...]
     """Plain sentences; see `warnings_of`."""
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it, as plain values."""
-        return dataclasses.asdict(self)
 
     def render(self) -> str:
         """Plain text for people, at most 100 columns."""

@@ -1,6 +1,5 @@
 """The rewards of prepared records, row by row, with what was known about each candidate before."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,24 +18,12 @@ class LabelledRow:
         is_positive: Whether the candidate is labelled as relevant.
         sources: Who proposed it, None where that is not known.
         ranks: Its rank in the ranking of the source, from 1; None where that is not known.
-
-    Raises:
-        ValueError: There is no reward, one is not finite, or the lists differ in length.
     """
 
     rewards: tuple[float, ...]
     is_positive: tuple[bool, ...]
     sources: tuple[str | None, ...]
     ranks: tuple[int | None, ...]
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.rewards), len(self.is_positive), len(self.sources), len(self.ranks)}
-        if len(lengths) > 1:
-            raise ValueError(f"rewards, is_positive, sources and ranks differ in length: {sorted(lengths)}")
-        if not self.rewards:
-            raise ValueError("a row without rewards cannot be reported on")
-        if not all(map(math.isfinite, self.rewards)):
-            raise ValueError(f"a reward is not a finite number: {self.rewards}")
 
 
 def labelled_rows(records: Records) -> Iterator[LabelledRow]:
@@ -48,7 +35,7 @@ def labelled_rows(records: Records) -> Iterator[LabelledRow]:
     for position in range(len(records)):
         row = records.row(position)
         record = parse_record(row, records.task)
-        if record.rewards is None:
+        if not record.rewards:
             continue
         proposals = proposals_of(row, record)
         n_positives, n_negatives = len(record.positives), len(record.negatives)

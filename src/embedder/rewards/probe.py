@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from embedder.errors import ConfigError
 from embedder.rewards.requests import LabelRequest, Outputs, choose_outputs, prompts_with_outputs
 from embedder.rewards.sampled_outputs import DRAWS, OutputSettings
 from embedder.types import LanguageModel, OutputScore
@@ -77,18 +76,11 @@ def probe(
 
     Args:
         language_model: Samples and scores.
-        requests: What is to be labelled, or a part of it.
+        requests: What is to be labelled, or a part of it; at least one.
         settings: As they will be for labelling.
         n_requests: So many are timed.
         clock: Seconds from any origin.
-
-    Raises:
-        ConfigError: There are no requests, or none is to be timed.
     """
-    if n_requests < 1:
-        raise ConfigError("probe.n_requests", "1 or more", n_requests)
-    if not requests:
-        raise ConfigError("prepare", "queries to label", "none")
     started = clock()
     chosen = spread(requests, n_requests, settings.seed)
     runner = _Runner(language_model, settings, clock)
