@@ -3,7 +3,6 @@
 import json
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,14 +31,7 @@ class Spent:
         return (tokens is not None and self.tokens >= tokens) or (minutes is not None and self.seconds >= 60 * minutes)
 
 
-def spend(
-    job: Job,
-    finder: CandidateFinder,
-    judge: Judge,
-    budget: Budget,
-    ledger: Path,
-    clock: Callable[[], float] = time.monotonic,
-) -> Job:
+def spend(job: Job, finder: CandidateFinder, judge: Judge, budget: Budget, ledger: Path) -> Job:
     """Judge the queries of a job until its budget is spent.
 
     After every few queries the ledger says what is spent. A run that was killed and is started again finds the scores
@@ -51,7 +43,6 @@ def spend(
         judge: Scores these, into the store.
         budget: With tokens or minutes.
         ledger: A small JSON file beside the prepared data set.
-        clock: Seconds, for the minutes.
 
     Returns:
         The job, with the queries that were judged or can train on their labels.
@@ -62,11 +53,11 @@ def spend(
     spent, queries, done = _read(ledger), job.to_judge, 0
     while done < len(queries) and (done < spent.queries or not spent.reaches(budget)):
         some = queries[done : done + TOGETHER]
-        started, tokens = clock(), judge.tokens_run
+        started, tokens = time.monotonic(), judge.tokens_run
         judge(list(zip(some, finder.propose(some), strict=True)))
         done += len(some)
         spent.tokens += judge.tokens_run - tokens
-        spent.seconds += clock() - started
+        spent.seconds += time.monotonic() - started
         spent.queries = max(spent.queries, done)
         ledger.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(ledger, json.dumps(asdict(spent)))
