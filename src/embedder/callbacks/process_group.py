@@ -7,6 +7,7 @@ import torch.distributed as dist
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from embedder.errors import ConfigError
+from embedder.processes import Processes
 
 
 class ProcessGroupGuard(L.Callback):
@@ -18,7 +19,7 @@ class ProcessGroupGuard(L.Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Compare, and register the closing once a process."""
-        n_joined = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        n_joined = Processes.here().size
         if n_joined != trainer.world_size:
             raise ConfigError(
                 "trainer.strategy",

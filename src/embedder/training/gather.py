@@ -15,16 +15,6 @@ def rows_of(processes: Processes, n: int) -> range:
     return range(n) if n < processes.size else processes.share(n)
 
 
-def is_distributed() -> bool:
-    """Whether more than one process takes part."""
-    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-
-
-def world_size() -> int:
-    """How many processes take part."""
-    return dist.get_world_size() if is_distributed() else 1
-
-
 def gather_rows(local: Tensor, rows: int) -> Tensor:
     """Rows of all processes in order of their rank: [B, ...] -> [W * rows, ...].
 
@@ -35,7 +25,7 @@ def gather_rows(local: Tensor, rows: int) -> Tensor:
         local: This process's rows, at most `rows` of them.
         rows: What the rows of each process are filled up to with zeros; the same on all.
     """
-    if not is_distributed():
+    if Processes.here().size == 1:
         return local
     gathered: Tensor = _GatherRows.apply(_filled(local, rows))  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return gathered
@@ -44,7 +34,7 @@ def gather_rows(local: Tensor, rows: int) -> Tensor:
 def sum_over_processes(value: Tensor) -> Tensor:
     """The sum of every process's value, the same on all; without gradient."""
     total = value.detach().clone()
-    if is_distributed():
+    if Processes.here().size > 1:
         dist.all_reduce(total)
     return total
 

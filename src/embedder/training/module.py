@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from embedder.losses.matryoshka import matryoshka_views
+from embedder.processes import Processes
 from embedder.training.collate import Batch, MixedBatch
-from embedder.training.gather import gather_rows, sum_over_processes, world_size
+from embedder.training.gather import gather_rows, sum_over_processes
 from embedder.training.negatives import in_batch_negatives, negatives_by_place
 from embedder.training.schedule import AdamWLinear
 from embedder.training.task import Task
@@ -93,7 +94,7 @@ class RetrieverModule(L.LightningModule):
         means = self.losses(batch) / counts.clamp(min=1)  # [L], of the local records over all of them
         weights = self._weights(batch)
         self._note_losses(batch, sum_over_processes(means), weights, counts)
-        return (weights * means).sum() * world_size()
+        return (weights * means).sum() * Processes.here().size
 
     def _note_losses(self, batch: Batch | MixedBatch, means: Tensor, weights: Tensor, counts: Tensor) -> None:
         """Keep the losses of a training batch for callbacks, and log them.
@@ -144,8 +145,8 @@ class RetrieverModule(L.LightningModule):
         """Losses of one validation batch, against the keys of that batch."""
         n = torch.tensor([float(len(batch.query_ids))], device=self.device)
         sums = torch.cat([self.losses(batch), self._counts(batch), n])  # [2 L + 1]
-        if batch.n_global < world_size():  # every process has all queries
-            sums = sums / world_size()
+        if batch.n_global < Processes.here().size:  # every process has all queries
+            sums = sums / Processes.here().size
         name = batch.task, batch.dataset
         self._held_out[name] = self._held_out.get(name, torch.zeros_like(sums)) + sums
 
@@ -221,7 +222,8 @@ class RetrieverModule(L.LightningModule):
 
     def _others(self, parts: Sequence[Batch], keys: Sequence[Tensor]) -> _Others:
         """The keys of all processes, part after part; M is the sum of W * R * N over them."""
-        rows = [max(len(part.query_ids), -(-part.n_global // world_size())) for part in parts]  # R, the largest share
+        size = Processes.here().size
+        rows = [max(len(part.query_ids), -(-part.n_global // size)) for part in parts]  # R, the largest share
         hashes = [gather_rows(part.key_hashes, most) for part, most in zip(parts, rows, strict=True)]  # [W * R, N]
         local = [torch.zeros_like(own, dtype=torch.bool) for own in hashes]
         for mine, part, most in zip(local, parts, rows, strict=True):

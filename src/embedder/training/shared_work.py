@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 
 from embedder.processes import ALONE, TOGETHER, Processes
-from embedder.training.gather import is_distributed, sum_over_processes
+from embedder.training.gather import sum_over_processes
 from embedder.waiting import Waiting
 
 Number = TypeVar("Number", bound=np.generic)
@@ -40,7 +40,7 @@ class SharedWork:
         A collective of the run's own group gives up after half an hour (NCCL aborts the run), and shares of the LLM's
         work may differ by more.
         """
-        if is_distributed():
+        if Processes.here().size > 1:
             waiting, barrier = Waiting(), dist.barrier(group=_patient(dist.group.WORLD), async_op=True)
             while not barrier.is_completed():
                 waiting.pause(lambda: "other processes of the run, which are not done with their share of a refresh")
