@@ -219,15 +219,12 @@ class ReindexCallback(L.Callback):
         self._before, self._validated = self._before | self._validated, {}
         log_metrics(trainer, values, trainer.global_step - 1)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, *args: Any, **kwargs: Any) -> None:
         """A refresh that no step would see ends with the run."""
         if self._background is not None:
             self._background.stop()
 
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """So it does where the run ends early."""
-        if self._background is not None:
-            self._background.stop()
+    on_exception = on_train_end
 
     def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, NegativeTable]) -> tuple[str, str]:
         """Write the tables once a machine."""

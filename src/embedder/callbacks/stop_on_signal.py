@@ -98,13 +98,14 @@ class StopOnSignal(Checkpoint):
             number,
         )
 
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+    def _give_back(self, *args: Any, **kwargs: Any) -> None:
         """Give the signals back, to Lightning, which gives them back in turn after that."""
-        self._give_back()
+        self._at_once = None
+        for number, handler in self._replaced.items():
+            signal.signal(number, handler)
+        self._replaced = {}
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Give the signals back."""
-        self._give_back()
+    on_train_end = on_exception = _give_back
 
     def _take_over(self) -> None:
         """Once more where Lightning came in between."""
@@ -112,12 +113,6 @@ class StopOnSignal(Checkpoint):
             return
         for number in (signal.SIGINT, signal.SIGTERM):
             self._replaced.setdefault(number, signal.signal(number, self._receive))
-
-    def _give_back(self) -> None:
-        self._at_once = None
-        for number, handler in self._replaced.items():
-            signal.signal(number, handler)
-        self._replaced = {}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = number

@@ -55,10 +55,6 @@ class FreshNegatives:
     def __getitem__(self, record: int) -> tuple[Key, ...]:
         return tuple(self._corpus[position] for position in self.positions(record))
 
-    def keeps(self, record: int) -> bool:
-        """Whether a record keeps its own negatives and rewards."""
-        return int(self.table.positions[record, 0]) == KEPT
-
     def positions(self, record: int) -> list[int]:
         """Positions of a record's new negatives in the corpus, in rising order."""
         row = self.table.positions[record]
@@ -73,7 +69,7 @@ class FreshNegatives:
 
     def of(self, position: int, record: Record) -> Record:
         """The record at this position with its new negatives, and their rewards if the LLM has judged them."""
-        if self.keeps(position):
+        if self.table.positions[position, 0] == KEPT:
             return record
         negatives = self[position]
         return replace(record, negatives=negatives, rewards=self._rewards(position, len(record.positives)))
