@@ -157,9 +157,7 @@ def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name[:40]}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
 
 
-@cache
-def _remove_orphans_once(folder: Path) -> None:
-    remove_orphans(folder)
+_remove_orphans_once = cache(remove_orphans)
 
 
 @cache

@@ -301,12 +301,8 @@ class SearchesRuns(Protocol):
         """As `VectorIndex.search`, among the positions from `start` to before `stop`."""
 
 
-class KeyStore(Protocol):
+class KeyStore(Keys, Protocol):
     """Random access to the keys of a corpus without holding them in memory."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, position: int) -> Key: ...
 
     def position(self, key_id: str) -> int:
         """Position of a key in the corpus; raises KeyError for an unknown id."""

@@ -32,7 +32,7 @@ def by_loop(vectors, query, eligible, top_k):
 
 @pytest.mark.parametrize("factory", ["Flat", "HNSW16", "IVF4,Flat"])
 def test_agrees_with_the_loop_over_eligible_vectors(vectors, factory, monkeypatch):
-    monkeypatch.setattr(eligible_search, "_BLOCK_BYTES", 16 * 4 * 8)  # several blocks a run
+    monkeypatch.setattr(eligible_search, "BLOCK_BYTES", 16 * 4 * 8)  # several blocks a run
     index = FaissIndex(factory, nprobe=4 if "IVF" in factory else None, ef_search=400 if "HNSW" in factory else None)
     index.add(vectors)
     queries = np.stack([vectors[k] for k in (0, 0, 120, 121, 5)])

@@ -3,9 +3,8 @@
 import logging
 import os
 from dataclasses import dataclass
-from typing import Annotated
 
-from embedder.bounds import Bound, PositiveFloat
+from embedder.bounds import PositiveFloat, ShareAboveZero
 from embedder.checks import checked
 from embedder.errors import ConfigError
 from embedder.index.faiss_index import FaissIndex
@@ -91,7 +90,7 @@ class AutoIndex:
 
     def __init__(
         self,
-        recall: Annotated[float, Bound("above 0, at most 1", above=0, at_most=1)] = 0.95,
+        recall: ShareAboveZero = 0.95,
         memory_gb: PositiveFloat | None = None,
     ) -> None:
         self._recall, self._memory_gb = recall, memory_gb

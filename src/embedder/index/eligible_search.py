@@ -6,10 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from embedder.index.exact_search import best_of_blocks
-from embedder.index.fill import blocks
+from embedder.index.fill import BLOCK_BYTES, blocks
 from embedder.types import Eligible, FloatArray, IntArray, SearchesRuns, VectorIndex
-
-_BLOCK_BYTES = 1 << 26  # of vectors that are read back at a time
 
 
 def search_eligible(
@@ -41,7 +39,7 @@ def search_eligible(
         elif isinstance(index, SearchesRuns):
             found = index.search_run(queries[rows], top_k + spare, start, stop)
         else:
-            ranges = blocks(start, stop, queries.shape[1], _BLOCK_BYTES)
+            ranges = blocks(start, stop, queries.shape[1], BLOCK_BYTES)
             found = best_of_blocks(queries[rows], index.vectors, ranges, top_k + spare)
         for row, hit_scores, hits in zip(rows, *found, strict=True):
             kept = [rank for rank, position in enumerate(hits.tolist()) if position in eligible[row]][:top_k]

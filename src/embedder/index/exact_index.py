@@ -1,10 +1,8 @@
 """Find the vectors with the largest inner product exactly, where they lie, without FAISS."""
 
-from typing import Annotated
-
 import numpy as np
 
-from embedder.bounds import Bound
+from embedder.bounds import PositiveFloat
 from embedder.checks import checked
 from embedder.index.array_vectors import ArrayVectors, check_vectors
 from embedder.index.exact_search import best_of_blocks
@@ -28,7 +26,7 @@ class ExactIndex:
 
     was_found = False
 
-    def __init__(self, block_mb: Annotated[float, Bound("a number above 0", above=0)] = 64) -> None:
+    def __init__(self, block_mb: PositiveFloat = 64) -> None:
         self._block_bytes = int(block_mb * 1e6)
         self._vectors: Vectors | None = None
 

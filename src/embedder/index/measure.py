@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from embedder.index.exact_search import best_of_blocks
-from embedder.index.fill import blocks, fill_index
+from embedder.index.fill import BLOCK_BYTES, blocks, fill_index
 from embedder.types import FloatArray, IntArray, VectorIndex, Vectors
 
 _ROUNDING = 1e-5  # of inner products of unit vectors that were summed in another order
-_BLOCK_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Truth:
     def of(cls, vectors: Vectors, queries: FloatArray, top_k: int) -> "Truth":
         """Compare every query with every vector, block by block."""
         top_k = min(top_k, len(vectors))
-        ranges = blocks(0, len(vectors), vectors.dimension, _BLOCK_BYTES)
+        ranges = blocks(0, len(vectors), vectors.dimension, BLOCK_BYTES)
         return cls(queries, best_of_blocks(queries, vectors.rows, ranges, top_k)[0][:, -1], top_k)
 
     def recall(self, vectors: Vectors, found: IntArray) -> float:
