@@ -22,10 +22,10 @@ from embedder.evaluation.datasets import check_unseen, read_datasets
 from embedder.evaluation.evaluate import evaluate, optimised
 from embedder.evaluation.row_encoders import RowEncoders
 from embedder.evaluation.rows import TableRow, TableRows, row_names
-from embedder.evaluation.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
+from embedder.evaluation.tasks_of_checkpoint import evaluated_pairs
 from embedder.index.bm25_settings import BM25Settings
 from embedder.locks import locked
-from embedder.preparation.datasets import Source, dataset_pairs
+from embedder.preparation.datasets import Source
 from embedder.report.page import write_report
 from embedder.results.folder import EvaluationFolder
 from embedder.results.row import Row
@@ -149,10 +149,7 @@ class EvaluateRun:
 
     def pairs(self) -> list[tuple[Task, Dataset]]:
         """Task and data set of all data sets."""
-        tasks = self.tasks
-        if self.tasks_of_checkpoint:
-            tasks = tasks_with_data(tasks_of_checkpoint(tasks, self.checkpoint), self.source)
-        return dataset_pairs(self.source, tasks)
+        return evaluated_pairs(self.tasks, self.source, self.checkpoint, of_checkpoint=self.tasks_of_checkpoint)
 
     def _rows(self, tasks: Sequence[Task], trainer: L.Trainer | None) -> dict[str, list[TableRow]]:
         """The rows by task."""

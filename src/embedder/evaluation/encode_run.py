@@ -12,10 +12,10 @@ from embedder.data.corpus import Corpus
 from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError
 from embedder.evaluation.row_encoders import RowEncoders
-from embedder.evaluation.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
+from embedder.evaluation.tasks_of_checkpoint import evaluated_pairs
 from embedder.index.auto_index import AutoIndex
 from embedder.index.faiss_index import FaissIndex
-from embedder.preparation.datasets import Source, dataset_pairs
+from embedder.preparation.datasets import Source
 from embedder.training.task import Task
 from embedder.types import VectorIndex
 from embedder.vectors.predict import EncodingEngine, elsewhere, new_trainer
@@ -75,10 +75,8 @@ class EncodeRun:
         )
         names = self._names(encoders)
         self.new_index()
-        tasks = self.tasks
-        if self.tasks_of_checkpoint:
-            tasks = tasks_with_data(tasks_of_checkpoint(tasks, self.checkpoint), self.source)
-        for task, dataset in dataset_pairs(self.source, tasks):
+        pairs = evaluated_pairs(self.tasks, self.source, self.checkpoint, of_checkpoint=self.tasks_of_checkpoint)
+        for task, dataset in pairs:
             corpus = Corpus(dataset.file("corpus"))
             for name in names:
                 vectors = encoders.of(name).encoder.vectors(corpus, encoders.sides(name, task).key, progress=True)

@@ -13,10 +13,10 @@ from embedder.encoders.config import EncoderConfig
 from embedder.errors import ConfigError
 from embedder.evaluation.datasets import EvaluatedDataset, read_datasets
 from embedder.evaluation.row_encoders import RowEncoders
-from embedder.evaluation.tasks_of_checkpoint import tasks_of_checkpoint, tasks_with_data
+from embedder.evaluation.tasks_of_checkpoint import evaluated_pairs
 from embedder.files import write_atomically
 from embedder.index.measure import IndexMeasure, Truth, measure_index
-from embedder.preparation.datasets import Source, dataset_pairs
+from embedder.preparation.datasets import Source
 from embedder.results.plain_text import markdown_cell
 from embedder.training.task import Task
 from embedder.types import VectorIndex, Vectors
@@ -85,11 +85,9 @@ class IndexRun:
 
     def run(self) -> list[IndexRow]:
         """Measure every index over every corpus; the table is written after each."""
-        tasks = self.tasks
-        if self.tasks_of_checkpoint:
-            tasks = tasks_with_data(tasks_of_checkpoint(tasks, self.checkpoint), self.source)
+        pairs = evaluated_pairs(self.tasks, self.source, self.checkpoint, of_checkpoint=self.tasks_of_checkpoint)
         rows: list[IndexRow] = []
-        for evaluated in read_datasets(dataset_pairs(self.source, tasks), self.max_test_queries):
+        for evaluated in read_datasets(pairs, self.max_test_queries):
             vectors, truth = self._exact(evaluated)
             for name in self.names or self.indexes:
                 rows.append(self._row(evaluated, name, vectors, truth))

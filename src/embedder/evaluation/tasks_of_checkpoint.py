@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Mapping
 
+from embedder.data.sources import Dataset
 from embedder.encoders.checkpoint import training_of
 from embedder.errors import ConfigError
-from embedder.preparation.datasets import Source
+from embedder.preparation.datasets import Source, dataset_pairs
 from embedder.training.task import Task
 
 logger = logging.getLogger(__name__)
@@ -60,3 +61,11 @@ def tasks_with_data(tasks: Mapping[str, Task], source: Source) -> dict[str, Task
     if not with_data:
         raise ConfigError("source.path", f"data sets of a task among {list(tasks)}", "none")
     return with_data
+
+
+def evaluated_pairs(
+    tasks: Mapping[str, Task], source: Source, checkpoint: str | None, *, of_checkpoint: bool
+) -> list[tuple[Task, Dataset]]:
+    """The data sets of a mix, each with its task; or those of the tasks that the checkpoint and the source have."""
+    chosen = tasks_with_data(tasks_of_checkpoint(tasks, checkpoint), source) if of_checkpoint else tasks
+    return dataset_pairs(source, chosen)
