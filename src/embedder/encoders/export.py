@@ -92,8 +92,9 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     write_json(directory / DESCRIPTION, description)
     differences = differences_of_long_texts(tasks, lengths)
     (directory / "README.md").write_text(card(description, differences), encoding="utf-8")
-    for difference in differences:
-        logger.warning("sentence-transformers reads long texts of the export differently from training: %s", difference)
+    if differences:
+        told = "sentence-transformers reads long texts differently from training (the export's README.md says more): %s"
+        logger.warning(told, "; ".join(differences))
     _let_others_read(directory)
 
 

@@ -162,12 +162,9 @@ def differences_of_long_texts(tasks: Mapping[str, TaskSides], lengths: Mapping[S
     lines = []
     for name, sides in tasks.items():
         for reading in (sides.query, sides.key):
-            ours = reading.max_length or lengths[reading.side]
-            method = "encode_query" if reading.side == "query" else "encode_document"
-            theirs = lengths[reading.side]
+            ours, theirs = reading.max_length or lengths[reading.side], lengths[reading.side]
             if reading.keep == "end" or ours < theirs:
                 texts = "queries" if reading.side == "query" else "keys"
                 end = "last" if reading.keep == "end" else "first"
-                read = f"of longer {texts} training read the {end} {ours} tokens"
-                lines.append(f"{name}: {read}, and {method}() reads the first {theirs}")
+                lines.append(f"{name} {texts}: the {end} {ours} tokens in training, the first {theirs} there")
     return lines
