@@ -1,10 +1,14 @@
 """What an ablation changes in tasks, and what it leaves."""
 
+from types import SimpleNamespace
+
 import pytest
 from hydra.utils import instantiate
 
 from embedder.ablation.trial import TrialRun, ValidationAsTest
 from embedder.ablation.variant import Variant
+from embedder.callbacks.reindex_settings import ReindexSettings
+from embedder.candidates.candidates import Candidates
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import CorpusSource
 from embedder.preparation.preparation import Preparation
@@ -23,6 +27,8 @@ TASKS = {
     "qa": task("qa", {"graded": Graded(0.5, 0.2), "contrastive": Contrastive(0.0)}),
     "tool": task("tool", {"contrastive": Contrastive(2.0)}),
 }
+
+REINDEX = ReindexSettings(Candidates(n=2, max_gold=1, sources=("dense",)), every_n_steps=3)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_every_variant_differs_from_the_full_recipe_in_what_it_is_named_after():
     assert run("kl").variant == {**full.variant, "distillation": "kl"}
     assert run("rewards_alone").variant == {**full.variant, "labels": False}
     assert run("no_instructions").variant == {**full.variant, "instructions": False}
-    assert run("no_reindexing").train.reindex.every_n_steps is None
+    assert run("no_reindexing").variant == {**full.variant, "reindexing": False}
     assert run("no_self_pacing").train.callbacks.self_paced is None
     assert run("mixed_batches").train.data.mixed_batches
     assert run("likelihood").preparation.rewards.reward._target_.endswith(".LikelihoodReward")
@@ -98,6 +104,21 @@ def test_of_several_processes_the_first_alone_evaluates(monkeypatch, tmp_path):
 
     monkeypatch.setenv("RANK", "1")
     unread = object.__new__(Preparation)
-    run = TrialRun(Variant(), TASKS, unread, lambda tasks: Training(), evaluate, str(tmp_path))
+    run = TrialRun(Variant(), TASKS, unread, lambda **_: Training(), REINDEX, evaluate, str(tmp_path))
     assert run.run() is None
     assert done == ["trained"]
+
+
+def test_new_negatives_are_left_out_whatever_interval_the_command_line_gives():
+    given = ["experiment=ablation", "ablation=no_reindexing", "callbacks.reindex.every_n_steps=7"]
+    config = composed("train", *given).run
+    assert config.reindex.every_n_steps == 7  # it has the last word in Hydra
+    found = []
+
+    def train(tasks, reindex):
+        found.append(reindex)
+        return SimpleNamespace(made_of={})
+
+    for variant in (Variant(), instantiate(config.variant)):
+        _ = TrialRun(variant, {}, object.__new__(Preparation), train, REINDEX, lambda **_: None, "").made_of
+    assert [(one.is_on, one.candidates) for one in found] == [(True, REINDEX.candidates), (False, REINDEX.candidates)]

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from embedder.entry.study import Study
 from embedder.entry.sweep import jobs_of, table
-from embedder.entry.sweep_job import searched_names
+from embedder.entry.sweep_job import same_as_another, searched_names
 from embedder.errors import ConfigError, DataError
 from tests.entry_points import run_here
 
@@ -102,10 +102,13 @@ def test_launchers_run_jobs_in_processes_of_their_own(training, tmp_path, launch
 
 def test_prepare_and_evaluate_sweep_too(command, tmp_path):
     done = run_here(
-        "prepare.py", "-m", *command, "candidates.max_gold=1", "candidates.n=2,3", f"hydra.sweep.dir={tmp_path}/p"
+        "prepare.py", "-m", *command, "candidates.max_gold=1", "candidates.n=2,3,2", f"hydra.sweep.dir={tmp_path}/p"
     )
     assert done.returncode == 0, done.stdout[-2000:]
-    assert "| candidates.n | state | folder |" in (tmp_path / "p" / "sweep.md").read_text()
+    text = (tmp_path / "p" / "sweep.md").read_text()
+    assert "| candidates.n | state | folder |" in text
+    assert text.endswith(f"\n- 2 {same_as_another('0')}\n")
+    assert done.stdout.count("has the same configuration as") == 2  # as the job begins, and in sweep.md
     rows = ["rows=[bm25,base]", "run.rag_enabled=false", "optimise=bm25/mrr@5", "run.cutoffs=[1],[5]"]
     done = run_here("evaluate.py", "-m", *command, *rows, f"hydra.sweep.dir={tmp_path}/e")
     assert done.returncode == 0, done.stdout[-2000:]

@@ -37,6 +37,15 @@ class Training(Run, Protocol):
         ...
 
 
+class Switched(Protocol):
+    """Settings of what a run may leave out."""
+
+    @property
+    def off(self) -> "Switched":
+        """The same, left out."""
+        ...
+
+
 @dataclass(frozen=True)
 class ValidationAsTest:
     """The data sets of another source, with their validation queries in place of test queries.
@@ -72,10 +81,11 @@ class TrialRun:
     """What `train.py experiment=ablation` does; with `-m`, once for each variant and seed.
 
     Args:
-        variant: What is changed in the tasks.
+        variant: What is changed.
         tasks: The task mix.
         preparation: Makes the records that are missing.
-        train: Makes the training, given `tasks`.
+        train: Makes the training, given `tasks` and `reindex`.
+        reindex: When and how training finds new hard negatives.
         evaluate: Makes the evaluation, given `source` and `checkpoint`.
         output_dir: Of the training, which exports into `export` in it.
     """
@@ -84,6 +94,7 @@ class TrialRun:
     tasks: dict[str, Task]
     preparation: Preparation
     train: Callable[..., Training]
+    reindex: Switched
     evaluate: Callable[..., Run]
     output_dir: str
 
@@ -94,7 +105,7 @@ class TrialRun:
         answers = getattr(self.evaluate, "keywords", {}).get("rag_enabled", True)
         asked = answers and any(task.consumer is not None for task in tasks.values())
         llm = self.preparation.rewards.language_model.fingerprint if asked else None
-        return {**self.train(tasks=tasks).made_of, "llm": llm}
+        return {**self._training(tasks).made_of, "llm": llm}
 
     def run(self) -> float | None:
         """Train and score; started again in its folder, both resume.
@@ -103,8 +114,12 @@ class TrialRun:
             What the evaluation optimises; None from all but the first of the processes that train together.
         """
         tasks = self.variant.of(self.tasks)
-        self.train(tasks=tasks).run()
+        self._training(tasks).run()
         if not is_first_process():
             return None
         source = ValidationAsTest(self.preparation.source, prepare(tasks, self.preparation))
         return self.evaluate(source=source, checkpoint=str(Path(self.output_dir) / "export")).run()
+
+    def _training(self, tasks: Mapping[str, Task]) -> Training:
+        reindex = self.reindex if self.variant.reindexing else self.reindex.off
+        return self.train(tasks=tasks, reindex=reindex)

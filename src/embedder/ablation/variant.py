@@ -12,18 +12,20 @@ from embedder.training.task import Task
 @checked("run.variant")
 @dataclass(frozen=True)
 class Variant:
-    """What an ablation changes in the tasks of a mix, whichever they are; its other changes are settings of the run.
+    """What an ablation changes, whichever tasks a mix has and whatever else is set; its other changes are settings.
 
     Args:
         labels: Whether tasks that distil rewards train on their labels too: by the losses of labels that they have, or
             by the contrastive loss at weight 1 where all of these have weight 0.
         distillation: The loss of the rewards: `graded`, or `kl` with the same weight and temperature of the rewards.
         instructions: Whether texts are read with the instructions of their task.
+        reindexing: Whether new hard negatives are found where `callbacks.reindex` asks for them.
     """
 
     labels: bool = True
     distillation: Literal["graded", "kl"] = "graded"
     instructions: bool = True
+    reindexing: bool = True
 
     def of(self, tasks: Mapping[str, Task]) -> dict[str, Task]:
         """The tasks, changed."""

@@ -1,7 +1,7 @@
 """When new hard negatives are found, and for which tasks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import lightning as L
@@ -54,6 +54,11 @@ class ReindexSettings:
     def is_on(self) -> bool:
         """Whether anything is to be done."""
         return self.every_n_steps is not None or self.every_n_epochs is not None
+
+    @property
+    def off(self) -> "ReindexSettings":
+        """The same, but nothing is to be done."""
+        return replace(self, every_n_steps=None, every_n_epochs=None)
 
     def check(self, tasks: Mapping[str, Task], trainer: L.Trainer) -> list[str]:
         """Refuse what could never be read, as far as it shows without the data.

@@ -12,7 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from embedder.digests import expecting_own
-from embedder.entry.sweep_job import JOB, SWEEP, Job, about_sweep, differing, searched_names, worth
+from embedder.entry.sweep_job import JOB, SWEEP, Job, about_sweep, differing, same_as_another, searched_names, worth
 from embedder.errors import ConfigError, EmbedderError
 from embedder.files import write_atomically
 from embedder.shown import shown
@@ -93,4 +93,5 @@ def table(jobs: Sequence[Job], about: Mapping[str, Any]) -> str:
         settings = (shown(job["settings"].get(name, ""), 60) for name in names)
         lines.append([*settings, result, job["folder"]])
     reasons = [f"- {job['folder']}: {markdown_line(job['reason'], 200)}" for job in jobs if "reason" in job]
+    reasons += [f"- {job['folder']} {same_as_another(job['same_as'])}" for job in jobs if "same_as" in job]
     return "\n".join([align(lines), "", *reasons, ""] if reasons else [align(lines), ""])

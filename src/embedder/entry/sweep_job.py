@@ -33,7 +33,8 @@ JOB, SWEEP = "job.json", "sweep.json"
 Job = Mapping[str, Any]
 """`folder`, `number`, `settings`, `state` (done, failed or stopped), `value`, `scores` (those of `PLACES` that it has
 scores in), `reason` of a failed one, and what tells whether it would be the same: `digest` (of its configuration) and
-`made_of` (digests of its data and models, by the names that `Run.made_of` gives them)."""
+`made_of` (digests of its data and models, by the names that `Run.made_of` gives them). `same_as` names the folder of a
+job before it that has the same configuration."""
 PLACES = ("evaluation", "")
 """Where a job has its evaluation, in its own folder."""
 _SIGNALS = 128  # a process that a signal ended has a higher exit status
@@ -68,6 +69,9 @@ def as_job(start: Callable[[Callable[[Any], Any]], float | None], config: DictCo
     earlier = earlier_job(path)
     is_same = earlier.get("state") == "done" and earlier.get("digest") == about["digest"]
     is_same = is_same and set(earlier.get("scores", ())) <= set(_scored(path.parent))
+    if (same_as := _same_before(path, about)) is not None:
+        about["same_as"] = same_as
+        logger.warning("%s %s", path.parent.name, same_as_another(same_as))
     if not is_same:
         write_atomically(path, json.dumps(about))
 
@@ -120,6 +124,24 @@ def earlier_job(path: Path) -> Job:
     except (OSError, ValueError):
         return {}
     return earlier if isinstance(earlier, dict) else {}
+
+
+def _same_before(path: Path, about: Job) -> str | None:
+    """The folder of a job of this sweep with a smaller number and the same configuration."""
+    for other in sorted(path.parent.parent.glob(f"*/{JOB}")):
+        job = earlier_job(other)
+        if job.get("digest") == about["digest"] and job.get("number", math.inf) < about["number"]:
+            return other.parent.name
+    return None
+
+
+def same_as_another(folder: str) -> str:
+    """What a job whose configuration another one has is told.
+
+    Settings of the command line have the last word in Hydra, so one that is given for all jobs can take back the one in
+    which a job was to differ.
+    """
+    return f"has the same configuration as {folder}: another setting of the command line overrides what it differs in"
 
 
 def differing(jobs: Sequence[Job]) -> list[str]:
