@@ -223,7 +223,8 @@ from rich.progress import track
 from embedder.entry.plain_log import log_plainly
 from embedder.entry.surroundings import settle_streams
 settle_streams()
-logging.basicConfig(stream=sys.stdout, level="INFO")
+handlers = logging.StreamHandler(sys.stdout), logging.FileHandler(sys.argv[1] + "/log")
+logging.basicConfig(level="INFO", handlers=handlers)
 log_plainly()
 for number in track(range(10)):
     time.sleep(0.1)
@@ -239,6 +240,8 @@ def test_a_run_whose_output_nothing_reads_any_more_goes_on_without_a_traceback(t
         line = f"({shlex.join([sys.executable, '-c', _SPEAKS, str(tmp_path)])}; echo $? >&2) {redirection}"
         done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=True)
         assert ((tmp_path / "end").read_text(), done.stderr) == ("9 True", "0\n"), redirection
+        assert (tmp_path / "log").read_text().splitlines() == [f"INFO:root:line {number}" for number in range(10)]
+        (tmp_path / "log").unlink()
 
 
 class OutOfMemoryError(RuntimeError):

@@ -110,7 +110,7 @@ def test_a_damaged_file_is_made_again_or_refused_by_name(chain, whole, part, say
                     continue
                 n += 1
                 status, outcome, said = outcome_of(reader, chain.root, whole, name, damaged)
-                if fault := fault_of(status, outcome == expected, said, Path(name)):
+                if fault := fault_of(status, outcome == expected, said, chain.root / name):
                     faults.append(f"{reader.command.words[0]}, {name} with {len(damaged)} bytes: {fault}")
     say(f"{part}: {len(names)} files, damaged {n} times in all, {len(faults)} faults")
     assert not faults, "\n\n".join(faults)
@@ -128,7 +128,7 @@ def outcome_of(reader: Reader, root: Path, whole: Path, name: str = "", damaged:
     return ended.status, reader.outcome(ended.said) if ended.status == 0 else None, ended.said
 
 
-def fault_of(status: int, same: bool, said: str, name: Path) -> str | None:
+def fault_of(status: int, same: bool, said: str, path: Path) -> str | None:
     """What is wrong with how a command took a damaged file."""
     if "Traceback" in said:
         return f"a traceback\n{said[-1500:]}"
@@ -136,5 +136,5 @@ def fault_of(status: int, same: bool, said: str, name: Path) -> str | None:
         return None if same else f"another result without an error\n{said[-1500:]}"
     if status != 2:
         return f"status {status}\n{said[-1500:]}"
-    named = name.name in said or str(name.parent) in said
+    named = path.name in said or str(path.parent) in said
     return None if named else f"an error that does not name it\n{said[-800:]}"
