@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache
 
+from embedder.llm.logits import of_rows
 from embedder.llm.shared_prefix import (
     SharedPrefix,
     can_share,
@@ -40,11 +41,14 @@ def sampler(seeds: Sequence[int], n: int, max_new_tokens: int, temperature: floa
         [torch.rand(n, max_new_tokens, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     ).flatten(0, 1)  # [P * n, T]
 
-    def choose(logits: Tensor, rows: list[int], step: int) -> Tensor:
+    def draw(logits: Tensor, drawn: Tensor) -> Tensor:
         cumulative = (logits.float() / temperature).softmax(-1).cumsum(-1)  # [R, V]
         # Scaled by the last sum, which rounding keeps from being exactly 1.
-        thresholds = numbers[rows, step].to(logits.device)[:, None] * cumulative[:, -1:]
+        thresholds = drawn[:, None] * cumulative[:, -1:]
         return torch.searchsorted(cumulative, thresholds, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
+
+    def choose(logits: Tensor, rows: list[int], step: int) -> Tensor:
+        return of_rows(draw, logits, numbers[rows, step].to(logits.device))
 
     return choose
 

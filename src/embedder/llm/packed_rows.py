@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from embedder.llm.logits import normalisers
 from embedder.llm.packed_masks import attention_masks
 from embedder.llm.row_scoring import TokenisedRequest
 from embedder.llm.shared_prefix import with_cache
@@ -106,8 +107,8 @@ def _token_log_likelihoods(model: Any, hidden: Tensor, predictors: Tensor, targe
     head = model.get_output_embeddings()
     result = torch.empty(len(targets), device=hidden.device)
     for start in range(0, len(distinct), _SLICE):
-        logits = head(hidden[distinct[start : start + _SLICE]]).float()  # [S, V]
+        logits = head(hidden[distinct[start : start + _SLICE]])  # [S, V]
         inside = (owner >= start) & (owner < start + _SLICE)
         rows = owner[inside] - start
-        result[inside] = logits[rows, targets[inside]] - logits.logsumexp(-1)[rows]
+        result[inside] = logits[rows, targets[inside]].float() - normalisers(logits)[rows]
     return result
