@@ -28,6 +28,7 @@ def trained(tmp_path_factory, bert_directory, llama_directory):
         "prepare.max_train_queries=20",
         "llm_outputs.n_outputs=3",
         "candidates.n=4",
+        'tasks.qa.key_instruction="read: "',
     ]
     done = run(
         "train.py",
@@ -61,7 +62,7 @@ def test_training_leaves_checkpoint_log_and_export(trained):
         load_trained(root / "train" / "checkpoints" / "last.ckpt"),
     )
     assert exported.tasks == checkpoint.tasks
-    assert exported.tasks["qa"].key_instruction == "Represent this document for retrieval: "
+    assert exported.tasks["qa"].key_instruction == "read: "
 
 
 def test_records_carry_rewards_of_the_llm(trained):
