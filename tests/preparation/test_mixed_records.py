@@ -169,3 +169,16 @@ def test_the_estimate_knows_the_budget(make, caplog):
     assert estimated.counts.queries == 20
     EstimateRun({"qa": TASK}, preparation(tokens=500), probed=2).run()
     assert "budget its tokens end after about" in caplog.text
+
+
+def test_labels_without_answers_train_and_cost_nothing(make, data, caplog):
+    rows = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()]
+    labelled = [{name: row[name] for name in ("query_id", "query", "pos")} for row in rows if "pos" in row]
+    (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labelled))
+    preparation, llm = make
+    caplog.set_level("INFO")
+    EstimateRun({"qa": TASK}, preparation()).run()
+    assert "qa/mine: no query has an answer to judge by" in caplog.text
+    (dataset,) = prepare({"qa": TASK}, preparation())
+    assert set(kinds(dataset)) == {(True, False)}
+    assert llm.scored == []

@@ -58,6 +58,9 @@ class EstimateRun:
         if judge is None:
             logger.info("%s: trains on labels alone, no LLM is run", name)
             return None
+        if not job.to_judge:
+            logger.info("%s: no query has an answer to judge by, so labels alone train and no LLM is run", name)
+            return None
         rewards = self.preparation.rewards.of_task(task)
         settings, budget = rewards.outputs, rewards.budget
         queries = first_by_hash(job.to_judge, self.sample, "estimate")
