@@ -4,14 +4,17 @@ import json
 import math
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch.distributed as dist
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from embedder.entry.study import Study
 from embedder.entry.sweep import jobs_of, table
-from embedder.entry.sweep_job import same_as_another, searched_names
+from embedder.entry.sweep_job import as_job, same_as_another, searched_names
 from embedder.errors import ConfigError, DataError
 from tests.entry_points import run_here
 
@@ -149,6 +152,22 @@ def test_a_damaged_file_of_a_sweep_is_named(name, damaged, tmp_path):
         jobs_of(tmp_path)
 
 
+def test_a_finished_job_whose_file_lacks_its_value_runs_again(monkeypatch, tmp_path):
+    overrides = {"task": [], "hydra": []}
+    hydra = {"mode": RunMode.MULTIRUN, "runtime": {"output_dir": f"{tmp_path}/0"}, "sweep": {"dir": str(tmp_path)}}
+    config = OmegaConf.create({"hydra": {**hydra, "job": {"num": 0}, "overrides": overrides}})
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", config)
+    ran, run = [], SimpleNamespace(made_of={"data": "a"}, run=lambda: ran.append(1) or 0.5)
+    assert [as_job(lambda outcome_of: outcome_of(run), config) for _ in range(2)] == [0.5, 0.5]
+    assert len(ran) == 1
+    path = tmp_path / "0" / "job.json"
+    whole = path.read_text()
+    path.write_text(whole.replace(', "value": 0.5', ""))
+    assert as_job(lambda outcome_of: outcome_of(run), config) == 0.5
+    assert len(ran) == 2
+    assert path.read_text() == whole
+
+
 def test_what_the_command_line_fixes_is_not_searched():
     params = {"a": "interval(0, 1)", "b": "1,2"}
     assert searched_names(["a=0.5", "+c=x,y", "d=3"], params) == ["b", "c"]
@@ -223,6 +242,7 @@ def test_a_study_runs_from_its_command_line(training, tmp_path):
     path.write_text(text)
     assert other.returncode == 2
     assert f"{tmp_path}/s/2: its data are not those of the trials before it" in other.stdout
+    assert {one.name for one in (tmp_path / "s" / "2").iterdir() if one.is_dir()} == {".hydra"}  # nothing was trained
     wrong = run_here("train.py", "-m", *training, "hydra/sweeper=study", "hydra.sweeper.n_trials=0")
     assert wrong.returncode == 2
     assert "hydra.sweeper.n_trials: expected 1 or more, got 0" in wrong.stdout

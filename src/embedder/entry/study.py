@@ -14,13 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from embedder.bounds import PositiveInt, Seed
 from embedder.checks import checked
-from embedder.entry.sweep_job import JOB, earlier_job, worth
+from embedder.entry.sweep_job import DATABASE, check_data_of_study, worth
 from embedder.errors import ConfigError, DataError, MissingExtraError, extra
 from embedder.locks import locked
 
 logger = logging.getLogger(__name__)
 
-DATABASE = "study.db"
 _RESUMES = "run.checkpoint="  # changes no value of a trial
 
 
@@ -108,7 +107,7 @@ class Study:
             for trial, value in zip(trials, self.launch(jobs, trials[0].number), strict=True):
                 if value is None:
                     raise ConfigError("optimise", "a name that every run logs", metric)
-                _check_data(study, folder / str(trial.number))
+                check_data_of_study(folder / str(trial.number))
                 failed = math.isnan(value)
                 study.tell(trial, None if failed else value, optuna.trial.TrialState.FAIL if failed else None)
 
@@ -153,14 +152,3 @@ def _check_same(study: Any, about: Mapping[str, Any], folder: Path) -> None:
     if changed := {name: earlier.get(name) for name, value in about.items() if earlier.get(name) != value}:
         raise ConfigError("hydra.sweep.dir", f"a folder of its own: the study in it has {changed}", str(folder))
     study.set_user_attr("about", about)
-
-
-def _check_data(study: Any, job: Path) -> None:
-    """Refuse the value of a trial whose data are not those of the trials before it."""
-    sources = (earlier_job(job / JOB).get("made_of") or {}).get("sources")
-    if sources is None:  # a run that does not say what it is made of
-        return
-    if study.user_attrs.get("sources", sources) != sources:
-        message = "its data are not those of the trials before it: put them back, or choose another hydra.sweep.dir"
-        raise DataError(job, None, message)
-    study.set_user_attr("sources", sources)

@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from embedder.digests import expecting_own
-from embedder.errors import EmbedderError
+from embedder.errors import DataError, EmbedderError
 from embedder.files import write_atomically
 from embedder.identity import identity
 from embedder.results.measures import sign
@@ -28,8 +28,8 @@ from embedder.shown import shown
 
 logger = logging.getLogger(__name__)
 
-JOB, SWEEP = "job.json", "sweep.json"
-"""What a job writes into its folder, and the sweep into its own."""
+JOB, SWEEP, DATABASE = "job.json", "sweep.json", "study.db"
+"""What a job writes into its folder, the sweep into its own, and a study beside it."""
 Job = Mapping[str, Any]
 """`folder`, `number`, `settings`, `state` (done, failed or stopped), `value`, `scores` (those of `PLACES` that it has
 scores in), `reason` of a failed one, and what tells whether it would be the same: `digest` (of its configuration) and
@@ -84,6 +84,7 @@ def as_job(start: Callable[[Callable[[Any], Any]], float | None], config: DictCo
             if is_same:
                 logger.warning("%s was done with other data or models, so it runs again", path.parent)
         write_atomically(path, json.dumps(about))
+        check_data_of_study(path.parent)
         return run.run()
 
     try:
@@ -123,7 +124,7 @@ def earlier_job(path: Path) -> Job:
         earlier = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return earlier if isinstance(earlier, dict) else {}
+    return earlier if isinstance(earlier, dict) and "value" in earlier else {}
 
 
 def _same_before(path: Path, about: Job) -> str | None:
@@ -133,6 +134,24 @@ def _same_before(path: Path, about: Job) -> str | None:
         if job.get("digest") == about["digest"] and job.get("number", math.inf) < about["number"]:
             return other.parent.name
     return None
+
+
+def check_data_of_study(job: Path) -> None:
+    """Refuse a trial whose data are not those of the trials of its study that are done.
+
+    Called by the trial before it does anything, and by the study, which a failed trial alone does not end.
+    """
+
+    def sources(other: Job) -> Any:
+        return (other.get("made_of") or {}).get("sources")  # None of a run that does not say what it is made of
+
+    own = sources(earlier_job(job / JOB))
+    if own is None or not (job.parent / DATABASE).is_file():
+        return
+    done = [other for path in job.parent.glob(f"*/{JOB}") if (other := earlier_job(path)).get("state") == "done"]
+    if any(sources(other) not in (None, own) for other in done):
+        message = "its data are not those of the trials before it: put them back, or choose another hydra.sweep.dir"
+        raise DataError(job, None, message)
 
 
 def same_as_another(folder: str) -> str:
