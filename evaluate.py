@@ -1,6 +1,6 @@
 """Score a trained retriever beside the baselines: `python evaluate.py checkpoint=DIRECTORY`."""
 
-from embedder.entry.start import enter
+from embedder.commands.console import main
 
 if __name__ == "__main__":
-    enter("evaluate")
+    main("evaluate")

@@ -1,6 +1,6 @@
 """Propose candidates and let the LLM judge them: `python prepare.py task_mix=qa source=world`."""
 
-from embedder.entry.start import enter
+from embedder.commands.console import main
 
 if __name__ == "__main__":
-    enter("prepare")
+    main("prepare")

@@ -1,6 +1,6 @@
 """Train a retriever and export it: `python train.py task_mix=qa`."""
 
-from embedder.entry.start import enter
+from embedder.commands.console import main
 
 if __name__ == "__main__":
-    enter("train")
+    main("train")

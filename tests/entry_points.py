@@ -47,7 +47,7 @@ def run_here(entry: str, *overrides: str) -> subprocess.CompletedProcess[str]:
         patch.dict("os.environ"),  # what a run sets is its own
     ):
         try:
-            enter(Path(entry).stem)
+            enter(Path(entry).stem, overrides)
         except SystemExit as end:
             status = int(end.code or 0)
         finally:

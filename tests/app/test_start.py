@@ -222,7 +222,7 @@ import logging, sys, time
 from rich.progress import track
 from embedder.entry.plain_log import log_plainly
 from embedder.entry.surroundings import settle_streams
-settle_streams()
+settle_streams(outlast_reader=len(sys.argv) < 3)
 handlers = logging.StreamHandler(sys.stdout), logging.FileHandler(sys.argv[1] + "/log")
 logging.basicConfig(level="INFO", handlers=handlers)
 log_plainly()
@@ -242,6 +242,17 @@ def test_a_run_whose_output_nothing_reads_any_more_goes_on_without_a_traceback(t
         assert ((tmp_path / "end").read_text(), done.stderr) == ("9 True", "0\n"), redirection
         assert (tmp_path / "log").read_text().splitlines() == [f"INFO:root:line {number}" for number in range(10)]
         (tmp_path / "log").unlink()
+
+
+def test_what_is_made_to_be_read_ends_with_its_reader_without_a_traceback(tmp_path):
+    search = [sys.executable, "-m", "embedder", "search", "--help"]
+    for command in ([sys.executable, "-c", _SPEAKS, str(tmp_path), "ends"], search):
+        # It begins when what would read it has ended.
+        line = f"(sleep 0.3; {shlex.join(command)}; echo $? >&2) | true"
+        done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stderr == "141\n", command  # 128 and the number of SIGPIPE, as of `grep`
+    assert not (tmp_path / "end").exists()
+    assert (tmp_path / "log").read_text().count("\n") <= 1
 
 
 class OutOfMemoryError(RuntimeError):

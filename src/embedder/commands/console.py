@@ -44,10 +44,14 @@ embedder COMMAND --help explains a command; embedder --version is the version.
 Data and outputs lie in the current folder; paths.root=FOLDER chooses another one."""
 
 
-def main() -> None:
-    """Run the command that the arguments of this process name."""
-    settle_streams()
-    first, arguments = (sys.argv[1] if len(sys.argv) > 1 else "--help"), sys.argv[2:]
+def main(*command: str) -> None:
+    """Run the command that the arguments of this process name.
+
+    Args:
+        command: Its name, in front of the arguments of a script of its own.
+    """
+    first, *arguments = [*command, *sys.argv[1:]] or ["--help"]
+    settle_streams(outlast_reader=first != "search")  # all others leave files, or little is left to say
     if first in ("--help", "-h", "help"):
         width = max(map(len, COMMANDS))
         lines = (f"  {name:{width}}  {one.summary}" for name, one in COMMANDS.items())

@@ -17,7 +17,7 @@ from embedder.entry.run_folder import is_first_process, put_back_settings
 from embedder.entry.secrets import refuse_arguments
 from embedder.entry.settings import check_settings
 from embedder.entry.signals import Stopped, stopping_at_signals
-from embedder.entry.surroundings import quiet_libraries, settle, settle_streams
+from embedder.entry.surroundings import quiet_libraries, settle
 from embedder.errors import Interrupted
 from embedder.started import command
 
@@ -43,16 +43,14 @@ class Run(Protocol):
         """Do the work; returns the number that a sweep optimises, if there is one."""
 
 
-def enter(name: str, arguments: Sequence[str] | None = None) -> None:
+def enter(name: str, arguments: Sequence[str]) -> None:
     """Run one of the entry points; what is wrong with the command line ends the process with one message.
 
     Args:
         name: `train`, `prepare` or `evaluate`.
-        arguments: Hydra's flags and overrides; by default those of this process.
+        arguments: Hydra's flags and overrides.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises, in place of printing and exiting by itself
-    settle_streams()
     with stopping_at_signals():
         try:
             refuse_arguments(arguments)

@@ -4,6 +4,7 @@ import getpass
 import io
 import logging
 import os
+import signal
 import stat
 import sys
 import warnings
@@ -15,12 +16,16 @@ logger = logging.getLogger(__name__)
 
 
 class _Pipe(io.FileIO):
-    """A stream of this process that lasts when what reads it has ended, as in `embedder train ... | head`."""
+    """A stream of this process whose reader may end, as in `embedder train ... | head`."""
+
+    outlasts_reader: bool
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
+            if not self.outlasts_reader:
+                os._exit(128 + signal.SIGPIPE)  # as the signal does; an exception would be told as Python flushes
             _to_nowhere(self.fileno())
             return super().write(data)
 
@@ -32,8 +37,12 @@ def _to_nowhere(number: int) -> None:
         os.close(nowhere)
 
 
-def settle_streams() -> None:
-    """Let no text end a run because the terminal cannot show it, or because nothing reads it (any more)."""
+def settle_streams(*, outlast_reader: bool) -> None:
+    """Let no text end a run because the terminal cannot show it, or because nothing reads it.
+
+    Args:
+        outlast_reader: Whether the run goes on when what reads its output ends; or else it ends too, without a message.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:  # closed: the next file that is opened would get this number, and its texts
             _to_nowhere(number)
@@ -45,9 +54,11 @@ def settle_streams() -> None:
         stream.reconfigure(errors="replace")
         with suppress(OSError):  # a stream without a file
             if stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
-                pipe = io.BufferedWriter(_Pipe(stream.fileno(), "wb", closefd=False))
+                pipe = _Pipe(stream.fileno(), "wb", closefd=False)
+                pipe.outlasts_reader = outlast_reader
                 stream.flush()
-                setattr(sys, name, io.TextIOWrapper(pipe, stream.encoding, "replace", line_buffering=name == "stderr"))
+                text = io.BufferedWriter(pipe)
+                setattr(sys, name, io.TextIOWrapper(text, stream.encoding, "replace", line_buffering=name == "stderr"))
 
 
 def settle(fallback: Path) -> None:
