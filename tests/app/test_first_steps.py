@@ -129,6 +129,11 @@ def test_labels_only_asks_a_loss_what_it_needs_whoever_wrote_it(losses, used):
     assert Objective(losses, labels_only=True).used == used
 
 
+def test_another_loss_under_the_name_of_the_contrastive_one_is_refused():
+    with pytest.raises(ConfigError, match=r"objective\.losses\.contrastive: expected another name for this loss"):
+        Objective({"contrastive": OwnLoss(needs_positives=False)}, labels_only=True)
+
+
 def test_labels_only_is_the_contrastive_loss_at_its_weight_or_at_one():
     scores, others = torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0]])
     positives, judged = torch.tensor([[True, False]]), torch.tensor([False])

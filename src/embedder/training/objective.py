@@ -93,9 +93,15 @@ def with_labels(losses: Mapping[str, Loss]) -> dict[str, Loss]:
 
     >>> with_labels({"contrastive": Contrastive(weight=0.0)})
     {'contrastive': Contrastive(weight=1.0)}
+
+    Raises:
+        ConfigError: Another loss has its name.
     """
     if any(loss.needs_positives and loss.weight > 0 for loss in losses.values()):
         return dict(losses)
+    if (own := losses.get("contrastive")) is not None and own.weight > 0:
+        expected = "another name for this loss, since the contrastive loss takes part under this one"
+        raise ConfigError("objective.losses.contrastive", expected, own)
     return {**losses, "contrastive": Contrastive()}
 
 
