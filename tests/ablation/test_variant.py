@@ -1,5 +1,7 @@
 """What an ablation changes in tasks, and what it leaves."""
 
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -7,10 +9,13 @@ from hydra.utils import instantiate
 
 from embedder.ablation.trial import TrialRun, ValidationAsTest
 from embedder.ablation.variant import Variant
+from embedder.app.evaluate import EvaluateRun
 from embedder.callbacks.reindex_settings import ReindexSettings
 from embedder.candidates.candidates import Candidates
+from embedder.consumers.tool_choice import ToolChoice
 from embedder.data.prepared import PreparedDataset
 from embedder.data.sources import CorpusSource
+from embedder.errors import ConfigError
 from embedder.preparation.preparation import Preparation
 from embedder.training.objective import KL, Contrastive, Graded, Objective
 from embedder.training.sampling import Sampling
@@ -51,6 +56,13 @@ def test_label_losses_of_the_recipe_stay_as_they_are_or_go_whoever_wrote_them(la
     tasks = {"qa": task("qa", {"graded": Graded(), "labels": label_loss})}
     assert Variant().of(tasks) == tasks
     assert Variant(labels=False).of(tasks)["qa"].objective.used == {"graded": Graded()}
+
+
+def test_another_loss_under_the_name_of_the_contrastive_one_is_not_replaced():
+    named = {"qa": task("qa", {"contrastive": OwnLoss(needs_positives=False, needs_rewards=True)})}
+    assert Variant(labels=False).of(named) == named
+    with pytest.raises(ConfigError, match=r"^objective\.losses\.contrastive: expected another name for this loss"):
+        Variant().of(named)
 
 
 def test_all_tasks_lose_their_instructions():
@@ -107,6 +119,19 @@ def test_of_several_processes_the_first_alone_evaluates(monkeypatch, tmp_path):
     run = TrialRun(Variant(), TASKS, unread, lambda **_: Training(), REINDEX, evaluate, str(tmp_path))
     assert run.run() is None
     assert done == ["trained"]
+
+
+@pytest.mark.parametrize(("settings", "llm"), [({}, "f"), ({"rag_enabled": True}, "f"), ({"rag_enabled": False}, None)])
+def test_scores_depend_on_the_llm_where_the_evaluation_asks_it(settings, llm):
+    preparation = object.__new__(Preparation)
+    object.__setattr__(preparation, "rewards", SimpleNamespace(language_model=SimpleNamespace(fingerprint="f")))
+    tasks = {"tool": replace(TASKS["tool"], consumer=ToolChoice())}
+    evaluate = partial(EvaluateRun, **settings)  # unset, it is as the class has it
+
+    def train(tasks, reindex):
+        return SimpleNamespace(made_of={"data": "d"})
+
+    assert TrialRun(Variant(), tasks, preparation, train, REINDEX, evaluate, "").made_of == {"data": "d", "llm": llm}
 
 
 def test_new_negatives_are_left_out_whatever_interval_the_command_line_gives():

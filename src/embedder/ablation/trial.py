@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,7 +87,7 @@ class TrialRun:
         preparation: Makes the records that are missing.
         train: Makes the training, given `tasks` and `reindex`.
         reindex: When and how training finds new hard negatives.
-        evaluate: Makes the evaluation, given `source` and `checkpoint`.
+        evaluate: Makes the evaluation, given `source` and `checkpoint`; `rag_enabled` is in its signature.
         output_dir: Of the training, which exports into `export` in it.
     """
 
@@ -102,8 +103,8 @@ class TrialRun:
     def made_of(self) -> dict[str, Any]:
         """The data and models that decide weights and scores; see `Run`."""
         tasks = self.variant.of(self.tasks)
-        answers = getattr(self.evaluate, "keywords", {}).get("rag_enabled", True)
-        asked = answers and any(task.consumer is not None for task in tasks.values())
+        consumes = any(task.consumer is not None for task in tasks.values())
+        asked = consumes and signature(self.evaluate).parameters["rag_enabled"].default
         llm = self.preparation.rewards.language_model.fingerprint if asked else None
         return {**self._training(tasks).made_of, "llm": llm}
 
