@@ -5,10 +5,13 @@ import gzip
 import json
 import logging
 import re
+import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from embedder.data.fields import Row
 from embedder.data.forms import Documents, FewShotExamples
 from embedder.data.queries import Queries
 from embedder.errors import ConfigError, DataError, MissingExtraError
@@ -127,6 +130,27 @@ def test_toolbench_has_files_without_a_header_and_documents_in_json(tmp_path):
     (tmp_path / "corpus.tsv").write_text(corpus + line(8, tool))
     with pytest.raises(DataError, match=r"corpus.tsv.*document '8' has another text than before"):
         read(tmp_path, form, "tool")
+
+
+def test_of_documents_that_repeat_digests_are_held_in_memory():
+    class Repeating:
+        label, paths = "documents", ()
+
+        def __init__(self, n):
+            self.n = n
+
+        def rows(self, columns):
+            for n in 2 * list(range(self.n)):
+                yield Row({"id": str(n), "title": "", "text": f"{n:06} " * 10_000}, Path("documents"), n)
+
+    form = Judged(Judgments(Repeating(0), Repeating(0)), Repeating(200), keys_repeat=True)
+    _, keys = next(form.convert())
+    tracemalloc.start()
+    ids = [key["id"] for key in keys]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert ids == [str(n) for n in range(200)]
+    assert most < 2e6  # the documents are 14 MB, one of them 70 kB
 
 
 def test_qrecc_puts_the_dialogue_in_front_and_reads_lists_of_gold_passages(tmp_path):

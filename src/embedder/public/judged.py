@@ -10,6 +10,7 @@ from embedder.data.forms.beir import document_row
 from embedder.data.forms.form import Rows
 from embedder.data.forms.own_documents import OwnDocuments
 from embedder.errors import DataError
+from embedder.identity import identity
 from embedder.public.form import PublicTable, splits
 from embedder.public.table import columns_in, fill, texts
 
@@ -89,13 +90,14 @@ class Judged:
 
     def _keys(self, corpus: PublicTable) -> Rows:
         templates = (self.key_id, self.key_title, self.key_text)
-        first: dict[str, dict[str, Any]] = {}
+        first: dict[str, str] = {}  # digests of documents by id, since a corpus may be larger than memory
         repeated = 0
         for row in corpus.rows([column for template in templates for column in columns_in(template)]):
             document = document_row(*(fill(template, row).strip() for template in templates))
-            if not self.keys_repeat or (earlier := first.setdefault(document["id"], document)) is document:
+            digest = identity(document=document) if self.keys_repeat else None
+            if digest is None or (earlier := first.setdefault(document["id"], digest)) is digest:
                 yield document
-            elif earlier == document:
+            elif earlier == digest:
                 repeated += 1
             else:
                 raise row.error(f"document {document['id']!r} has another text than before")
