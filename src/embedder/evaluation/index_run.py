@@ -17,14 +17,13 @@ from embedder.evaluation.tasks_of_checkpoint import evaluated_pairs
 from embedder.files import write_atomically
 from embedder.index.measure import IndexMeasure, Truth, measure_index
 from embedder.preparation.datasets import Source
-from embedder.results.plain_text import markdown_cell
+from embedder.results.plain_text import markdown_line
+from embedder.results.table import align
 from embedder.training.task import Task
 from embedder.types import VectorIndex, Vectors
 from embedder.vectors.settings import VectorSettings
 
 logger = logging.getLogger(__name__)
-
-_COLUMNS = ("recall", "p50 ms", "p95 ms", "queries/s", "built in s", "bytes a vector")
 
 
 @dataclass(frozen=True)
@@ -124,18 +123,17 @@ class IndexRun:
 
 
 def render(rows: Sequence[IndexRow], top_k: int) -> str:
-    """The rows as a table in Markdown."""
-    lines = [
-        f"| corpus | keys | index | recall@{top_k} | {' | '.join(_COLUMNS[1:])} |",
-        f"|---|---|---|{'---|' * len(_COLUMNS)}",
-    ]
+    """The rows as a table in Markdown, then why an index could not be built."""
+    head = ["corpus", "keys", "index", f"recall@{top_k}", "p50 ms", "p95 ms", "queries/s", "built in s"]
+    lines, reasons = [[*head, "bytes a vector"]], []
     for row in rows:
-        found = row.measure
-        cells = [markdown_cell(row.why), *[""] * (len(_COLUMNS) - 1)]
-        if found is not None:
+        cells = ["-"] * 6
+        if (found := row.measure) is None:
+            reasons.append(f"\n- {row.index} over {row.dataset}: {markdown_line(row.why)}")
+        else:
             size = "none of its own" if found.bytes_per_vector is None else f"{found.bytes_per_vector:,.0f}"
             built = "before" if found.build_seconds is None else f"{found.build_seconds:,.1f}"
             cells = [f"{found.recall:.3f}", f"{found.p50_ms:.2f}", f"{found.p95_ms:.2f}"]
             cells += [f"{found.queries_per_second:,.0f}", built, size]
-        lines.append(f"| {markdown_cell(row.dataset)} | {row.keys:,} | {row.index} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([row.dataset, f"{row.keys:,}", row.index, *cells])
+    return align(lines) + "".join(["\n", *reasons] if reasons else [])

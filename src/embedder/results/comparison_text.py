@@ -9,7 +9,7 @@ from embedder.results.measures import EXPONENTIAL
 from embedder.results.plain_text import markdown_cell, markdown_line
 from embedder.results.scores_file import Results
 from embedder.results.statistics import ALPHA, LEVEL
-from embedder.results.table import BETTER, MARKS, WORSE, align
+from embedder.results.table import BETTER, WORSE, align, difference_cells
 from embedder.results.verdict import Verdict
 
 
@@ -54,14 +54,11 @@ def _table(scope: str, verdicts: Sequence[Verdict]) -> str:
 
 def _cells(verdict: Verdict) -> list[str]:
     found = verdict.difference
-    low, high = found.interval.low, found.interval.high
     return [
         verdict.metric,
         f"{found.a:.3f}",
         f"{found.b:.3f}",
-        f"{found.difference:+.3f} {MARKS[verdict.beyond_chance] or ' '}",
-        f"{low:+.3f} to {high:+.3f}" if found.interval.is_known else "-",
-        "<0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}",
+        *difference_cells(verdict),
         f"{verdict.better:,}",
         f"{verdict.worse:,}",
         f"{found.tied:,}",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from embedder.results.plain_text import markdown_cell, markdown_line
 from embedder.results.seeds import GroupScore
 from embedder.results.statistics import ALPHA, LEVEL
-from embedder.results.table import BETTER, MARKS, WORSE, align
+from embedder.results.table import BETTER, WORSE, align, difference_cells
 
 
 def render_groups(scores: Sequence[GroupScore], baseline: str, left_out: Sequence[str] = ()) -> str:
@@ -32,10 +32,4 @@ def _cells(one: GroupScore) -> Iterator[str]:
     yield markdown_cell(one.group)
     yield f"{one.mean:.3f}"
     yield f"{one.spread:.3f}"
-    if one.verdict is None:
-        yield from ("", "", "")
-        return
-    found = one.verdict.difference
-    yield f"{found.difference:+.3f} {MARKS[one.verdict.beyond_chance] or ' '}"
-    yield f"{found.interval.low:+.3f} to {found.interval.high:+.3f}" if found.interval.is_known else "-"
-    yield "<0.001" if one.verdict.p < 0.001 else f"{one.verdict.p:.3f}"
+    yield from ("", "", "") if one.verdict is None else difference_cells(one.verdict)

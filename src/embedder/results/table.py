@@ -139,6 +139,16 @@ def marks(baseline: str, pairs: Mapping[tuple[str, str], Pairs]) -> dict[tuple[s
     return {(verdict.b, verdict.metric): MARKS[verdict.beyond_chance] for verdict in verdicts}
 
 
+def difference_cells(verdict: Verdict) -> tuple[str, str, str]:
+    """The difference with its mark, its interval, and p."""
+    found, interval = verdict.difference, verdict.difference.interval
+    return (
+        f"{found.difference:+.3f} {MARKS[verdict.beyond_chance] or ' '}",
+        f"{interval.low:+.3f} to {interval.high:+.3f}" if interval.is_known else "-",
+        "<0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}",
+    )
+
+
 def align(cells: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose first column is text and whose others are numbers, readable as it is."""
     cells = [[markdown_cell(cell) for cell in row] for row in cells]
