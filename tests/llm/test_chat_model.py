@@ -6,22 +6,13 @@ from embedder.llm.cached_lm import CachedLanguageModel
 from embedder.llm.causal_lm import HuggingFaceLanguageModel
 from embedder.llm.server.chat_model import ChatLanguageModel
 from tests.llm.local_server import local_server
-from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 PROMPTS = ["Q: who built the harbour? A:", "The lighthouse of Oru", "Q: when? A:"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tiny")
-    tiny_llama(path)
-    tiny_tokenizer(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def running(folder):
-    with local_server(folder) as server:
+def running(llama_directory):
+    with local_server(llama_directory) as server:
         yield server
 
 
@@ -40,8 +31,8 @@ def ollama(server, **settings):
 
 
 @pytest.mark.parametrize("open_model", [chat, ollama])
-def test_greedy_answers_are_those_of_the_same_weights(server, folder, open_model):
-    local = HuggingFaceLanguageModel(str(folder), device="cpu").generate(PROMPTS, 6)
+def test_greedy_answers_are_those_of_the_same_weights(server, llama_directory, open_model):
+    local = HuggingFaceLanguageModel(str(llama_directory), device="cpu").generate(PROMPTS, 6)
     model = open_model(server)
     assert model.generate(PROMPTS, 6) == local
     # The probe reads "Say yes." and writes a token; each prompt is read once, and 6 tokens are written.

@@ -25,7 +25,7 @@ from embedder.rewards.requests import LabelRequest
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.types import LanguageModel, OutputScore
 from tests.llm.local_server import BROKEN_ANSWERS, BROKEN_TRANSPORT, local_server
-from tests.tiny_models import tiny_llama, tiny_tokenizer
+from tests.tiny_models import tiny_tokenizer
 
 PROMPTS = ["Q: Who designed the lighthouse?", "A", "Knowledge:\nThe treaty of 1612.\n\nQ: What is the capital?"]
 OUTPUTS = [[" Maren Tolvik", " x"], [" Harrowgate"], [" the capital of Oru", " 1783", " no"]]
@@ -33,23 +33,15 @@ SCORED_ONCE = (["A"], [[" x"]])
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("llama")
-    tiny_llama(directory)
-    tiny_tokenizer(directory)
-    return directory
+def local(llama_directory):
+    return HuggingFaceLanguageModel(str(llama_directory), device="cpu")
 
 
 @pytest.fixture(scope="module")
-def local(folder):
-    return HuggingFaceLanguageModel(str(folder), device="cpu")
-
-
-@pytest.fixture(scope="module")
-def running(folder):
+def running(llama_directory):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the model is tiny, and each connection of the server is a thread
-    with local_server(folder) as server:
+    with local_server(llama_directory) as server:
         yield server
     torch.set_num_threads(threads)
 
@@ -63,9 +55,9 @@ def server(running, monkeypatch):
 
 
 @pytest.fixture
-def make(server, folder):
+def make(server, llama_directory):
     def make_model(**settings):
-        usual = {"tokenizer": str(folder), "backoff_seconds": 0.01, "timeout_seconds": 600.0}
+        usual = {"tokenizer": str(llama_directory), "backoff_seconds": 0.01, "timeout_seconds": 600.0}
         return ServerLanguageModel("tiny", url=server.url, **{**usual, **settings})
 
     return make_model
@@ -108,9 +100,9 @@ def test_scores_of_token_ids_are_those_of_the_local_model(server, make, local, p
     assert flat(scores) == pytest.approx(flat(right), abs=1e-4)
 
 
-def test_token_ids_are_right_where_text_would_be_tokenised_otherwise(server, make, local, folder):
+def test_token_ids_are_right_where_text_would_be_tokenised_otherwise(server, make, local, llama_directory):
     prompts, outputs = ["the capi"], [["tal"]]
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(llama_directory)
     apart = [*tokenizer(prompts[0])["input_ids"], *tokenizer(outputs[0][0])["input_ids"]]
     assert apart != tokenizer("the capital")["input_ids"]
     assert flat(make().score(prompts, outputs)) == pytest.approx(flat(local.score(prompts, outputs)), abs=1e-4)
@@ -158,8 +150,8 @@ def test_nothing_to_score_is_nothing_and_asks_nobody():
 
 
 @pytest.mark.parametrize("with_tokenizer", [True, False])
-def test_empty_texts_are_refused(make, folder, with_tokenizer):
-    model = make(tokenizer=str(folder) if with_tokenizer else None)
+def test_empty_texts_are_refused(make, llama_directory, with_tokenizer):
+    model = make(tokenizer=str(llama_directory) if with_tokenizer else None)
     with pytest.raises(ValueError, match="empty output"):
         model.score(["A"], [[""]])
     with pytest.raises(ValueError, match="empty prompt"):
@@ -269,7 +261,7 @@ def test_a_model_that_the_server_does_not_have_is_named_beside_those_it_has(serv
     assert server.bodies == []
 
 
-def test_a_tokenizer_of_another_model_is_found_before_anything_is_scored(server, make, folder, tmp_path):
+def test_a_tokenizer_of_another_model_is_found_before_anything_is_scored(server, make, llama_directory, tmp_path):
     tiny_tokenizer(tmp_path)
     path = tmp_path / "tokenizer.json"
     content = json.loads(path.read_text())
@@ -394,8 +386,8 @@ def test_a_failure_is_raised_after_what_is_in_flight_has_ended(server):
         ("no_choices", "no list of `choices`"),
     ],
 )
-def test_what_an_answer_lacks_is_named_at_once(server, make, folder, with_tokenizer, fault, message):
-    model = make(tokenizer=str(folder) if with_tokenizer else None)
+def test_what_an_answer_lacks_is_named_at_once(server, make, llama_directory, with_tokenizer, fault, message):
+    model = make(tokenizer=str(llama_directory) if with_tokenizer else None)
     server.always = fault
     assert fault in BROKEN_ANSWERS
     with pytest.raises(EmbedderError, match=rf"{server.url}/completions: .*({message})"):

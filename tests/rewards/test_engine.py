@@ -15,7 +15,6 @@ from embedder.rewards.requests import LabelRequest
 from embedder.rewards.reward import LikelihoodReward, RankReward
 from embedder.rewards.sampled_outputs import OutputSettings
 from embedder.rewards.tables import rewards_of
-from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 
 class CountingModel:
@@ -46,17 +45,9 @@ class CountingModel:
         return self.model.sample(prompts, n, max_new_tokens, temperature, seeds)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("llama")
-    tiny_llama(directory)
-    tiny_tokenizer(directory)
-    return directory
-
-
 @pytest.fixture
-def model(folder):
-    return CountingModel(HuggingFaceLanguageModel(str(folder), device="cpu"))
+def model(llama_directory):
+    return CountingModel(HuggingFaceLanguageModel(str(llama_directory), device="cpu"))
 
 
 def engine(model, directory, save_seconds=10.0, **settings):
@@ -202,10 +193,12 @@ engine(model, Path(sys.argv[2]), save_seconds=0.0).label(make_requests(300))
 """
 
 
-def test_a_killed_labelling_continues_where_it_stopped(model, folder, tmp_path):
+def test_a_killed_labelling_continues_where_it_stopped(model, llama_directory, tmp_path):
     requests = make_requests(300)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    killed = subprocess.run([sys.executable, "-c", LABEL, str(folder), str(tmp_path)], env=environment, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", LABEL, str(llama_directory), str(tmp_path)], env=environment, check=False
+    )
     assert killed.returncode == -signal.SIGKILL
 
     kept = len(ScoreStore(tmp_path / "scores"))
