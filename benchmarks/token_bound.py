@@ -119,8 +119,7 @@ def main() -> None:
             print(
                 f"{queries} questions: {seconds:.2f} s; own passes {clock.inside / seconds:.3f}, bare passes "
                 f"{passes / seconds:.3f}; scoring {clock.scoring:.2f} s for {clock.tokens} tokens, "
-                f"{clock.padding / (clock.tokens + clock.padding):.1%} of its rows padding; "
-                f"bare {clock.bare_scoring:.2f} s",
+                f"bare {clock.bare_scoring:.2f} s, and {clock.padding / (clock.tokens + clock.padding):.1%} padding",
                 file=sys.stderr,
                 flush=True,
             )

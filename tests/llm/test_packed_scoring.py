@@ -7,6 +7,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from embedder.llm.packed_masks import attending_by
 from embedder.llm.packed_scoring import PACKABLE_MODEL_TYPES, score_packed, takes_packed_branches
 from embedder.llm.row_scoring import TokenisedRequest, score_in_rows
+from embedder.llm.rows_apart import ROWS_APART
 from tests.llm.brute_force import score_pair_by_pair
 
 SMALL = {
@@ -65,8 +66,13 @@ def test_uniform_logits_by_hand():
 def test_every_model_type_that_is_packed_agrees_with_brute_force(model_type):
     model = tiny(model_type)
     assert takes_packed_branches(model.config)
-    requests = some_requests()
-    assert_same(score_packed(model, requests, 128), score_pair_by_pair(model, requests))
+    requests = some_requests() + [TokenisedRequest([7] * 20 + row.prompt, row.outputs) for row in some_requests(2)]
+    expected = score_pair_by_pair(model, requests)
+    assert_same(score_packed(model, requests, 128), expected)
+    with attending_by(model, "sdpa"):
+        assert model.config._attn_implementation == ROWS_APART
+        assert_same(score_packed(model, requests, 128), expected)
+    assert model.config._attn_implementation == "sdpa"
 
 
 @pytest.mark.parametrize("model_type", ["gemma3_text", "mistral", "phi3", "qwen2", "qwen3", "smollm3"])
@@ -74,7 +80,10 @@ def test_sliding_windows_count_positions_and_not_places_in_the_row(model_type):
     mixed = {"layer_types": ["full_attention", "sliding_attention"]} if model_type not in ("mistral", "phi3") else {}
     model = tiny(model_type, **SLIDING, **mixed)
     requests = some_requests()
-    assert_same(score_packed(model, requests, 128), score_pair_by_pair(model, requests))
+    expected = score_pair_by_pair(model, requests)
+    assert_same(score_packed(model, requests, 128), expected)
+    with attending_by(model, "sdpa"):
+        assert_same(score_packed(model, requests, 128), expected)
 
 
 @pytest.mark.parametrize(("model_type", "settings"), [("llama", {}), ("qwen2", {}), ("mistral", {"sliding_window": 4})])

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from embedder.llm.rows_apart import ROWS_APART, register_rows_apart
+
 PackedAttention = Literal["sdpa", "flex_attention"]
 """`sdpa` reads a mask of every pair of tokens; `flex_attention` skips the blocks of pairs of which none is allowed."""
 
@@ -72,14 +74,20 @@ def _blocks(rule: Rule, shape: tuple[int, int, int], device: torch.device) -> An
 
 @contextmanager
 def attending_by(model: Any, attention: PackedAttention) -> Iterator[None]:
-    """Run a Hugging Face model with another attention, and with its own again afterwards."""
+    """Score with a Hugging Face model by another attention, and give it its own again afterwards.
+
+    With `sdpa` on a CPU, packed rows go through without padding.
+    """
     before = model.config._attn_implementation
-    if attention in (before, "sdpa"):
+    apart = model.device.type == "cpu" and attention == before == "sdpa"
+    if attention in (before, "sdpa") and not apart:
         yield
         return
+    register_rows_apart()
     # On a CPU, torch 2.13 makes code that does not build as soon as lengths differ: there it runs as it is written.
-    compiled = nullcontext() if model.device.type == "cuda" else torch.compiler.set_stance("force_eager")
-    model.set_attn_implementation(attention)
+    as_written = not apart and model.device.type != "cuda"
+    compiled = torch.compiler.set_stance("force_eager") if as_written else nullcontext()
+    model.set_attn_implementation(ROWS_APART if apart else attention)
     try:
         with compiled:
             yield

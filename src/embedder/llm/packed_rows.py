@@ -10,6 +10,7 @@ from torch import Tensor
 from embedder.llm.logits import normalisers
 from embedder.llm.packed_masks import attention_masks
 from embedder.llm.row_scoring import TokenisedRequest
+from embedder.llm.rows_apart import ROWS_APART
 from embedder.llm.shared_prefix import with_cache
 from embedder.types import OutputScore
 
@@ -75,18 +76,24 @@ class Packed:
         """Hidden states of all tokens, [B, L, D].
 
         Args:
-            model: The language model.
+            model: The language model. Where it attends to rows apart, the padding is left out and has zeros.
             cache: With the prefix; None for neither a prefix nor anything to be kept.
             prefix_length: Tokens in it.
         """
         branches, positions = self.branches.to(model.device), (self.positions + prefix_length).to(model.device)
-        hidden: Tensor = model.base_model(
-            input_ids=self.tokens.to(model.device),
-            position_ids=positions,
-            attention_mask=attention_masks(model.config, branches, positions, prefix_length, model.dtype),
+        tokens, real = self.tokens.to(model.device), branches >= 0
+        arguments = {
+            "attention_mask": attention_masks(model.config, branches, positions, prefix_length, model.dtype),
             **({"use_cache": False} if cache is None else with_cache(model.base_model, cache)),
-        ).last_hidden_state
-        return hidden
+        }
+        apart = model.config._attn_implementation == ROWS_APART
+        if apart:
+            tokens, positions = tokens[real][None], positions[real][None]  # [1, T]
+            arguments["row_lengths"] = real.sum(1).tolist()
+        hidden: Tensor = model.base_model(input_ids=tokens, position_ids=positions, **arguments).last_hidden_state
+        if not apart:
+            return hidden
+        return hidden.new_zeros(*real.shape, hidden.shape[-1]).masked_scatter(real[..., None], hidden)
 
     def scores(self, model: Any, hidden: Tensor) -> list[list[OutputScore]]:
         """Log-likelihoods of the outputs of each row, from the hidden states."""
