@@ -61,8 +61,9 @@ PARTS = (
         "encoding",
         ("--texts", "320"),
         "Encoding",
-        "sentence-transformers' `encode` at its default batch size, on texts as long as Wikipedia's paragraphs; what "
-        "is left of our time is nearly all the model's own arithmetic (docs/results.md, Speed of encoding)",
+        "sentence-transformers' `encode` at its default batch size, on drawn texts as long as Wikipedia's paragraphs "
+        "and on passages of the demo; nearly all of our time is the model's own arithmetic (docs/results.md, Speed of "
+        "encoding)",
     ),
     Part("index", ("--indexes",), "Searching", "the same FAISS index, called without us"),
     Part("evaluation", (), "Evaluation", "sentence-transformers' `InformationRetrievalEvaluator`"),
