@@ -38,11 +38,12 @@ def _to_nowhere(number: int) -> None:
 
 
 def settle_streams(*, outlast_reader: bool) -> None:
-    """Let no text end a run because the terminal cannot show it, or because nothing reads it.
+    """Let no text end a run because the locale or the terminal lacks its letters, or because nothing reads it.
 
     Args:
         outlast_reader: Whether the run goes on when what reads its output ends; or else it ends too, without a message.
     """
+    _leave_ascii()
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:  # closed: the next file that is opened would get this number, and its texts
             _to_nowhere(number)
@@ -59,6 +60,16 @@ def settle_streams(*, outlast_reader: bool) -> None:
                 stream.flush()
                 text = io.BufferedWriter(pipe)
                 setattr(sys, name, io.TextIOWrapper(text, stream.encoding, "replace", line_buffering=name == "stderr"))
+
+
+def _leave_ascii() -> None:
+    """Start this process over in UTF-8 mode if names of files and arguments have no letters but those of ASCII.
+
+    So it is with LC_ALL=C and PYTHONUTF8=0: what a user names `daten-é` could be opened, but not written down.
+    """
+    if sys.getfilesystemencoding() == "ascii":
+        os.environ["PYTHONUTF8"] = "1"  # for the processes that this one starts
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606  # there is no shell
 
 
 def settle(fallback: Path) -> None:
