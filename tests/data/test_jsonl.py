@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 
 import pytest
@@ -40,6 +41,18 @@ def test_a_bad_line_is_named(tmp_path, line, message):
     with pytest.raises(DataError, match=rf"rows.jsonl:2: .*{message}"):
         rows[1]
     assert rows[2] == {"n": 2}
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_named(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f'{{"n": {n}}}\n' for n in range(10_000, 20_000)))  # 13 bytes each
+    rows = JsonLines(path)
+    os.truncate(path, 5000 * 13)  # the map has pages behind the end now: reading one of them is SIGBUS
+    assert rows[4999] == {"n": 14999}
+    with pytest.raises(DataError, match=r"rows.jsonl:5001: this line is gone: .* cut the file to 65000 bytes"):
+        rows[5000]
+    with pytest.raises(DataError, match=r"rows.jsonl:10000: this line is gone"):
+        rows[9999]
 
 
 def test_an_empty_or_missing_file_is_an_error(tmp_path):

@@ -1,17 +1,19 @@
 """From the ids of the rows of a file to their positions, without a dictionary in memory."""
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines
+from embedder.data.temporary import temporary_table
 from embedder.errors import DataError
 from embedder.origins import origin
 
+_BLOCK = 1 << 16  # rows
 _ENTRY = np.dtype([("hash", "<u8"), ("row", "<i8")])
 
 
@@ -30,11 +32,10 @@ class IdTable:
 
     def __init__(self, ids: Iterable[str], size: int, id_of: Callable[[int], str], path: Path) -> None:
         self._id_of = id_of
-        with tempfile.TemporaryFile() as file:
-            file.truncate(size * _ENTRY.itemsize)
+        entries = ((_hash(row_id), row) for row, row_id in enumerate(ids))
+        blocks = (np.fromiter(islice(entries, _BLOCK), _ENTRY) for _ in range(0, size, _BLOCK))
+        with temporary_table(blocks) as file:
             self._table = np.memmap(file, dtype=_ENTRY, mode="r+")
-        for row, row_id in enumerate(ids):
-            self._table[row] = (_hash(row_id), row)
         self._table.sort(order=["hash", "row"])
         hashes = self._table["hash"]
         for i in np.flatnonzero(hashes[1:] == hashes[:-1]):

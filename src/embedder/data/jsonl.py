@@ -2,7 +2,6 @@
 
 import json
 import mmap
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from embedder.data.fields import Row
+from embedder.data.temporary import temporary_table
 from embedder.errors import DataError
 from embedder.types import IntArray
 
@@ -27,7 +27,8 @@ class JsonLines:
         kept: Indices of the lines that count as rows, in rising order; None for all lines.
 
     Raises:
-        DataError: The file is missing or empty; on access, the line is not valid UTF-8 or not a JSON object.
+        DataError: The file is missing or empty; on access, the line is not valid UTF-8, not a JSON object, or gone
+            because the file was cut.
     """
 
     def __init__(self, path: Path | str, kept: IntArray | None = None) -> None:
@@ -70,8 +71,11 @@ class JsonLines:
         return Row(self._parse(line), self.path, line + 1)
 
     def _parse(self, row: int) -> dict[str, Any]:
-        start = 0 if row == 0 else int(self._ends[row - 1]) + 1
-        line = self._bytes[start : int(self._ends[row])]
+        start, end = 0 if row == 0 else int(self._ends[row - 1]) + 1, int(self._ends[row])
+        if (size := self._bytes.size()) < end:  # of the file: to read its map there would end the process (SIGBUS)
+            told = f"this line is gone: another process has cut the file to {size} bytes since this run opened it"
+            raise DataError(self.path, row + 1, told)
+        line = self._bytes[start:end]
         try:
             value = json.loads(line.decode("utf-8"))
         except UnicodeDecodeError as error:
@@ -96,13 +100,15 @@ def _line_ends(data: BinaryIO) -> IntArray:
 
     The file is read, not looked at through the map: pages of a map stay with the process once they were touched.
     """
-    start, block = 0, b""
-    with tempfile.TemporaryFile() as file:
-        while following := data.read(_BLOCK):
-            block = following
-            (np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n")) + start).astype(np.int64).tofile(file)
-            start += len(block)
-        if not block.endswith(b"\n"):
-            np.array([start], dtype=np.int64).tofile(file)
-        file.flush()
+    with temporary_table(_blocks_of_line_ends(data)) as file:
         return np.memmap(file, dtype=np.int64, mode="r")
+
+
+def _blocks_of_line_ends(data: BinaryIO) -> Iterator[IntArray]:
+    start, block = 0, b""
+    while following := data.read(_BLOCK):
+        block = following
+        yield (np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n")) + start).astype(np.int64)
+        start += len(block)
+    if not block.endswith(b"\n"):
+        yield np.array([start], dtype=np.int64)

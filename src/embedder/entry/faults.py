@@ -10,7 +10,10 @@ from typing import Any, NoReturn
 from embedder.errors import ConfigError, EmbedderError, how_to_resume, lacks_memory
 from embedder.shown import shown, shown_message
 
-_PLACES = "paths.root, paths.data_dir, paths.store_dir, vectors.directory and hydra.run.dir say where this run writes"
+_PLACES = (
+    "paths.root, paths.data_dir, paths.store_dir, vectors.directory and hydra.run.dir say where this run writes, "
+    "TMPDIR where its temporary files lie"
+)
 _CACHES = "HF_HOME and XDG_CACHE_HOME where caches lie"
 _OF_SYSTEM = {
     errno.ENOSPC: f"the disk is full; free some of it, or write elsewhere ({_PLACES}), and run the same command again",

@@ -1,0 +1,29 @@
+"""Temporary files of tables that are mapped, so that memory does not grow with the number of rows."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+
+@contextmanager
+def temporary_table(blocks: Iterable[npt.NDArray[np.generic]]) -> Iterator[BinaryIO]:
+    """A file that holds arrays one after the other; it is gone once it is closed and no longer mapped.
+
+    They are written, not put through the map: where the disk is full, a map ends the process without a word (SIGBUS).
+
+    Raises:
+        OSError: They cannot be written; it names the folder, which TMPDIR chooses.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            for block in blocks:
+                file.write(np.ascontiguousarray(block).data)  # NumPy's own `tofile` does not say what failed
+            file.flush()
+            yield file
+    except OSError as error:
+        error.filename = error.filename or tempfile.gettempdir()
+        raise
