@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import rich.progress
 import torch
 
-from embedder import digests
+from embedder import digests, files
 from embedder.digests import damage, damage_of_archive, digest_of
 from embedder.errors import DataError
 from embedder.files import make_once, remove_orphans, whole_file, whole_folder, write_atomically
@@ -84,9 +85,30 @@ def test_of_two_that_replace_a_folder_at_once_each_finds_it_whole(tmp_path, monk
 
     with whole_folder(path, replace=True) as partial:
         (partial / "a").write_text("last")
+        monkeypatch.setattr(files, "_swapped", lambda *_: False)  # as on a network disk
         monkeypatch.setattr(Path, "rename", moved_by_another_process)
     assert ((path / "a").read_text(), damage(path)) == ("last", None)
     assert names(tmp_path) == ["folder", "theirs"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system swaps two names in one step")
+def test_a_folder_that_is_replaced_is_there_at_any_moment(tmp_path):
+    path, missed, looked = tmp_path / "folder", 0, 0
+
+    def replace_often():
+        for number in range(100):
+            with whole_folder(path, replace=True) as partial:
+                (partial / "a").write_text(str(number))
+
+    replace_often()
+    writer = Thread(target=replace_often)
+    writer.start()
+    while writer.is_alive():
+        looked += 1
+        missed += not path.is_dir()
+    writer.join()
+    assert (missed, looked > 100, (path / "a").read_text()) == (0, True, "99")
+    assert names(tmp_path) == ["folder"]
 
 
 def test_a_folder_is_made_once_and_again_where_it_was_damaged(tmp_path, caplog):
@@ -202,6 +224,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
     assert dead.returncode == -9
     assert len(names(tmp_path)) == 2
     with whole_folder(tmp_path / "folder") as mine:
+        os.utime(mine, (0, 0))  # as if the clock had stood at 1970 and been set since
         remove_orphans(tmp_path)
         assert names(tmp_path) == [mine.name]
         elsewhere = tmp_path / re.sub(r"\.[0-9a-f]{8}-", ".00000000-", mine.name)  # of another machine

@@ -1,5 +1,6 @@
 """Files and folders that appear completely or not at all, however the process that writes them ends."""
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -21,6 +22,7 @@ from embedder.locks import in_turn
 logger = logging.getLogger(__name__)
 
 _OWNER = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.partial$")
+_HERE, _EXCHANGE = -100, 2  # of renameat2: paths as they are (AT_FDCWD), RENAME_EXCHANGE
 _ABANDONED = 7 * 86400  # seconds without a write, where it cannot be asked whether the owner lives
 
 
@@ -80,6 +82,8 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             if not replace:
                 logger.info("another process has written %s meanwhile", path)
                 break
+            if _swapped(partial, path):
+                break
             moved_aside.append(_partial(path))
             with suppress(FileNotFoundError):  # another process, which replaces it too, has just moved it
                 path.rename(moved_aside[-1])
@@ -104,6 +108,15 @@ def _renamed(folder: Path, path: Path) -> bool:
             return False
         raise
     return True
+
+
+def _swapped(folder: Path, path: Path) -> bool:
+    """Let two folders take each other's name in one step, so that there is one of that name at any moment.
+
+    False where the system cannot (not Linux, some network disks): there is none for as long as two renamings take.
+    """
+    swap = getattr(ctypes.CDLL(None), "renameat2", None)
+    return swap is not None and swap(_HERE, os.fsencode(folder), _HERE, os.fsencode(path), _EXCHANGE) == 0
 
 
 def make_once(folder: Path, write: Callable[[Path], object], again: str = "it is made again") -> bool:
@@ -182,6 +195,7 @@ def _is_orphan(partial: Path) -> bool:
             return True
         except OSError:
             pass
+        return False  # it lives: no time decides, since the clock may have been set
     written = (path.stat().st_mtime for path in (partial, *partial.rglob("*")))
     return time.time() - max(written) > _ABANDONED
 

@@ -18,6 +18,7 @@ from embedder.encoders.sentence_files import DESCRIPTION, SentenceFiles, read_js
 from embedder.encoders.sentence_folder import OtherModulesError, read_folder
 from embedder.errors import ConfigError, DataError, reading
 from embedder.models.loading import reason
+from embedder.replaced import read_as_one
 from embedder.types import Encoder, TaskSides
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,10 @@ def load_trained(path: Path | str) -> TrainedEncoder:
         ConfigError: There is no such path, or a model of others cannot be used as an encoder here.
     """
     path = existing(path)
+    return read_as_one(path, lambda: _load(path))
+
+
+def _load(path: Path) -> TrainedEncoder:
     if path.is_file():
         return _from_checkpoint(path)
     if (path / DESCRIPTION).is_file():

@@ -16,6 +16,7 @@ from embedder.errors import ConfigError
 from embedder.identity import identity
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.preparation.dense import encoder_protocol, read_by
+from embedder.replaced import read_as_one
 from embedder.training.task import Task
 from embedder.types import CorpusEncoder, Encoder, TaskSides
 from embedder.vectors.encoding import Encoding
@@ -95,26 +96,39 @@ class RowEncoders:
     def _keys_stayed(self) -> bool:
         return self.checkpoint is not None and training_of(self.checkpoint).keys_stayed
 
-    @cached_property
+    @property
     def _untrained(self) -> TextEncoder:
-        return TextEncoder(self.untrained)
+        return self._untrained_files[0]
+
+    @cached_property
+    def _untrained_files(self) -> tuple[TextEncoder, dict[str, Any]]:
+        """The base encoder, and what its vectors depend on: the base may be an export, which is replaced as one."""
+        return read_as_one(
+            Path(self.untrained.name), lambda: (TextEncoder(self.untrained), encoder_protocol(self.untrained))
+        )
 
     @cached_property
     def _base(self) -> RowEncoder:
-        return self._ready(self._untrained, encoder_protocol(self.untrained))
+        return self._ready(*self._untrained_files)
 
     @cached_property
     def _trained(self) -> RowEncoder:
-        protocol: dict[str, Any] = {"files": _digest_of_files(Path(self.checkpoint or ""))}
         encoder: Encoder = self._loaded.encoder
+        protocol: dict[str, Any] = {"files": self._loaded_files[1]}
         dimension = self.untrained.dimension
         if dimension is not None and dimension != encoder.dimension:  # the base encoder beside it is cut
             encoder, protocol = CutEncoder(encoder, dimension), protocol | {"dimension": dimension}
         return self._ready(encoder, protocol)
 
-    @cached_property
+    @property
     def _loaded(self) -> TrainedEncoder:
-        return load_trained(self.checkpoint or "")
+        return self._loaded_files[0]
+
+    @cached_property
+    def _loaded_files(self) -> tuple[TrainedEncoder, str]:
+        """The trained encoder, and the digest of the files that it is of, by which its vectors are found again."""
+        path = existing(self.checkpoint or "")
+        return read_as_one(path, lambda: (load_trained(path), _digest_of_files(path)))
 
     def _ready(self, encoder: Encoder, protocol: dict[str, Any]) -> RowEncoder:
         # By contents where training left the keys as they were: those of the base encoder serve the trained one too.
@@ -140,6 +154,5 @@ class RowEncoders:
 
 def _digest_of_files(path: Path) -> str:
     """Of a file, or of all files of a directory with their names."""
-    existing(path)
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     return identity(files=[[str(file.relative_to(path)), digest_of(file)] for file in files])

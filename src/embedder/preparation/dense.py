@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from embedder.candidates.proposers import DenseProposer
@@ -11,6 +12,7 @@ from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.parts import folder_of, pooling_of
 from embedder.models.fingerprint import fingerprint_of
+from embedder.replaced import read_as_one
 from embedder.training.task import Task
 from embedder.types import CorpusEncoder, Keys, TaskSides, VectorIndex
 from embedder.vectors.settings import VectorSettings
@@ -97,5 +99,6 @@ class DenseSettings:
     @cached_property
     def _built(self) -> CorpusEncoder:
         """Loaded once, when it is first needed; an evaluation of the same encoder reads its vectors."""
-        made_by = encoder_protocol(self.encoder) | {"precision": "32-true"}
-        return StoredEncoder(TextEncoder(self.encoder), made_by, self.vectors)
+        path = Path(self.encoder.name)
+        encoder, protocol = read_as_one(path, lambda: (TextEncoder(self.encoder), encoder_protocol(self.encoder)))
+        return StoredEncoder(encoder, protocol | {"precision": "32-true"}, self.vectors)

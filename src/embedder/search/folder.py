@@ -17,6 +17,7 @@ from embedder.encoders.sentence_files import DESCRIPTION
 from embedder.errors import ConfigError, DataError
 from embedder.files import whole_folder, write_atomically
 from embedder.index.faiss_index import FaissIndex
+from embedder.replaced import State, state_of
 
 MODEL, _INDEX, _KEYS, _ABOUT = "model", "index.faiss", "keys.jsonl", "retriever.json"
 _FORMAT = 1
@@ -67,17 +68,19 @@ def read_saved(folder: Path) -> Saved:
     return Saved(about["task"], JsonLines(folder / _KEYS), FaissIndex.load(folder / _INDEX, mapped=True))
 
 
-def write_saved(folder: Path, trained: TrainedEncoder, source: Path, saved: Saved) -> None:
+def write_saved(folder: Path, trained: TrainedEncoder, source: Path, state: State, saved: Saved) -> None:
     """Write a retriever.
 
     Args:
         folder: Where; an older one is replaced.
         trained: Its encoder.
         source: Where this was loaded from: a folder is copied, a checkpoint is exported.
+        state: Of the source when it was loaded.
         saved: Index and keys.
 
     Raises:
         ConfigError: Another kind of folder or a file is there, or a key holds what JSON cannot.
+        DataError: The source was replaced since.
     """
     check_writable(folder)
     with whole_folder(folder, replace=folder.exists()) as partial:
@@ -85,6 +88,9 @@ def write_saved(folder: Path, trained: TrainedEncoder, source: Path, saved: Save
             shutil.copytree(source, partial / MODEL, ignore=_NOT_READ)
         else:
             _export(trained, source, partial / MODEL)
+        if state_of(source) != state:  # looked at when all was copied
+            why = "replaced after it was loaded, so that the keys have vectors of what lay there before"
+            raise DataError(source, None, f"{why}: index them again")
         with (partial / _KEYS).open("w", encoding="utf-8") as file:
             file.writelines(f"{_line(saved.keys[number], number)}\n" for number in range(len(saved.keys)))
         saved.index.save(partial / _INDEX)

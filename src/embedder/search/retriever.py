@@ -16,6 +16,7 @@ from embedder.index.faiss_index import FaissIndex
 from embedder.index.fill import fill_index
 from embedder.index.fusion import HYBRID_DEPTH, blended
 from embedder.models.device import torch_device
+from embedder.replaced import read_as_one, state_of
 from embedder.search.folder import MODEL, Saved, is_saved, read_saved, write_saved
 from embedder.search.keys import AnyKey, Hit, checked_texts, path_of, rows_of, text_of
 from embedder.shown import nearest
@@ -48,12 +49,16 @@ def load(path: Path | str, *, device: str = "auto") -> "Retriever":
     """
     check_value("device", device, str)
     chosen, folder = torch_device(device, "device"), path_of(path)
+    retriever = read_as_one(folder, lambda: _load(folder))
+    if device != "auto":
+        retriever._trained.encoder.to(chosen)  # type: ignore[attr-defined]  # both kinds of encoder have it
+    return retriever
+
+
+def _load(folder: Path) -> "Retriever":
     saved = read_saved(folder) if is_saved(folder) else None
     model = folder if saved is None else folder / MODEL
-    trained = load_trained(model)
-    if device != "auto":
-        trained.encoder.to(chosen)  # type: ignore[attr-defined]  # both kinds of encoder have it
-    return Retriever(trained, model, saved)
+    return Retriever(load_trained(model), model, saved)
 
 
 class Retriever:
@@ -70,6 +75,7 @@ class Retriever:
 
     def __init__(self, trained: TrainedEncoder, source: Path, saved: Saved | None = None) -> None:
         self._trained, self._source, self._saved = trained, source, saved
+        self._state = state_of(source)
         self._words: BM25Index | None = None  # of the same keys, built when a search asks for it
 
     def __repr__(self) -> str:
@@ -158,7 +164,7 @@ class Retriever:
         folder = path_of(folder, "folder")
         if not is_saved(folder):
             raise DataError(folder, None, "not a folder that Retriever.save wrote")
-        saved, other = read_saved(folder), load_trained(folder / MODEL)
+        saved, other = read_as_one(folder, lambda: (read_saved(folder), load_trained(folder / MODEL)))
         readings = (self._sides(task).key, other.sides_of(saved.task or "").key)
         own, theirs = (keys_of(one.encoder, key) for one, key in zip((self._trained, other), readings, strict=True))
         if own != theirs:
@@ -216,9 +222,10 @@ class Retriever:
 
         Raises:
             ConfigError: There is no index yet, a key holds what JSON cannot, or another kind of folder is there.
+            DataError: The model was replaced since it was loaded.
         """
         folder = path_of(path)
-        write_saved(folder, self._trained, self._source, self._indexed())
+        write_saved(folder, self._trained, self._source, self._state, self._indexed())
         return folder
 
     def push_to_hub(self, repository: str, *, private: bool = True) -> str:

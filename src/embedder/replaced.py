@@ -1,0 +1,47 @@
+"""Reading what another process may replace at any moment: all of the old or all of the new, never parts of both."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from embedder.digests import DIGESTS
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+State = tuple[int, ...] | bytes | None
+
+
+def state_of(path: Path) -> State:
+    """What differs once a file or a folder of `whole_folder` was replaced; None where there is none.
+
+    Of a folder that has digests these, since the number of a folder that was removed is soon that of another one.
+    """
+    try:
+        if (digests := path / DIGESTS).is_file():
+            return digests.read_bytes()
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, *((status.st_size, status.st_mtime_ns) if path.is_file() else ())
+
+
+def read_as_one(path: Path, read: Callable[[], Result]) -> Result:
+    """What reading a file or a folder gives, read again if it was replaced meanwhile.
+
+    Args:
+        path: It.
+        read: Reads it, in as many steps as that takes. What it raises of parts of two states does not count.
+    """
+    while True:
+        before = state_of(path)
+        try:
+            result = read()
+        except Exception:
+            if state_of(path) == before:
+                raise
+        else:
+            if state_of(path) == before:
+                return result
+        logger.info("%s was replaced while it was read, so it is read again", path)
