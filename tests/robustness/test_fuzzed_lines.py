@@ -1,7 +1,11 @@
-"""Lines of data that are wrong in every way: read, or refused in one line that names the file and its line."""
+"""Lines of data that are wrong in every way: read, or refused in one line that names the file and its line.
+
+ROBUSTNESS_SEED draws others.
+"""
 
 import json
 import logging
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -94,6 +98,7 @@ SHAPES = {
     "published records": Shape({"records": RECORDS}, read_published),
     "keys of a search": Shape({"keys": KEYS}, read_searched),
 }
+SEED = os.environ.get("ROBUSTNESS_SEED", "")
 N = 1430
 """Lines of a shape: more than 10,000 together."""
 _BETWEEN = re.compile("is already that of line|came before|which is not in")
@@ -105,7 +110,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_wrong_line_is_read_or_refused_by_file_and_line(tmp_path, shape, n, caplog):
     caplog.set_level(logging.CRITICAL)
-    one, draw = SHAPES[shape], Random(f"{shape} {n}")
+    one, draw = SHAPES[shape], Random(f"{shape} {n}{SEED}")
     lines = {stem: [json.dumps(row) for row in rows] for stem, rows in one.files.items()}
     outcomes = {"read": 0, "refused": 0}
     one.read(written(tmp_path / "valid", lines), tmp_path / "made")  # as they are

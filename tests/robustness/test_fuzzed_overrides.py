@@ -1,7 +1,11 @@
-"""Overrides that are wrong in every way: taken, or refused in one line, never with a traceback."""
+"""Overrides that are wrong in every way: taken, or refused in one line, never with a traceback.
+
+ROBUSTNESS_SEED draws others.
+"""
 
 import copy
 import logging
+import os
 import re
 from random import Random
 from typing import Any
@@ -18,6 +22,7 @@ from embedder.entry.settings import check_settings
 from embedder.errors import EmbedderError
 from tests.entry_points import composed
 
+SEED = os.environ.get("ROBUSTNESS_SEED", "")
 N = 300
 """Overrides of an entry point; a check takes a tenth of a second."""
 _VALUES = (
@@ -90,7 +95,7 @@ def wrong_override(settings: list[str], draw: Random) -> str:
 @pytest.mark.parametrize("entry", ["prepare", "train", "evaluate"])
 def test_a_wrong_override_is_taken_or_refused_in_one_line(entry, n, caplog):
     caplog.set_level(logging.CRITICAL)
-    config, draw, parser = composed(entry), Random(f"{entry} {n}"), OverridesParser.create()
+    config, draw, parser = composed(entry), Random(f"{entry} {n}{SEED}"), OverridesParser.create()
     OmegaConf.set_struct(config, True)
     settings = settings_of(OmegaConf.to_container(config, resolve=False))
     whole = copy.deepcopy(config)

@@ -4,10 +4,8 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from signal import SIGABRT, SIGSEGV
 
@@ -68,33 +66,6 @@ def test_each_command_says_that_the_disk_is_full_and_resumes_when_there_is_room(
         assert refused, name
         assert outcome(on_disk.root) == outcome(whole.root), name
         assert not list(on_disk.root.rglob("*.partial"))
-
-
-def test_temporary_files_that_find_no_room_are_advice(on_disk, whole, tmp_path):
-    """Line ends of 20,000 rows fit, and ids do not; of 60,000 rows neither fits."""
-    temporary = on_disk.root / "tmp"
-    temporary.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", temporary], check=True)
-    try:
-        for n in (20_000, 60_000):
-            root = tmp_path / str(n)
-            root.mkdir()
-            write_data(root)
-            (root / "mine" / "corpus.jsonl.gz").unlink()
-            keys = "".join(f'{{"id": "k{i}", "text": "harbour {i}"}}\n' for i in range(n))
-            (root / "mine" / "corpus.jsonl").write_text(keys)
-            command = replace(replace(whole, root=root).prepare(), before=partial(_keep_temporary_files_in, temporary))
-            ended = command.run(tmp_path)
-            assert ended.status == 2, ended.said[-3000:]  # not minus SIGBUS
-            assert f"{temporary}: the disk is full" in ended.said
-            assert "TMPDIR where its temporary files lie" in ended.said
-            assert "Traceback" not in ended.said
-    finally:
-        subprocess.run(["umount", "-l", temporary], check=True)
-
-
-def _keep_temporary_files_in(folder: Path) -> None:
-    os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
 
 
 def test_a_disk_that_can_only_be_read_is_read(whole, on_disk, tmp_path):
