@@ -139,7 +139,8 @@ def names(said: str, folder: Path, file: str, lines: range) -> bool:
     """Whether it begins with the wrong line; a line elsewhere or a folder only if these are what is wrong."""
     if any(said.startswith(f"{folder / file}:{line}: ") for line in lines):
         return True
-    if _BETWEEN.search(said):
+    by_first = lines.start == 1 and "missing field" in said  # which form the other lines have, the first one says
+    if by_first or _BETWEEN.search(said):
         return re.match(rf"{re.escape(str(folder))}/[\w/]+\.(jsonl|tsv):\d+: ", said) is not None
     return said.startswith(f"{folder}: no corpus.jsonl; ")  # the first line says which form a folder has
 
