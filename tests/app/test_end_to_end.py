@@ -109,7 +109,7 @@ def losses_by_step(directory):
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
     _, common = trained
-    mix = ["+task@tasks.tool=tool", "encoder.dropout=0.1", "callbacks.plain.self_paced.warmup=2", "data.batch_size=4"]
+    mix = ["+task@tasks.tool=tool", "encoder.dropout=0.1", "callbacks=self_paced", "callbacks.plain.self_paced.warmup=2", "data.batch_size=4"]
     mix += ["callbacks.reindex.every_n_steps=4"]  # before every kill and after
     steps = ["trainer.max_steps=40", "trainer.val_check_interval=15", "trainer.log_every_n_steps=1"]
     cpu = ["trainer.accelerator=cpu", "logger=csv", "callbacks.plain.progress=null", "run.checkpoint=last"]

@@ -309,4 +309,5 @@ class TrainRun:
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {float(value):.4f}" for name, value in metrics.items() if name.startswith("val/"))
+    scores = [f"{name} {float(value):.4f}" for name, value in metrics.items() if name.startswith("val/")]
+    return ", ".join(scores) or "nothing was validated"
