@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from embedder.digests import DIGESTS
+from embedder.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 State = tuple[int, ...] | bytes | None
+_TRIES = 10
 
 
 def state_of(path: Path) -> State:
@@ -33,8 +35,12 @@ def read_as_one(path: Path, read: Callable[[], Result]) -> Result:
     Args:
         path: It.
         read: Reads it, in as many steps as that takes. What it raises of parts of two states does not count.
+
+    Raises:
+        DataError: It was replaced each time.
     """
-    while True:
+    path = path.expanduser()
+    for _ in range(_TRIES):
         before = state_of(path)
         try:
             result = read()
@@ -44,4 +50,6 @@ def read_as_one(path: Path, read: Callable[[], Result]) -> Result:
         else:
             if state_of(path) == before:
                 return result
+            del result  # before there are two
         logger.info("%s was replaced while it was read, so it is read again", path)
+    raise DataError(path, None, f"replaced {_TRIES} times while it was read: wait until it stays, or read a copy")

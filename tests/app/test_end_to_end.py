@@ -109,7 +109,8 @@ def losses_by_step(directory):
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, tmp_path):
     _, common = trained
-    mix = ["+task@tasks.tool=tool", "encoder.dropout=0.1", "callbacks=self_paced", "callbacks.plain.self_paced.warmup=2", "data.batch_size=4"]
+    mix = ["+task@tasks.tool=tool", "encoder.dropout=0.1", "data.batch_size=4"]
+    mix += ["callbacks=self_paced", "callbacks.plain.self_paced.warmup=2"]
     mix += ["callbacks.reindex.every_n_steps=4"]  # before every kill and after
     steps = ["trainer.max_steps=40", "trainer.val_check_interval=15", "trainer.log_every_n_steps=1"]
     cpu = ["trainer.accelerator=cpu", "logger=csv", "callbacks.plain.progress=null", "run.checkpoint=last"]
@@ -163,6 +164,7 @@ def on_processes(trained, directory, *overrides):
     group = ["tasks.qa.sampling.group_size=3", "encoder.lr=5e-4"]
     group += ["+task@tasks.tool=tool", "tasks.tool.sampling.group_size=3", "callbacks.reindex.every_n_steps=2"]
     group += ["callbacks.rag_eval.every_n_steps=4", "callbacks.rag_eval.max_answered=2"]
+    group += ["callbacks=self_paced", "callbacks.plain.self_paced.warmup=1"]  # factors from a task's second batch on
     done = run("train.py", *common, *steps, *cpu, *group, f"hydra.run.dir={directory}", *overrides)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert (directory / "export" / "model.safetensors").is_file()

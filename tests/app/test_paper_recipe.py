@@ -46,7 +46,9 @@ def test_the_numbers_are_those_of_the_paper_and_of_the_released_code():
     assert (config.run.data.batch_size, config.run.trainer.max_steps) == (800, 10_000)
     assert config.run.trainer.precision == "bf16-mixed"
     assert (config.run.optim.weight_decay, config.run.optim.warmup) == (0.01, 0.2)
-    assert instantiate(config.run.callbacks.self_paced)._pace.retake_steps == 1000
+    paced = instantiate(config.run.callbacks.self_paced)._pace
+    assert paced.retake_steps == 1000
+    assert paced == instantiate(composed("train", "callbacks=self_paced").run.callbacks.self_paced)._pace
     assert {name: (one.query_instruction, one.key_instruction) for name, one in tasks.items()} == INSTRUCTIONS
     rewards = {name: one.labelling.reward for name, one in tasks.items()}
     assert {name: one["_target_"].rpartition(".")[2] for name, one in rewards.items() if one} == {

@@ -12,6 +12,7 @@ from embedder.errors import DataError
 from embedder.evaluation import row_encoders
 from embedder.evaluation.row_encoders import RowEncoders
 from embedder.files import copy_folder
+from embedder.replaced import read_as_one
 from embedder.search import retriever
 from embedder.types import Reading, TaskSides
 from embedder.vectors.settings import VectorSettings
@@ -62,6 +63,13 @@ def test_an_index_is_not_saved_with_weights_that_came_after_it(exports, tmp_path
     with pytest.raises(DataError, match="old-export: replaced after it was loaded"):
         opened.save(tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+def test_what_is_replaced_each_time_it_is_read_is_told(tmp_path):
+    path = tmp_path / "last.ckpt"
+    path.write_text("0")
+    with pytest.raises(DataError, match="replaced 10 times while it was read"):
+        read_as_one(path, lambda: path.write_text(path.read_text() + "0"))
 
 
 def test_vectors_are_kept_under_the_digest_of_the_weights_that_made_them(exports, bert_directory, monkeypatch):

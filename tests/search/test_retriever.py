@@ -133,6 +133,14 @@ def test_a_saved_retriever_is_the_same_and_needs_nothing_else(exported, checkpoi
     assert not [path for path in folder.rglob("*") if path.suffix in (".pkl", ".bin", ".pt", ".ckpt")]
 
 
+def test_a_checkpoint_that_training_has_written_again_is_saved_as_it_was_loaded(checkpoint, tmp_path):
+    opened = embedder.load(checkpoint).index(KEYS)
+    found = opened.search(["Oru"])
+    later = torch.load(checkpoint, weights_only=True)
+    torch.save(later | {"state_dict": {name: 2 * value for name, value in later["state_dict"].items()}}, checkpoint)
+    assert embedder.load(opened.save(tmp_path / "index")).search(["Oru"]) == found
+
+
 def test_any_sentence_transformers_folder_has_its_own_prompts(encoder, exported, tmp_path):
     import shutil
 
@@ -145,6 +153,10 @@ def test_any_sentence_transformers_folder_has_its_own_prompts(encoder, exported,
     reading = Reading("query", "ask: ")  # `prompts` of config_sentence_transformers.json
     for task in (None, "qa"):
         np.testing.assert_allclose(retriever.encode_queries(["Oru"], task), encoder.encode(["Oru"], reading), atol=1e-5)
+    opened = embedder.load(retriever.index(KEYS).save(tmp_path / "index"))
+    for _ in range(2):  # over what it was read from
+        opened.save(tmp_path / "index")
+    assert embedder.load(tmp_path / "index").search(["Oru"]) == retriever.search(["Oru"])
 
 
 def test_static_vectors_of_others_are_searched_too(tmp_path):

@@ -44,13 +44,13 @@ embedder COMMAND --help explains a command; embedder --version is the version.
 Data and outputs lie in the current folder; paths.root=FOLDER chooses another one."""
 
 
-def main(*command: str) -> None:
+def main(command: str | None = None) -> None:
     """Run the command that the arguments of this process name.
 
     Args:
         command: Its name, in front of the arguments of a script of its own.
     """
-    first, *arguments = [*command, *sys.argv[1:]] or ["--help"]
+    first, *arguments = [*([command] if command else []), *sys.argv[1:]] or ["--help"]
     settle_streams(outlast_reader=first != "search")  # all others leave files, or little is left to say
     if first in ("--help", "-h", "help"):
         width = max(map(len, COMMANDS))

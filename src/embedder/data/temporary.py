@@ -18,12 +18,21 @@ def temporary_table(blocks: Iterable[npt.NDArray[np.generic]]) -> Iterator[Binar
     Raises:
         OSError: They cannot be written; it names the folder, which TMPDIR chooses.
     """
-    try:
-        with tempfile.TemporaryFile() as file:
-            for block in blocks:
+    with _naming_the_folder():
+        file = tempfile.TemporaryFile()  # noqa: SIM115  # closed below: only making it is to name the folder
+    with file:
+        for block in blocks:
+            with _naming_the_folder():
                 file.write(np.ascontiguousarray(block).data)  # NumPy's own `tofile` does not say what failed
+        with _naming_the_folder():
             file.flush()
-            yield file
+        yield file
+
+
+@contextmanager
+def _naming_the_folder() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         error.filename = error.filename or tempfile.gettempdir()
         raise

@@ -86,11 +86,11 @@ def write_saved(folder: Path, trained: TrainedEncoder, source: Path, state: Stat
     with whole_folder(folder, replace=folder.exists()) as partial:
         if source.is_dir():
             shutil.copytree(source, partial / MODEL, ignore=_NOT_READ)
-        else:
+            if state_of(source) != state:  # looked at when all was copied
+                why = "replaced after it was loaded, so that the keys have vectors of what lay there before"
+                raise DataError(source, None, f"{why}: index them again")
+        else:  # the weights that were loaded
             _export(trained, source, partial / MODEL)
-        if state_of(source) != state:  # looked at when all was copied
-            why = "replaced after it was loaded, so that the keys have vectors of what lay there before"
-            raise DataError(source, None, f"{why}: index them again")
         with (partial / _KEYS).open("w", encoding="utf-8") as file:
             file.writelines(f"{_line(saved.keys[number], number)}\n" for number in range(len(saved.keys)))
         saved.index.save(partial / _INDEX)

@@ -226,6 +226,8 @@ class Retriever:
         """
         folder = path_of(path)
         write_saved(folder, self._trained, self._source, self._state, self._indexed())
+        if folder in self._source.parents:  # its own files were replaced, by copies of them
+            self._state = state_of(self._source)
         return folder
 
     def push_to_hub(self, repository: str, *, private: bool = True) -> str:
