@@ -47,6 +47,7 @@ def sweep(tmp_path_factory, bert_directory, llama_directory):
             "run.artifacts=true",
         ),
         *(
+            "callbacks=self_paced",
             "callbacks.reindex.every_n_steps=2",
             "callbacks.rag_eval.every_n_steps=4",
             "callbacks.rag_eval.max_answered=1",
