@@ -32,6 +32,9 @@ def test_a_bad_log_is_named(tmp_path):
     write(tmp_path, "metrics.csv", "step,loss\n0,1\n1,much\n")
     with pytest.raises(DataError, match=r"metrics\.csv:3: not a row of logged numbers"):
         read_curves(tmp_path)
+    write(tmp_path, "metrics.csv", "step,loss,val\n0,1,1\n1,2.3")  # of 2.375,1
+    with pytest.raises(DataError, match=r"metrics\.csv:3: not a whole row"):
+        read_curves(tmp_path)
     write(tmp_path, "metrics.csv", "")
     with pytest.raises(DataError, match=r"metrics\.csv: the file is empty"):
         read_curves(tmp_path)

@@ -71,6 +71,8 @@ def log_files(run: Path) -> list[Path]:
 
 
 def _numbers(path: Path, number: int, row: dict[str, str]) -> list[tuple[str, int, float]]:
+    if None in row.values():  # a cell may be cut, too, and would be another number
+        raise DataError(path, number, "not a whole row: it ends in the middle")
     try:
         step = int(row["step"])
         found = [(name, step, float(value)) for name, value in row.items() if value and not _LEFT_OUT.match(name)]
