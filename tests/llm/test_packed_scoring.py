@@ -52,6 +52,16 @@ def assert_same(scores, expected, tolerance=1e-4):
             assert score.sum_logprob == pytest.approx(other.sum_logprob, abs=tolerance)
 
 
+@pytest.mark.parametrize("model_type", sorted(PACKABLE_MODEL_TYPES))
+def test_on_a_cpu_a_score_does_not_depend_on_what_is_beside_it(model_type):
+    model = tiny(model_type)
+    # A product of less than four rows, as of the tokens of a text or of what predicts an output, is another sum.
+    requests = [TokenisedRequest([7, 8, 9, *row.prompt], [*row.outputs, [5]]) for row in some_requests()]
+    with attending_by(model, "sdpa"):
+        alone = [score_packed(model, [request], 128)[0] for request in requests]
+        assert [score_packed(model, requests, budget) for budget in (64, 128, 4096)] == [alone] * 3  # to the bit
+
+
 def test_uniform_logits_by_hand():
     model = tiny("llama")
     torch.nn.init.zeros_(model.lm_head.weight)

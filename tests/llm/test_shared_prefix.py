@@ -4,6 +4,7 @@ import pytest
 from transformers.cache_utils import Cache
 
 from embedder.llm.decoding import Writing, write
+from embedder.llm.packed_masks import attending_by
 from embedder.llm.packed_scoring import PACKABLE_MODEL_TYPES, score_and_write, score_packed
 from embedder.llm.row_scoring import TokenisedRequest
 from embedder.llm.shared_prefix import SharedPrefix, can_share, shared_prefixes, with_cache
@@ -95,10 +96,15 @@ def test_scores_and_text_of_one_reading_are_those_of_two(model_type):
     def is_complete(tokens):
         return tokens[-1] == end
 
-    for budget in (10_000, 200):
-        scores, written = score_and_write(model, requests, Writing(7, is_complete), budget)
-        assert_same(scores, score_pair_by_pair(model, requests))
-        assert written == [tokens[: tokens.index(end) + 1] if end in tokens else tokens for tokens in free]
+    right = score_pair_by_pair(model, requests)
+    for row_tokens, budget in ((10_000, 10_000), (10_000, 200), (10, 200)):
+        padded, written = score_and_write(model, requests, Writing(7, is_complete), row_tokens, budget)
+        with attending_by(model, "sdpa"):
+            scores, again = score_and_write(model, requests, Writing(7, is_complete), row_tokens, budget)
+            assert scores == score_packed(model, requests, row_tokens)  # to the bit
+        assert_same(padded, right)
+        assert_same(scores, right)
+        assert written == again == [tokens[: tokens.index(end) + 1] if end in tokens else tokens for tokens in free]
     assert len(written[0]) < 7
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +37,6 @@ class Reader:
     removed: str = ""
 
 
-def rounded(values: Any) -> Any:
-    """With four decimals: scores that are lost without their answers are asked for alone, in passes of other shapes."""
-    if isinstance(values, dict):
-        return {name: rounded(value) for name, value in values.items()}
-    if isinstance(values, list):
-        return [rounded(value) for value in values]
-    return round(values, 4) if isinstance(values, float) else values
-
-
 def readers(chain: Chain) -> dict[str, tuple[Reader, ...]]:
     """Who reads each part of what was written; a file belongs to the first part that its path begins with."""
     root = chain.root
@@ -66,7 +57,7 @@ def readers(chain: Chain) -> dict[str, tuple[Reader, ...]]:
     return {
         "data/converted": (prepare_again, evaluate),
         "data/prepared": (Reader(chain.prepare(), prepared), resume),
-        "data/store": (prepare_again, replace(evaluate, outcome=lambda said: rounded(scores(root / "again")))),
+        "data/store": (prepare_again, evaluate),
         "data/vectors": (evaluate, index),
         "half/": (resume,),
         "train/export": (evaluate, save),

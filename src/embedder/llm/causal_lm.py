@@ -104,7 +104,10 @@ class HuggingFaceLanguageModel(LocalSettings):
             return self.generate(prompts, max_new_tokens), self.score(prompts, outputs)
         requests = self._requests(prompts, outputs, max_new_tokens)
         writing = Writing(max_new_tokens, self._completes(_LINE))
-        scores, written = score_and_write(self._local.model, requests, writing, _WRITING * self.batch_tokens)
+        model = self._local.model
+        row_tokens = scoring_budget(self.batch_tokens, model.device)
+        with attending_by(model, "sdpa"):
+            scores, written = score_and_write(model, requests, writing, row_tokens, _WRITING * self.batch_tokens)
         self._tokens_run += sum(map(len, written))
         self._check_finite(scores)
         return [self._text(tokens, _LINE) for tokens in written], scores

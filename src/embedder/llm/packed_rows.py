@@ -11,10 +11,11 @@ from embedder.llm.logits import normalisers
 from embedder.llm.packed_masks import attention_masks
 from embedder.llm.row_scoring import TokenisedRequest
 from embedder.llm.rows_apart import ROWS_APART
-from embedder.llm.shared_prefix import with_cache
+from embedder.llm.shared_prefix import expect_unpadded, with_cache
 from embedder.types import OutputScore
 
 _SLICE = 256  # positions projected to the vocabulary at once; 256 x 50,000 floats are 50 MB
+_FEWEST = 16  # positions projected; a CPU multiplies a few rows, less than four for each thread, by sums of other order
 
 
 def packed_length(request: TokenisedRequest) -> int:
@@ -77,7 +78,7 @@ class Packed:
 
         Args:
             model: The language model. Where it attends to rows apart, the padding is left out and has zeros.
-            cache: With the prefix; None for neither a prefix nor anything to be kept.
+            cache: With the prefix, and room for the rows if they are to be kept; None for neither.
             prefix_length: Tokens in it.
         """
         branches, positions = self.branches.to(model.device), (self.positions + prefix_length).to(model.device)
@@ -90,6 +91,8 @@ class Packed:
         if apart:
             tokens, positions = tokens[real][None], positions[real][None]  # [1, T]
             arguments["row_lengths"] = real.sum(1).tolist()
+            if cache is not None:
+                expect_unpadded(cache, real)
         hidden: Tensor = model.base_model(input_ids=tokens, position_ids=positions, **arguments).last_hidden_state
         if not apart:
             return hidden
@@ -114,7 +117,9 @@ def _token_log_likelihoods(model: Any, hidden: Tensor, predictors: Tensor, targe
     head = model.get_output_embeddings()
     result = torch.empty(len(targets), device=hidden.device)
     for start in range(0, len(distinct), _SLICE):
-        logits = head(hidden[distinct[start : start + _SLICE]])  # [S, V]
+        some = distinct[start : start + _SLICE]
+        some = torch.nn.functional.pad(some, (0, max(0, _FEWEST - len(some))))
+        logits = head(hidden[some])  # [S, V]
         inside = (owner >= start) & (owner < start + _SLICE)
         rows = owner[inside] - start
         result[inside] = logits[rows, targets[inside]].float() - normalisers(logits)[rows]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from embedder.llm.decoding import ReadRows, Writing, write_on
 from embedder.llm.packed_rows import Packed, packed_length
@@ -52,24 +53,12 @@ def score_packed(model: Any, requests: Sequence[TokenisedRequest], batch_tokens:
     Returns:
         One score for each output, in order.
     """
-    scores: list[list[OutputScore]] = [[] for _ in requests]
-    parts = [(i, part) for i, request in enumerate(requests) for part in _split(request, batch_tokens)]
-    scored: dict[int, list[OutputScore]] = {}
-    for prefix, rows in _prefixes(model, [part for _, part in parts]):
-        cache = run_prefix(model, prefix) if prefix else None
-        rests = [TokenisedRequest(parts[k][1].prompt[len(prefix) :], parts[k][1].outputs) for k in rows]
-        for batch in token_batches([packed_length(rest) for rest in rests], batch_tokens):
-            packed = Packed.of([rests[k] for k in batch])
-            row_scores = packed.scores(model, packed.run(model, None if cache is None else frozen(cache), len(prefix)))
-            scored.update(zip([rows[k] for k in batch], row_scores, strict=True))
-    for k, (i, _) in enumerate(parts):
-        scores[i].extend(scored[k])
-    return scores
+    return _read(model, requests, batch_tokens, batch_tokens)[0]
 
 
 @torch.inference_mode()
 def score_and_write(
-    model: Any, requests: Sequence[TokenisedRequest], writing: Writing, batch_tokens: int
+    model: Any, requests: Sequence[TokenisedRequest], writing: Writing, row_tokens: int, batch_tokens: int
 ) -> tuple[list[list[OutputScore]], list[list[int]]]:
     """What `score_packed` and `write` give one after the other.
 
@@ -81,32 +70,62 @@ def score_and_write(
             `can_share` hold.
         requests: Prompts with their outputs.
         writing: How the continuations are written.
+        row_tokens: What `score_packed` has as its budget, so that outputs are split over the same rows.
         batch_tokens: Upper bound of the tokens in the cache: rows x (prompt + outputs + continuation).
 
     Returns:
         A score for each output of each request, and the tokens of each continuation.
     """
-    scores: list[list[OutputScore]] = [[] for _ in requests]
+    scores, written = _read(model, requests, row_tokens, batch_tokens, writing)
+    return scores, [written[i] for i in range(len(requests))]
+
+
+def _read(
+    model: Any,
+    requests: Sequence[TokenisedRequest],
+    row_tokens: int,
+    batch_tokens: int,
+    writing: Writing | None = None,
+) -> tuple[list[list[OutputScore]], dict[int, list[int]]]:
+    """Score rows of at most `row_tokens`, or twice the prompt, and write on behind the first one of each request."""
+    wanted = [(i, request) for i, request in enumerate(requests) if request.outputs or writing is not None]
+    parts = [(i, part) for i, request in wanted for part in _split(request, row_tokens)]
+    firsts = [k == 0 or parts[k - 1][0] != i for k, (i, _) in enumerate(parts)]
+    scored: dict[int, list[OutputScore]] = {}
     written: dict[int, list[int]] = {}
-    for prefix, rows in _prefixes(model, requests):
+    for prefix, rows in _prefixes(model, [part for _, part in parts]):
         shared = run_prefix(model, prefix) if prefix else None
-        rests = [TokenisedRequest(requests[k].prompt[len(prefix) :], requests[k].outputs) for k in rows]
-        lengths = [len(prefix) + packed_length(rest) + writing.max_new_tokens for rest in rests]
-        for batch in token_batches(lengths, batch_tokens):
+        rests = [TokenisedRequest(parts[k][1].prompt[len(prefix) :], parts[k][1].outputs) for k in rows]
+        beside = 0 if writing is None else len(prefix) + writing.max_new_tokens
+        for batch in token_batches([packed_length(rest) + beside for rest in rests], batch_tokens):
             packed = Packed.of([rests[k] for k in batch])
-            room = len(prefix) + packed.tokens.shape[1] + writing.max_new_tokens - 1  # the last token is not read again
-            cache = roomy(model.config, room) if shared is None else growing(shared, len(batch), room)
+            if writing is None:
+                cache = None if shared is None else frozen(shared)
+            else:
+                room = beside + packed.tokens.shape[1] - 1  # the last token is not read again
+                cache = roomy(model.config, room) if shared is None else growing(shared, len(batch), room)
             hidden = packed.run(model, cache, len(prefix))  # [B, L, D]
-            numbers = [rows[k] for k in batch]
-            for number, row_scores in zip(numbers, packed.scores(model, hidden), strict=True):
-                scores[number] = row_scores
-            ends = torch.tensor([len(request.prompt) - 1 for request in packed.requests], device=hidden.device)
-            last = hidden[torch.arange(len(batch), device=hidden.device), ends]  # [B, D]
-            mask = (packed.branches == 0).long().to(hidden.device)  # [B, L]
-            mask = torch.nn.functional.pad(mask, (len(prefix), 0), value=1)  # [B, P + L]
-            logits = model.get_output_embeddings()(last)  # [B, V]
-            written |= write_on(model, ReadRows(cache, mask, logits), numbers, writing)
-    return scores, [written[number] for number in range(len(requests))]
+            scored.update(zip([rows[k] for k in batch], packed.scores(model, hidden), strict=True))
+            if writing is not None and (to_write := [n for n, k in enumerate(batch) if firsts[rows[k]]]):
+                read = _behind_prompts(model, packed, cache, hidden, len(prefix), to_write)
+                written |= write_on(model, read, [parts[rows[batch[n]]][0] for n in to_write], writing)
+    scores: list[list[OutputScore]] = [[] for _ in requests]
+    for k, (i, _) in enumerate(parts):
+        scores[i].extend(scored[k])
+    return scores, written
+
+
+def _behind_prompts(
+    model: Any, packed: Packed, cache: Any, hidden: Tensor, prefix_length: int, rows: list[int]
+) -> ReadRows:
+    """Some rows of a batch that was run, for writing on behind their prompts."""
+    keep = torch.tensor(rows, device=hidden.device)
+    if len(rows) < len(packed.requests):
+        cache.batch_select_indices(keep)
+    ends = torch.tensor([len(packed.requests[n].prompt) - 1 for n in rows], device=hidden.device)
+    mask = (packed.branches.to(hidden.device)[keep] == 0).long()  # [R, L]
+    mask = torch.nn.functional.pad(mask, (prefix_length, 0), value=1)  # [R, P + L]
+    return ReadRows(cache, mask, model.get_output_embeddings()(hidden[keep, ends]))
 
 
 def _prefixes(model: Any, requests: Sequence[TokenisedRequest]) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
@@ -128,5 +147,5 @@ def _split(request: TokenisedRequest, batch_tokens: int) -> Iterator[TokenisedRe
             part, length = [], len(request.prompt)
         part.append(output)
         length += len(output) - 1
-    if part:
+    if part or not request.outputs:
         yield TokenisedRequest(request.prompt, part)

@@ -94,6 +94,18 @@ def roomy(config: Any, room: int) -> Cache:
     return Cache(layers=[RoomyLayer(room) for _ in range(config.get_text_config().num_hidden_layers)])
 
 
+def expect_unpadded(cache: Cache, real: Tensor) -> None:
+    """Prepare for a pass that runs some rows as one, without their padding.
+
+    Args:
+        cache: Layers with room keep each row for itself, with padding, and show them to this pass without.
+        real: Where the rows with padding have tokens, [R, L].
+    """
+    for layer in cache.layers:
+        if isinstance(layer, RoomyLayer):
+            layer.unpadded = real
+
+
 class RoomyLayer(DynamicLayer):
     """Keys and values in a buffer with room for what is still to come: adding a token copies nothing.
 
@@ -104,20 +116,33 @@ class RoomyLayer(DynamicLayer):
     def __init__(self, room: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._room = room
+        self.unpadded: Tensor | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Keys and values of all tokens so far, [R, heads, n, D] each: views of the buffers."""
+        """Keys and values of all tokens so far, [R, heads, n, D] each: views of the buffers.
+
+        Of rows that were run as one, [1, heads, P + T, D]: what all of them saw before, and their T tokens.
+        """
+        real, self.unpadded = self.unpadded, None
+        rows, width = (len(key_states), key_states.shape[-2]) if real is None else real.shape
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             self._buffers = [
-                states.new_empty(*states.shape[:-2], self._room, states.shape[-1])
+                states.new_empty(rows, states.shape[1], self._room, states.shape[-1])
                 for states in (key_states, value_states)
             ]
         start = self.get_seq_length()
-        stop = start + key_states.shape[-2]
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
-            buffer[..., start:stop, :] = states
-        return self._show(stop)
+            place = buffer[..., start : start + width, :]  # [R, heads, L, D]
+            if real is None:
+                place.copy_(states)
+            else:
+                place.zero_()  # what is there by chance may be no number
+                place.transpose(1, 2)[real] = states[0].transpose(0, 1)
+        shown = self._show(start + width)
+        if real is None:
+            return shown
+        return _behind(self.keys[:1, :, :start], key_states), _behind(self.values[:1, :, :start], value_states)
 
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Each row so many times."""
