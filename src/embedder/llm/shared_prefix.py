@@ -139,10 +139,10 @@ class RoomyLayer(DynamicLayer):
             else:
                 place.zero_()  # what is there by chance may be no number
                 place.transpose(1, 2)[real] = states[0].transpose(0, 1)
-        shown = self._show(start + width)
+        keys, values = self._show(start + width)
         if real is None:
-            return shown
-        return _behind(self.keys[:1, :, :start], key_states), _behind(self.values[:1, :, :start], value_states)
+            return keys, values
+        return _behind(keys[:1, :, :start], key_states), _behind(values[:1, :, :start], value_states)
 
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Each row so many times."""
