@@ -287,7 +287,7 @@ class VectorIndex(Protocol):
         """Get ready for searching, after all vectors have been added."""
 
     def search(self, queries: FloatArray, top_k: int) -> tuple[FloatArray, IntArray]:
-        """Scores and positions, best first, both [Q, K]; position -1 where fewer than K exist."""
+        """Scores and positions, best first, both [Q, K] for a K of 1 or more; position -1 where fewer than K exist."""
 
     def vectors(self, start: int, stop: int) -> FloatArray:
         """The vectors at the positions from `start` to before `stop`, as the index keeps them, [n, D]."""

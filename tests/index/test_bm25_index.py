@@ -105,15 +105,6 @@ def test_settings_that_cannot_work_are_refused(settings, message):
         BM25Settings(**settings)
 
 
-def test_wrong_calls_are_refused():
-    with pytest.raises(ValueError, match="nothing to index"):
-        built([])
-    with pytest.raises(ValueError, match="search before build"):
-        BM25Index().search(["apple"], 1)
-    with pytest.raises(ValueError, match="top_k"):
-        built(["apple"]).search(["apple"], 0)
-
-
 ZH = ["东海市的灯塔建于1700年。", "南川市的灯塔建于1701年。", "西岭的桥有五个拱。"]
 JA = ["東京タワーは1958年に建てられた。", "大阪城は秀吉が建てた。", "京都の寺は古い。"]
 TH = ["ประภาคารสร้างในปี 1700", "สะพานมีห้าโค้ง", "โรงสีบดข้าว"]

@@ -119,8 +119,6 @@ def test_what_is_not_our_index_is_refused(tmp_path):
     faiss.write_index(faiss.IndexFlatL2(4), str(tmp_path / "l2"))
     with pytest.raises(DataError, match="by a distance"):
         FaissIndex.load(tmp_path / "l2")
-    with pytest.raises(ValueError, match="nothing to save"):
-        FaissIndex().save(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(
@@ -159,5 +157,3 @@ def test_wrong_vectors_are_refused():
         index.add(np.ones((1, 3), dtype=np.float32))
     with pytest.raises(ValueError, match="queries: 1 rows"):
         index.search(np.full((1, 2), np.nan, dtype=np.float32), 1)
-    with pytest.raises(ValueError, match="top_k"):
-        index.search(np.ones((1, 2), dtype=np.float32), 0)

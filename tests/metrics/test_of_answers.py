@@ -23,8 +23,6 @@ def test_rouge_l_by_hand():
 def test_the_likeliest_option_is_chosen():
     assert best_option([-2.0, -0.5, -0.6]) == 1
     assert best_option([-1.0, -1.0]) == 0
-    with pytest.raises(ValueError, match="no options"):
-        best_option([])
 
 
 def test_answer_recall_by_hand():
@@ -39,8 +37,6 @@ def test_values_needed_by_hand():
     assert values_needed(-0.5, 1.0) == 32
     assert values_needed(0.0, 1.0) is None
     assert values_needed(1.0, 0.0) is None
-    with pytest.raises(ValueError, match="spread of 0 or more"):
-        values_needed(1.0, -1.0)
 
 
 def test_questions_needed_by_hand():
@@ -50,10 +46,6 @@ def test_questions_needed_by_hand():
     assert questions_needed(0.1, 0.1) is None
     # Where the second never wins (p = d = 1) the second term vanishes: 1.95996^2 = 3.84.
     assert questions_needed(1.0, 0.0) == 4
-    with pytest.raises(ValueError, match="parts of 1"):
-        questions_needed(0.9, 0.2)
-    with pytest.raises(ValueError, match="power"):
-        questions_needed(0.2, 0.1, power=1.0)
 
 
 def test_questions_needed_gives_the_power_that_it_promises():

@@ -50,11 +50,7 @@ class BM25Index:
         return self._size
 
     def build(self, texts: Iterable[str]) -> None:
-        """Index the texts, in place of what was there; they are streamed, their words are held in memory.
-
-        Raises:
-            ValueError: There are no texts.
-        """
+        """Index the texts, at least one, in place of what was there; they are streamed, their words held in memory."""
         tokens, n_in_pairs = self._settings.tokens, 0
 
         def cut() -> Iterator[list[str]]:
@@ -64,8 +60,6 @@ class BM25Index:
                 yield bm25_words(text, tokens, is_query=False)
 
         corpus = self._terms(cut(), return_ids=True)
-        if not corpus.ids:
-            raise ValueError("texts: there is nothing to index")
         with np.errstate(invalid="ignore"):  # bm25s divides by the mean length, which is 0 when no text has a word
             self._bm25.index(corpus, create_empty_token=False, show_progress=False)
         self._size = len(corpus.ids)
@@ -80,17 +74,10 @@ class BM25Index:
 
         Args:
             queries: Their texts.
-            top_k: K.
+            top_k: K, 1 or more.
             eligible: For each query, the texts that count for it; None for all. What a word weighs and how long a text
                 is on average is computed over the whole corpus nevertheless.
-
-        Raises:
-            ValueError: `top_k` is below 1, or nothing has been indexed.
         """
-        if top_k < 1:
-            raise ValueError(f"top_k: expected at least 1, got {top_k}")
-        if not self._size:
-            raise ValueError("index: search before build")
         scores = np.full((len(queries), top_k), -np.inf, np.float32)
         positions = np.full((len(queries), top_k), -1, np.int64)
         for start in range(0, len(queries), _CHUNK):

@@ -57,10 +57,8 @@ class ExactIndex:
         """Inner products and positions, best first, both [Q, K]; -inf and -1 where there are fewer than K.
 
         Raises:
-            ValueError: `top_k` is below 1, queries or vectors are not finite, or are of other dimensions.
+            ValueError: Queries or vectors are not finite, or are of other dimensions.
         """
-        if top_k < 1:
-            raise ValueError(f"top_k: expected at least 1, got {top_k}")
         queries = np.asarray(queries, np.float32)
         check_vectors("queries", queries, None if self._vectors is None else self._vectors.dimension)
         stop = len(self)

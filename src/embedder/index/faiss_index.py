@@ -167,10 +167,8 @@ class FaissIndex:
         """Inner products and positions, best first, both [Q, K]; -inf and -1 where fewer than K were found.
 
         Raises:
-            ValueError: `top_k` is below 1, or the queries are not finite or not of the dimension of the vectors.
+            ValueError: The queries are not finite or not of the dimension of the vectors.
         """
-        if top_k < 1:
-            raise ValueError(f"top_k: expected at least 1, got {top_k}")
         queries = self._checked("queries", queries)
         if self._index is None:
             shape = (len(queries), top_k)
@@ -203,13 +201,7 @@ class FaissIndex:
         return np.concatenate(found) if len(found) > 1 else found[0]
 
     def save(self, path: Path) -> None:
-        """Write the index with its settings; a reader sees the old file or the new one, never half of it.
-
-        Raises:
-            ValueError: There is nothing in the index.
-        """
-        if self._index is None:
-            raise ValueError("index: there is nothing to save before the first vectors are added")
+        """Write an index that is not empty, with its settings; a reader sees the old file or the new one, all of it."""
         write_index(self._index, path)
 
     @classmethod

@@ -131,11 +131,9 @@ class MilvusIndex:
         """The same among the positions from `start` to before `stop`.
 
         Raises:
-            ValueError: `top_k` is below 1, or the queries are not finite or not of the dimension of the vectors.
+            ValueError: The queries are not finite or not of the dimension of the vectors.
             EmbedderError: The database has gone away, or does not understand `filter`.
         """
-        if top_k < 1:
-            raise ValueError(f"top_k: expected at least 1, got {top_k}")
         queries = np.asarray(queries, np.float32)
         check_vectors("queries", queries, self._dimension)
         scores = np.full((len(queries), top_k), -np.inf, np.float32)

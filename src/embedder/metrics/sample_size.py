@@ -3,11 +3,14 @@
 import math
 from statistics import NormalDist
 
+POWER = 0.8
+"""Probability of finding a difference of the size in question."""
 
-def questions_needed(only_first: float, only_second: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
+
+def questions_needed(only_first: float, only_second: float, alpha: float = 0.05) -> int | None:
     """Questions that a two-sided McNemar test needs to find the difference of two paired proportions.
 
-        n = (z(1 - alpha / 2) sqrt(p) + z(power) sqrt(p - d^2))^2 / d^2
+        n = (z(1 - alpha / 2) sqrt(p) + z(POWER) sqrt(p - d^2))^2 / d^2
 
     with p = only_first + only_second, the share of questions on which the two differ, and d the difference of the two,
     which is the difference of their means.
@@ -21,31 +24,23 @@ def questions_needed(only_first: float, only_second: float, alpha: float = 0.05,
         only_first: Share of questions that the first system alone has right.
         only_second: Share of questions that the second system alone has right.
         alpha: Probability of finding a difference where there is none.
-        power: Probability of finding the difference.
 
     Returns:
         A whole number, rounded up; None where the difference is 0.
-
-    Raises:
-        ValueError: Something is no probability, or the shares exceed 1 together.
     """
-    if min(only_first, only_second) < 0 or only_first + only_second > 1 + 1e-9:
-        raise ValueError(f"shares: expected two parts of 1, got {only_first} and {only_second}")
-    if not (0 < power < 1 and 0 < alpha < 1):
-        raise ValueError(f"power and alpha: expected numbers between 0 and 1, got {power} and {alpha}")
     differ, difference = only_first + only_second, abs(only_first - only_second)
     if difference == 0:
         return None
     normal = NormalDist()
     scaled = normal.inv_cdf(1 - alpha / 2) * math.sqrt(differ)
-    scaled += normal.inv_cdf(power) * math.sqrt(max(differ - difference**2, 0.0))
+    scaled += normal.inv_cdf(POWER) * math.sqrt(max(differ - difference**2, 0.0))
     return math.ceil((scaled / difference) ** 2)
 
 
-def values_needed(difference: float, spread: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
+def values_needed(difference: float, spread: float, alpha: float = 0.05) -> int | None:
     """Queries that a two-sided paired test of means needs to find a difference.
 
-        n = ((z(1 - alpha / 2) + z(power)) spread / difference)^2
+        n = ((z(1 - alpha / 2) + z(POWER)) spread / difference)^2
 
     Source: Lachin, Controlled Clinical Trials 2, 1981.
 
@@ -53,17 +48,11 @@ def values_needed(difference: float, spread: float, alpha: float = 0.05, power: 
         difference: Mean of the paired differences.
         spread: Standard deviation of the paired differences.
         alpha: Probability of finding a difference where there is none.
-        power: Probability of finding the difference.
 
     Returns:
         A whole number, rounded up; None where the difference or the spread is 0.
-
-    Raises:
-        ValueError: The spread is negative, or power or alpha is no probability.
     """
-    if not (spread >= 0 and 0 < power < 1 and 0 < alpha < 1):
-        raise ValueError(f"expected a spread of 0 or more and probabilities, got {spread}, {power} and {alpha}")
     if difference == 0 or spread == 0:
         return None
     normal = NormalDist()
-    return math.ceil(((normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)) * spread / difference) ** 2)
+    return math.ceil(((normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(POWER)) * spread / difference) ** 2)

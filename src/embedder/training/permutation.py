@@ -22,8 +22,6 @@ def permuted(position: int, n: int, seed: int, epoch: int) -> int:
         seed: Another seed gives another order.
         epoch: Another epoch too.
     """
-    if not 0 <= position < n:
-        raise IndexError(f"position {position} of {n}")
     half_bits = max(1, ((n - 1).bit_length() + 1) // 2)
     half_mask = (1 << half_bits) - 1
     value = position

@@ -40,8 +40,8 @@ class BatchPlan:
     [0, 1, 2, 3]
 
     Args:
-        sizes: Number of records of each data set.
-        weights: Share of the steps of each data set, on any scale.
+        sizes: Number of records of each data set, none of them 0.
+        weights: Share of the steps of each data set, on any scale; none is negative.
         batch_size: Queries of a global batch.
         seed: Another seed gives another plan.
         mixed: Whether a step draws its records over all data sets.
@@ -54,14 +54,8 @@ class BatchPlan:
     mixed: bool = False
 
     def __post_init__(self) -> None:
-        if not self.sizes or len(self.sizes) != len(self.weights):
-            raise ValueError(f"{len(self.sizes)} sizes for {len(self.weights)} weights")
-        if min(self.sizes) < 1:
-            raise ValueError(f"a data set without records: sizes {list(self.sizes)}")
-        if min(self.weights) < 0 or sum(self.weights) <= 0:
+        if not any(self.weights):
             raise ConfigError("task_mix weights", "numbers of at least 0, one of them above", list(self.weights))
-        if self.batch_size < 1:
-            raise ConfigError("data.batch_size", "1 or more", self.batch_size)
         object.__setattr__(
             self, "_shares", _apportion(self.weights, max(_CYCLE, 10 * len(self.sizes)) if len(self.sizes) > 1 else 1)
         )
