@@ -8,11 +8,10 @@ from embedder.published.numbers import Benchmark, Published, PublishedRow
 from embedder.results.measures import is_retrieval
 from embedder.results.row import Row
 from embedder.results.scores import Mean, Scores
+from embedder.results.table import NONE, count_cell
 from embedder.results.titles import ALONE, TITLES
 
 _ABOUT_THE_SAME = 0.05  # relative: published sizes of corpora are rounded
-NONE = "-"
-"""Stands where there is no number."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +139,9 @@ def _line(
     encoder = part.trained if beside.row == "trained" else part.encoder
     differs = {
         f"data sets ({', '.join(names)})": benchmark.datasets is not None and set(names) != set(benchmark.datasets),
-        f"questions ({_number(benchmark.questions)})": _unlike(line.questions, benchmark.questions),
-        f"keys ({_number(benchmark.keys)})": _unlike(line.keys, benchmark.keys, _ABOUT_THE_SAME),
-        f"shown ({_number(benchmark.top_k)})": _unlike(line.top_k, benchmark.top_k),
+        f"questions ({count_cell(benchmark.questions)})": _unlike(line.questions, benchmark.questions),
+        f"keys ({count_cell(benchmark.keys)})": _unlike(line.keys, benchmark.keys, _ABOUT_THE_SAME),
+        f"shown ({count_cell(benchmark.top_k)})": _unlike(line.top_k, benchmark.top_k),
         "LLM": reads and not _named(published.reader, part.reader),
         "encoder": beside.encoder is not None and not _named(beside.encoder, encoder),
         "parts": benchmark.counts_parts and not all(map(_has_parts, rows)),
@@ -174,10 +173,6 @@ def _those(reasons: Mapping[str, bool]) -> tuple[str, ...]:
 def _unlike(ours: int | None, theirs: int | None, share: float = 0.0) -> bool:
     """Whether two numbers that are both known are further apart than a share of the second."""
     return ours is not None and theirs is not None and abs(ours - theirs) > share * theirs
-
-
-def _number(number: int | None) -> str:
-    return NONE if number is None else f"{number:,}"
 
 
 def _named(theirs: str | None, ours: str | None) -> bool:

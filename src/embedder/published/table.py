@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from embedder.files import write_atomically
-from embedder.published.lines import NONE, Line, Measured, paper_lines
+from embedder.published.lines import Line, Measured, paper_lines
 from embedder.published.numbers import Published
 from embedder.results.plain_text import markdown_line
-from embedder.results.scores import Mean
-from embedder.results.table import align
+from embedder.results.table import NONE, align, count_cell, interval_cell
 
 _HEADS = ["benchmark", "retriever", "published", "ours", "95 % interval", "questions", "keys", "shown", "comparable"]
 
@@ -39,8 +38,8 @@ def render_paper(published: Published, lines: Sequence[Line]) -> str:
             line.retriever,
             NONE if line.published is None else f"{line.published:.3f}",
             f"{line.ours.value:.3f}",
-            _interval(line.ours),
-            *(NONE if number is None else f"{number:,}" for number in (line.questions, line.keys, line.top_k)),
+            interval_cell(line.ours),
+            *map(count_cell, (line.questions, line.keys, line.top_k)),
             line.comparable,
         ]
         for line in lines
@@ -94,9 +93,3 @@ def lines_as_json(published: Published, lines: Sequence[Line]) -> dict[str, Any]
         "published": {"source": published.source, "reader": published.reader},
         "lines": [asdict(line) | {"comparable": line.comparable} for line in lines],
     }
-
-
-def _interval(mean: Mean | None) -> str:
-    if mean is None or mean.low is None or mean.high is None:
-        return NONE
-    return f"{mean.low:.3f} to {mean.high:.3f}"

@@ -35,7 +35,6 @@ def environment(room: str = "embedder.report") -> Environment:
         "number": measures.number,
         "change": lambda value, metric: measures.number(value, metric, signed=True),
         "p": _p_value,
-        "metric_value": lambda value, metric: measures.number(value, metric),
     }
     made.tests |= {
         "lower_better": lambda metric: sign(metric) < 0,

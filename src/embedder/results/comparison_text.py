@@ -9,7 +9,7 @@ from embedder.results.measures import EXPONENTIAL
 from embedder.results.plain_text import markdown_cell, markdown_line
 from embedder.results.scores_file import Results
 from embedder.results.statistics import ALPHA, LEVEL
-from embedder.results.table import BETTER, WORSE, align, difference_cells
+from embedder.results.table import BETTER, WORSE, align, count_cell, difference_cells
 from embedder.results.verdict import Verdict
 
 
@@ -48,7 +48,7 @@ def _pair(pair: PairComparison) -> Iterator[str]:
 def _table(scope: str, verdicts: Sequence[Verdict]) -> str:
     needed = any(verdict.needed is not None for verdict in verdicts)
     head = [scope, "A", "B", "difference", f"{LEVEL * 100:.0f} % interval", "p", "better", "worse", "same"]
-    rows = [[*_cells(verdict), *([_count(verdict.needed)] if needed else [])] for verdict in verdicts]
+    rows = [[*_cells(verdict), *([count_cell(verdict.needed)] if needed else [])] for verdict in verdicts]
     return align([[*head, *(["questions needed"] if needed else [])], *rows])
 
 
@@ -63,10 +63,6 @@ def _cells(verdict: Verdict) -> list[str]:
         f"{verdict.worse:,}",
         f"{found.tied:,}",
     ]
-
-
-def _count(number: int | None) -> str:
-    return "-" if number is None else f"{number:,}"
 
 
 def _legend(comparison: Comparison) -> str:

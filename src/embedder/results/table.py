@@ -15,7 +15,8 @@ from embedder.results.verdict import Verdict, corrected
 BETTER, WORSE = "▲", "▼"
 MARKS = {1: BETTER, -1: WORSE, 0: ""}
 """By `Verdict.beyond_chance`."""
-_NONE = "-"
+NONE = "-"
+"""Stands where there is no number."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def _bare(scores: Scores, name: DatasetName) -> str:
     rows = scores.of(name)
     available = {metric for row in rows for metric in row.mean}
     shown = shown_metrics(available)
-    lines = [[row.retriever, *(f"{row.mean[m]:.3f}" if m in row.mean else _NONE for m in shown)] for row in rows]
+    lines = [[row.retriever, *(f"{row.mean[m]:.3f}" if m in row.mean else NONE for m in shown)] for row in rows]
     return align([["/".join(name), *shown], *lines])
 
 
@@ -83,7 +84,7 @@ def _block(title: str, scores: Scores, datasets: Sequence[DatasetName], baseline
     heads = [f"{metric}{over.get(metric, '')}" for metric in columns]
     width = 2 * any(cells.marks.values())
     means = [[who, *(_cell(cells, who, m, width) for m in columns)] for who in cells.retrievers]
-    ranges = [[who, *(_range(cells.means.get((who, m))) for m in columns)] for who in cells.retrievers]
+    ranges = [[who, *(interval_cell(cells.means.get((who, m))) for m in columns)] for who in cells.retrievers]
     tables = align([[title, *heads], *means]), align([[f"{100 * LEVEL:.0f} % intervals", *heads], *ranges])
     return "\n\n".join([*tables, _legend(scores, datasets, cells, baseline)])
 
@@ -112,7 +113,7 @@ def _part_table(title: str, parts: Scores, metric: str) -> str:
         rows = [parts.row(name, who) for who in retrievers]
         n = max(len(row.per_query.get(metric, ())) for row in rows if row is not None)
         values = [None if row is None else row.mean.get(metric) for row in rows]
-        lines.append([name[1], f"{n:,}", *(_NONE if value is None else f"{value:.3f}" for value in values)])
+        lines.append([name[1], f"{n:,}", *(NONE if value is None else f"{value:.3f}" for value in values)])
     return align([[title, "queries", *retrievers], *lines]) if lines else ""
 
 
@@ -144,9 +145,19 @@ def difference_cells(verdict: Verdict) -> tuple[str, str, str]:
     found, interval = verdict.difference, verdict.difference.interval
     return (
         f"{found.difference:+.3f} {MARKS[verdict.beyond_chance] or ' '}",
-        f"{interval.low:+.3f} to {interval.high:+.3f}" if interval.is_known else "-",
+        f"{interval.low:+.3f} to {interval.high:+.3f}" if interval.is_known else NONE,
         "<0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}",
     )
+
+
+def interval_cell(mean: Mean | None) -> str:
+    """The interval of a mean, where it has one."""
+    return NONE if mean is None or mean.low is None else f"{mean.low:.3f} to {mean.high:.3f}"
+
+
+def count_cell(number: int | None) -> str:
+    """A whole number, where there is one."""
+    return NONE if number is None else f"{number:,}"
 
 
 def align(cells: Sequence[Sequence[str]]) -> str:
@@ -167,12 +178,8 @@ def align(cells: Sequence[Sequence[str]]) -> str:
 def _cell(cells: _Cells, who: str, metric: str, width: int) -> str:
     mean = cells.means.get((who, metric))
     if mean is None:
-        return _NONE.ljust(1 + width)
+        return NONE.ljust(1 + width)
     return f"{mean.value:.3f}" + f" {cells.marks.get((who, metric), '')}".ljust(width)[:width]
-
-
-def _range(mean: Mean | None) -> str:
-    return _NONE if mean is None or mean.low is None else f"{mean.low:.3f} to {mean.high:.3f}"
 
 
 def _legend(scores: Scores, datasets: Sequence[DatasetName], cells: _Cells, baseline: str) -> str:
