@@ -70,7 +70,7 @@ def test_its_negatives_are_those_of_the_snapshot_and_take_effect_at_a_step(datas
     new = [{key.id for key in fresh[k]} for k in range(len(fresh))]
     assert old != new
     ids = {query.id: k for k, query in enumerate(dataset.train_queries())}
-    hashes = {text_hash(key.text): key.id for key in map(dataset.corpus().__getitem__, range(40))}
+    hashes = {text_hash(key.text): key.id for key in map(dataset.corpus.__getitem__, range(40))}
     for step, groups in enumerate(seen):
         for name, negatives in groups.items():
             allowed = (new if step >= 5 else old)[ids[name]]
@@ -156,7 +156,7 @@ def test_it_encodes_in_form_and_precision_of_the_run_where_keys_are_kept(dataset
     assert (there.about["encoder"]["keys"], there.about["dtype"]) == ("as they were", "float16")
     module.encoder.load_state_dict(forget.weights)
     assert not list((tmp_path / "negatives").glob("snapshot*"))
-    texts = [dataset.corpus()[k].text for k in range(32)]
+    texts = [dataset.corpus[k].text for k in range(32)]
     with torch.autocast("cpu", torch.bfloat16):
         expected = module.encoder.encode(texts, TOOL.sides.key)
     assert np.array_equal(there.rows(0, 32), expected.astype(np.float16))

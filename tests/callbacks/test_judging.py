@@ -237,7 +237,7 @@ def test_calls_of_the_llm_are_the_same_in_any_share(preparation, tmp_path):
     """What is in a batch decides the last bits of its numbers: no clock and no number of processes may change it."""
 
     (dataset,) = prepare({"qa": TASK}, preparation())
-    keys = [Candidate(dataset.corpus()[k], "dense") for k in range(30, 40)]
+    keys = [Candidate(dataset.corpus[k], "dense") for k in range(30, 40)]
     proposed = [(query, tuple(keys)) for query in dataset.train_queries()]
 
     def calls(name, *parts):

@@ -134,9 +134,9 @@ def test_answers_are_scored_before_every_so_many_steps_and_at_the_end(bert_direc
     assert len(part.queries) == 3
     assert all(query.answers[0].strip() for query in part.queries)
     retriever = DenseRetriever(stored(module.encoder, tmp_path / "vectors"), FaissIndex, TASK.sides)
-    retriever.fit(dataset.corpus())
+    retriever.fit(dataset.corpus)
     rankings = retriever.retrieve(part.queries, 1)
-    outcomes = CONSUMER.consume(part.queries, rankings, Scene(dataset.corpus(), no_keys, llm.inner, PROMPT))
+    outcomes = CONSUMER.consume(part.queries, rankings, Scene(dataset.corpus, no_keys, llm.inner, PROMPT))
     values = measured(outcomes, [()] * 3, llm.inner)
     expected = {metric: fmean(some[metric] for some in values) for metric in values[0]}
     assert expected.keys() >= {"em", "f1", "log_likelihood"}

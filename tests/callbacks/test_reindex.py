@@ -174,7 +174,7 @@ def rows(directory):
 
 def nearest(dataset, encoder, skip=0, limit=None):
     """The negatives of every training record by a loop over all keys."""
-    corpus, found = dataset.corpus(), []
+    corpus, found = dataset.corpus, []
     vectors = encoder.encode(list(corpus.texts()), Reading("key", "", 64))
     for query in dataset.train_queries():
         (vector,) = encoder.encode([query.text], Reading("query", "find: ", 64))
@@ -215,7 +215,7 @@ def test_the_negatives_are_the_nearest_keys_that_may_be_negatives(dataset, bert_
     assert changed > 0
     assert not row.get("reindex/tool/val_gain")  # nothing was validated in between
     # Steps 0 to 2 drew from the old ones, steps 3 and 4 from the new ones.
-    corpus, ids = dataset.corpus(), [query.id for query in dataset.train_queries()]
+    corpus, ids = dataset.corpus, [query.id for query in dataset.train_queries()]
     by_query = {
         True: {name: {text_hash(corpus[p].text) for p in some} for name, some in zip(ids, expected, strict=True)},
         False: {name: {text_hash(corpus[p].text) for p in some} for name, some in zip(ids, old, strict=True)},

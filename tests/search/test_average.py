@@ -12,7 +12,7 @@ from embedder.encoders.checkpoint import describe, load_trained, training_of
 from embedder.encoders.checkpoint_file import CHECKPOINT_KEY
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
-from embedder.encoders.export import base_of, export
+from embedder.encoders.export import export
 from embedder.errors import ConfigError, DataError
 from embedder.search.average import average
 from embedder.types import TaskSides
@@ -85,14 +85,6 @@ def test_what_was_trained_from_an_export_began_with_its_base(exports, bert_direc
     for name, values in mean.items():
         torch.testing.assert_close(values, (first[name] + base[name]) / 2, rtol=0, atol=1e-6)
     assert average([again, exports[1]], None, tmp_path / "both").is_dir()
-
-
-def test_an_export_of_a_version_that_did_not_say_its_base_is_a_base_itself(exports, tmp_path):
-    folder = shutil.copytree(exports[0], tmp_path / "export")
-    said = json.loads((folder / "embedder.json").read_text())
-    del said["base"]
-    (folder / "embedder.json").write_text(json.dumps(said))
-    assert base_of(EncoderConfig(str(folder)))["name"] == str(folder)
 
 
 def test_the_whole_share_of_one_is_that_one(exports, tmp_path):

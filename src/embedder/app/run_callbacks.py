@@ -71,7 +71,7 @@ def answering(
     if settings.every_n_steps is None:
         return []
     prompts = [
-        shown_prompt(task, source, prepared.corpus())
+        shown_prompt(task, source, prepared.corpus)
         for (task, source), prepared in zip(preparation.datasets(tasks), datasets, strict=True)
     ]
     rewards = preparation.rewards

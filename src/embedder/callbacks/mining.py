@@ -57,7 +57,7 @@ class MinedDataset:
         records = dataset.records("train")
         if len(records) != len(queries):
             raise ConfigError("callbacks.reindex", f"queries of {len(records)} records in {queries.path}", len(queries))
-        return cls(index, dataset, dataset.corpus(), queries, records)
+        return cls(index, dataset, dataset.corpus, queries, records)
 
     @property
     def name(self) -> str:

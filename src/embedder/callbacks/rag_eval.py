@@ -118,7 +118,7 @@ class RagEvalCallback(L.Callback):
                 )
                 continue
             queries = first_by_hash(answered, self._settings.max_answered, f"rag_eval/{self._settings.seed}")
-            corpus = dataset.corpus()
+            corpus = dataset.corpus
             searched = with_gold_keys(corpus, queries, self._settings.max_keys, self._settings.seed)
             self._parts.append(_Part(dataset.task, dataset.name, queries, corpus, searched, prompt, consumer))
         if not self._parts:

@@ -81,7 +81,7 @@ class RetrievalEvalCallback(L.Callback):
                     "%s/%s: retrieval is scored on %d of %d validation queries, because the others have no gold key"
                 )
                 logger.info(message, dataset.task, dataset.name, len(queries), len(held_out))
-            corpus = with_gold_keys(dataset.corpus(), queries, self._max_keys, 0)
+            corpus = with_gold_keys(dataset.corpus, queries, self._max_keys, 0)
             self._scored.append(_Scored(dataset, queries, corpus))
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

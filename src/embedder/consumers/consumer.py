@@ -15,11 +15,6 @@ Rivals = Callable[[Sequence[Query]], list[tuple[str, ...]]]
 """Outputs of the LLM alone, as they stand after the prompt, for each query."""
 
 
-def no_rivals(queries: Sequence[Query]) -> list[tuple[str, ...]]:
-    """None for any."""
-    return [() for _ in queries]
-
-
 @dataclass(frozen=True)
 class Scene:
     """What a consumer works with.
@@ -29,14 +24,14 @@ class Scene:
         search: The retriever, for consumers that ask it themselves.
         language_model: Reads and writes; best a `CachedLanguageModel`, because some prompts are used several times.
         prompt: How a query and its keys are shown, the same as in labelling.
-        rivals: What is scored beside the gold answers of open questions.
+        rivals: What is scored beside the gold answers of open questions; nothing by default.
     """
 
     corpus: KeyStore
     search: Search
     language_model: LanguageModel
     prompt: Prompt
-    rivals: Rivals = no_rivals
+    rivals: Rivals = lambda queries: [()] * len(queries)
 
     def texts(self, key_ids: Sequence[str], max_words: int | None = None) -> list[str]:
         """The texts of some keys; longer ones are cut to so many words, and to ten times as many characters."""

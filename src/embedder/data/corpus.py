@@ -24,15 +24,11 @@ class Corpus:
 
     def __init__(self, path: Path | str) -> None:
         self._rows = JsonLines(path)
+        self.path = self._rows.path
         self._table = IdTable((key.id for key in self), len(self), lambda row: self[row].id, self.path)
 
     def __reduce__(self) -> tuple[type["Corpus"], tuple[Path]]:
         return Corpus, (self.path,)
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._rows.path
 
     def __len__(self) -> int:
         return len(self._rows)

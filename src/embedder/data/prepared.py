@@ -114,13 +114,9 @@ class PreparedDataset:
         """The questions of its validation queries, as `question_of` has them."""
         return frozenset(map(question_of, self.validation_queries()))
 
-    def corpus(self) -> Corpus:
-        """The corpus that validation retrieves from."""
-        return self._corpus
-
     @cached_property
-    def _corpus(self) -> Corpus:
-        """Read once, since that takes long where there are many keys."""
+    def corpus(self) -> Corpus:
+        """The corpus that validation retrieves from: read once, since that takes long where there are many keys."""
         return Corpus(self.corpus_path)
 
     def train_queries(self) -> Queries | None:

@@ -33,12 +33,8 @@ class Queries:
 
     def __init__(self, path: Path | str, corpus: KeyStore | None = None, kept: IntArray | None = None) -> None:
         self._rows = JsonLines(path, kept)
+        self.path = self._rows.path
         self._corpus = corpus
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._rows.path
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -47,16 +47,12 @@ class Records:
         known: KnownPositives | None = None,
     ) -> None:
         self._rows = JsonLines(path, kept)
+        self.path = self._rows.path
         self._known = known
         self.task = task
         self._rewards = rewards
         if rewards is not None and len(rewards) != self._rows.n_lines:
             raise DataError(rewards.path, None, f"rewards of {len(rewards)} records for {self._rows.n_lines} in {path}")
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._rows.path
 
     def __len__(self) -> int:
         return len(self._rows)

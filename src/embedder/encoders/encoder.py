@@ -24,7 +24,7 @@ from embedder.encoders.unpadded import (
     run_unpadded,
 )
 from embedder.errors import ConfigError, NoTokensError
-from embedder.models.ahead import ahead, mapped
+from embedder.models.ahead import ahead
 from embedder.models.device import torch_device, warn_of_slow_bfloat16
 from embedder.models.token_batches import token_batches
 from embedder.types import FloatArray, Keep, Reading, Side
@@ -241,7 +241,8 @@ class TextEncoder(nn.Module):
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         try:
             shown = track(batches, "Encoding", transient=True) if progress else batches  # a bar takes a millisecond
-            for batch, tokens in (ahead if len(batches) > 1 else mapped)(tokenize, shown):
+            pairs = ahead(tokenize, shown) if len(batches) > 1 else ((batch, tokenize(batch)) for batch in shown)
+            for batch, tokens in pairs:
                 rows = order[batch]
                 there = {name: value.to(next(self.parameters()).device) for name, value in tokens.items()}
                 vectors[rows] = self(there, reading.side).cpu().numpy()

@@ -101,8 +101,8 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
 def base_of(config: EncoderConfig) -> dict[str, str | None]:
     """What an encoder that is trained with these settings began with: for one of our exports, what that began with."""
     trained_before = Path(config.name) / DESCRIPTION
-    base: dict[str, str | None] | None = read_json(trained_before).get("base") if trained_before.is_file() else None
-    if base is not None:  # an export of an earlier version does not say it
+    if trained_before.is_file():
+        base: dict[str, str | None] = read_json(trained_before)["base"]
         return base
     fingerprint = fingerprint_of(folder_of(config).key.transformer, None, config.dtype)
     return {"name": config.name, "revision": config.revision, "fingerprint": fingerprint}

@@ -41,7 +41,8 @@ class _Recomputed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        with torch.random.fork_rng(ctx.devices, device_type=_forked(ctx.device)):
+        forked = "cuda" if ctx.device.type == "cpu" else ctx.device.type  # the CPU's own state is always forked
+        with torch.random.fork_rng(ctx.devices, device_type=forked):
             torch.set_rng_state(ctx.cpu_state)
             set_device_states(ctx.devices, ctx.device_states, device_type=ctx.device.type)
             with torch.enable_grad(), _autocast(ctx):
@@ -54,7 +55,3 @@ def _autocast(ctx: Any) -> AbstractContextManager[None]:
     enabled, dtype = ctx.precision
     context: AbstractContextManager[None] = torch.autocast(ctx.device.type, dtype, enabled, cache_enabled=False)
     return context
-
-
-def _forked(device: torch.device) -> str:
-    return "cuda" if device.type == "cpu" else device.type  # the CPU's own state is always forked

@@ -32,8 +32,3 @@ def ahead(work: Callable[[Item], Result], items: Iterable[Item], most: int = 2) 
                 yield first, result.result()
         finally:
             thread.shutdown(wait=True, cancel_futures=True)
-
-
-def mapped(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-    """The same without a thread."""
-    return ((item, work(item)) for item in items)

@@ -2,10 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from embedder.data.jsonl import JsonLines
 from embedder.digests import DIGESTS, damage
@@ -25,13 +25,6 @@ _NOT_READ = shutil.ignore_patterns("*.bin", "*.pkl", "*.pt", "*.h5", "*.msgpack"
 """Other forms of the weights in a model's folder: only safetensors are read."""
 
 
-class Keys(Protocol):
-    """Keys by position, in memory or on disk."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, position: int) -> Mapping[str, Any]: ...
-
-
 @dataclass(frozen=True)
 class Saved:
     """What lies beside the encoder.
@@ -43,7 +36,7 @@ class Saved:
     """
 
     task: str | None
-    keys: Keys
+    keys: Sequence[Mapping[str, Any]] | JsonLines
     index: FaissIndex
 
 

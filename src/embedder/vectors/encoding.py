@@ -125,13 +125,13 @@ class Encoding:
         self._check(vectors, number)
         return vectors
 
-    def make_if_free(self, number: int, *, progress: bool = False) -> bool:
+    def make_if_free(self, number: int) -> bool:
         """Make one shard, unless it is there or another process, of this run or of any, is making it.
 
         Returns:
             Whether it is there.
         """
-        return make_if_free(self.path(number), lambda: self.make(number, progress=progress))
+        return make_if_free(self.path(number), lambda: self.make(number))
 
     def finish(self, processes: Processes = ALONE, *, progress: bool = False) -> StoredVectors:
         """Make what is still missing, wait for what other processes are making, and write the manifest."""

@@ -62,15 +62,12 @@ def _files(settings: WorldSettings, task: str) -> Iterator[tuple[str, Iterator[R
 
 def _shown(stream: Iterator[Row], name: str, passages: int) -> Iterable[Row]:
     """The rows, counted on the terminal while a large world is written."""
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import track
 
     if passages < _PROGRESS_FROM:
-        yield from stream
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, transient=True) as progress:
-        total = passages if name.endswith("corpus.jsonl") and name[:2] in ("qa", "co") else None
-        yield from progress.track(stream, total=total, description=f"Writing {name}")
+        return stream
+    total = passages if name in ("qa/corpus.jsonl", "convsearch/corpus.jsonl") else None
+    return track(stream, f"Writing {name}", total, transient=True)
 
 
 def _queries(settings: WorldSettings, task: str, *, test: bool) -> Iterator[Row]:

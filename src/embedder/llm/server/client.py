@@ -168,19 +168,15 @@ class ServerClient:
         logger.info("%s: %s failed, the next in %.1f s: %s", url, attempt, pause, error)
 
     def _headers(self) -> dict[str, str]:
-        key = self._key()
-        return {} if key is None else {"Authorization": f"Bearer {key}"}
-
-    def _key(self) -> str | None:
         if self._settings.api_key_env is None:
-            return None
+            return {}
         key = os.environ.get(self._settings.api_key_env, "").strip()
         # Checked here: the library's own error about a header shows the header.
         if not key or not key.isascii() or not key.isprintable():
             expected = "the name of an environment variable that holds a key of printable ASCII characters"
             raise ConfigError("llm.api_key_env", expected, self._settings.api_key_env)
         hide(key)  # some servers repeat the key that they refuse
-        return key
+        return {"Authorization": f"Bearer {key}"}
 
 
 @cache
