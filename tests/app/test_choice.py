@@ -73,6 +73,20 @@ def test_an_encoder_that_did_not_get_worse_is_exported_and_few_queries_cannot_te
     assert "key_instruction has a backslash and an n written out" in told[1]
 
 
+def test_a_run_whose_folder_was_moved_exports_its_best_checkpoint_all_the_same(small, bert_directory, tmp_path):
+    done = train(small, bert_directory, tmp_path, "encoder.lr=1e-7")
+    assert "step-1.ckpt (val/ndcg@10 " in done.stdout  # the first of two with the same score
+    (tmp_path / "run").rename(tmp_path / "moved")
+    moved = tmp_path / "moved"
+    expected = (moved / "export" / "model.safetensors").read_bytes()
+    for checkpoint in ("last", f"{moved}/checkpoints/step-1.ckpt"):  # done; or a step and a validation are left
+        resumed = [f"hydra.run.dir={moved}", f"run.checkpoint={checkpoint}"]
+        done = train(small, bert_directory, tmp_path, "encoder.lr=1e-7", *resumed)
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert f"exporting {moved}/checkpoints/step-1.ckpt" in done.stdout
+        assert (moved / "export" / "model.safetensors").read_bytes() == expected
+
+
 def validation(step, **queries):
     named = {f"tool/{name}": {f"q{i}": value for i, value in enumerate(values)} for name, values in queries.items()}
     means = [np.mean(values) for values in queries.values()]

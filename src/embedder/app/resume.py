@@ -66,6 +66,34 @@ def checkpoint_of(checkpoint: str | None, output_dir: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def is_own(checkpoint: Path, output_dir: Path) -> bool:
+    """Whether a checkpoint lies in the folder of the run."""
+    return checkpoint.parent.parent.absolute() == output_dir.absolute()
+
+
+class MovedCheckpoints(L.Callback):
+    """Lets a run whose folder was moved find its best checkpoints: they are noted by absolute paths.
+
+    For another folder than it wrote to, Lightning's `ModelCheckpoint` forgets which scores were the best so far.
+    """
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Note them by where they are now, unless the best one is not there."""
+        states = checkpoint["callbacks"]
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and (state := states.get(callback.state_key)) is not None:
+                here = _moved(state, str(state["dirpath"]), str(callback.dirpath))
+                if Path(here["best_model_path"]).is_file():
+                    states[callback.state_key] = here
+
+
+def _moved(value: Any, old: str, new: str) -> Any:
+    """A value with other paths, also those that are keys."""
+    if isinstance(value, dict):
+        return {_moved(key, old, new): _moved(item, old, new) for key, item in value.items()}
+    return f"{new}{value.removeprefix(old)}" if isinstance(value, str) and value.startswith(old) else value
+
+
 def plan_settings(tasks: Mapping[str, Task], settings: DataSettings) -> dict[str, Any]:
     """What decides which records every step takes."""
     weights = {name: task.weight for name, task in tasks.items()}

@@ -15,9 +15,11 @@ from embedder.app.monitors import check_logged, check_monitors
 from embedder.app.query_only import as_trained
 from embedder.app.rehearsal import check_kinds, rehearse
 from embedder.app.resume import (
+    MovedCheckpoints,
     callbacks_on_steps,
     checkpoint_of,
     choice_settings,
+    is_own,
     plan_settings,
     step_settings,
 )
@@ -191,7 +193,7 @@ class TrainRun:
             datasets = prepare(self.tasks, self.preparation, self.engine, trainer.device_ids)
             if self.rag_eval.every_n_steps is None:
                 self.preparation.release()
-            if checkpoint is not None and checkpoint.parent.parent.absolute() != Path(self.output_dir).absolute():
+            if checkpoint is not None and not is_own(checkpoint, Path(self.output_dir)):
                 folder = checkpoint.parent
                 logger.warning("resuming in another folder, so the best checkpoint in %s is not considered", folder)
             about = {"environment": environment(), "data": data, "sources": sources, **self.settings_that_stay()}
@@ -225,6 +227,7 @@ class TrainRun:
         kept = None if keys is None else made_by_keys(encoder, keys, str(trainer.precision))
         refresh = refreshing(self.reindex, self.preparation, self.tasks, self.new_index)
         working = [
+            *([MovedCheckpoints()] if checkpoint is not None and is_own(checkpoint, Path(self.output_dir)) else []),
             StepVectors(Path(self.output_dir) / "vectors", self.vectors, kept),
             *answering(self.rag_eval, self.preparation, self.tasks, datasets, self.new_index),
             *reindexing(self.reindex, refresh, self.encoder, Path(self.output_dir), checkpoint),
