@@ -1,6 +1,7 @@
 """Reading what another process may replace at any moment: all of the old or all of the new, never parts of both."""
 
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -53,3 +54,18 @@ def read_as_one(path: Path, read: Callable[[], Result]) -> Result:
             del result  # before there are two
         logger.info("%s was replaced while it was read, so it is read again", path)
     raise DataError(path, None, f"replaced {_TRIES} times while it was read: wait until it stays, or read a copy")
+
+
+def copy_as_one(folder: Path, copy: Path) -> None:
+    """Copy a folder as it is at one moment, for what takes long or reads it in several steps.
+
+    Args:
+        folder: It.
+        copy: A folder whose contents are removed.
+    """
+
+    def read() -> None:
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(folder, copy)
+
+    read_as_one(folder, read)

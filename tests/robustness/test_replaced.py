@@ -1,10 +1,13 @@
 """What another process replaces while it is read: all of the old or all of the new, never parts of both."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 import embedder
 from embedder.encoders import checkpoint
+from embedder.encoders.card_facts import CardFacts, complete_card
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
@@ -54,6 +57,45 @@ def test_a_saved_index_is_not_searched_with_the_encoder_of_another(exports, tmp_
 def test_an_export_that_is_replaced_between_digests_and_weights_is_read_again(exports, monkeypatch):
     expected = embedder.load(exports["new"], device="cpu").encode_keys(["a"])
     replacing(monkeypatch, checkpoint, "check_whole", exports["old"], exports["new"])
+    np.testing.assert_array_equal(embedder.load(exports["old"], device="cpu").encode_keys(["a"]), expected)
+
+
+def test_an_export_that_is_replaced_while_it_is_pushed_is_sent_as_one(exports, monkeypatch):
+    def read(folder, name):
+        return name, (folder / name).read_bytes()
+
+    class Client:  # of the hub, which needs a network
+        commit_url = "https://hub/commit"
+
+        def create_repo(self, *arguments, **settings):
+            pass
+
+        def upload_folder(self, folder_path, **settings):
+            sent.append(read(folder_path, "embedder.json"))
+            copy_folder(exports["new"], exports["old"])
+            sent.append(read(folder_path, "model.safetensors"))
+            return self
+
+    sent, expected = [], [read(exports["old"], name) for name in ("embedder.json", "model.safetensors")]
+    monkeypatch.setattr("huggingface_hub.HfApi", Client)
+    loaded = embedder.load(exports["old"], device="cpu")
+    loaded.push_to_hub("me/mine")
+    assert sent == expected
+    with pytest.raises(DataError, match="old-export: replaced after it was loaded"):
+        loaded.push_to_hub("me/mine")
+
+
+def test_a_card_is_not_completed_with_the_description_of_an_export_and_the_weights_of_another(exports, monkeypatch):
+    copytree = shutil.copytree
+
+    def replaced_before(*arguments, **settings):
+        monkeypatch.setattr(shutil, "copytree", copytree)
+        copy_folder(exports["new"], exports["old"])
+        return copytree(*arguments, **settings)
+
+    expected = embedder.load(exports["new"], device="cpu").encode_keys(["a"])
+    monkeypatch.setattr(shutil, "copytree", replaced_before)
+    complete_card(exports["old"], CardFacts("apache-2.0"))
     np.testing.assert_array_equal(embedder.load(exports["old"], device="cpu").encode_keys(["a"]), expected)
 
 

@@ -1,7 +1,6 @@
 """What a user knows of an export and no run does, for its card: licence, data sets, languages, an evaluation."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from embedder.encoders.sentence_files import DESCRIPTION
 from embedder.encoders.sentence_form import write_json
 from embedder.errors import DataError
 from embedder.files import whole_folder
+from embedder.replaced import copy_as_one
 from embedder.types import TaskSides
 
 
@@ -47,14 +47,14 @@ def complete_card(folder: Path, facts: CardFacts) -> Path:
         DataError: The folder is no export or is damaged, or the evaluation has no table.
     """
     check_whole(folder)
-    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     known = {name: value for name, value in asdict(facts).items() if value and name != "evaluation"}
     if facts.evaluation is not None:
         known["evaluation"] = _table(facts.evaluation)
-    description["card"] = known
-    tasks = {name: TaskSides(**sides) for name, sides in description["tasks"].items()}
     with whole_folder(folder, replace=True) as partial:
-        shutil.copytree(folder, partial, dirs_exist_ok=True, ignore=shutil.ignore_patterns(DIGESTS))
+        copy_as_one(folder, partial)
+        (partial / DIGESTS).unlink(missing_ok=True)
+        description = json.loads((partial / DESCRIPTION).read_text(encoding="utf-8")) | {"card": known}
+        tasks = {name: TaskSides(**sides) for name, sides in description["tasks"].items()}
         write_json(partial / DESCRIPTION, description)
         text = card(description, differences_of_long_texts(tasks, description["lengths"]))
         (partial / "README.md").write_text(text, encoding="utf-8")

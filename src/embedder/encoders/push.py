@@ -3,9 +3,11 @@
 import logging
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from embedder.encoders.export import check_whole
 from embedder.errors import ConfigError
+from embedder.replaced import copy_as_one
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +20,7 @@ def push_to_hub(folder: Path, repository: str, *, private: bool = True) -> str:
     The client finds the user's token itself (`hf auth login` or HF_TOKEN): it is neither read nor logged here.
 
     Args:
-        folder: Of `export`.
+        folder: Of `export`; sent is a copy, which takes as much room where temporary files lie.
         repository: `USER/NAME` on the hub.
         private: Whether a repository that is made here is seen by its owner only.
 
@@ -34,10 +36,12 @@ def push_to_hub(folder: Path, repository: str, *, private: bool = True) -> str:
     check_repository(repository, "repository")
     check_whole(folder)
     client = HfApi()
-    client.create_repo(repository, private=private, exist_ok=True)
-    commit = client.upload_folder(
-        repo_id=repository, folder_path=folder, commit_message="Export of embedder", ignore_patterns=[".*"]
-    )
+    with TemporaryDirectory() as place:
+        copy_as_one(folder, copy := Path(place))
+        client.create_repo(repository, private=private, exist_ok=True)
+        commit = client.upload_folder(
+            repo_id=repository, folder_path=copy, commit_message="Export of embedder", ignore_patterns=[".*"]
+        )
     logger.info("%s is at %s", folder, commit.commit_url)
     return str(commit.commit_url)
 

@@ -242,8 +242,10 @@ class Retriever:
 
         Raises:
             ConfigError: The repository is not named so.
-            DataError: It was not loaded from an export, or this was damaged since.
+            DataError: It was not loaded from an export, or this was damaged or replaced since.
         """
+        if state_of(self._source) != self._state:
+            raise DataError(self._source, None, "replaced after it was loaded: load it again")
         return push_to_hub(self._source, repository, private=private)
 
     def _indexed(self) -> Saved:
