@@ -62,8 +62,8 @@ PARTS = (
         ("--texts", "320"),
         "Encoding",
         "sentence-transformers' `encode` at its default batch size, on drawn texts as long as Wikipedia's paragraphs "
-        "and on passages of the demo; nearly all of our time is the model's own arithmetic (docs/results-speed.md, Speed of "
-        "encoding)",
+        "and on passages of the demo; nearly all of our time is the model's own arithmetic (docs/results-speed.md, "
+        "Speed of encoding)",
     ),
     Part("index", ("--indexes",), "Searching", "the same FAISS index, called without us"),
     Part("evaluation", (), "Evaluation", "sentence-transformers' `InformationRetrievalEvaluator`"),

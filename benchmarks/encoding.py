@@ -63,7 +63,7 @@ def main() -> None:
             if arguments.profile:
                 with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiled:
                     ours(encoder, keys, Path(folder), processes=1)
-                print(profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=12, max_name_column_width=40))
+                print(profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=12))
     if arguments.json:
         write_json(arguments.json, rows)
 
