@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from embedder.encoders.backbone import first_position
+from embedder.models.attention import register_attention
 
 _NAME = "embedder_unpadded"
 _EXACT, _HALF = 1e-4, 5e-2  # of the largest hidden number: in float32, and in half precision
@@ -162,12 +163,8 @@ def _attend_at_once(row: _Row, lengths: Sequence[int], causal: bool, scale: floa
 
 
 def register_unpadded() -> None:
-    """Tell transformers of this attention; once a process."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    AttentionInterface.register(_NAME, _attend)
-    AttentionMaskInterface.register(_NAME, sdpa_mask)  # for padded rows
+    """Tell transformers of this attention."""
+    register_attention(_NAME, _attend)
 
 
 @cache  # a signature takes as long to make as a layer to run on one question

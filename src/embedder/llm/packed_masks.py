@@ -7,7 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from embedder.llm.rows_apart import ROWS_APART, register_rows_apart
+from embedder.llm.rows_apart import ROWS_APART, attend_apart
+from embedder.models.attention import register_attention
 
 PackedAttention = Literal["sdpa", "flex_attention"]
 """`sdpa` reads a mask of every pair of tokens; `flex_attention` skips the blocks of pairs of which none is allowed."""
@@ -83,7 +84,7 @@ def attending_by(model: Any, attention: PackedAttention) -> Iterator[None]:
     if attention in (before, "sdpa") and not apart:
         yield
         return
-    register_rows_apart()
+    register_attention(ROWS_APART, attend_apart)
     # On a CPU, torch 2.13 makes code that does not build as soon as lengths differ: there it runs as it is written.
     as_written = not apart and model.device.type != "cuda"
     compiled = torch.compiler.set_stance("force_eager") if as_written else nullcontext()

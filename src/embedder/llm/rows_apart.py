@@ -4,7 +4,6 @@ On a CPU padding costs as much as real tokens, and a call of attention for each 
 """
 
 from collections.abc import Sequence
-from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -14,17 +13,7 @@ from torch import Tensor
 ROWS_APART = "embedder_rows_apart"
 
 
-@cache
-def register_rows_apart() -> None:
-    """Tell transformers of this attention; once a process."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    AttentionInterface.register(ROWS_APART, _attend)
-    AttentionMaskInterface.register(ROWS_APART, sdpa_mask)  # for passes without `row_lengths`
-
-
-def _attend(
+def attend_apart(
     module: Any,
     query: Tensor,
     key: Tensor,
