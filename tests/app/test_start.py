@@ -3,6 +3,7 @@
 import errno
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -268,6 +269,10 @@ def test_what_the_system_and_libraries_throw_is_one_line_with_advice(tmp_path):
     )
     for error, message in (
         (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "/data/x: the disk is full; free some of it"),
+        (
+            shutil.Error([("/a/x", "/data/x", "[Errno 28] No space left on device")]),  # as `shutil.copytree` raises it
+            "/data/x: the disk is full; free some of it",
+        ),
         (OSError(errno.EROFS, "Read-only file system", "/data/x"), "/data/x: this disk can only be read; paths.root"),
         (PermissionError(errno.EACCES, "Permission denied", "/x\x1b[2J"), "/x␛[2J: no permission; paths.root"),
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), "encoder.cached_gradients=true"),

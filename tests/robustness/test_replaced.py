@@ -71,16 +71,18 @@ def test_an_export_that_is_replaced_while_it_is_pushed_is_sent_as_one(exports, m
             pass
 
         def upload_folder(self, folder_path, **settings):
+            places.append((folder_path, folder_path.parent.stat().st_mode & 0o77))
             sent.append(read(folder_path, "embedder.json"))
             copy_folder(exports["new"], exports["old"])
             sent.append(read(folder_path, "model.safetensors"))
             return self
 
-    sent, expected = [], [read(exports["old"], name) for name in ("embedder.json", "model.safetensors")]
+    places, sent, expected = [], [], [read(exports["old"], name) for name in ("embedder.json", "model.safetensors")]
     monkeypatch.setattr("huggingface_hub.HfApi", Client)
     loaded = embedder.load(exports["old"], device="cpu")
     loaded.push_to_hub("me/mine")
     assert sent == expected
+    assert [(place.exists(), others) for place, others in places] == [(False, 0)]  # gone, and nobody else could look
     with pytest.raises(DataError, match="old-export: replaced after it was loaded"):
         loaded.push_to_hub("me/mine")
 

@@ -37,7 +37,7 @@ def push_to_hub(folder: Path, repository: str, *, private: bool = True) -> str:
     check_whole(folder)
     client = HfApi()
     with TemporaryDirectory() as place:
-        copy_as_one(folder, copy := Path(place))
+        copy_as_one(folder, copy := Path(place) / "export")  # inside, where no other user of the machine can look
         client.create_repo(repository, private=private, exist_ok=True)
         commit = client.upload_folder(
             repo_id=repository, folder_path=copy, commit_message="Export of embedder", ignore_patterns=[".*"]

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -133,6 +134,10 @@ def _of_libraries(error: BaseException, output_dir: Path | None) -> str | None:
         )
     if type(error).__name__ == "MisconfigurationException":
         return f"trainer: {_first_line(error)}"
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):  # of a folder: each file's error as a text
+        _, place, reason = error.args[0][0]
+        number = re.search(r"\[Errno (\d+)\]", reason)
+        error = OSError(int(number[1]) if number else 0, reason, place)
     if isinstance(error, OSError):
         name = "" if error.filename is None else f"{shown(error.filename, 500)}: "
         reason = _OF_SYSTEM.get(error.errno or 0) or error.strerror or _first_line(error)
