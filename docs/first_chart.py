@@ -134,7 +134,7 @@ def picture(numbers: Numbers) -> str:
 def links(numbers: Numbers) -> str:
     """The list below the chart: each pair of numbers links to the section with its command."""
     lines = [
-        f"{lane.task}, {cell.measure} [{cell.values}](docs/results.md#{numbers.runs[cell.run]['section']})"
+        f"{lane.task}, {cell.measure} ({cell.of}) [{cell.values}](docs/results.md#{numbers.runs[cell.run]['section']})"
         for lane in numbers.lanes
         for cell in lane.cells.values()
         if isinstance(cell, Measured)
