@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from embedder.results.scores_file import FORMAT, sealed
+
 ROOT = Path(__file__).parents[2]
 
 Scores = Mapping[str, Mapping[str, float]]
@@ -40,8 +42,9 @@ def line(retriever: str, query_id: str, **fields: Any) -> dict[str, Any]:
 def write_folder(folder: Path, rows: Sequence[Any], lines: Sequence[Any] | None = None, **fields: Any) -> Path:
     """Write both files."""
     folder.mkdir(parents=True, exist_ok=True)
-    scores = {"format": 2, "protocol": {"environment": {"commit": "abc1234"}}, "rows": rows} | fields
-    (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+    rows = [{"parts": {}, "macro": []} | row for row in rows]
+    scores = {"format": FORMAT, "protocol": {"environment": {"commit": "abc1234"}}, "rows": rows} | fields
+    (folder / "scores.json").write_text(sealed(scores), encoding="utf-8")
     if lines is not None:
         (folder / "queries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
     return folder

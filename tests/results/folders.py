@@ -6,6 +6,7 @@ from pathlib import Path
 
 from embedder.results.measures import mean_of
 from embedder.results.row import Row
+from embedder.results.scores_file import FORMAT, sealed
 
 PROTOCOL = {
     "files": "70f4cc3fee5202ae",
@@ -42,8 +43,9 @@ def made_row(retriever, values, task="qa", dataset="world", **changed):
 def write(directory: Path, rows, run=RUN, queries=None) -> Path:
     """A folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    scores = {"format": 2, "protocol": run, "rows": rows}
-    (directory / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+    rows = [{"parts": {}, "macro": []} | row for row in rows]
+    scores = sealed({"format": FORMAT, "protocol": run, "rows": rows})
+    (directory / "scores.json").write_text(scores, encoding="utf-8")
     if queries is not None:
         (directory / "queries.jsonl").write_text("".join(json.dumps(line) + "\n" for line in queries), encoding="utf-8")
     return directory

@@ -1,6 +1,5 @@
 """Evaluation folders are read whole or refused with one clear error; other protocols are not compared."""
 
-import json
 import math
 import re
 
@@ -9,7 +8,7 @@ import pytest
 from embedder.errors import DataError, ProtocolError
 from embedder.results.answers import read_answers
 from embedder.results.protocols import check_comparable, differing_versions
-from embedder.results.scores_file import read_results
+from embedder.results.scores_file import read_results, sealed
 from tests.results.folders import PROTOCOL, RUN, line, made_row, row, write
 
 VALUES = {"ndcg@10": [0.5, 1.0, 0.0, 0.25], "em": [1.0, 0.0, 0.0, 1.0]}
@@ -30,16 +29,10 @@ def test_rows_of_means_alone_are_left_out(tmp_path):
         read_results(write(tmp_path, [mean]))
 
 
-def test_the_mean_of_perplexities_is_held_against_their_mean_nats(tmp_path):
-    nats = [1.0, 2.0, 6.0]
-    found = row("base encoder", {"perplexity": [math.exp(value) for value in nats]})
-    assert found["mean"]["perplexity"] == pytest.approx(math.exp(3))
+def test_the_mean_of_perplexities_is_that_of_their_mean_nats(tmp_path):
+    found = row("base encoder", {"perplexity": [math.exp(value) for value in (1.0, 2.0, 6.0)]})
     read = read_results(write(tmp_path, [found])).rows[0]
-    assert (read.per_query, read.mean) == (found["per_query"], found["mean"])
-    with pytest.raises(
-        DataError, match=r"whose mean is 20\.\d*, as the row says; their mean is 3: was the file edited"
-    ):
-        read_results(write(tmp_path, [found | {"per_query": {"perplexity": dict(zip("abc", (3, 3, 3), strict=True))}}]))
+    assert (read.per_query, read.mean) == (found["per_query"], {"perplexity": pytest.approx(math.exp(3))})
 
 
 def test_what_is_missing_is_named(tmp_path):
@@ -49,32 +42,20 @@ def test_what_is_missing_is_named(tmp_path):
         read_results(tmp_path)
 
 
-def damaged(change):
-    good = {"format": 2, "protocol": RUN, "rows": [row("BM25", VALUES)]}
-    change(good)
-    return json.dumps(good)
-
-
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("change", "message"),
     [
-        ('{"format": 2, "rows": [', r"scores.json:1: not JSON .* was it cut\?"),
-        ("[]", "expected a JSON object, got list"),
-        (damaged(lambda d: d.update(format=3)), "format 3; this version reads format 2"),
-        (damaged(lambda d: d.pop("format")), "format None; this version reads format 2"),
-        (damaged(lambda d: d["rows"][0]["per_query"].update(perplexity={"q0": 0.0})), "q0: expected a number above 0"),
-        (damaged(lambda d: d.update(rows=[])), 'a list of "rows" that is not empty'),
-        (damaged(lambda d: d.pop("protocol")), 'expected "protocol"'),
-        (damaged(lambda d: d["rows"].append(d["rows"][0])), "the row qa / world / BM25 is there twice"),
-        (damaged(lambda d: d["rows"][0].pop("retriever")), r"rows\[0\].retriever: expected text, got None"),
-        (damaged(lambda d: d["rows"][0]["per_query"]["em"].update(q0="x")), r"per_query.em.q0: expected a number, got"),
-        (damaged(lambda d: d["rows"][0]["per_query"]["em"].update(q0=math.nan)), "NaN is no score"),
-        (damaged(lambda d: d["rows"][0]["mean"].pop("em")), r"rows\[0\].mean.em: expected a number, got None"),
-        (damaged(lambda d: d["rows"][0]["mean"].update(em=0.6)), "whose mean is 0.6, .* their mean is 0.5: was the"),
+        (lambda text: text[:30], r"scores.json:1: not JSON .* was it cut\?"),
+        (lambda text: "[]", "expected a JSON object, got list"),
+        (lambda text: sealed({"format": 3}), "format 3; this version reads format 2"),
+        (lambda text: "{}", '"digest" is not that of what it says'),
+        (lambda text: text.replace("0.25", "0.75"), '"digest" is not that of what it says; was it edited or damaged'),
+        (lambda text: text.replace("QuestionPrompt", "QuestionProlpt"), '"digest" is not that of what it says'),
     ],
 )
-def test_a_damaged_file_is_refused(tmp_path, text, message):
-    (tmp_path / "scores.json").write_text(text)
+def test_a_damaged_file_is_refused(tmp_path, change, message):
+    file = write(tmp_path, [row("BM25", VALUES)]) / "scores.json"
+    file.write_text(change(file.read_text()))
     with pytest.raises(DataError, match=message):
         read_results(tmp_path)
 

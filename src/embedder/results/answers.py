@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from embedder.data.fields import Row
 from embedder.data.jsonl import JsonLines, json_line
-from embedder.results.scores_file import is_number
 
 ANSWERS = "queries.jsonl"
 Address = tuple[str, str, str, str]
@@ -100,7 +100,7 @@ def _answered(line: Row) -> Answered:
     for name, value, fits, expected in (
         ("keys", keys, all(map(_is_key, keys)), 'objects with "id", "score" and "text"'),
         ("output", output, output is None or isinstance(output, str), "text or null"),
-        ("scores", scores, isinstance(scores, dict) and all(map(is_number, scores.values())), "numbers by metric"),
+        ("scores", scores, isinstance(scores, dict) and all(map(_is_number, scores.values())), "numbers by metric"),
     ):
         if not fits:
             raise line.error(f"field {name!r}: expected {expected}, got {value!r:.60}")
@@ -112,4 +112,8 @@ def _answered(line: Row) -> Answered:
 
 def _is_key(key: Any) -> bool:
     texts = (key.get("id"), *map(key.get, ("text", "location"), ("", ""))) if isinstance(key, dict) else (None,)
-    return all(isinstance(text, str) for text in texts) and is_number(key.get("score"))
+    return all(isinstance(text, str) for text in texts) and _is_number(key.get("score"))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

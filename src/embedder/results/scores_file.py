@@ -1,22 +1,21 @@
 """`scores.json` of an evaluation folder: its one reader and its one writer."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
 
 from embedder.errors import DataError
-from embedder.results.measures import EXPONENTIAL, mean_of
 from embedder.results.row import Row
 from embedder.results.scores import Scores
 
 FORMAT = 2
 SCORES, UNFINISHED = "scores.json", "rows.jsonl"
 """What holds the rows of a finished evaluation, and of one that is under way: a head, then a row on each line."""
-_FIELDS = {"task": str, "dataset": str, "retriever": str, "mean": dict, "per_query": dict, "protocol": dict}
+_FIELDS = ("task", "dataset", "retriever", "mean", "per_query", "protocol", "parts")
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def read_results(folder: Path | str) -> Results:
     Rows without values of queries are left out: there is nothing to test them with.
 
     Raises:
-        DataError: There is no such file, it is damaged, or its means do not belong to its values.
+        DataError: There is no such file, it was edited or damaged, or it has no values of queries.
     """
     path = Path(folder) / SCORES
     if not path.is_file():
@@ -54,8 +53,6 @@ def read_results(folder: Path | str) -> Results:
         what = "the folder has no scores.json" if Path(folder).is_dir() else "no such folder"
         raise DataError(folder, None, f"{what}; expected the folder of an evaluation, such as outputs/evaluate/DATE")
     protocol, rows = read_rows(path)
-    if not rows:
-        raise DataError(path, None, 'expected "protocol" and a list of "rows" that is not empty')
     usable = tuple(row for row in rows if row.per_query)
     if not usable:
         raise DataError(path, None, "no row has values of queries (per_query): there is nothing to compare or to show")
@@ -66,96 +63,64 @@ def read_rows(path: Path) -> tuple[dict[str, Any], list[Row]]:
     """The protocol of the run and all rows, of `scores.json` or of `rows.jsonl`.
 
     Raises:
-        DataError: The file is damaged, of another format, or its means do not belong to its values.
+        DataError: The file was edited or damaged, or is of another format.
     """
     content = _unfinished(path) if path.name == UNFINISHED else _parsed(path, path.read_bytes())
     if content.get("format") != FORMAT:
         raise DataError(path, None, f"format {content.get('format')!r}; this version reads format {FORMAT}")
-    rows, protocol = content.get("rows"), content.get("protocol")
-    if not isinstance(rows, list) or not isinstance(protocol, dict):
-        raise DataError(path, None, 'expected "protocol" and a list of "rows" that is not empty')
-    read = [_row(path, number, row) for number, row in enumerate(rows)]
-    names = [row.name for row in read]
-    if repeated := [name for name in names if names.count(name) > 1]:
-        raise DataError(path, None, f"the row {' / '.join(repeated[0])} is there twice")
-    return protocol, read
+    rows = [Row(**{field: row[field] for field in (*_FIELDS, "macro") if field != "mean"}) for row in content["rows"]]
+    return content["protocol"], rows
 
 
 def scores_text(protocol: Mapping[str, Any], rows: Iterable[Row]) -> str:
     """What `scores.json` holds."""
-    content = {"format": FORMAT, "protocol": protocol, "rows": [_as_json(row) for row in rows]}
-    return json.dumps(content, indent=1, allow_nan=False)
+    return sealed({"format": FORMAT, "protocol": protocol, "rows": [_as_json(row) for row in rows]}, indent=1)
 
 
 def head_line(protocol: Mapping[str, Any]) -> str:
     """The first line of `rows.jsonl`."""
-    return json.dumps({"format": FORMAT, "protocol": protocol}, allow_nan=False) + "\n"
+    return sealed({"format": FORMAT, "protocol": protocol}) + "\n"
 
 
 def row_line(row: Row) -> str:
     """A line of `rows.jsonl`."""
-    return json.dumps(_as_json(row), allow_nan=False) + "\n"
+    return sealed(_as_json(row)) + "\n"
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value of JSON is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+def sealed(content: Mapping[str, Any], indent: int | None = None) -> str:
+    """JSON that carries the SHA-256 of what it says, so that an edit or damage anywhere in it is seen."""
+    return json.dumps({"digest": _digest(content), **content}, indent=indent, allow_nan=False)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _as_json(row: Row) -> dict[str, Any]:
-    values = {field: getattr(row, field) for field in (*_FIELDS, "parts")}
-    return values | {"macro": list(row.macro)}
+    return {field: getattr(row, field) for field in _FIELDS} | {"macro": list(row.macro)}
 
 
 def _unfinished(path: Path) -> dict[str, Any]:
     """What `rows.jsonl` holds, as `scores.json` would, without a last line that was cut off."""
     with path.open("rb") as file:
-        lines = [_parsed(path, line) for line in file if line.endswith(b"\n")]
+        lines = [_parsed(path, line, number) for number, line in enumerate(file, 1) if line.endswith(b"\n")]
     if not lines:
         raise DataError(path, None, "expected a line with the protocol, then a line for each row")
     return lines[0] | {"rows": lines[1:]}
 
 
-def _parsed(path: Path, content: bytes) -> dict[str, Any]:
-    def refuse(name: str) -> float:
-        raise DataError(path, None, f"{name} is no score")
-
+def _parsed(path: Path, content: bytes, line: int | None = None) -> dict[str, Any]:
     try:
-        parsed = json.loads(content.decode(), parse_constant=refuse)
+        parsed = json.loads(content.decode())
     except UnicodeDecodeError as error:
-        raise DataError(path, None, f"not UTF-8 text (byte {error.start})") from error
+        raise DataError(path, line, f"not UTF-8 text (byte {error.start})") from error
     except json.JSONDecodeError as error:
-        raise DataError(path, error.lineno, f"not JSON ({error.msg}, column {error.colno}); was it cut?") from error
+        where = line or error.lineno
+        raise DataError(path, where, f"not JSON ({error.msg}, column {error.colno}); was it cut?") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(path, None, f"JSON that cannot be read ({error})") from error
+        raise DataError(path, line, f"JSON that cannot be read ({error})") from error
     if not isinstance(parsed, dict):
-        raise DataError(path, None, f"expected a JSON object, got {type(parsed).__name__}")
+        raise DataError(path, line, f"expected a JSON object, got {type(parsed).__name__}")
+    if parsed.pop("digest", None) != _digest(parsed):
+        raise DataError(path, line, 'its "digest" is not that of what it says; was it edited or damaged?')
     return parsed
-
-
-def _row(path: Path, number: int, row: Any) -> Row:
-    def check(fits: bool, where: str, expected: str, got: Any) -> None:
-        if not fits:
-            raise DataError(path, None, f"rows[{number}]{where}: expected {expected}, got {got!r:.60}")
-
-    check(isinstance(row, dict), "", "a JSON object", row)
-    for field, kind in _FIELDS.items():
-        expected = "text" if kind is str else "a JSON object"
-        check(isinstance(row.get(field), kind), f".{field}", expected, row.get(field))
-    for metric, values in row["per_query"].items():
-        where, mean = f".per_query.{metric}", row["mean"].get(metric)
-        check(isinstance(values, dict) and bool(values), where, "a value for each query id", values)
-        is_positive = metric in EXPONENTIAL
-        for query_id, value in values.items():
-            fits = is_number(value) and (value > 0 or not is_positive)
-            check(fits, f"{where}.{query_id}", "a number above 0" if is_positive else "a number", value)
-        check(is_number(mean), f".mean.{metric}", "a number", mean)
-        found = mean_of(metric, values.values())
-        if not isclose(found, mean, rel_tol=1e-6, abs_tol=1e-9):
-            message = f"expected values whose mean is {mean:g}, as the row says; their mean is {found:g}"
-            raise DataError(path, None, f"rows[{number}]{where}: {message}: was the file edited?")
-    parts, macro = row.get("parts", {}), row.get("macro", [])
-    fits = isinstance(parts, dict) and all(isinstance(own, dict) for own in parts.values())
-    check(fits, ".parts", "the part of each query id by field", parts)
-    check(isinstance(macro, list), ".macro", "a list of fields", macro)
-    return Row(row["task"], row["dataset"], row["retriever"], row["per_query"], row["protocol"], parts, macro)
