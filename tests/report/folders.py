@@ -1,11 +1,11 @@
 """Evaluation folders for the tests: one of the real evaluation, and written ones with known scores."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedder.results.scores_file import FORMAT, sealed
+from embedder.results.scores_file import FORMAT
+from embedder.results.sealed_json import sealed
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +34,7 @@ def line(retriever: str, query_id: str, **fields: Any) -> dict[str, Any]:
         "gold": ["g"],
         "keys": [],
         "output": None,
+        "steps": [],
         "scores": {},
     }
     return {"task": "qa", "dataset": "world", "retriever": retriever, "query_id": query_id} | plain | fields
@@ -46,7 +47,7 @@ def write_folder(folder: Path, rows: Sequence[Any], lines: Sequence[Any] | None 
     scores = {"format": FORMAT, "protocol": {"environment": {"commit": "abc1234"}}, "rows": rows} | fields
     (folder / "scores.json").write_text(sealed(scores), encoding="utf-8")
     if lines is not None:
-        (folder / "queries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines), encoding="utf-8")
+        (folder / "queries.jsonl").write_text("".join(sealed(one) + "\n" for one in lines), encoding="utf-8")
     return folder
 
 

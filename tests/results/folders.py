@@ -1,12 +1,12 @@
 """Evaluation folders as `evaluate.py` writes them, of a few made-up numbers."""
 
 import copy
-import json
 from pathlib import Path
 
 from embedder.results.measures import mean_of
 from embedder.results.row import Row
-from embedder.results.scores_file import FORMAT, sealed
+from embedder.results.scores_file import FORMAT
+from embedder.results.sealed_json import sealed
 
 PROTOCOL = {
     "files": "70f4cc3fee5202ae",
@@ -47,7 +47,7 @@ def write(directory: Path, rows, run=RUN, queries=None) -> Path:
     scores = sealed({"format": FORMAT, "protocol": run, "rows": rows})
     (directory / "scores.json").write_text(scores, encoding="utf-8")
     if queries is not None:
-        (directory / "queries.jsonl").write_text("".join(json.dumps(line) + "\n" for line in queries), encoding="utf-8")
+        (directory / "queries.jsonl").write_text("".join(sealed(line) + "\n" for line in queries), encoding="utf-8")
     return directory
 
 
@@ -63,5 +63,6 @@ def line(retriever, query_id, query, keys=(), output=None, task="qa", dataset="w
         "gold": ["k1"],
         "keys": [{"id": key_id, "score": 0.5, "text": text} for key_id, text in keys],
         "output": output,
+        "steps": [],
         "scores": {},
     } | more

@@ -2,17 +2,16 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from embedder.data.fields import Row
-from embedder.data.jsonl import JsonLines, json_line
+from embedder.data.jsonl import JsonLines
+from embedder.results.sealed_json import DAMAGED, sealed, unsealed
 
 ANSWERS = "queries.jsonl"
 Address = tuple[str, str, str, str]
 """Task, data set, retriever and query id."""
-_ADDRESS = ("task", "dataset", "retriever", "query_id")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Answered:
 
     def line(self) -> str:
         """The line."""
-        return json_line(vars(self) | {"keys": [key.as_json() for key in self.keys]})
+        return sealed(vars(self) | {"keys": [key.as_json() for key in self.keys]}, ensure_ascii=False) + "\n"
 
     def as_json(self) -> dict[str, Any]:
         """What was retrieved and written, without the address and the scores."""
@@ -96,24 +95,8 @@ def all_answers(folder: Path | str) -> Iterator[Answered]:
 
 
 def _answered(line: Row) -> Answered:
-    keys, output, scores = line.items("keys"), line.values.get("output"), line.values.get("scores", {})
-    for name, value, fits, expected in (
-        ("keys", keys, all(map(_is_key, keys)), 'objects with "id", "score" and "text"'),
-        ("output", output, output is None or isinstance(output, str), "text or null"),
-        ("scores", scores, isinstance(scores, dict) and all(map(_is_number, scores.values())), "numbers by metric"),
-    ):
-        if not fits:
-            raise line.error(f"field {name!r}: expected {expected}, got {value!r:.60}")
-    task, dataset, retriever, query_id, query = map(line.text, (*_ADDRESS, "query"))
-    answers, gold, steps = map(line.texts, ("answers", "gold", "steps"))
-    found = tuple(Shown(key["id"], key["score"], key.get("text", ""), key.get("location", "")) for key in keys)
-    return Answered(task, dataset, retriever, query_id, query, answers, gold, found, output, steps, scores)
-
-
-def _is_key(key: Any) -> bool:
-    texts = (key.get("id"), *map(key.get, ("text", "location"), ("", ""))) if isinstance(key, dict) else (None,)
-    return all(isinstance(text, str) for text in texts) and _is_number(key.get("score"))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    found = unsealed(line.values)
+    if found is None:
+        raise line.error(DAMAGED)
+    texts = {name: tuple(found[name]) for name in ("answers", "gold", "steps")}
+    return Answered(**found | texts | {"keys": tuple(Shown(**key) for key in found["keys"])})

@@ -1,6 +1,5 @@
 """`scores.json` of an evaluation folder: its one reader and its one writer."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from embedder.errors import DataError
 from embedder.results.row import Row
 from embedder.results.scores import Scores
+from embedder.results.sealed_json import DAMAGED, sealed, unsealed
 
 FORMAT = 2
 SCORES, UNFINISHED = "scores.json", "rows.jsonl"
@@ -87,15 +87,6 @@ def row_line(row: Row) -> str:
     return sealed(_as_json(row)) + "\n"
 
 
-def sealed(content: Mapping[str, Any], indent: int | None = None) -> str:
-    """JSON that carries the SHA-256 of what it says, so that an edit or damage anywhere in it is seen."""
-    return json.dumps({"digest": _digest(content), **content}, indent=indent, allow_nan=False)
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
 def _as_json(row: Row) -> dict[str, Any]:
     return {field: getattr(row, field) for field in _FIELDS} | {"macro": list(row.macro)}
 
@@ -109,9 +100,9 @@ def _unfinished(path: Path) -> dict[str, Any]:
     return lines[0] | {"rows": lines[1:]}
 
 
-def _parsed(path: Path, content: bytes, line: int | None = None) -> dict[str, Any]:
+def _parsed(path: Path, text: bytes, line: int | None = None) -> dict[str, Any]:
     try:
-        parsed = json.loads(content.decode())
+        parsed = json.loads(text.decode())
     except UnicodeDecodeError as error:
         raise DataError(path, line, f"not UTF-8 text (byte {error.start})") from error
     except json.JSONDecodeError as error:
@@ -121,6 +112,6 @@ def _parsed(path: Path, content: bytes, line: int | None = None) -> dict[str, An
         raise DataError(path, line, f"JSON that cannot be read ({error})") from error
     if not isinstance(parsed, dict):
         raise DataError(path, line, f"expected a JSON object, got {type(parsed).__name__}")
-    if parsed.pop("digest", None) != _digest(parsed):
-        raise DataError(path, line, 'its "digest" is not that of what it says; was it edited or damaged?')
-    return parsed
+    if (content := unsealed(parsed)) is None:
+        raise DataError(path, line, DAMAGED)
+    return content
