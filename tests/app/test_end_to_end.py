@@ -11,6 +11,7 @@ import torch
 from embedder.data.prepared import PreparedDataset
 from embedder.encoders.checkpoint import load_trained
 from embedder.llm.score_store import ScoreStore
+from embedder.results.sealed_json import unsealed
 from tests.entry_points import run, run_here
 from tests.signalled import run_signalled
 
@@ -324,7 +325,7 @@ def test_a_killed_evaluation_goes_on_and_scores_every_row(trained):
     killed = run_signalled("embedder.results.folder:EvaluationFolder.add", 2, signal.SIGKILL, *command)
     assert killed.returncode == -signal.SIGKILL, killed.stdout[-2000:] + killed.stderr[-2000:]
     whole = [line for line in (folder / "rows.jsonl").read_text().splitlines(keepends=True) if line.endswith("\n")]
-    before = [json.loads(line) for line in whole[1:]]
+    before = [unsealed(json.loads(line)) for line in whole[1:]]
     done = run(*command)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("was scored before") == len(before) == 2

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -111,7 +112,7 @@ def test_the_card_of_a_run_is_completed_and_the_export_pushed(exported, tmp_path
     asked = []  # the hub's client, which needs a network, is the one thing that is stood in for here
     client = {
         "create_repo": lambda self, name, **settings: asked.append((name, settings)),
-        "upload_folder": lambda self, **settings: asked.append(settings["folder_path"]) or self,
+        "upload_folder": lambda self, **settings: asked.append(contents(settings["folder_path"])) or self,
         "commit_url": "https://hub/commit",
     }
     monkeypatch.setattr("huggingface_hub.HfApi", type("Client", (), client))
@@ -121,13 +122,17 @@ def test_the_card_of_a_run_is_completed_and_the_export_pushed(exported, tmp_path
     facts = ["--license", "apache-2.0", "--language", "en", "de", "--evaluation", str(tmp_path)]
     export_command([str(folder.parent), *facts, "--push-to", "me/mine"])
     assert capsys.readouterr().out == f"model card: {folder}/README.md\npushed: https://hub/commit\n"
-    assert asked == [("me/mine", {"private": True, "exist_ok": True}), folder]
+    assert asked == [("me/mine", {"private": True, "exist_ok": True}), contents(folder)]
     card = (folder / "README.md").read_text()
     assert "license: apache-2.0" in card
     assert "- de" in card
     assert "| trained | 0.5 |" in card
     export_command([str(folder), "--push-to", "me/mine", "--public"])
     assert asked[2] == ("me/mine", {"private": False, "exist_ok": True})
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
 def test_the_example_of_the_docstring_runs(exported, capsys):
