@@ -347,6 +347,31 @@ def test_a_killed_evaluation_goes_on_and_scores_every_row(trained):
     assert all(name in table for name in rows)
 
 
+def test_the_llm_answers_only_where_two_rows_show_it_different_keys(trained):
+    root, common = trained
+    folder = root / "differing"
+    rows = ["rows=[none,bm25,oracle]", "rag.differing=[bm25,oracle]", "tasks.qa.consumer.top_k=1"]
+    done = run("evaluate.py", *common, f"hydra.run.dir={folder}", *rows, "run.cutoffs=[1]", "rag.competitors=null")
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for line in (folder / "queries.jsonl").read_text().splitlines()]
+    first = {(line["retriever"], line["query_id"]): [key["text"] for key in line["keys"][:1]] for line in lines}
+    queries = sorted({line["query_id"] for line in lines})
+    differ = [query for query in queries if first["BM25", query] != first["oracle", query]]
+    assert 0 < len(differ) < len(queries)
+    for title in ("no retrieval", "BM25", "oracle"):
+        asked = [line["query_id"] for line in lines if line["retriever"] == title and line["output"] is not None]
+        assert sorted(asked) == differ
+    (protocol,) = {
+        json.dumps(row["protocol"]["left_out"]) for row in json.loads((folder / "scores.json").read_text())["rows"]
+    }
+    assert json.loads(protocol) == {"shown the same keys (rag.differing)": len(queries) - len(differ)}
+    wrong = run_here(
+        "evaluate.py", *common, f"hydra.run.dir={root}/wrong", "rows=[none,bm25]", "rag.differing=[bm25,oracle]"
+    )
+    assert wrong.returncode == 2
+    assert "rag.differing: expected two of the rows ['none', 'bm25'], or null, got ['bm25', 'oracle']" in wrong.stdout
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -165,6 +165,12 @@ class EvaluateRun:
         rows = {task.name: table_rows.rows(task) for task in tasks}
         if "recent" in (self.rows or ()) and not any(row.name == "recent" for own in rows.values() for row in own):
             raise ConfigError("rows", "no `recent`, since no task of the mix is about dialogues", "recent")
+        if (two := self.rag.differing) is not None:
+            for own in rows.values():
+                if len(two) != 2 or len({row.name for row in own} & set(two)) != 2:
+                    raise ConfigError(
+                        "rag.differing", f"two of the rows {[row.name for row in own]}, or null", list(two)
+                    )
         return rows
 
     def _trainer(self) -> L.Trainer | None:

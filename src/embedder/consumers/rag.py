@@ -22,10 +22,13 @@ class RagSettings:
     """Which queries the LLM answers, and what its answers are compared with; how it answers is up to the consumer.
 
     Args:
+        differing: Names of two rows: only queries for which these show the LLM different keys are answered, since all
+            others cancel in a comparison of the two; None for all queries.
         max_answered: At most so many queries are answered, chosen by a hash of their ids; None for all.
         competitors: How the outputs are sampled among which gold answers are ranked; None for no such outputs.
     """
 
+    differing: Sequence[str] | None = None
     max_answered: Limit | None = None
     competitors: OutputSettings | None = field(default_factory=OutputSettings)
 

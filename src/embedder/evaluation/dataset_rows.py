@@ -60,18 +60,22 @@ class DatasetRows:
     Args:
         evaluated: The data set.
         settings: Of the evaluation.
+        rows: Of its task.
     """
 
-    def __init__(self, evaluated: EvaluatedDataset, settings: EvaluationSettings) -> None:
+    def __init__(self, evaluated: EvaluatedDataset, settings: EvaluationSettings, rows: Sequence[TableRow]) -> None:
         self._evaluated, self._settings = evaluated, settings
         task, queries = evaluated.task, evaluated.queries
         consumer: Consumer | None = settings.consumer or task.consumer
         self._answerable: list[Query] | None = None
         """Those that the LLM could be asked; None where it is not asked."""
+        self._differing: list[Query] = []
+        """Of these, those that `rag.differing` leaves."""
         self._answered: list[Query] = []
         if settings.rag is not None and consumer is not None and (task.prompt or not needs_answers(consumer)):
             self._answerable = answerable(queries, consumer)
-            self._answered = settings.rag.choose(self._answerable)
+            self._differing = self._shown_differently(settings.rag, rows, consumer)
+            self._answered = settings.rag.choose(self._differing)
         self._consumer = consumer if self._answered else None
         self._finds_answers = consumer is not None and consumer.finds_answers
         self._rag: RagEvaluation | None = None
@@ -107,9 +111,29 @@ class DatasetRows:
         if self._answerable is not None:
             reasons |= {
                 "no answer": len(queries) - len(self._answerable),
-                "not asked (rag.max_answered)": len(self._answerable) - len(self._answered),
+                "shown the same keys (rag.differing)": len(self._answerable) - len(self._differing),
+                "not asked (rag.max_answered)": len(self._differing) - len(self._answered),
             }
         return {reason: n for reason, n in reasons.items() if n}
+
+    def _shown_differently(self, rag: RagSettings, rows: Sequence[TableRow], consumer: Consumer) -> list[Query]:
+        """Of the answerable queries those for which the two rows of `rag.differing`, if any, find different texts."""
+        answerable, corpus = self._answerable or [], self._evaluated.corpus
+        if rag.differing is None or not answerable:
+            return answerable
+        shown: list[dict[str, list[str]]] = []
+        for row in (row for row in rows if row.name in rag.differing):
+            rankings = self._rankings(row, consumer)
+            texts = [[corpus[corpus.position(key)].text for key in one.key_ids[: consumer.top_k]] for one in rankings]
+            shown.append(dict(zip((query.id for query in self._evaluated.queries), texts, strict=True)))
+        one, other = shown
+        return [query for query in answerable if one[query.id] != other[query.id]]
+
+    def _rankings(self, row: TableRow, consumer: Consumer | None) -> list[Ranking]:
+        """What a row finds for all queries, as deep as it is scored and shown."""
+        row.retriever.fit(self._evaluated.corpus)
+        depth = max(*self._settings.cutoffs, consumer.top_k if consumer is not None else 1)
+        return row.retriever.retrieve(self._evaluated.queries, depth)
 
     def _copies(self) -> dict[str, int]:
         """How many texts the corpus holds twice."""
@@ -134,9 +158,7 @@ class DatasetRows:
     def score(self, row: TableRow, scored: Row) -> tuple[Row, list[Answered]]:
         """The row with its scores, and its lines."""
         queries, corpus, benchmark = self._evaluated.queries, self._evaluated.corpus, self._settings.benchmark
-        row.retriever.fit(corpus)
-        depth = max(*self._settings.cutoffs, self._consumer.top_k if self._consumer is not None else 1)
-        rankings = row.retriever.retrieve(queries, depth)
+        rankings = self._rankings(row, self._consumer)
         self._tell_unranked(row, rankings)
         per_query = {} if row.name == "none" else self._retrieval(rankings)
         outcomes: dict[str, Outcome] = {}

@@ -33,7 +33,7 @@ def evaluate(
         folder: Where the rows go, with their table.
     """
     for evaluated in datasets:
-        dataset_rows = DatasetRows(evaluated, settings)
+        dataset_rows = DatasetRows(evaluated, settings, rows[evaluated.task.name])
         has_gold = any(query.positives for query in evaluated.queries)
         for row in rows[evaluated.task.name]:
             where = f"{evaluated.name}: {row.title}"
