@@ -103,6 +103,14 @@ def test_nothing_to_read_is_an_error(tmp_path):
         source(tmp_path / "docs", tmp_path).datasets("qa")
 
 
+@pytest.mark.parametrize("named", [".", "docs"])
+def test_what_runs_write_is_no_document(folder, tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    (folder / "back").symlink_to(tmp_path)  # a folder above the documents, in which data is written
+    with pytest.raises(ConfigError, match=f"source.path: .* that runs do not write into .*got '{named}'"):
+        FolderSource(named, "data/converted").datasets("qa")
+
+
 def test_a_copy_of_a_file_gives_no_second_passages_and_may_be_named(folder, tmp_path):
     (folder / "zcopy.txt").write_text((folder / "sub" / "story.txt").read_text())
     assert len(rows(folder, tmp_path)) == 3

@@ -23,15 +23,16 @@ class Files:
     """Files and folders whose name begins with a dot, as one finds them; nothing in such a folder is looked at."""
 
 
-def files_below(root: Path, without: Path | None = None) -> Files:
+def files_below(root: Path, made: Path, without: Path | None = None) -> Files:
     """The files of a folder and all folders below it, by name; links are followed, each folder is read once.
 
     Args:
         root: The folder, or one file.
+        made: Where the corpus will lie. What runs write is no document, and each start would find other documents.
         without: A file that is no document, such as that of the questions.
 
     Raises:
-        ConfigError: There is no such path, or no file of a known ending.
+        ConfigError: There is no such path, no file of a known ending, or the corpus would lie among the documents.
     """
     if not root.exists():
         raise ConfigError("source.path", "a folder of documents, or one of them", str(root))
@@ -44,7 +45,8 @@ def files_below(root: Path, without: Path | None = None) -> Files:
     others: Counter[str] = Counter()
     hidden = 0
     left_out = None if without is None else without.resolve()
-    for path in _walk(root, {root.resolve()}):
+    folders = {root.resolve()}
+    for path in _walk(root, folders):
         name = _text(path.relative_to(root).as_posix())
         if _is_hidden(path.name):
             hidden += 1
@@ -54,6 +56,9 @@ def files_below(root: Path, without: Path | None = None) -> Files:
             others[path.suffix.lower() or "without ending"] += 1
         elif path.resolve() != left_out:
             documents[name] = path
+    if folders.intersection(made.resolve().parents):
+        expected = f"a folder that runs do not write into (they write {made}; paths.root=FOLDER moves data and outputs)"
+        raise ConfigError("source.path", expected, str(root))
     if not documents:
         expected = f"files that end in {', '.join(ENDINGS)}"
         raise ConfigError("source.path", expected + (f" (it has {_counts(others)})" if others else ""), str(root))

@@ -46,7 +46,7 @@ class FolderSource:
         """
         root, converted_dir = Path(self.path), Path(self.converted_dir)
         questions = self._question_file()
-        folder = corpus_of(root, files_below(root, questions), self.cutting, converted_dir)
+        folder = corpus_of(root, files_below(root, converted_dir, questions), self.cutting, converted_dir)
         name, corpus = root.resolve().stem if root.is_file() else root.resolve().name, folder / "corpus.jsonl"
         if questions is None:
             return [Dataset(task, name, corpus, advice=_ADVICE)]
