@@ -150,7 +150,7 @@ def test_a_dry_run_says_what_a_run_does_and_asks_the_llm_for_nothing(command, tm
     assert "4 steps of 4 questions, without the LLM; begins at the first step" in said["training"]
     assert "7 held-out questions with each of none, bm25, base, trained" in said["answers"]
     assert "by its tokenizer" in said["LLM"]
-    assert "not known before this LLM has been asked once" in said["time"]
+    assert "not known before a tuning with this LLM has ended" in said["time"]
     numbers = [int(word.replace(",", "")) for word in said["LLM"].split() if word[0].isdigit()]
     assert f"{(2 * numbers[0] + 8 * numbers[1]) / 1e6:,.2f} USD" in said["money"]
     assert not (tmp_path / "data" / "store").exists()

@@ -19,6 +19,11 @@ def test_rows_by_position_with_and_without_a_last_line_break(tmp_path):
         assert [row["n"] for row in rows] == list(range(50))
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"n": 1}\r\n{"n": 2}\r\n', encoding="utf-8-sig")  # as Windows writes it
+    assert list(JsonLines(tmp_path / "rows.jsonl")) == [{"n": 1}, {"n": 2}]
+
+
 def test_a_worker_process_gets_its_own_map(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"n": 1}\n{"n": 2}\n')

@@ -26,7 +26,7 @@ def rendered(plan: Plan, price: Price, speed: float | None) -> str:
     ]
     lines.append(f"{'LLM':<10} {_about(total)}, at most, {basis}; what its store has is not asked again")
     if speed is None:
-        lines.append(f"{'time':<10} not known before this LLM has been asked once; action=estimate of prepare times it")
+        lines.append(f"{'time':<10} not known before a tuning with this LLM has ended; questions.n=20 is the shortest")
     else:
         seconds = (total.read + total.written) / speed
         lines.append(f"{'time':<10} {duration(seconds)} of the LLM, at {speed:,.0f} tokens/s as last measured")

@@ -77,7 +77,7 @@ class JsonLines:
             raise DataError(self.path, row + 1, told)
         line = self._bytes[start:end]
         try:
-            value = json.loads(line.decode("utf-8"))
+            value = json.loads(line.decode("utf-8-sig"))  # Windows writes a byte order mark in front of a file
         except UnicodeDecodeError as error:
             raise DataError(self.path, row + 1, f"not UTF-8 text (byte {error.start} of the line)") from error
         except json.JSONDecodeError as error:
