@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -96,9 +97,10 @@ def writer(tmp_path, llm=None, reward=None, **changed):
     return llm, QuestionWriter(cached, settings, reader, BM25Index())
 
 
-def test_what_is_kept_and_why_the_rest_is_not(tmp_path, corpus):
+def test_what_is_kept_and_why_the_rest_is_not(tmp_path, corpus, caplog):
     _, asked = writer(tmp_path)
-    path = question_file(asked, corpus, tmp_path / "questions")
+    with caplog.at_level(logging.INFO):
+        path = question_file(asked, corpus, tmp_path / "questions")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     # Two drafts of each of 8 passages. Vell's have no form; Tam's answer is elsewhere; Brack's passage does not help;
     # Ness is answered otherwise; Marsh is asked the same twice. Kess and Lunde ask of `that old mill`, which all
@@ -110,6 +112,7 @@ def test_what_is_kept_and_why_the_rest_is_not(tmp_path, corpus):
     assert {name: n for name, n in counts.items() if n} == {
         "kept": 3, "drafts": 16, NO_FORM: 2, ELSEWHERE: 2, VAGUE: 4, DISAGREES: 2, UNHELPED: 2, ALIKE: 1
     }  # fmt: skip
+    assert f"after 8 of 8 passages (drafts: 16, {NO_FORM}: 2, {ELSEWHERE}: 2, {VAGUE}: 4, " in caplog.text  # as it goes
 
 
 def test_behind_a_chat_api_a_passage_is_judged_by_the_answers_with_it_and_without(tmp_path, corpus):

@@ -46,12 +46,10 @@ def question_path(writer: QuestionWriter, corpus: Path, directory: Path) -> Path
 def _write(writer: QuestionWriter, corpus: Path, folder: Path) -> None:
     kept, least = writer.write(corpus), writer.settings.least
     counts = {name: writer.counts[name] for name in ("drafts", *DROPPED)}
-    told = ", ".join(f"{name}: {n}" for name, n in counts.items() if n)
-    logger.info("%d questions are kept (%s)", len(kept), told)
     if len(kept) < least:
         message = (
-            f"{len(kept)} questions are left of what the LLM wrote, and {least} are needed ({told}); more documents, "
-            "a larger LLM, more questions.drafts, or questions of your own (source.questions=FILE) help"
+            f"{len(kept)} questions are left of what the LLM wrote, and {least} are needed ({writer.told()}); more "
+            "documents, a larger LLM, more questions.drafts, or questions of your own (source.questions=FILE) help"
         )
         raise DataError(corpus, None, message)
     write_atomically(folder / "questions.jsonl", "".join(json_line(question.row()) for question in kept))

@@ -81,7 +81,7 @@ class QuestionWriter:
         rows = JsonLines(corpus)
         order, short = spread(rows, self.settings.seed, self.settings.shortest)
         wanted = self.settings.wanted(len(order))
-        about = f"{len(order)} passages ({short} more have fewer than {self.settings.shortest} words)"
+        about = f"up to {len(order)} passages ({short} more have fewer than {self.settings.shortest} words)"
         logger.info("%d questions are wanted, from %d drafts about each of %s", wanted, self.settings.drafts, about)
         if self.settings.found_within is not None:
             self._index.build(Corpus(corpus).texts())
@@ -92,8 +92,13 @@ class QuestionWriter:
             chosen = order[done : done + size]
             self._round([passage_of(rows, position, self.settings.max_words) for position in chosen], wanted)
             done += len(chosen)
-            logger.info("%d of %d questions, after %d of %d passages", len(self._kept), wanted, done, len(order))
+            so_far = (len(self._kept), wanted, done, len(order), self.told())
+            logger.info("%d of %d questions, after %d of %d passages (%s)", *so_far)
         return self._kept
+
+    def told(self) -> str:
+        """What became of the drafts so far, in words."""
+        return ", ".join(f"{name}: {self.counts[name]}" for name in ("drafts", *DROPPED) if self.counts[name])
 
     def _round(self, passages: Sequence[Passage], wanted: int) -> None:
         drafts = self._specific(list(self._drafts(passages)))
