@@ -12,8 +12,8 @@ import chromadb
 from sentence_transformers import SentenceTransformer
 
 export, corpus, question = sys.argv[1:]
-keys = [json.loads(line) for line in Path(corpus).read_text(encoding="utf-8").splitlines()]
-texts = [f"{key['title']} {key['text']}" for key in keys]
+keys = [json.loads(line) for line in Path(corpus).read_bytes().splitlines()]
+texts = [f"{key.get('title', '')} {key['text']}".strip() for key in keys]
 
 
 class TunedEncoder(chromadb.EmbeddingFunction):

@@ -16,8 +16,8 @@ from haystack_integrations.components.embedders.sentence_transformers import (
 )
 
 export, corpus, question = sys.argv[1:]
-keys = [json.loads(line) for line in Path(corpus).read_text(encoding="utf-8").splitlines()]
-documents = [Document(id=key["id"], content=key["text"], meta={"title": key["title"]}) for key in keys]
+keys = [json.loads(line) for line in Path(corpus).read_bytes().splitlines()]
+documents = [Document(id=key["id"], content=key["text"], meta={"title": key.get("title")}) for key in keys]
 
 document_embedder = SentenceTransformersDocumentEmbedder(
     model=export,

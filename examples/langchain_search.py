@@ -13,8 +13,8 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_huggingface import HuggingFaceEmbeddings
 
 export, corpus, question = sys.argv[1:]
-keys = [json.loads(line) for line in Path(corpus).read_text(encoding="utf-8").splitlines()]
-documents = [Document(f"{key['title']} {key['text']}", metadata={"id": key["id"]}) for key in keys]
+keys = [json.loads(line) for line in Path(corpus).read_bytes().splitlines()]
+documents = [Document(f"{key.get('title', '')} {key['text']}".strip(), metadata={"id": key["id"]}) for key in keys]
 
 embeddings = HuggingFaceEmbeddings(
     model_name=export,

@@ -14,9 +14,13 @@ from llama_index.core.schema import TextNode
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
 export, corpus, question = sys.argv[1:]
-keys = [json.loads(line) for line in Path(corpus).read_text(encoding="utf-8").splitlines()]
+keys = [json.loads(line) for line in Path(corpus).read_bytes().splitlines()]
 nodes = [
-    TextNode(text=f"{key['title']} {key['text']}", metadata={"id": key["id"]}, excluded_embed_metadata_keys=["id"])
+    TextNode(
+        text=f"{key.get('title', '')} {key['text']}".strip(),
+        metadata={"id": key["id"]},
+        excluded_embed_metadata_keys=["id"],
+    )
     for key in keys
 ]
 

@@ -16,8 +16,8 @@ from onnxruntime.quantization import quantize_dynamic
 from sentence_transformers import SentenceTransformer
 
 export, corpus, question = sys.argv[1:]
-keys = [json.loads(line) for line in Path(corpus).read_text(encoding="utf-8").splitlines()]
-texts = [f"{key['title']} {key['text']}" for key in keys]
+keys = [json.loads(line) for line in Path(corpus).read_bytes().splitlines()]
+texts = [f"{key.get('title', '')} {key['text']}".strip() for key in keys]
 model = SentenceTransformer(export, device="cpu", model_kwargs={"attn_implementation": "eager"}).eval()
 tokenizer, prompts, length = model.tokenizer, model.prompts, model.max_seq_length
 
@@ -48,7 +48,9 @@ example = {
 }
 sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=length)}
 path = Path(corpus).with_name("model.onnx")
-torch.onnx.export(Vectors(), (), str(path), kwargs=example, dynamo=True, dynamic_shapes=dict.fromkeys(example, sizes))
+torch.onnx.export(
+    Vectors().eval(), (), str(path), kwargs=example, dynamo=True, dynamic_shapes=dict.fromkeys(example, sizes)
+)
 quantize_dynamic(path, path.with_name("model.int8.onnx"))
 
 for name in ("model.int8.onnx", "model.onnx"):

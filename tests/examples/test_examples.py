@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedder.data.corpus import join_title
+from embedder.data.jsonl import JsonLines, json_line
 from embedder.encoders.checkpoint import load_trained
 from embedder.encoders.config import EncoderConfig
 from embedder.encoders.encoder import TextEncoder
@@ -43,9 +45,11 @@ def exported(tmp_path_factory):
 
 @pytest.fixture
 def corpus(tmp_path):
-    lines = (POPQA / "corpus.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[:N_KEYS]
+    keys = [json.loads(line) for line in (POPQA / "corpus.jsonl").read_bytes().splitlines()[:N_KEYS]]
+    for key in keys[::2]:  # a user's keys may have no title, and line breaks of Unicode, which end no line of JSON
+        key["text"] = f"{key.pop('title')}\u2028{key['text']}"
     path = tmp_path / "corpus.jsonl"
-    path.write_text("".join(lines), encoding="utf-8")
+    path.write_text("".join(map(json_line, keys)), encoding="utf-8")
     return path
 
 
@@ -55,8 +59,8 @@ QUESTION = json.loads((POPQA / "test.jsonl").read_text(encoding="utf-8").splitli
 def ranking(exported, corpus, sides=SIDES):
     """Ids and scores of the best keys, as this project reads the export."""
     encoder = load_trained(exported).encoder
-    keys = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
-    vectors = encoder.encode([f"{key['title']} {key['text']}" for key in keys], sides.key)
+    keys = list(JsonLines(corpus))
+    vectors = encoder.encode([join_title(key.get("title", ""), key["text"]) for key in keys], sides.key)
     scores = vectors @ encoder.encode([QUESTION], sides.query)[0]
     best = np.argsort(-scores)[:N_SHOWN]
     return [keys[position]["id"] for position in best], scores[best]
