@@ -55,6 +55,10 @@ def test_right_settings_come_to_the_llm(run):
             ["callbacks.reindex.every_n_steps=9", LIGHTNING("WeightAveraging")],
             "reindex.every_n_steps: expected null with WeightAveraging",
         ),
+        (
+            ["callbacks.rag_eval.every_n_steps=3", "callbacks.plain.best.monitor=rag/qa/em"],
+            "rag_eval.every_n_steps: expected 100, the steps between validations, since .*best.monitor .*, got 3",
+        ),
         (["callbacks.rag_eval.every_n_steps=1", "task_mix=convsearch"], "callbacks.rag_eval: expected a task with"),
         ([LIGHTNING("LearningRateFinder")], "callbacks.plain.mine: expected a callback that fits this run .When using"),
         (

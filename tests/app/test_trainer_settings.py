@@ -112,6 +112,17 @@ def test_early_stopping_follows_the_best_checkpoints_metric():
         built("callbacks=early_stopping", "+callbacks.plain.early_stopping.check_on_train_epoch_end=true")
 
 
+def test_early_stopping_without_a_best_checkpoint_follows_the_default_score():
+    for without in ("callbacks.plain.best=null", "~callbacks.plain.best"):
+        callbacks = built("callbacks=early_stopping", "callbacks.retrieval_eval.cutoff=5", without).callbacks
+        assert callbacks["early_stopping"].monitor == "val/ndcg@5"
+
+
+def test_the_llm_answers_at_every_validation_which_counts_batches():
+    assert built("callbacks=rag_eval").rag_eval.every_n_steps == 100
+    assert built("callbacks=rag_eval", "trainer.accumulate_grad_batches=4").rag_eval.every_n_steps == 25
+
+
 def test_counts_of_early_stopping_are_held_against_their_types():
     with pytest.raises(ConfigError, match=r"callbacks\.plain\.early_stopping\.patience: expected a whole number"):
         built("callbacks=early_stopping", "callbacks.plain.early_stopping.patience=x")

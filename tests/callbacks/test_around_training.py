@@ -126,6 +126,11 @@ def test_a_loss_that_grows_stops_the_run_and_a_steady_one_does_not():
     module.step_losses = {"graded": torch.tensor(3.0)}  # smoothed 2.54
     with pytest.raises(TrainingError, match=r"2 times that of the first 2 batches \(1\.1\).* g, h and 2 more"):
         guard.on_before_backward(None, module, None)
+    resumed = LossGuard(diverged_at=2.0, warmup=1, smoothing=0.5)  # fewer than the losses that are kept
+    resumed._batch = guard._batch
+    resumed.load_state_dict(guard.state_dict())
+    with pytest.raises(TrainingError, match=r"2 times that of the first 1 batches \(1\)"):
+        resumed.on_before_backward(None, module, None)
 
 
 def test_a_loss_that_few_batches_have_is_no_divergence():

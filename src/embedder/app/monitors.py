@@ -15,16 +15,22 @@ logger = logging.getLogger(__name__)
 
 
 def check_monitors(
-    callbacks: Iterable[L.Callback], tasks: Collection[str], cutoff: int, optimise: str | None, *, answered: bool
+    callbacks: Iterable[L.Callback],
+    tasks: Collection[str],
+    cutoff: int,
+    optimise: str | None,
+    answered_every: int | None,
+    validated_every: int,
 ) -> None:
-    """Refuse a checkpoint, an early stop or a sweep that watches a name which is never logged.
+    """Refuse a checkpoint, an early stop or a sweep that watches a name which is never logged, or not at a validation.
 
     Args:
         callbacks: Of the trainer.
         tasks: Names of the tasks of the mix.
         cutoff: Rank at which nDCG is cut.
         optimise: What a sweep optimises; None for nothing that is logged.
-        answered: Whether the LLM answers validation queries in training.
+        answered_every: Steps after which the LLM answers validation queries in training; None if it does not.
+        validated_every: Steps between two validations.
 
     Raises:
         ConfigError: With the names that are logged.
@@ -33,7 +39,7 @@ def check_monitors(
     of_tasks = [name for task in tasks for name in (f"train/{task}/loss", f"val/{task}/ndcg@{cutoff}")]
     any_task = "|".join(map(re.escape, tasks))
     # Names of data sets and metrics of consumers are not known yet.
-    patterns = [f"val/({any_task})/.+/(loss|ndcg@{cutoff})", *([f"rag/({any_task})/.+"] if answered else [])]
+    patterns = [f"val/({any_task})/.+/(loss|ndcg@{cutoff})", *([f"rag/({any_task})/.+"] if answered_every else [])]
     watched = [
         (f"callbacks.plain.{'best' if isinstance(callback, ModelCheckpoint) else 'early_stopping'}.monitor", monitor)
         for callback in callbacks
@@ -43,11 +49,14 @@ def check_monitors(
         watched.append(("optimise", optimise))
     for setting, name in watched:
         if name in (*of_all, *of_tasks) or any(re.fullmatch(pattern, str(name)) for pattern in patterns):
+            if answered_every and str(name).startswith("rag/") and validated_every % answered_every:
+                expected = f"{validated_every}, the steps between validations, since {setting} needs a score at each"
+                raise ConfigError("callbacks.rag_eval.every_n_steps", expected, answered_every)
             continue
         near = get_close_matches(str(name), [*of_all, *of_tasks], n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         shown = ", ".join([*of_all, *of_tasks])
-        rag = "" if answered or not str(name).startswith("rag/") else "; rag/... needs callbacks=rag_eval"
+        rag = "" if answered_every or not str(name).startswith("rag/") else "; rag/... needs callbacks=rag_eval"
         raise ConfigError(setting, f"a name that is logged ({shown}{rag}){hint}", name)
 
 

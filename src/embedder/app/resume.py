@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import (
     ProgressBar,
     Timer,
 )
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from embedder.app.trainer_settings import monitored
 from embedder.callbacks.gradient_norm import GradientNorm
@@ -85,6 +86,25 @@ class MovedCheckpoints(L.Callback):
                 here = _moved(state, str(state["dirpath"]), str(callback.dirpath))
                 if Path(here["best_model_path"]).is_file():
                     states[callback.state_key] = here
+
+
+class StoppedEarly(L.Callback):
+    """Lets a run that early stopping has ended stay ended, unless it is given more patience now.
+
+    Lightning would train on until the next validation, and take the patience that was set before.
+    """
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Keep the patience that is set now."""
+        for callback in trainer.early_stopping_callbacks:
+            checkpoint["callbacks"].get(callback.state_key, {})["patience"] = callback.patience
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop before the first step."""
+        for callback in trainer.early_stopping_callbacks:
+            is_patient = callback.wait_count < callback.patience
+            goes_on = (EarlyStoppingReason.NOT_STOPPED, *([EarlyStoppingReason.PATIENCE_EXHAUSTED] * is_patient))
+            trainer.should_stop |= callback.stopping_reason not in goes_on
 
 
 def _moved(value: Any, old: str, new: str) -> Any:

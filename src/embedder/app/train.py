@@ -16,6 +16,7 @@ from embedder.app.query_only import as_trained
 from embedder.app.rehearsal import check_kinds, rehearse
 from embedder.app.resume import (
     MovedCheckpoints,
+    StoppedEarly,
     callbacks_on_steps,
     checkpoint_of,
     choice_settings,
@@ -228,6 +229,7 @@ class TrainRun:
         refresh = refreshing(self.reindex, self.preparation, self.tasks, self.new_index)
         working = [
             *([MovedCheckpoints()] if checkpoint is not None and is_own(checkpoint, Path(self.output_dir)) else []),
+            *([StoppedEarly()] if checkpoint is not None else []),
             StepVectors(Path(self.output_dir) / "vectors", self.vectors, kept),
             *answering(self.rag_eval, self.preparation, self.tasks, datasets, self.new_index),
             *reindexing(self.reindex, refresh, self.encoder, Path(self.output_dir), checkpoint),
@@ -291,8 +293,8 @@ class TrainRun:
         if self.rag_eval.every_n_steps is not None:
             self.rag_eval.check(self.tasks)
         cutoff = getattr(self.retrieval_eval, "keywords", {}).get("cutoff", 10)
-        answered = self.rag_eval.every_n_steps is not None
-        check_monitors(callbacks_of(trainer, L.Callback), self.tasks, cutoff, self.optimise, answered=answered)
+        answered, validated = self.rag_eval.every_n_steps, trainer.val_check_interval // trainer.accumulate_grad_batches
+        check_monitors(callbacks_of(trainer, L.Callback), self.tasks, cutoff, self.optimise, answered, int(validated))
         return trainer
 
     def _open_loggers(self, trainer: L.Trainer) -> None:

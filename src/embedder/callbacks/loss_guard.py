@@ -62,8 +62,8 @@ class LossGuard(L.Callback):
             if len(losses) < self._warmup:
                 losses.append(part)
             smoothed[name] = self._smoothing * smoothed.get(name, part) + (1 - self._smoothing) * part
-        known = [name for name, losses in first.items() if len(losses) == self._warmup]
-        start, now = sum(sum(first[name]) / self._warmup for name in known), sum(smoothed[name] for name in known)
+        known = {name: losses[: self._warmup] for name, losses in first.items() if len(losses) >= self._warmup}
+        start, now = sum(sum(losses) / self._warmup for losses in known.values()), sum(smoothed[name] for name in known)
         if now > self._diverged_at * start:
             about = f"the smoothed loss is {now:.4g}, {self._diverged_at:g} times that of the first"
             raise TrainingError(_describe(batch, f"{about} {self._warmup} batches ({start:.4g})"))

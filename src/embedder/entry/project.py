@@ -32,3 +32,4 @@ def checkout() -> str:
 
 OmegaConf.register_new_resolver("checkout", checkout, replace=True)  # ${checkout:} in conf/
 OmegaConf.register_new_resolver("command", command, replace=True)  # ${command:train} in texts of --help
+OmegaConf.register_new_resolver("quotient", lambda a, b: a // b, replace=True)  # ${quotient:a,b}, rounded down
