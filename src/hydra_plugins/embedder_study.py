@@ -17,14 +17,15 @@ class StudySweeper(Sweeper):
     """Searches the settings that make a run best: `python train.py -m hydra/sweeper=study`.
 
     Args:
-        params: What is searched: settings with `interval(...)`, `range(...)` or `choice(...)`, as in Hydra's sweeps.
+        params: What is searched: settings with `interval(...)`, `range(...)` or `choice(...)`, as in Hydra's sweeps;
+            None for those of the command line alone.
         n_trials: Jobs in all, including those before the search was resumed.
         at_once: Jobs that are started together, by a launcher that runs several.
         seed: Of the search.
     """
 
-    def __init__(self, params: dict[str, str], n_trials: int, at_once: int, seed: int) -> None:
-        self.params, self.n_trials, self.at_once, self.seed = params, n_trials, at_once, seed
+    def __init__(self, params: dict[str, str] | None, n_trials: int, at_once: int, seed: int) -> None:
+        self.params, self.n_trials, self.at_once, self.seed = params or {}, n_trials, at_once, seed
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take the launcher that the command names."""

@@ -41,13 +41,25 @@ def test_a_gap_that_no_record_has_is_refused(tmp_path):
         take_in(tmp_path, [0.5] * 10, 1.0)
 
 
-def lines_of(directory, *rows):
+def lines_of(directory, *rows, most=None):
     path = directory / "mine.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     task = Task("tool", "", "", 64, 64, Objective({"contrastive": Contrastive()}), Sampling())
-    counts = import_records(path, task, Validation(0.1, 5), directory)
+    counts = import_records(path, task, Validation(0.1, 5), directory, most)
     prepared = PreparedDataset("tool", "mine", directory, directory / "corpus.jsonl")
     return counts, prepared
+
+
+def test_so_many_records_are_used_at_most_and_a_larger_number_uses_them_too(tmp_path):
+    rows = [{"query": f"q{i}", "pos": [f"a{i}"], "neg": [f"b{i}"]} for i in range(30)]
+    rows[0] |= {"pos": [], "teacher_scores": [0.0]}  # the objective needs labels
+    asked = {}
+    for most in (10, 20, 29, None):
+        counts, prepared = lines_of(tmp_path, *rows, most=most)
+        size = most or 29
+        assert counts == {"train": size - (size + 5) // 10, "validation": (size + 5) // 10, "skipped": 30 - size}
+        asked[size] = {record.query for role in ("train", "validation") for record in prepared.records(role)}
+    assert asked[10] < asked[20] < asked[29] == {f"q{i}" for i in range(1, 30)}
 
 
 def test_a_query_on_several_lines_has_the_positives_of_all_of_them(tmp_path):

@@ -26,19 +26,23 @@ BoolArray = npt.NDArray[np.bool_]
 _CORPUS_KEYS = 20_000  # keys of training records beside those of the validation records, at most
 
 
-def import_records(path: Path, task: Task, validation: Validation, directory: Path) -> dict[str, int]:
+def import_records(
+    path: Path, task: Task, validation: Validation, directory: Path, max_train_queries: int | None = None
+) -> dict[str, int]:
     """Split a file of records into `train.jsonl` and `validation.jsonl`, with `queries.jsonl` and `corpus.jsonl`.
 
     Every line is checked before the first one is written. Validation records are chosen by a hash of the question, so
     all lines of a question are used for validation or none. A text that any line of a query labels is a negative on
-    none of them. Lines that no loss of the objective applies to, training records that the task's `min_reward_gap`
-    leaves out, and those whose keys are all such negatives, are counted as skipped.
+    none of them. Lines that no loss of the objective applies to, those beyond `max_train_queries`, training records
+    that the task's `min_reward_gap` leaves out, and those whose keys are all such negatives, are counted as skipped.
 
     Args:
         path: The file.
         task: What its records are for.
         validation: How many records are used for validation.
         directory: Where to write.
+        max_train_queries: So many records are used at most, those of the first questions by their hash; None for all
+            that the task takes.
 
     Returns:
         How many records went where.
@@ -57,6 +61,9 @@ def import_records(path: Path, task: Task, validation: Validation, directory: Pa
 
     used = np.ones(len(records), np.bool_)
     used[list(lines.unusable)] = False
+    if (most := task.labelling.most(max_train_queries)) is not None:
+        usable = np.flatnonzero(used)
+        used[usable[np.argsort(lines.questions[usable], kind="stable")][most:]] = False
     held_out = _held_out(lines.questions, used, validation, path)
     flat = np.array(sorted(line for line in lines.flat if used[line] and not held_out[line]), np.int64)
     on_labels = set[int]()

@@ -97,8 +97,8 @@ def make_job(
     """
     source, skipped = Queries(dataset.file("train"), corpus), Counter[str]()
     # Queries are short: all of them fit in memory.
-    most = min(limit or len(source) for limit in (max_train_queries, task.labelling.max_train_queries))
-    drawn = first_by_hash(_usable(source, task, skipped), most, "train")
+    most = task.labelling.most(max_train_queries)
+    drawn = first_by_hash(_usable(source, task, skipped), len(source) if most is None else most, "train")
     answered = [query.id for query in drawn if task.objective.needs_rewards and _has_answer(query)]
     judged = frozenset(answered[: budget.queries])
     usable, beyond = _within_budget(_with_shared_positives(drawn), judged, task)

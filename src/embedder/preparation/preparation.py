@@ -92,6 +92,8 @@ class Preparation:
         }
         if dataset.records is not None and task.labelling.min_reward_gap:
             protocol["min_reward_gap"] = task.labelling.min_reward_gap
+        if dataset.records is not None and (most := task.labelling.most(self.max_train_queries)) is not None:
+            protocol["max_train_queries"] = most
         if dataset.records is None:
             protocol["candidates"] = described(self.candidates)
             protocol["max_train_queries"] = [self.max_train_queries, task.labelling.max_train_queries]

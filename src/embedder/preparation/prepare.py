@@ -160,7 +160,9 @@ def _write_in_turn(
                 job, judge = preparation.spent(job, prepared), preparation.judge(job)
                 counts, labelling = write_records(job, preparation.proposed(job), judge, partial)
             else:
-                counts = import_records(dataset.file("records"), task, preparation.validation, partial)
+                counts = import_records(
+                    dataset.file("records"), task, preparation.validation, partial, preparation.max_train_queries
+                )
                 labelling = {}
             manifest = {
                 "protocol": preparation.protocol(task, dataset),

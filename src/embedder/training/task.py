@@ -45,6 +45,11 @@ class Labelling:
     max_train_queries: _Queries | None = None
     budget: Budget | None = None
 
+    def most(self, of_any_task: int | None) -> int | None:
+        """How many training queries of a data set are used at most: the smaller of two limits; None for all."""
+        limits = (self.max_train_queries, of_any_task)
+        return min((limit for limit in limits if limit is not None), default=None)
+
 
 @dataclass(frozen=True)
 class Task:
