@@ -41,3 +41,20 @@ def test_a_model_that_has_seen_all_queries_is_refused(trained):
     )
     assert done.returncode == 2, done.stdout[-2000:]
     assert "source.test_share: expected null, or a checkpoint that was trained with it, since this one" in done.stdout
+
+
+def test_beside_one_with_tests_it_trains_alone_but_a_benchmark_needs_all(trained):
+    root, common = trained
+    (root / "tested").mkdir()
+    for name, row in (("corpus", {"id": "k", "text": "pier"}), ("test", {"query_id": "q", "query": "?", "pos": ["k"]})):
+        (root / "tested" / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    both = [*common, f"source.path=[{root}/mine,{root}/tested]"]
+    done = run_here("evaluate.py", *both, f"hydra.run.dir={root}/d")
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "tool/mine has no test.jsonl, so it is used for training only" in done.stdout
+    (row,) = json.loads((root / "d" / "scores.json").read_text())["rows"]
+    assert row["dataset"] == "tested"
+    named = ["+benchmark={_target_: embedder.retrieval.benchmark.Benchmark, name: own, datasets: [mine, tested]}"]
+    done = run_here("evaluate.py", *both, *named, f"hydra.run.dir={root}/e")
+    assert done.returncode == 2
+    assert "mine: this data set of the task 'tool' has no test file" in done.stdout

@@ -129,6 +129,8 @@ class EvaluateRun:
         pairs = self.pairs()
         datasets = read_datasets(pairs, self.max_test_queries)
         if self.benchmark is not None:
+            for _, dataset in pairs:
+                dataset.file("test")  # a mean over some data sets of a benchmark is none of it
             for evaluated in datasets:
                 self.benchmark.check(evaluated.queries, answered=self.rag_enabled)
         check_unseen([dataset for _, dataset in pairs], self.checkpoint)

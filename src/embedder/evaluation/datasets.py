@@ -9,6 +9,7 @@ from embedder.data.queries import Queries, first_by_hash
 from embedder.data.sources import Dataset
 from embedder.encoders.checkpoint import training_of
 from embedder.errors import ConfigError
+from embedder.preparation.datasets import having
 from embedder.training.task import Task
 from embedder.types import Query
 
@@ -49,11 +50,11 @@ def read_datasets(pairs: Sequence[tuple[Task, Dataset]], max_queries: int | None
 
     Raises:
         ConfigError: A data set is one of published records.
-        DataError: A file is damaged.
+        DataError: A file is damaged, or a task has no data set with test queries.
     """
     corpora: dict[Path, Corpus] = {}
     found = []
-    for task, dataset in pairs:
+    for task, dataset in having(pairs, "test", otherwise="training"):
         if dataset.records is not None:
             expected = "corpus or world: published records have no test queries (docs/data.md tells the other form)"
             raise ConfigError("source", expected, str(dataset.records))

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from embedder.data.forms.form import Form
 from embedder.data.sources import Dataset
@@ -38,16 +38,28 @@ def dataset_pairs(source: Source, tasks: Mapping[str, Task]) -> list[tuple[Task,
 
 
 def trainable(pairs: Sequence[tuple[Task, Dataset]]) -> list[tuple[Task, Dataset]]:
-    """Of the data sets of a mix those that have something to train on.
+    """Of the data sets of a mix those that have something to train on; see `having`."""
+    return having(pairs, "train", otherwise="tests")
+
+
+def having(
+    pairs: Sequence[tuple[Task, Dataset]], role: Literal["train", "test"], *, otherwise: str
+) -> list[tuple[Task, Dataset]]:
+    """Of the data sets of a mix those that have a file of a role, or published records; the log names the others.
+
+    Args:
+        pairs: Each with its task.
+        role: Of the file.
+        otherwise: What a data set without it is used for.
 
     Raises:
         DataError: A task has none.
     """
-    usable = [pair for pair in pairs if pair[1].records is not None or pair[1].train is not None]
+    usable = [pair for pair in pairs if pair[1].records is not None or getattr(pair[1], role) is not None]
     for task, dataset in pairs:
         if (task, dataset) in usable:
             continue
         if all(other.name != task.name for other, _ in usable):
-            dataset.file("train")  # the error that says what is missing
-        logger.info("%s/%s has no train.jsonl, so it is used for tests only", task.name, dataset.name)
+            dataset.file(role)  # the error that says what is missing
+        logger.info("%s/%s has no %s.jsonl, so it is used for %s only", task.name, dataset.name, role, otherwise)
     return usable
