@@ -101,3 +101,14 @@ def test_copies_and_queries_without_a_relevant_key_are_counted_and_titles_are_in
     run("prepare.py", "task_mix=tool")
     for record in prepared(tmp_path):
         assert not {text.replace("  ", " ") for text in record["neg"]} & set(record["pos"])
+
+
+def test_answers_that_are_longer_than_what_the_llm_writes_are_counted(write, run, llama_directory):
+    asked = questions(["apple?", "pear?", "plum?"])
+    asked[0]["answers"] = ["It is baked for an hour.", "Bake it for about an hour."]  # six words each
+    asked[1]["answers"] = ["It is baked for two hours.", "two hours"]  # one of them can be written
+    write(keys(["apple pie", "pear tart", "plum cake"]), questions(["cherry?"]), asked)
+    out = run(
+        "evaluate.py", f"llm.name={llama_directory}", "rows=[bm25]", "consumer=single_shot", "consumer.max_new_tokens=5"
+    )
+    assert "qa/data1: for 1 of 3 questions every answer has more words than the 5 tokens that the LLM writes" in out

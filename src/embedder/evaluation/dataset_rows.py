@@ -21,6 +21,7 @@ from embedder.results.answers import Answered
 from embedder.results.row import Row
 from embedder.retrieval.benchmark import Benchmark
 from embedder.retrieval.retrieval import answer_recalls, retrieval_scores
+from embedder.texts import stretches
 from embedder.types import LanguageModel, Query, Ranking
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class DatasetRows:
             }
             scene = Scene(evaluated.corpus, no_keys, settings.cached_language_model, prompt or QuestionPrompt())
             self._rag = RagEvaluation(self._consumer, self._answered, scene, settings.rag.competitors)
+            self._tell_long_answers(getattr(self._consumer, "max_new_tokens", None))
         self._protocol: dict[str, Any] = {
             "files": evaluated.dataset.fingerprint(["corpus", "test"]),
             "precision": settings.precision,
@@ -179,6 +181,19 @@ class DatasetRows:
         if self._finds_answers:  # without an LLM too: no reader can gain more than the answers that it is shown
             per_query |= answer_recalls(queries, rankings, self._evaluated.corpus, cutoffs)
         return per_query
+
+    def _tell_long_answers(self, n_tokens: int | None) -> None:
+        """Questions that cannot be answered rightly, since a word is a token or more."""
+        if n_tokens is None or not self._finds_answers:
+            return
+        answers = [[len(stretches(one)) for one in query.answers if one.strip()] for query in self._answered]
+        if long := sum(min(lengths) > n_tokens for lengths in answers):
+            task, counts = self._evaluated.task.name, (long, len(answers), n_tokens)
+            logger.warning(
+                "%s: for %d of %d questions every answer has more words than the %d tokens that the LLM writes: em and "
+                "contains are 0; shorten the answers to what decides, or raise tasks.%s.consumer.max_new_tokens",
+                *(self._evaluated.name, *counts, task),
+            )
 
     def _tell_unranked(self, row: TableRow, rankings: Sequence[Ranking]) -> None:
         unranked = sum(not ranking.key_ids for ranking in rankings)
