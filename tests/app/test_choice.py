@@ -56,6 +56,10 @@ def test_an_encoder_that_got_worse_is_exported_as_it_was(small, bert_directory, 
     exported = load_trained(tmp_path / "run" / "export").encoder
     untrained = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     np.testing.assert_allclose(vectors(exported, texts), vectors(untrained, texts), atol=1e-6)
+    described = json.loads((tmp_path / "run" / "export" / "embedder.json").read_text())
+    assert described["untrained"]
+    told = f"training made the encoder worse, so its weights are those from before the first step: {monitor} was "
+    assert told in (tmp_path / "run" / "export" / "README.md").read_text()
     last = load_trained(tmp_path / "run" / "checkpoints" / "last.ckpt").encoder
     assert abs(vectors(last, texts) - vectors(untrained, texts)).max() > 0.01  # it was trained
 

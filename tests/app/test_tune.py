@@ -106,6 +106,7 @@ def test_killed_in_two_stages_and_started_from_its_configuration_it_comes_to_its
     assert verdict["retrieval"]["queries"] == verdict["answers"]["queries"] == round(0.3 * len(rows))
     assert verdict["cost"]["asked"]["read"] > 0
     page = (folder / "verdict.md").read_text()
+    assert not verdict["untrained"]
     assert page.startswith("# Verdict\n\nYour LLM answers ")
     assert (folder / "evaluation" / "report.html").is_file()
     kept, tuned = load_trained(folder / "export"), load_trained(folder / "export-tuned")

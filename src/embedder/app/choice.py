@@ -37,7 +37,8 @@ class Choice:
     @property
     def about(self) -> dict[str, Any]:
         """What the export says of its validation."""
-        return {"scores": dict(sorted(self.scores.items())), "changes": list(self.changes)}
+        told = {"scores": dict(sorted(self.scores.items())), "changes": list(self.changes)}
+        return told | ({"untrained": True} if self.untrained else {})
 
     def encoder(self, trained: TextEncoder) -> TextEncoder:
         """The encoder with these weights.
@@ -73,7 +74,8 @@ def choose(trainer: L.Trainer, record: ValidationRecord, last: Path) -> Choice:
         weights = encoder_weights(read_checkpoint(last)) if is_sharded(trainer) else None
     changes = {} if before is None or after is None else _changes(before, after, monitor)
     if before is not None and after is not None and _is_worse(before, after, changes, monitor, mode):
-        return Choice(untrained=True, scores=before.scores)
+        harm = "training made the encoder worse, so its weights are those from before the first step"
+        return Choice(True, scores=before.scores, changes=(f"{harm}: {changes[monitor or '']}",))
     if path.is_file():
         score = f" ({monitor} {after.scores[monitor]:.4f})" if monitor and after and monitor in after.scores else ""
         logger.info("exporting %s%s", path, score)

@@ -20,6 +20,7 @@ from embedder.data.jsonl import JsonLines
 from embedder.data.sources import Dataset
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
+from embedder.encoders.sentence_files import DESCRIPTION, read_json
 from embedder.entry.run_folder import is_first_process
 from embedder.errors import ConfigError
 from embedder.evaluation.rows import row_names
@@ -218,8 +219,12 @@ class TuneRun:
         else:
             base = TextEncoder(self.train.encoder)
             export(base, sides_of_base(self.train.tasks, base), self._folder("export"), {"verdict": verdict.as_json()})
-        text = "\n\n".join([*verdict.sentences(), costs.sentence()])
-        written = json.dumps(verdict.as_json() | {"cost": costs.as_json()}, indent=1, ensure_ascii=False)
+        trained = read_json(self._folder(self.train.export_name) / DESCRIPTION)
+        untrained = bool(trained.get("untrained"))
+        same = [f"What is called tuned here is the base encoder: {trained['changes'][0]}."] if untrained else []
+        text = "\n\n".join([*same, *verdict.sentences(), costs.sentence()])
+        told = verdict.as_json() | {"untrained": untrained, "cost": costs.as_json()}
+        written = json.dumps(told, indent=1, ensure_ascii=False)
         write_atomically(self._folder("verdict.json"), written)
         write_atomically(self._folder("verdict.md"), f"# Verdict\n\n{text}\n")
         logger.info("\n%s\n", text)
