@@ -123,6 +123,12 @@ def test_the_llm_answers_at_every_validation_which_counts_batches():
     assert built("callbacks=rag_eval", "trainer.accumulate_grad_batches=4").rag_eval.every_n_steps == 25
 
 
+def test_a_tuning_takes_as_many_passes_however_many_batches_make_a_step():
+    run = built("experiment=tune", "source=folder", "source.path=x", "trainer.accumulate_grad_batches=2")
+    tuned = trainer_keywords(run.steps.trainer(run.train.trainer, questions=1600, batch_size=16))
+    assert (tuned["max_steps"], tuned["val_check_interval"]) == (8 * 1600 // 32, 2 * 100)
+
+
 def test_counts_of_early_stopping_are_held_against_their_types():
     with pytest.raises(ConfigError, match=r"callbacks\.plain\.early_stopping\.patience: expected a whole number"):
         built("callbacks=early_stopping", "callbacks.plain.early_stopping.patience=x")

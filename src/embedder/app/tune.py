@@ -114,14 +114,15 @@ class TuneRun:
         language_model = self.train.preparation.rewards.language_model
         source = self._with_questions(language_model, question_path)
         task, dataset = self._only(source)
+        trainer = trainer_keywords(self.train.trainer)
         plan = Plan(
             task=task,
             dataset=dataset,
             preparation=replace(self.train.preparation, source=source),
             questions=self.questions,
             steps=self.steps,
-            batch_size=self.train.data.batch_size,
-            max_steps=trainer_keywords(self.train.trainer)["max_steps"],
+            batch_size=self.train.data.batch_size * trainer["accumulate_grad_batches"],
+            max_steps=trainer["max_steps"],
             rows=row_names(self.evaluate.rows, str(self._folder(self.train.export_name))),
             test_share=getattr(source, "test_share", None) or 0.0,
             output_dir=Path(self.output_dir),

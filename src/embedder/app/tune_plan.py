@@ -57,7 +57,7 @@ class Plan:
         preparation: Of the labels.
         questions: What the LLM writes where there are none.
         steps: How long training is; None for `max_steps`.
-        batch_size: Of training.
+        batch_size: Questions of a step.
         max_steps: Of the trainer.
         rows: Which retrievers the LLM answers with.
         test_share: Of the questions.

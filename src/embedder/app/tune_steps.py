@@ -34,7 +34,7 @@ class StepRule:
             raise ConfigError("steps.least", f"at most steps.most ({self.most})", self.least)
 
     def steps(self, questions: int, batch_size: int) -> int:
-        """Optimizer steps for so many training questions.
+        """Optimizer steps for so many training questions, `batch_size` of them a step.
 
         >>> [StepRule().steps(n, 16) for n in (40, 400, 4000)]
         [60, 200, 600]
@@ -43,7 +43,7 @@ class StepRule:
 
     def trainer(self, make: Any, questions: int, batch_size: int) -> Any:
         """A `lightning.Trainer` in the making, with these steps in place of its own."""
-        steps = self.steps(questions, batch_size)
         accumulated = trainer_keywords(make)["accumulate_grad_batches"]
+        steps = self.steps(questions, batch_size * accumulated)
         own = {"max_steps": steps, "val_check_interval": max(1, steps // self.validations) * accumulated}
         return partial(make.func, *make.args, **{**make.keywords, **own})
