@@ -163,6 +163,8 @@ def test_the_documented_overrides_compose():
     assert config.tasks.tool.weight == 2.0
     assert config.tasks.convsearch.weight == 1.0
     assert composed("train", "encoder.lr=5e-6").run.optim.lr == 5e-6
+    config = composed("prepare", "+encoder@prepare.dense.encoder=bge_base")
+    assert config.run.preparation.dense.encoder.name == "BAAI/bge-base-en-v1.5" != config.encoder.name
 
 
 @pytest.mark.parametrize("task", ["qa", "convsearch", "chat", "lrlm", "icl", "tool"])

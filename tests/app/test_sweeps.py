@@ -122,6 +122,14 @@ def test_prepare_and_evaluate_sweep_too(command, tmp_path):
     ]
 
 
+def test_an_evaluation_is_searched_by_settings_of_its_own(command, tmp_path):
+    space = ["hydra/sweeper=study", "hydra.sweeper.params=null", "hydra.sweeper.n_trials=1", "bm25.k1=interval(0.5,2)"]
+    rows = ["rows=[bm25]", "run.rag_enabled=false", "optimise=bm25/mrr@5"]
+    done = run_here("evaluate.py", "-m", *command, *rows, *space, f"hydra.sweep.dir={tmp_path}/s")
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert 0.5 <= jobs(tmp_path / "s")[0]["settings"]["bm25.k1"] <= 2
+
+
 def test_jobs_that_lose_come_first_where_less_is_better(tmp_path):
     (tmp_path / "sweep.json").write_text(json.dumps({"metric": "val/loss", "worth": -1, "searched": ["a"]}))
     for n, job in enumerate(

@@ -7,11 +7,12 @@ import lightning as L
 import pytest
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import StochasticWeightAveraging
+from lightning.pytorch.callbacks import ProgressBar, StochasticWeightAveraging
 
 from embedder.app.resume import callbacks_on_steps
 from embedder.app.trainer_settings import FIXED, FREE, acting_on_steps, trainer_keywords
 from embedder.callbacks.best import best_checkpoint, direction, early_stopping
+from embedder.callbacks.of_trainer import callbacks_of
 from embedder.errors import ConfigError, EmbedderError
 from embedder.identity import plain
 from tests.entry_points import composed
@@ -149,6 +150,12 @@ def test_counts_of_early_stopping_are_held_against_their_types():
 def test_what_no_process_could_start_with_is_told_before_one_does(overrides, message, tmp_path):
     with pytest.raises(EmbedderError, match=re.escape(message)):
         built(f"paths.output_dir={tmp_path}", *overrides)._trainer()
+
+
+def test_without_its_callback_there_is_no_progress_bar(tmp_path):
+    for override, bars in (("callbacks.plain.progress=null", 0), ("seed=1", 1)):
+        trainer = built(f"paths.output_dir={tmp_path}", "trainer.accelerator=cpu", override)._trainer()
+        assert len(callbacks_of(trainer, ProgressBar)) == bars
 
 
 def protocol(*overrides):

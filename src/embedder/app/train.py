@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.callbacks import ProgressBar
 
 from embedder.app.choice import choose, optimised
 from embedder.app.monitors import check_logged, check_monitors
@@ -277,7 +278,9 @@ class TrainRun:
         loggers = [run_logger for run_logger in self.loggers.values() if run_logger is not None]
         check_kinds(self.callbacks, self.loggers)
         callbacks = [ValidateLast(), ProcessGroupGuard(), *chosen]
-        trainer = built(self.trainer, trainer_keywords(self.trainer), callbacks=callbacks, logger=loggers)
+        keywords = trainer_keywords(self.trainer)
+        shown = keywords["enable_progress_bar"] is not False and any(isinstance(one, ProgressBar) for one in chosen)
+        trainer = built(self.trainer, keywords, callbacks=callbacks, logger=loggers, enable_progress_bar=shown)
         rehearse(self.callbacks, logs=bool(loggers), accumulated=trainer.accumulate_grad_batches)
         self.data.check(trainer.world_size)
         if "bf16" in str(trainer.precision):
