@@ -1,16 +1,19 @@
 """Callbacks in a real, small training run on the bundled tools."""
 
 import csv
+import io
 import logging
 import math
 
 import lightning as L
 import pytest
+import rich
 import torch
 from lightning.pytorch.loggers import CSVLogger
 
 from embedder.callbacks.last_checkpoint import LastCheckpoint
 from embedder.callbacks.loss_guard import LossGuard
+from embedder.callbacks.progress import TrainingProgress
 from embedder.callbacks.self_paced import SelfPacedRate
 from embedder.callbacks.step_log import StepLogWriter
 from embedder.callbacks.stop_on_signal import StopOnSignal
@@ -41,7 +44,7 @@ def batch(encoder, step, name="tool"):
     return collate(groups, task(name), "small", step, 4, encoder.tokenize)
 
 
-def fit(tmp_path, bert_directory, callbacks, tasks=("tool",), steps=6, **settings):
+def fit(tmp_path, bert_directory, callbacks, tasks=("tool",), steps=6, checkpoint=None, **settings):
     encoder = TextEncoder(EncoderConfig(name=str(bert_directory), pooling="mean"))
     module = RetrieverModule(encoder, {name: task(name) for name in tasks}, AdamWLinear(lr=1e-3, warmup=0.0))
     batches = [batch(encoder, step, tasks[step % len(tasks)]) for step in range(steps * 2)]
@@ -51,11 +54,10 @@ def fit(tmp_path, bert_directory, callbacks, tasks=("tool",), steps=6, **setting
         callbacks=callbacks,
         logger=CSVLogger(tmp_path),
         log_every_n_steps=2,
-        enable_progress_bar=False,
         enable_model_summary=False,
-        **{"enable_checkpointing": False} | settings,
+        **{"enable_checkpointing": False, "enable_progress_bar": False} | settings,
     )
-    trainer.fit(module, torch.utils.data.DataLoader(batches, batch_size=None))
+    trainer.fit(module, torch.utils.data.DataLoader(batches, batch_size=None), ckpt_path=checkpoint)
     return trainer, module
 
 
@@ -144,6 +146,21 @@ def test_a_loss_that_few_batches_have_is_no_divergence():
     module.step_losses["graded"] = torch.tensor(9.0)  # smoothed 5.5 and 0.1, the first ones 2 and 0.1
     with pytest.raises(TrainingError, match=r"the smoothed loss is 5\.6, 2 times .* \(2\.1\)"):
         guard.on_before_backward(None, module, None)
+
+
+def test_the_bar_says_how_many_batches_of_the_whole_run_are_done(tmp_path, bert_directory):
+    def shown(**settings):
+        written = io.StringIO()
+        bar = TrainingProgress(leave=True, console_kwargs={"file": written, "width": 120})
+        trainer, _ = fit(tmp_path, bert_directory, [bar], enable_progress_bar=True, **settings)
+        rich.reconfigure()
+        trainer.save_checkpoint(tmp_path / "step.ckpt")
+        begin, done = written.getvalue().split()[::2][:2]
+        return begin, done
+
+    assert shown(steps=2, accumulate_grad_batches=2) == ("Training", "4/4")
+    # A resumed run: 2 of 5 steps were done, and the bar goes on behind them.
+    assert shown(steps=5, accumulate_grad_batches=2, checkpoint=tmp_path / "step.ckpt") == ("Training", "10/10")
 
 
 def test_speed_and_padding_are_logged(tmp_path, bert_directory):

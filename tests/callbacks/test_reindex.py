@@ -100,10 +100,9 @@ class EveryCheckpoint(LastCheckpoint):
     """Keeps the checkpoint of every step, as a kill after it would leave it."""
 
     def save(self, trainer):
-        path = super().save(trainer)
-        if path.is_file():  # not so after a batch that is a part of the first step
-            shutil.copy(path, path.with_name(f"{trainer.global_step}.ckpt"))
-        return path
+        super().save(trainer)
+        if self._path.is_file():  # not so after a batch that is a part of the first step
+            shutil.copy(self._path, self._path.with_name(f"{trainer.global_step}.ckpt"))
 
 
 def refresh_of(settings, judge=None):

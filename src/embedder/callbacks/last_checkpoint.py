@@ -66,9 +66,8 @@ class LastCheckpoint(Checkpoint):
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write it before a validation that takes long."""
-        evaluations = callbacks_of(trainer, RetrievalEvalCallback)
-        seconds = max((evaluation.seconds or 0.0 for evaluation in evaluations), default=0.0)
-        if trainer.state.fn == TrainerFn.FITTING and seconds > _LONG_SECONDS:
+        is_long = any((one.seconds or 0.0) > _LONG_SECONDS for one in callbacks_of(trainer, RetrievalEvalCallback))
+        if trainer.state.fn == TrainerFn.FITTING and is_long:
             self.save_before_validation(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -99,12 +98,8 @@ class LastCheckpoint(Checkpoint):
             self._due = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.save(trainer)
 
-    def save(self, trainer: L.Trainer) -> Path:
-        """Write it now, unless this step has been written already (several batches may make one step).
-
-        Returns:
-            Where it is.
-        """
+    def save(self, trainer: L.Trainer) -> None:
+        """Write it now, unless this step has been written already (several batches may make one step)."""
         if trainer.global_step != self._saved:
             self._saved = trainer.global_step
             if trainer.is_global_zero:
@@ -112,7 +107,6 @@ class LastCheckpoint(Checkpoint):
                     trainer.save_checkpoint(partial)
             else:
                 trainer.save_checkpoint(self._path)  # gives its part of the weights, and writes nothing
-        return self._path
 
     def state_dict(self) -> dict[str, Any]:
         """Whether the validation of the step is still due."""

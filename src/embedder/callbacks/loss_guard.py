@@ -39,7 +39,7 @@ class LossGuard(L.Callback):
         self._diverged_at, self._warmup, self._smoothing = diverged_at, warmup, smoothing
         self._first: dict[str, dict[str, list[float]]] = {}  # by task and loss
         self._smoothed: dict[str, dict[str, float]] = {}
-        self._batch: Batch | MixedBatch | None = None
+        self._batch: Batch | MixedBatch  # of the step in progress
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch | MixedBatch, *_: Any
@@ -49,8 +49,6 @@ class LossGuard(L.Callback):
 
     def on_before_backward(self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Any) -> None:
         """Judge the loss."""
-        if self._batch is None:
-            raise RuntimeError("no batch has begun")
         batch, task, module = self._batch, self._batch.task, require_retriever(pl_module)
         value = float(module.step_loss)
         if not math.isfinite(value):

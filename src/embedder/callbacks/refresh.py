@@ -12,7 +12,7 @@ from embedder.data.prepared import PreparedDataset
 from embedder.training.fresh_negatives import FreshNegatives, NegativeTable
 from embedder.training.shared_work import SharedWork
 from embedder.training.task import Task
-from embedder.types import CorpusEncoder
+from embedder.types import CorpusEncoder, IntArray
 
 logger = logging.getLogger(__name__)
 
@@ -108,11 +108,7 @@ class Refresh:
         return tables, values
 
     def _judged(
-        self,
-        part: MinedDataset,
-        shared: SharedWork,
-        moment: Moment,
-        found: "np.ndarray[tuple[int, int], np.dtype[np.int64]]",
+        self, part: MinedDataset, shared: SharedWork, moment: Moment, found: IntArray
     ) -> tuple[NegativeTable, dict[str, int]]:
         judge = self._judge(part)
         before, tokens = moment.before.get(part.name), judge.tokens_run

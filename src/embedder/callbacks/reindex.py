@@ -228,11 +228,8 @@ class ReindexCallback(L.Callback):
 
     def _publish(self, trainer: L.Trainer, step: int, tables: Mapping[str, NegativeTable]) -> tuple[str, str]:
         """Write the tables once a machine."""
-
-        def write() -> tuple[str, str]:
-            return publish(self._directory, step, tables) if trainer.local_rank == 0 else ("", "")
-
-        return Processes.here().all_do(write)[0]
+        writes = trainer.local_rank == 0
+        return Processes.here().all_do(lambda: publish(self._directory, step, tables) if writes else ("", ""))[0]
 
     def _use(self, trainer: L.Trainer, folder: Path, digest: str) -> None:
         paths = published(folder, digest)

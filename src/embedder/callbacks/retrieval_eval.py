@@ -68,19 +68,13 @@ class RetrievalEvalCallback(L.Callback):
         self._scored = []
         for dataset in self._datasets:
             held_out = dataset.validation_queries()
-            queries = [query for query in held_out if query.positives]
+            queries, name = [query for query in held_out if query.positives], f"{dataset.task}/{dataset.name}"
             if not queries:
-                logger.warning(
-                    "%s/%s has no validation query with a gold key, so its retrieval is not scored",
-                    dataset.task,
-                    dataset.name,
-                )
+                logger.warning("%s has no validation query with a gold key, so its retrieval is not scored", name)
                 continue
             if len(queries) < len(held_out):
-                message = (
-                    "%s/%s: retrieval is scored on %d of %d validation queries, because the others have no gold key"
-                )
-                logger.info(message, dataset.task, dataset.name, len(queries), len(held_out))
+                message = "%s: retrieval is scored on %d of %d validation queries, because the others have no gold key"
+                logger.info(message, name, len(queries), len(held_out))
             corpus = with_gold_keys(dataset.corpus, queries, self._max_keys, 0)
             self._scored.append(_Scored(dataset, queries, corpus))
 
@@ -109,32 +103,29 @@ class RetrievalEvalCallback(L.Callback):
         """Score all data sets and log."""
         own = self._score(trainer, pl_module)
         scores, self.seconds = trainer.strategy.broadcast((own, time.monotonic() - self._begin))
-        by_task: dict[str, list[float]] = defaultdict(list)
-        for (task, name), score in scores.items():
-            by_task[task].append(score)
-            if sum(other == task for other, _ in scores) > 1:
+        means = {task: mean_of(self._metric, by_name.values()) for task, by_name in scores.items()}
+        for task, by_name in scores.items():
+            for name, score in by_name.items() if len(by_name) > 1 else ():
                 pl_module.log(f"val/{task}/{name}/{self._metric}", score, rank_zero_only=False)
-        means = {task: mean_of(self._metric, values) for task, values in by_task.items()}
-        for task, mean in means.items():
-            pl_module.log(f"val/{task}/{self._metric}", mean, prog_bar=True)
+            pl_module.log(f"val/{task}/{self._metric}", means[task], prog_bar=True)
         if means:
             pl_module.log(f"val/{self._metric}", mean_of(self._metric, means.values()))
 
-    def _score(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[tuple[str, str], float]:
+    def _score(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, dict[str, float]]:
+        """Of each data set, by task."""
         module = require_retriever(pl_module)
         encoder = current_encoder(trainer, module)
         sides = [module.tasks[scored.dataset.task].sides for scored in self._scored]
         corpora = [encoder.vectors(one.corpus, own.key) for one, own in zip(self._scored, sides, strict=True)]
-        scores: dict[tuple[str, str], float] = {}
+        scores: dict[str, dict[str, float]] = defaultdict(dict)
         if not (trainer.is_global_zero or is_sharded(trainer)):
             return scores
         for scored, own, vectors in zip(self._scored, sides, corpora, strict=True):
             task, name, queries = scored.dataset.task, scored.dataset.name, scored.queries
             retriever = DenseRetriever(encoder, self._new_index, own)
             retriever.index(scored.corpus, vectors)
-            metrics = retrieval_scores(queries, retriever.retrieve(queries, self._cutoff), [self._cutoff])
-            if metrics:
-                values = metrics[self._metric]
-                scores[task, name] = mean_of(self._metric, values.values())
-                self.per_query[f"{task}/{name}"] = values
+            rankings = retriever.retrieve(queries, self._cutoff)
+            values = retrieval_scores(queries, rankings, [self._cutoff])[self._metric]
+            scores[task][name] = mean_of(self._metric, values.values())
+            self.per_query[f"{task}/{name}"] = values
         return scores

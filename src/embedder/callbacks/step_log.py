@@ -21,9 +21,7 @@ class StepLogWriter(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """What a resumed run had collected is still to be written."""
-        values = require_retriever(pl_module).step_values
-        for name, collected in self._values.items():
-            values[name] = list(collected)
+        require_retriever(pl_module).step_values.update({name: [*values] for name, values in self._values.items()})
         self._step = trainer.global_step
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any) -> None:
