@@ -30,8 +30,8 @@ def export(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     """Write a directory that `SentenceTransformer(directory)` loads, with prompts `<task>_query` and `<task>_key`.
 
     The first task is also what `encode_query()` and `encode_document()` use (prompts `query` and `document`). Texts are
-    cut at the longest length that a task has, and their start is kept; where training read other parts of texts, the
-    log and `README.md` say so, and how to get its vectors. Adapters are merged into the weights.
+    cut at the longest length that a task has, and their start is kept; where training read less or other parts of
+    texts, `README.md` says so, and how to get its vectors. Adapters are merged into the weights.
 
     sentence-transformers opens it from version 4.1 on. Separate encoders become a `Router`, which needs version 5: it
     sends `encode_query()` and `encode_document()` to theirs, whatever prompt is named, and cuts each side at its own
@@ -92,9 +92,9 @@ def _write(encoder: TextEncoder, tasks: Mapping[str, TaskSides], directory: Path
     write_json(directory / DESCRIPTION, description)
     differences = differences_of_long_texts(tasks, lengths)
     (directory / "README.md").write_text(card(description, differences), encoding="utf-8")
-    if differences:
-        told = "sentence-transformers reads long texts differently from training (the export's README.md says more): %s"
-        logger.warning(told, "; ".join(differences))
+    if ends := [name for name, sides in tasks.items() if sides.query_keep == "end"]:
+        told = "sentence-transformers reads the start of long queries, training their end (the export's README.md): %s"
+        logger.warning(told, ", ".join(ends))
     _let_others_read(directory)
 
 

@@ -148,7 +148,7 @@ def _data(data: Mapping[str, Mapping[str, Any]], licenses: str | None) -> Iterat
 def _long_texts(differences: Sequence[str]) -> str:
     lines = "\n".join(f"- {difference}" for difference in differences)
     return f"""## Long texts
-sentence-transformers reads some long texts differently from training, and gives worse vectors for them:
+sentence-transformers reads some long texts differently from training, and gives other vectors for them:
 
 {lines}
 
