@@ -221,9 +221,9 @@ def test_what_changed_since_training_began_is_refused_before_the_llm_is_asked(co
 def test_two_processes_come_to_one_verdict_from_questions_without_passages(command, tmp_path):
     (tmp_path / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in QUESTIONS))
     own = [f"source.questions={tmp_path}/questions.jsonl", "trainer.strategy=ddp", "trainer.devices=2"]
-    done = run("train.py", *command, *own)
+    done = run("train.py", *command, *own, "engine.processes=2")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-    assert done.stdout.count("this process alone asks the LLM; engine.processes and engine=ray act on prepare.py") == 1
+    assert done.stdout.count("engine: a tuning asks the LLM in one process") == 1
     verdict = verdict_of(tmp_path / "run")
     assert verdict["answers"]["queries"] == 7  # 0.3 of 24
     assert verdict["retrieval"]["metric"] == "answer_recall@10"  # no passage is marked as right

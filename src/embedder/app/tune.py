@@ -21,6 +21,7 @@ from embedder.data.sources import Dataset
 from embedder.encoders.encoder import TextEncoder
 from embedder.encoders.export import export
 from embedder.encoders.sentence_files import DESCRIPTION, read_json
+from embedder.engines.local import LocalEngine
 from embedder.entry.run_folder import is_first_process
 from embedder.errors import ConfigError
 from embedder.evaluation.rows import row_names
@@ -103,10 +104,9 @@ class TuneRun:
         if self.dry_run:
             logger.info("a dry run: nothing is asked of the LLM\n%s", self.plan())
             return None
-        if is_first_process():
-            logger.info(
-                "this process alone asks the LLM; engine.processes and engine=ray act on prepare.py and train.py"
-            )
+        if self.train.engine != LocalEngine() and is_first_process():
+            told = "engine: a tuning asks the LLM in one process; engine.processes and engine=ray act on %s alone"
+            logger.warning(told, "prepare.py and a train.py without experiment=tune")
         return replace(self, checkpoint=None if checkpoint is None else str(checkpoint))._tuned()
 
     def plan(self) -> str:
