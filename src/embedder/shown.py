@@ -78,6 +78,15 @@ def shown_names(names: Sequence[str]) -> str:
     return shown(", ".join(names[:_NAMES])) + more
 
 
+def quantity(n: int, one: str, more: str | None = None) -> str:
+    """A number of things.
+
+    >>> quantity(1, "file"), quantity(1200, "file"), quantity(2, "training query", "training queries")
+    ('1 file', '1,200 files', '2 training queries')
+    """
+    return f"{n:,} {one if n == 1 else more or f'{one}s'}"
+
+
 def nearest(name: str, names: Sequence[str]) -> str:
     """` (did you mean X?)`, or nothing if no name is like it."""
     near = get_close_matches(name, names, n=1, cutoff=0.6)

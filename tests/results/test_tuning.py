@@ -65,6 +65,22 @@ def test_where_nothing_can_be_said_the_base_encoder_is_kept_and_it_says_what_wou
     assert conclusion == "Tuning made it worse: the base encoder is kept."
 
 
+def test_what_rests_on_few_marked_questions_says_so_and_does_not_look_decided():
+    # 5 for one side: 2 / 2^5 = 0.063, so whatever they say is within chance; 6 have 0.031, doubled for two kinds.
+    for n, told in ((1, "too few"), (5, "too few"), (6, "p = 0.06")):
+        few = {"base encoder": [0.2] * n, "trained encoder": [0.5] * n}
+        found = TuningVerdict.of(
+            [made_row(who, {"contains": [1.0] * 40, "ndcg@10": values}) for who, values in few.items()]
+        )
+        _, retrieval, conclusion = found.sentences()
+        questions = f"Retrieval: 20.0 % on {n} of 40 held-out questions with the base encoder and 50.0 % after tuning"
+        assert retrieval.startswith(f"{questions} ({told}")
+        assert conclusion == "These questions cannot tell whether tuning helps: the base encoder is kept."
+    (only, conclusion) = TuningVerdict.of(rows(1, contains=(0, 1))).sentences()
+    assert "0.0 % of 1 held-out question with the base encoder and 100.0 % after tuning (too few questions" in only
+    assert conclusion == "These questions cannot tell whether tuning helps: the base encoder is kept."
+
+
 def test_questions_without_gold_keys_are_judged_by_passages_with_an_answer():
     found = TuningVerdict.of([made_row(who, {"answer_recall@10": values}) for who, values in two_recalls().items()])
     assert (found.answers, found.retrieval.metric) == (None, "answer_recall@10")

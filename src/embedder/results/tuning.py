@@ -8,8 +8,10 @@ from embedder.errors import ConfigError
 from embedder.results.measures import UNBOUNDED
 from embedder.results.row import Row
 from embedder.results.scores import Scores
+from embedder.results.statistics import ALPHA
 from embedder.results.titles import TITLES
 from embedder.results.verdict import Verdict, corrected
+from embedder.shown import quantity
 
 _ANSWERS = ("score", "accuracy", "contains", "rouge_l", "perplexity", "log_likelihood")
 _RETRIEVAL = ("ndcg@10", "answer_recall@10")
@@ -78,7 +80,7 @@ class TuningVerdict:
         if self.answers is not None:
             found.append(f"Your LLM answers {_numbers(self.answers, 'of')}.")
         if self.retrieval is not None:
-            found.append(f"Retrieval: {_numbers(self.retrieval, 'on')}.")
+            found.append(f"Retrieval: {_numbers(self.retrieval, 'on', self.answers)}.")
         return [*found, self._conclusion()]
 
     def _conclusion(self) -> str:
@@ -89,8 +91,9 @@ class TuningVerdict:
                 what = f"Retrieval is {'better' if helps else 'worse'}"
                 what += ", and these questions cannot tell whether the answers are"
             return f"{what}: the {'tuned encoder is exported' if helps else 'base encoder is kept'}."
-        needed = [verdict.needed for verdict in (self.answers, self.retrieval) if verdict and verdict.needed]
-        more = f" About {min(needed):,} questions would show a difference of this size." if needed else ""
+        told = [verdict for verdict in (self.answers, self.retrieval) if verdict and not _are_too_few(verdict)]
+        needed = min((verdict.needed for verdict in told if verdict.needed), default=None)
+        more = f" About {needed:,} questions would show a difference of this size." if needed else ""
         return f"These questions cannot tell whether tuning helps: the base encoder is kept.{more}"
 
 
@@ -103,18 +106,24 @@ def _verdict(scores: Scores, metrics: Sequence[str]) -> Verdict | None:
     return None
 
 
-def _numbers(verdict: Verdict, word: str) -> str:
+def _are_too_few(verdict: Verdict) -> bool:
+    """Whether no outcome on so few questions is beyond chance: all n for one side have p = 2 / 2^n."""
+    return 2.0 ** (1 - verdict.difference.n) >= ALPHA
+
+
+def _numbers(verdict: Verdict, word: str, asked: Verdict | None = None) -> str:
+    """Both means, how sure their difference is, and of how many of the questions that were asked."""
     found, mean = verdict.difference, verdict.mean
     unit, scale = ("", 1.0) if verdict.metric in UNBOUNDED else (" %", 100.0)
-    interval = (
-        f"95 % interval of the difference {mean.low * scale:+.1f} to {mean.high * scale:+.1f}, "
-        if mean.low is not None and mean.high is not None
-        else ""
-    )
-    p = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.3f}"
+    sure = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.3f}"
+    if _are_too_few(verdict):
+        sure = "too few questions to tell a difference"
+    elif mean.low is not None and mean.high is not None:
+        sure = f"95 % interval of the difference {mean.low * scale:+.1f} to {mean.high * scale:+.1f}, {sure}"
     named = _NAMES.get(verdict.metric, verdict.metric)
-    questions = f"{word} {found.n:,} held-out questions"
+    n = max(found.n, asked.difference.n if asked else 0)
+    questions = (f"{found.n:,} of " if found.n < n else "") + quantity(n, "held-out question")
     return (
-        f"{found.a * scale:.1f}{unit} {questions} with the base encoder and {found.b * scale:.1f}{unit} after tuning "
-        f"({interval}{p}; {named}); worse on {verdict.worse:,} of {found.n:,}"
+        f"{found.a * scale:.1f}{unit} {word} {questions} with the base encoder and {found.b * scale:.1f}{unit} after "
+        f"tuning ({sure}; {named}); worse on {verdict.worse:,} of {found.n:,}"
     )
