@@ -21,6 +21,7 @@ from embedder.questions.writer import passage_of
 from embedder.rewards.asking import is_written
 from embedder.rewards.sampled_outputs import DRAWS
 from embedder.rewards.tables import Reward
+from embedder.shown import quantity
 from embedder.training.task import Task
 
 SAMPLE = 100
@@ -82,8 +83,8 @@ class Plan:
         texts = [passage_of(rows, one, self.questions.max_words).text for one in order[:SAMPLE]] or [""]
         words = fmean(len(text.split()) for text in texts)
         documents = {row["file"] for row in rows if row.get("file")}
-        in_files = f" of {len(documents):,} files" if documents else ""
-        yield Planned("documents", f"{len(rows):,} passages{in_files}, of about {words:.0f} words")
+        in_files = f" of {quantity(len(documents), 'file')}" if documents else ""
+        yield Planned("documents", f"{quantity(len(rows), 'passage')}{in_files}, of about {words:.0f} words")
         if self.dataset.train is None:
             n = self.questions.wanted(len(order))
             yield self._writing(n, order, short, texts)
@@ -107,7 +108,7 @@ class Plan:
         times = 2 if scores_apart and not is_written(own) else 1
         scored = (1 if is_written(own) else 2) * self._written_to_score(own)  # a reward from texts takes that answer
         read_again = _READ_SHARE * drafts * (self._prompt(texts, 0) + times * self._prompt(texts, 1))
-        left_out = f"; {short:,} passages are too short" if short else ""
+        left_out = f"; {quantity(short, 'passage is', 'passages are')} too short" if short else ""
         if drafts < self.questions.least:
             left_out += f"; fewer than questions.least={self.questions.least}, so that a run will end here"
         return Planned(
@@ -131,7 +132,7 @@ class Plan:
         return Planned(
             "labels",
             f"{n_train:,} questions with {candidates} candidates each: {n_train * (1 + candidates):,} prompts, "
-            f"each with {outputs} output{'s' if outputs > 1 else ''} to score",
+            f"each with {quantity(outputs, 'output')} to score",
             times * n_train * (alone + candidates * beside) + sampled,
             n_train * (1 + candidates) * self._written_to_score(rewards.reward)
             + (n_train * DRAWS * _ANSWER if outputs > 1 else 0.0),
@@ -148,7 +149,7 @@ class Plan:
         read = sum(self._prompt(texts, 0 if row == "none" else keys) for row in self.rows) * n_test
         done = self.output_dir / "evaluation" / "rows.jsonl"
         resumes = "; resumes behind the rows that are done" if done.is_file() else ""
-        text = f"{n_test:,} held-out questions with each of {', '.join(self.rows)}{resumes}"
+        text = f"{quantity(n_test, 'held-out question')} with each of {', '.join(self.rows)}{resumes}"
         return Planned("answers", text, read, n_test * len(self.rows) * _ANSWER)
 
     def _written_to_score(self, reward: Reward) -> float:

@@ -18,6 +18,7 @@ from embedder.errors import DataError
 from embedder.files import make_once, write_atomically
 from embedder.identity import identity
 from embedder.origins import ORIGINS, PLACE, origin
+from embedder.shown import quantity
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,11 @@ _OPEN: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.open,
     ".zst": lambda path: pa.input_stream(str(path), compression="zstd"),
 }
-_NAMES = {"corpus": "keys", "train": "training queries", "test": "test queries", "copies": "copies left out"}
+_NAMES = {
+    "corpus": ("key", "keys"),
+    "train": ("training query", "training queries"),
+    "test": ("test query", "test queries"),
+}
 COMPRESSED = tuple(_OPEN)
 """Endings of compressed files that are read."""
 
@@ -100,10 +105,11 @@ def write_once(folder: Path, write: Callable[[Path], str], source: str) -> None:
 def counted(rows: Mapping[str, int]) -> str:
     """How many rows there are of each part of a data set, in words.
 
-    >>> counted({"corpus": 1200, "train": 250})
-    '1,200 keys, 250 training queries'
+    >>> counted({"corpus": 1200, "train": 250, "test": 1})
+    '1,200 keys, 250 training queries, 1 test query'
     """
-    return ", ".join(f"{n:,} {_NAMES.get(stem, f'rows of {stem}')}" for stem, n in rows.items())
+    names = {stem: _NAMES.get(stem, (f"row of {stem}", f"rows of {stem}")) for stem in rows}
+    return ", ".join(quantity(n, *names[stem]) for stem, n in rows.items())
 
 
 def _named(files: Mapping[str, Path]) -> str:

@@ -20,7 +20,7 @@ from embedder.documents.kept import kept_documents, read_ahead
 from embedder.documents.passages import Cutting
 from embedder.errors import DataError
 from embedder.identity import identity
-from embedder.shown import shown
+from embedder.shown import quantity, shown
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +50,19 @@ def corpus_of(root: Path, files: Files, cutting: Cutting, converted_dir: Path) -
         first_of = {digest: name for name, digest in reversed(digests.items())}
         titles = {name: first_of[digest] for name, digest in digests.items()}
         rows = without_copies(_rows(files, titles, cutting, converted_dir / "documents", notes), copies)
-        counts = write_rows([("corpus", rows), ("copies", iter(copies))], partial)
+        read: set[str] = set()
+
+        def passages() -> Rows:
+            for row in rows:
+                read.add(row["file"])
+                yield row
+
+        counts = write_rows([("corpus", passages()), ("copies", iter(copies))], partial)
         if not counts["corpus"]:
             raise DataError(root, None, f"no document can be read: {_reasons(notes.unread)}")
         (partial / _NOTES).write_text(json.dumps(asdict(notes), indent=1), encoding="utf-8")
-        return f"{counts['corpus']:,} passages of {len(files.documents):,} files, {counts['copies']:,} copies left out"
+        left_out = quantity(counts["copies"], "copy", "copies")
+        return f"{quantity(counts['corpus'], 'passage')} of {quantity(len(read), 'file')}, {left_out} left out"
 
     write_once(folder, write, str(root))
     _tell_once(str(root), folder, tuple(files.closed.items()), tuple(files.other_endings.items()), files.hidden)

@@ -8,6 +8,7 @@ import numpy as np
 
 from embedder.index.bm25_settings import BM25Settings
 from embedder.index.bm25_words import bm25_words, has_pairs
+from embedder.shown import quantity
 from embedder.types import Eligible, FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class BM25Index:
         with np.errstate(invalid="ignore"):  # bm25s divides by the mean length, which is 0 when no text has a word
             self._bm25.index(corpus, create_empty_token=False, show_progress=False)
         self._size = len(corpus.ids)
-        logger.info("BM25 over %d texts: %s", self._size, self._settings.described(n_in_pairs))
+        logger.info("BM25 over %s: %s", quantity(self._size, "text"), self._settings.described(n_in_pairs))
 
     def search(
         self, queries: Sequence[str], top_k: int, eligible: Sequence[Eligible] | None = None
