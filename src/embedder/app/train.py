@@ -243,7 +243,8 @@ class TrainRun:
             check_logged(callbacks_of(trainer, L.Callback), scores)
             logger.info("before training: %s", _scores(scores))
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
-        logger.info("after %d steps: %s", trainer.global_step, _scores(trainer.callback_metrics))
+        steps = f"{trainer.global_step} steps" if trainer.global_step else "training"  # of ddp_spawn unknown here
+        logger.info("after %s: %s", steps, _scores(trainer.callback_metrics))
         return record
 
     @property
