@@ -61,10 +61,10 @@ def checkpoint_of(checkpoint: str | None, output_dir: Path) -> Path | None:
             raise ConfigError("run.checkpoint", expected, checkpoint)
         return Path(checkpoint)
     path = output_dir / "checkpoints" / "last.ckpt"
-    if not path.is_file():
-        return None
-    logger.info("resuming from %s", path)
-    return path
+    logger.info(
+        "resuming from %s" if path.is_file() else "there is no %s yet, so training begins at the first step", path
+    )
+    return path if path.is_file() else None
 
 
 def is_own(checkpoint: Path, output_dir: Path) -> bool:
