@@ -370,6 +370,9 @@ def test_the_llm_answers_only_where_two_rows_show_it_different_keys(trained):
     )
     assert wrong.returncode == 2
     assert "rag.differing: expected two of the rows ['none', 'bm25'], or null, got ['bm25', 'oracle']" in wrong.stdout
+    wrong = run_here("evaluate.py", *common, f"hydra.run.dir={root}/wrong", *rows, "consumer=agent")
+    assert wrong.returncode == 2
+    assert "rag.differing: expected null, since Agent (qa) searches again or skips keys" in wrong.stdout
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from embedder.consumers.agent import Agent
 from embedder.consumers.by_options import ByOptions
-from embedder.consumers.consumer import Scene
+from embedder.consumers.consumer import Scene, shows_first_keys
 from embedder.consumers.iterative import Iterative
 from embedder.consumers.option_likelihood import OptionLikelihood
 from embedder.consumers.rag import RagEvaluation, answerable, no_keys
@@ -192,6 +192,12 @@ def test_a_query_goes_to_the_consumer_that_suits_it():
     assert [outcome.output for outcome in outcomes] == ["x", "a", "x"]
     assert ["em" in outcome.scores for outcome in outcomes] == [True, False, True]
     assert (both.top_k, both.finds_answers) == (8, False)
+
+
+def test_which_consumers_do_the_same_for_the_same_first_keys():
+    same = [SingleShot(), Perplexity(), ByOptions(OptionLikelihood(), SingleShot())]
+    others = [Agent(), Iterative(), Perplexity(recent=2), ByOptions(OptionLikelihood(), Agent())]
+    assert [shows_first_keys(consumer) for consumer in same + others] == [True] * 3 + [False] * 4
 
 
 def test_chunks_stand_in_document_order_before_the_recent_text():

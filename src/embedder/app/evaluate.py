@@ -10,7 +10,7 @@ import lightning as L
 
 from embedder.bounds import Limit
 from embedder.checks import checked
-from embedder.consumers.consumer import Consumer
+from embedder.consumers.consumer import Consumer, shows_first_keys
 from embedder.consumers.rag import RagSettings
 from embedder.data.overlap import trained_on
 from embedder.data.sources import Dataset
@@ -173,6 +173,12 @@ class EvaluateRun:
                     raise ConfigError(
                         "rag.differing", f"two of the rows {[row.name for row in own]}, or null", list(two)
                     )
+            for task in tasks:
+                consumer = self.consumer or task.consumer
+                if self.rag_enabled and consumer is not None and not shows_first_keys(consumer):
+                    name = type(consumer).__name__
+                    expected = f"null, since {name} ({task.name}) searches again or skips keys: any query may differ"
+                    raise ConfigError("rag.differing", expected, list(two))
         return rows
 
     def _trainer(self) -> L.Trainer | None:

@@ -71,6 +71,7 @@ class Agent:
     max_key_words: PositiveInt = 150
     example: bool = True
     finds_answers = True  # questions have answers that stand in keys
+    shows_first_keys = False  # it searches with its own words
 
     @property
     def alone(self) -> Consumer:

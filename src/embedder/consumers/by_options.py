@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.consumers.consumer import Consumer, Outcome, Scene
+from embedder.consumers.consumer import Consumer, Outcome, Scene, shows_first_keys
 from embedder.types import Query, Ranking
 
 
@@ -28,6 +28,11 @@ class ByOptions:
     def finds_answers(self) -> bool:
         """Only if both do."""
         return self.choice.finds_answers and self.open.finds_answers
+
+    @property
+    def shows_first_keys(self) -> bool:
+        """Only if both do."""
+        return shows_first_keys(self.choice) and shows_first_keys(self.open)
 
     @property
     def alone(self) -> Consumer:

@@ -119,6 +119,14 @@ def needs_answers(consumer: Consumer) -> bool:
     return bool(getattr(consumer, "needs_answers", True))
 
 
+def shows_first_keys(consumer: Consumer) -> bool:
+    """Whether it shows the first `top_k` keys of a ranking and no others, so that for the same ones it does the same.
+
+    One with an attribute `shows_first_keys = False` searches again, or skips keys.
+    """
+    return bool(getattr(consumer, "shows_first_keys", True))
+
+
 def first_keys(ranking: Ranking, n: int) -> Ranking:
     """The first keys of a ranking."""
     return Ranking(ranking.key_ids[:n], ranking.scores[:n])

@@ -72,6 +72,7 @@ class Iterative:
     max_thought_tokens: PositiveInt = 48
     max_key_words: PositiveInt = 150
     finds_answers = True  # questions have answers that stand in keys
+    shows_first_keys = False  # it searches with its own words
 
     @property
     def alone(self) -> Consumer:

@@ -38,6 +38,11 @@ class Perplexity:
     texts = ()  # it shows the scene's prompt and nothing else
 
     @property
+    def shows_first_keys(self) -> bool:
+        """Not if it skips those inside of recent text."""
+        return not self.recent
+
+    @property
     def alone(self) -> Consumer:
         """The same without keys."""
         return self
