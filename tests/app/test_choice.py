@@ -93,10 +93,13 @@ def test_a_run_whose_folder_was_moved_exports_its_best_checkpoint_all_the_same(s
 
 def test_a_run_that_early_stopping_has_ended_goes_on_with_more_patience_alone(small, bert_directory, tmp_path):
     stopping = ["callbacks=early_stopping", "callbacks.plain.early_stopping.min_delta=9", "trainer.max_steps=8"]
+    told = []
     for patience, steps in ((1, 2), (1, 2), (2, 3)):  # the first validation is the best; each later one is no better
         settings = [*stopping, f"callbacks.plain.early_stopping.patience={patience}", "run.checkpoint=last"]
         done = train(small, bert_directory, tmp_path, "encoder.lr=1e-7", *settings)
         assert f" after {steps} steps: " in done.stdout, done.stdout[-2000:]
+        told.append("early stopping has ended this run, so it takes no further step" in done.stdout)
+    assert told == [False, True, False]
 
 
 def validation(step, **queries):

@@ -112,3 +112,4 @@ def test_answers_that_are_longer_than_what_the_llm_writes_are_counted(write, run
         "evaluate.py", f"llm.name={llama_directory}", "rows=[bm25]", "consumer=single_shot", "consumer.max_new_tokens=5"
     )
     assert "qa/data1: for 1 of 3 questions every answer has more words than the 5 tokens that the LLM writes" in out
+    assert "or raise consumer.max_new_tokens" in out  # which takes the place of the task's

@@ -104,7 +104,9 @@ class StoppedEarly(L.Callback):
         for callback in trainer.early_stopping_callbacks:
             is_patient = callback.wait_count < callback.patience
             goes_on = (EarlyStoppingReason.NOT_STOPPED, *([EarlyStoppingReason.PATIENCE_EXHAUSTED] * is_patient))
-            trainer.should_stop |= callback.stopping_reason not in goes_on
+            if callback.stopping_reason not in goes_on:
+                logger.warning("early stopping has ended this run, so it takes no further step (docs/training.md)")
+                trainer.should_stop = True
 
 
 def _moved(value: Any, old: str, new: str) -> Any:

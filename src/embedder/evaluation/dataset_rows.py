@@ -188,11 +188,12 @@ class DatasetRows:
             return
         answers = [[len(stretches(one)) for one in query.answers if one.strip()] for query in self._answered]
         if long := sum(min(lengths) > n_tokens for lengths in answers):
-            task, counts = self._evaluated.task.name, (long, len(answers), n_tokens)
+            of_task = "" if self._settings.consumer is not None else f"tasks.{self._evaluated.task.name}."
+            counts = (long, len(answers), n_tokens)
             logger.warning(
                 "%s: for %d of %d questions every answer has more words than the %d tokens that the LLM writes: em and "
-                "contains are 0; shorten the answers to what decides, or raise tasks.%s.consumer.max_new_tokens",
-                *(self._evaluated.name, *counts, task),
+                "contains are 0; shorten the answers to what decides, or raise %sconsumer.max_new_tokens",
+                *(self._evaluated.name, *counts, of_task),
             )
 
     def _tell_unranked(self, row: TableRow, rankings: Sequence[Ranking]) -> None:
