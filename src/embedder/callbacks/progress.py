@@ -6,7 +6,7 @@ from lightning.pytorch.callbacks import RichProgressBar
 class TrainingProgress(RichProgressBar):
     """Lightning's bar, with how far training is: without epochs that one reads `Epoch 0/-2`.
 
-    Its total is wrong here, too: the steps that are left, whatever a resumed run has done and a step has of batches.
+    Its total is wrong here, too: it is the steps that are left, but the bar counts batches, also of earlier starts.
     """
 
     @property
