@@ -358,6 +358,7 @@ def test_the_llm_answers_only_where_two_rows_show_it_different_keys(trained):
     queries = sorted({line["query_id"] for line in lines})
     differ = [query for query in queries if first["BM25", query] != first["oracle", query]]
     assert 0 < len(differ) < len(queries)
+    assert f"bm25 and oracle show the LLM different keys for {len(differ)} of {len(queries)} queries" in done.stdout
     for title in ("no retrieval", "BM25", "oracle"):
         asked = [line["query_id"] for line in lines if line["retriever"] == title and line["output"] is not None]
         assert sorted(asked) == differ

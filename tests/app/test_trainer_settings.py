@@ -61,6 +61,8 @@ def test_every_keyword_of_lightnings_trainer_is_known():
         ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches: expected 1 or more"),
         ("trainer.val_check_interval='00:10:00'", "trainer.val_check_interval: expected a whole number of batches"),
         ("trainer.val_check_interval=0.25", "trainer.val_check_interval: expected a whole number of batches"),
+        ("trainer.val_check_interval=0.25 callbacks=rag_eval", "trainer.val_check_interval: expected a whole number"),
+        ("trainer.val_check_interval=null callbacks=rag_eval", "trainer.val_check_interval: expected a whole number"),
         ("trainer.accumulate_grad_batches=3", "trainer.val_check_interval: expected a multiple of trainer.acc"),
         ("trainer.log_every_n_steps=x", "trainer.log_every_n_steps: expected a whole number or null, got 'x'"),
         ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val: expected 0 or more, or null for no limit, got -1"),
@@ -77,7 +79,7 @@ def test_every_keyword_of_lightnings_trainer_is_known():
 )
 def test_what_would_train_or_choose_another_model_is_one_error(override, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
-        built(override)
+        built(*override.split())
 
 
 def test_what_is_no_limit_builds():

@@ -30,6 +30,11 @@ def checkout() -> str:
     return str(folder)
 
 
+def quotient(a: object, b: object) -> int | None:
+    """A whole number divided by another, rounded down; None where one is none, which its own setting refuses."""
+    return a // b if isinstance(a, int) and isinstance(b, int) and b > 0 else None
+
+
 OmegaConf.register_new_resolver("checkout", checkout, replace=True)  # ${checkout:} in conf/
 OmegaConf.register_new_resolver("command", command, replace=True)  # ${command:train} in texts of --help
-OmegaConf.register_new_resolver("quotient", lambda a, b: a // b, replace=True)  # ${quotient:a,b}, rounded down
+OmegaConf.register_new_resolver("quotient", quotient, replace=True)  # ${quotient:a,b} in conf/

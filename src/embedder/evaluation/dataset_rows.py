@@ -129,7 +129,10 @@ class DatasetRows:
             texts = [[corpus[corpus.position(key)].text for key in one.key_ids[: consumer.top_k]] for one in rankings]
             shown.append(dict(zip((query.id for query in self._evaluated.queries), texts, strict=True)))
         one, other = shown
-        return [query for query in answerable if one[query.id] != other[query.id]]
+        differing = [query for query in answerable if one[query.id] != other[query.id]]
+        told = (self._evaluated.name, " and ".join(rag.differing), len(differing), len(answerable))
+        logger.info("%s: %s show the LLM different keys for %d of %d queries", *told)
+        return differing
 
     def _rankings(self, row: TableRow, consumer: Consumer | None) -> list[Ranking]:
         """What a row finds for all queries, as deep as it is scored and shown."""

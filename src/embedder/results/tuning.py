@@ -34,10 +34,12 @@ class TuningVerdict:
     Args:
         answers: By what the LLM answers with each; None where it answered nothing.
         retrieval: By the rankings; None where there is nothing to judge them by.
+        questions: That were held out, of which either may rest on a part.
     """
 
     answers: Verdict | None
     retrieval: Verdict | None
+    questions: int = 0
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Self:
@@ -52,7 +54,8 @@ class TuningVerdict:
         answers, retrieval = (None if verdict is None else next(both) for verdict in found)
         if answers is None and retrieval is None:
             raise ConfigError("rows", "base and trained, on queries with answers or gold keys", scores.retrievers)
-        return cls(answers, retrieval)
+        held_out = sum(row.protocol.get("queries", 0) for row in rows if row.retriever == TITLES["base"])
+        return cls(answers, retrieval, held_out)
 
     @property
     def beyond_chance(self) -> int:
@@ -80,7 +83,7 @@ class TuningVerdict:
         if self.answers is not None:
             found.append(f"Your LLM answers {_numbers(self.answers, 'of')}.")
         if self.retrieval is not None:
-            found.append(f"Retrieval: {_numbers(self.retrieval, 'on', self.answers)}.")
+            found.append(f"Retrieval: {_numbers(self.retrieval, 'on', self.questions)}.")
         return [*found, self._conclusion()]
 
     def _conclusion(self) -> str:
@@ -111,8 +114,8 @@ def _are_too_few(verdict: Verdict) -> bool:
     return 2.0 ** (1 - verdict.difference.n) >= ALPHA
 
 
-def _numbers(verdict: Verdict, word: str, asked: Verdict | None = None) -> str:
-    """Both means, how sure their difference is, and of how many of the questions that were asked."""
+def _numbers(verdict: Verdict, word: str, held_out: int = 0) -> str:
+    """Both means, how sure their difference is, and of how many of the questions that were held out."""
     found, mean = verdict.difference, verdict.mean
     unit, scale = ("", 1.0) if verdict.metric in UNBOUNDED else (" %", 100.0)
     sure = "p < 0.001" if verdict.p < 0.001 else f"p = {verdict.p:.3f}"
@@ -121,7 +124,7 @@ def _numbers(verdict: Verdict, word: str, asked: Verdict | None = None) -> str:
     elif mean.low is not None and mean.high is not None:
         sure = f"95 % interval of the difference {mean.low * scale:+.1f} to {mean.high * scale:+.1f}, {sure}"
     named = _NAMES.get(verdict.metric, verdict.metric)
-    n = max(found.n, asked.difference.n if asked else 0)
+    n = max(found.n, held_out)
     questions = (f"{found.n:,} of " if found.n < n else "") + quantity(n, "held-out question")
     return (
         f"{found.a * scale:.1f}{unit} {word} {questions} with the base encoder and {found.b * scale:.1f}{unit} after "
